@@ -1,0 +1,401 @@
+"""CycleGAN: four networks, the losses of one step, and how they are compiled and saved."""
+
+import keras
+from keras import ops
+
+from keras_cyclegan.layers import ImagePool
+from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss, IdentityLoss
+from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.networks.building_blocks import check_image_shape
+from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay
+from keras_cyclegan.trainers import Trainer
+
+NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class CycleGAN(Trainer, keras.Model):
+    """Two-way translation between two sets of images that were never paired.
+
+    Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+    Networks", ICCV 2017, arXiv 1703.10593. Where the paper and the authors' PyTorch code differ,
+    the code is followed. The paper's G is `generator_ab`, F is `generator_ba`, D_X and D_Y are
+    `discriminator_a` and `discriminator_b`.
+
+    Args:
+        generator_ab: `keras.Model` that maps images of domain A to images of domain B.
+        generator_ba: `keras.Model`, the other way.
+        discriminator_a: `keras.Model` that maps images of domain A to logits: real or translated.
+        discriminator_b: `keras.Model`, the same for domain B.
+            Each network left out is the paper's for `image_shape`. None means that there is none:
+            a one-way model is `CycleGAN(generator, None, None, None)`.
+        image_shape: `(height, width, channels)` of domain A's training images. Domain B's have the
+            same height and width, and as many channels as `generator_ab` gives.
+        pool_size: int. Translated images kept for each discriminator; 0 for none.
+        dtype: dtype or policy of the networks left out; `"mixed_bfloat16"` is faster where the
+            processor has it, `"mixed_float16"` on a GPU.
+
+    Call arguments:
+        images: images of domain A, `(batch, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        Their translations, `generator_ab(images)`, in [-1, 1].
+
+    Example:
+
+    ```python
+    train, val = keras_cyclegan.data.load("horse2zebra")
+    model = keras_cyclegan.CycleGAN(image_shape=(256, 256, 3))
+    model.compile()
+    model.fit(train, validation_data=val, epochs=200)
+    ```
+    """
+
+    def __init__(
+        self,
+        generator_ab="paper",
+        generator_ba="paper",
+        discriminator_a="paper",
+        discriminator_b="paper",
+        image_shape=(256, 256, 3),
+        pool_size=50,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        super().__init__(dtype=dtype, name=name, **kwargs)
+        image_shape = check_image_shape(image_shape)
+        channels_a, channels_b = _channels(image_shape, generator_ab, generator_ba)
+        shape_a, shape_b = (*image_shape[:2], channels_a), (*image_shape[:2], channels_b)
+        policy = self.dtype_policy
+
+        def resolve(network, paper, shape, name, **options):
+            if isinstance(network, str):
+                return paper(shape, dtype=policy, name=name, **options)
+            return network
+
+        self.generator_ab = resolve(
+            generator_ab, ResNetGenerator, shape_a, "generator_ab", output_channels=channels_b
+        )
+        self.generator_ba = resolve(
+            generator_ba, ResNetGenerator, shape_b, "generator_ba", output_channels=channels_a
+        )
+        self.discriminator_a = resolve(
+            discriminator_a, PatchDiscriminator, shape_a, "discriminator_a"
+        )
+        self.discriminator_b = resolve(
+            discriminator_b, PatchDiscriminator, shape_b, "discriminator_b"
+        )
+        self.image_shape = image_shape
+        self.pool_size = pool_size
+        self.pool_a = ImagePool(pool_size, name="pool_a", dtype="float32")
+        self.pool_b = ImagePool(pool_size, name="pool_b", dtype="float32")
+        self.built = True
+
+    @property
+    def generator_variables(self):
+        """Trainable variables of both generators."""
+        return _trainable(self.generator_ab, self.generator_ba)
+
+    @property
+    def discriminator_variables(self):
+        """Trainable variables of both discriminators."""
+        return _trainable(self.discriminator_a, self.discriminator_b)
+
+    def call(self, images, training=None):
+        return self.generator_ab(images, training=training)
+
+    # --- the objective -------------------------------------------------------------------------
+
+    def generator_losses(self, real_a, real_b, training):
+        """The six terms that the generators minimise together; eq. (3) and section 5.2.
+
+        Args:
+            real_a: `(n, height, width, channels_a)`, in [-1, 1].
+            real_b: `(n, height, width, channels_b)`, in [-1, 1].
+            training: bool.
+
+        Returns:
+            The weighted terms by name, and the translations `fake_a` and `fake_b`.
+        """
+        if self.identity_loss is None:
+            fake_b = self.generator_ab(real_a, training=training)
+            fake_a = self.generator_ba(real_b, training=training)
+        else:
+            fake_b, same_b = _apply_to_both(self.generator_ab, real_a, real_b, training)
+            fake_a, same_a = _apply_to_both(self.generator_ba, real_b, real_a, training)
+        cycle_a = self.generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
+        cycle_b = self.generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
+        judged_a = self.discriminator_a(fake_a, training=training)  # (n, rows, columns, 1)
+        judged_b = self.discriminator_b(fake_b, training=training)
+
+        losses = {
+            "adversarial_ab": self.adversarial_loss(1, judged_b),
+            "adversarial_ba": self.adversarial_loss(1, judged_a),
+            "cycle_a": self.weight_a * self.cycle_loss(real_a, cycle_a),
+            "cycle_b": self.weight_b * self.cycle_loss(real_b, cycle_b),
+        }
+        if self.identity_loss is not None:
+            losses["identity_a"] = self.weight_a * self.identity_loss(real_a, same_a)
+            losses["identity_b"] = self.weight_b * self.identity_loss(real_b, same_b)
+        return losses, ops.stop_gradient(fake_a), ops.stop_gradient(fake_b)
+
+    def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training=True):
+        """What each discriminator minimises: half the loss on real and half on translated images.
+
+        Args:
+            real_a, fake_a: `(n, height, width, channels_a)`, in [-1, 1].
+            real_b, fake_b: `(n, height, width, channels_b)`, in [-1, 1].
+
+        Returns:
+            The two terms by name.
+        """
+        losses = {}
+        for name, discriminator, real, fake in (
+            ("discriminator_a", self.discriminator_a, real_a, fake_a),
+            ("discriminator_b", self.discriminator_b, real_b, fake_b),
+        ):
+            on_real, on_fake = _apply_to_both(discriminator, real, fake, training)
+            losses[name] = 0.5 * (
+                self.adversarial_loss(1, on_real) + self.adversarial_loss(0, on_fake)
+            )
+        return losses
+
+    def test_step(self, data):
+        real_a, real_b = self.unpack(data)
+        losses, fake_a, fake_b = self.generator_losses(real_a, real_b, training=False)
+        losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
+        return self.track(losses, batch_size=ops.shape(real_a)[0])
+
+    def unpack(self, data):
+        """Check one batch `(a, b)` and return its two tensors."""
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise ValueError(
+                "A batch must be a pair (images of domain A, images of domain B). Received "
+                f"{_describe(data)}."
+            )
+        for name, images, network in (
+            ("A", data[0], self.generator_ab),
+            ("B", data[1], self.generator_ba),
+        ):
+            channels = network.input_shape[-1]
+            if len(images.shape) != 4 or images.shape[-1] != channels:
+                raise ValueError(
+                    f"Images of domain {name} must have shape (batch, height, width, {channels}). "
+                    f"Received {tuple(images.shape)}."
+                )
+        return data
+
+    def track(self, losses, batch_size):
+        """Add one step's losses to the epoch's means and return these."""
+        losses = {"loss": sum(losses.values()), **losses}
+        for name, value in losses.items():
+            self.loss_trackers[name].update_state(value, sample_weight=batch_size)
+        return {name: tracker.result() for name, tracker in self.loss_trackers.items()}
+
+    # --- compiling -----------------------------------------------------------------------------
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        adversarial_loss="least_squares",
+        cycle_loss="l1",
+        identity_loss="l1",
+        weight_a=1.0,
+        weight_b=1.0,
+        **kwargs,
+    ):
+        """Choose the losses and the optimizers. With no argument: the paper's recipe.
+
+        Args:
+            generator_optimizer: `keras.optimizers.Optimizer` of both generators. Left out: Adam
+                with betas (0.5, 0.999) and a learning rate of 2e-4, which stays constant for the
+                first half of the epochs given to `fit` and falls linearly to 0 over the second.
+            discriminator_optimizer: the same of both discriminators.
+            adversarial_loss: an `AdversarialLoss`, or its kind.
+            cycle_loss: a `CycleConsistencyLoss`, or its norm.
+            identity_loss: an `IdentityLoss`, its norm, or None for no such term. It needs as many
+                channels in A as in B.
+            weight_a: float. Factor of domain A's cycle and identity terms (λ_A / λ).
+            weight_b: float. The same of domain B.
+            **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
+                `keras.Model.compile`.
+
+        Raises:
+            ValueError: a network is missing, or the identity loss is on and the channels differ.
+        """
+        missing = [name for name in NETWORKS if getattr(self, name) is None]
+        if missing:
+            raise ValueError(
+                f"Training needs all four networks. This model has no {', '.join(missing)}."
+            )
+        channels_a, channels_b = self.generator_ab.input_shape[-1], self.generator_ba.input_shape[-1]
+        if identity_loss is not None and channels_a != channels_b:
+            raise ValueError(
+                "The identity loss feeds images of one domain to the generator of the other: both "
+                f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
+                "`identity_loss=None`."
+            )
+        self.paper_schedule = generator_optimizer is None and discriminator_optimizer is None
+        self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
+        self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
+        self.identity_loss = _loss(identity_loss, IdentityLoss)
+        self.weight_a = weight_a
+        self.weight_b = weight_b
+        self.build_pools()
+        optimizer = AdversarialOptimizer(
+            _optimizer(generator_optimizer),
+            _optimizer(discriminator_optimizer),
+            self.discriminator_variables,
+        )
+        super().compile(optimizer=optimizer, loss=None, **kwargs)
+        self.optimizer.build(self.trainable_variables)
+        names = ["loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b"]
+        if self.identity_loss is not None:
+            names += ["identity_a", "identity_b"]
+        names += ["discriminator_a", "discriminator_b"]
+        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
+
+    @property
+    def metrics(self):
+        return list(self.loss_trackers.values()) if self.compiled else []
+
+    def build_pools(self):
+        """Give the pools their memory; a model that only translates never needs it."""
+        height, width, channels_a = self.image_shape
+        channels_b = self.generator_ab.output_shape[-1]
+        for pool, channels in ((self.pool_a, channels_a), (self.pool_b, channels_b)):
+            if not pool.built:
+                pool.build((None, height, width, channels))
+
+    def fit(self, x=None, *args, epochs=1, initial_epoch=0, steps_per_epoch=None, **kwargs):
+        """`keras.Model.fit` on batches `(a, b)`; see `compile` for the paper's learning rate."""
+        if self.paper_schedule:
+            self.follow_paper_schedule(x, epochs, initial_epoch, steps_per_epoch)
+        return super().fit(
+            x,
+            *args,
+            epochs=epochs,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            **kwargs,
+        )
+
+    def follow_paper_schedule(self, dataset, epochs, initial_epoch, steps_per_epoch):
+        steps = steps_per_epoch or _cardinality(dataset)
+        if steps is None:
+            return
+        begun = int(self.optimizer.iterations) - initial_epoch * steps
+        schedule = LinearDecay(
+            2e-4,
+            constant_steps=max(0, begun) + (epochs * steps + 1) // 2,
+            decay_steps=max(1, epochs * steps // 2),
+        )
+        self.optimizer.learning_rate = schedule
+        self.train_function = None
+
+    # --- saving --------------------------------------------------------------------------------
+
+    def get_config(self):
+        return {
+            **{
+                name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS
+            },
+            "image_shape": self.image_shape,
+            "pool_size": self.pool_size,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        networks = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in NETWORKS
+        }
+        return cls(**{**config, **networks})
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator_optimizer": serialize(optimizer.generator_optimizer),
+            "discriminator_optimizer": serialize(optimizer.discriminator_optimizer),
+            "adversarial_loss": serialize(self.adversarial_loss),
+            "cycle_loss": serialize(self.cycle_loss),
+            "identity_loss": serialize(self.identity_loss),
+            "weight_a": self.weight_a,
+            "weight_b": self.weight_b,
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+            "run_eagerly": self.run_eagerly,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(
+            **{
+                name: keras.saving.deserialize_keras_object(value) for name, value in config.items()
+            }
+        )
+
+
+def _apply_to_both(network, first, second, training):
+    """`network(first), network(second)`, in one call where their shapes allow it."""
+    if first.shape[1:] != second.shape[1:]:
+        return network(first, training=training), network(second, training=training)
+    both = network(ops.concatenate([first, second]), training=training)
+    count = ops.shape(first)[0]
+    return both[:count], both[count:]
+
+
+def _trainable(*networks):
+    return [variable for network in networks if network for variable in network.trainable_variables]
+
+
+def _channels(image_shape, generator_ab, generator_ba):
+    """Channels of both domains, as far as the given networks fix them."""
+    for generator, shape_a, shape_b in (
+        (generator_ab, "input_shape", "output_shape"),
+        (generator_ba, "output_shape", "input_shape"),
+    ):
+        if isinstance(generator, keras.Model):
+            channels = getattr(generator, shape_a)[-1], getattr(generator, shape_b)[-1]
+            if channels[0] != image_shape[2]:
+                raise ValueError(
+                    f"`image_shape` {image_shape} says that images of domain A have "
+                    f"{image_shape[2]} channels; the generators say {channels[0]}."
+                )
+            return channels
+    return image_shape[2], image_shape[2]
+
+
+def _loss(value, loss_class):
+    return loss_class(value) if isinstance(value, str) else value
+
+
+def _optimizer(optimizer):
+    """`optimizer`, or the paper's; epsilon 1e-8 is torch's, Keras's default is 1e-7."""
+    if optimizer is None:
+        schedule = LinearDecay(2e-4, constant_steps=2**31 - 1)
+        return keras.optimizers.Adam(schedule, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+    return keras.optimizers.get(optimizer)
+
+
+def _cardinality(dataset):
+    """Batches of an epoch, or None where the dataset can't tell."""
+    try:
+        count = len(dataset)
+    except TypeError:
+        return None
+    return count if count > 0 else None
+
+
+def _describe(data):
+    if isinstance(data, (tuple, list)):
+        return f"a {type(data).__name__} of {len(data)}"
+    if isinstance(data, dict):
+        return f"a dict with keys {sorted(data)}"
+    return f"one array of shape {tuple(data.shape)}"

@@ -1,0 +1,145 @@
+"""The two layers that Keras lacks: reflection padding and the pool of past translations."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class ReflectionPadding2D(keras.layers.Layer):
+    """Surrounds images with their own mirror image, the edge pixel not repeated.
+
+    Equals `torch.nn.ReflectionPad2d`. It keeps the borders of a translation free of the frame that
+    zeros would draw.
+
+    Args:
+        padding: int. Pixels added on each of the four sides; must be smaller than the image.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`; height and width may be unknown.
+
+    Returns:
+        `(batch, height + 2 * padding, width + 2 * padding, channels)`.
+
+    Example:
+
+    ```python
+    ReflectionPadding2D(3)(keras.ops.ones((1, 8, 8, 3))).shape  # (1, 14, 14, 3)
+    ```
+    """
+
+    def __init__(self, padding=1, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(padding, int) or padding < 0:
+            raise ValueError(f"`padding` must be an int of at least 0. Received {padding!r}.")
+        self.padding = padding
+
+    def call(self, images):
+        side = (self.padding, self.padding)
+        return ops.pad(images, ((0, 0), side, side, (0, 0)), mode="reflect")
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        grow = 2 * self.padding
+        return batch, height and height + grow, width and width + grow, channels
+
+    def get_config(self):
+        return {**super().get_config(), "padding": self.padding}
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class ImagePool(keras.layers.Layer):
+    """History of translated images that the discriminators are trained on.
+
+    While the pool fills, each image is stored and returned. Once it is full, each image either
+    passes through (probability ½) or takes the place of a random stored image, which is returned
+    instead. Shrivastava et al. 2017, section 2.3; Zhu et al. 2017, section 4, with 50 images.
+    Images of a batch pass one after the other.
+
+    The state is made of non-trainable weights, so that the pool works inside XLA and a training
+    checkpoint holds all of it, the random generator's state included.
+
+    Args:
+        size: int. Images kept; 0 returns every image as it is.
+        seed: int or None. Seed of the draws.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, of one height and width for the pool's life.
+
+    Returns:
+        Images of the same shape, each the given one or an older one.
+    """
+
+    def __init__(self, size=50, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(size, int) or size < 0:
+            raise ValueError(f"`size` must be an int of at least 0. Received {size!r}.")
+        self.size = size
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        if None in input_shape[1:] and self.size:
+            raise ValueError(
+                "An image pool stores images of one size: height, width and channels must be "
+                f"known. Received shape {tuple(input_shape)}. Use `size=0` for varying sizes."
+            )
+        if self.size:
+            self.images = self.add_weight(
+                shape=(self.size, *input_shape[1:]),
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+                name="images",
+            )
+            self.count = self.add_weight(
+                shape=(), dtype="int32", initializer="zeros", trainable=False, name="count"
+            )
+        super().build(input_shape)
+
+    def call(self, images):
+        if not self.size:
+            return images
+        batch = ops.shape(images)[0]
+        keep = keras.random.uniform((batch,), seed=self.seed_generator)
+        place = keras.random.uniform((batch,), seed=self.seed_generator)
+
+        def exchange(i, state):
+            stored, count, returned = state
+            image = images[i]
+            full = count >= self.size
+            drawn = ops.cast(ops.floor(place[i] * self.size), "int32")
+            index = ops.where(full, ops.minimum(drawn, self.size - 1), count)
+            old = ops.take(stored, index, axis=0)
+            swap = ops.logical_and(full, keep[i] < 0.5)
+            enters = ops.logical_or(swap, ops.logical_not(full))
+            stored = _replace(stored, index, ops.where(enters, image, old))
+            returned = _replace(returned, i, ops.where(swap, old, image))
+            return stored, ops.minimum(count + 1, self.size), returned
+
+        images = ops.cast(images, self.images.dtype)
+        state = (ops.convert_to_tensor(self.images), ops.convert_to_tensor(self.count), images)
+        stored, count, returned = ops.fori_loop(0, batch, exchange, state)
+        self.images.assign(stored)
+        self.count.assign(count)
+        return returned
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        # Keras leaves the state of a layer's random generator out of the file.
+        store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        super().load_own_variables({key: store[key] for key in store.keys() if key != "seed"})
+        self.seed_generator.state.assign(store["seed"])
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "seed": self.seed}
+
+
+def _replace(images, index, image):
+    """`images` with `image` at `index` of the first axis."""
+    start = (index, *([0] * (len(images.shape) - 1)))
+    return ops.slice_update(images, start, image[None])

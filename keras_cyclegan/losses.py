@@ -1,0 +1,113 @@
+"""The losses of CycleGAN as `keras.losses.Loss` objects that carry their weight."""
+
+import keras
+from keras import ops
+
+from keras_cyclegan.networks.building_blocks import check_choice
+
+
+class _WeightedLoss(keras.losses.Loss):
+    """A loss whose config holds its `kind` and its `weight`."""
+
+    kinds = ()
+
+    def __init__(self, kind, weight, name, reduction="sum_over_batch_size", dtype="float32"):
+        check_choice(self.kind_argument, kind, self.kinds)
+        if not weight >= 0:
+            raise ValueError(f"`weight` must be a number of at least 0. Received weight={weight!r}.")
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.weight = float(weight)
+        setattr(self, self.kind_argument, kind)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            self.kind_argument: getattr(self, self.kind_argument),
+            "weight": self.weight,
+            "dtype": self.dtype,
+        }
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class AdversarialLoss(_WeightedLoss):
+    """How far a discriminator's verdict is from the wanted one.
+
+    One object serves both players. The discriminator of domain B minimises
+    `½ · [loss(1, D(b)) + loss(0, D(ab(a)))]`, the generator `loss(1, D(ab(a)))`, which is the
+    non-saturating form of Zhu et al. 2017, eq. (1).
+
+    Args:
+        kind: `"least_squares"` (Mao et al. 2017; the paper's choice in practice, section 4) or
+            `"min_max"` (Goodfellow et al. 2014: cross-entropy on logits).
+        weight: float. Factor of the loss, for both players.
+
+    Call arguments:
+        y_true: 1 where the verdict "real" is wanted, 0 where "fake" is; any shape that broadcasts.
+        y_pred: logits of a discriminator, `(batch, rows, columns, 1)`.
+    """
+
+    kind_argument = "kind"
+    kinds = ("least_squares", "min_max")
+
+    def __init__(self, kind="least_squares", weight=1.0, name="adversarial", **kwargs):
+        super().__init__(kind, weight, name, **kwargs)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.broadcast_to(ops.cast(y_true, self.dtype), ops.shape(y_pred))
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def call(self, y_true, y_pred):
+        if self.kind == "least_squares":
+            return self.weight * ops.square(y_pred - y_true)
+        return self.weight * (ops.softplus(y_pred) - y_true * y_pred)
+
+
+class _PixelLoss(_WeightedLoss):
+    """Mean distance of two images, pixel by pixel."""
+
+    kind_argument = "norm"
+    kinds = ("l1", "l2")
+
+    def call(self, y_true, y_pred):
+        difference = y_pred - y_true
+        distance = ops.abs(difference) if self.norm == "l1" else ops.square(difference)
+        return self.weight * distance
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class CycleConsistencyLoss(_PixelLoss):
+    """Distance between an image and its reconstruction after a round trip.
+
+    `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2).
+
+    Args:
+        norm: `"l1"` (the paper's; sharper images) or `"l2"`.
+        weight: float. λ, 10 in the paper.
+
+    Call arguments:
+        y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
+        y_pred: reconstructions, the same shape.
+    """
+
+    def __init__(self, norm="l1", weight=10.0, name="cycle", **kwargs):
+        super().__init__(norm, weight, name, **kwargs)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class IdentityLoss(_PixelLoss):
+    """Distance between an image and its translation into the domain that it is already in.
+
+    `ab(b)` should be `b`, which keeps a generator from changing colours without need: Zhu et al.
+    2017, section 5.2 (Taigman et al. 2017). The domains need equal channels.
+
+    Args:
+        norm: `"l1"` (the paper's) or `"l2"`.
+        weight: float. The authors' λ_identity times λ: 0.5 · 10.
+
+    Call arguments:
+        y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
+        y_pred: their translations into their own domain, the same shape.
+    """
+
+    def __init__(self, norm="l1", weight=5.0, name="identity", **kwargs):
+        super().__init__(norm, weight, name, **kwargs)

@@ -1,0 +1,160 @@
+"""Discriminators that judge an image patch by patch, or pixel by pixel."""
+
+import keras
+from keras import layers
+
+from keras_cyclegan.networks.building_blocks import (
+    check_image_shape,
+    conv,
+    float32_activation,
+    instance_norm,
+)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class PatchDiscriminator(keras.Model):
+    """Judges whether overlapping patches of an image are real.
+
+    Isola et al. 2017 and Zhu et al. 2017 (appendix, section 7.2). With the default three layers
+    each logit sees 70×70 pixels; 16, 34, 70, 142, 286, 574 pixels for 1 to 6 layers. There is no
+    sigmoid: the loss decides what a logit means.
+
+    Args:
+        image_shape: `(height, width, channels)` of the input. Only the channels bind.
+        filters: int. Width of the first layer; doubled layer by layer up to eight times.
+        num_layers: int, at least 1. Convolutions of stride 2.
+        affine_norm: bool. Whether instance norms learn a scale and an offset.
+        dtype: dtype or policy of every layer; the logits are float32 under each.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        Logits `(batch, rows, columns, 1)`, float32; 30×30 for 256×256 pixels.
+
+    Example:
+
+    ```python
+    discriminator = PatchDiscriminator((256, 256, 3))
+    discriminator.count_params()  # 2764737
+    ```
+    """
+
+    def __init__(
+        self,
+        image_shape=(256, 256, 3),
+        filters=64,
+        num_layers=3,
+        affine_norm=False,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        image_shape = check_image_shape(image_shape)
+        if num_layers < 1:
+            raise ValueError(f"`num_layers` must be at least 1. Received num_layers={num_layers}.")
+        smallest = _smallest_input(num_layers)
+        if min(size or smallest for size in image_shape[:2]) < smallest:
+            raise ValueError(
+                f"A PatchGAN of {num_layers} layers needs images of at least {smallest}×{smallest} "
+                f"pixels. Received image_shape={image_shape}. Use fewer layers."
+            )
+
+        images = keras.Input((None, None, image_shape[2]), name="images")
+        x = images
+        for i in range(num_layers + 1):
+            width = filters * min(2**i, 8)
+            x = layers.ZeroPadding2D(1, name=f"pad{i + 1}", dtype=dtype)(x)
+            strides = 2 if i < num_layers else 1
+            x = conv(width, 4, strides, name=f"conv{i + 1}", dtype=dtype)(x)
+            if i:
+                x = instance_norm(affine_norm, f"norm{i + 1}", dtype)(x)
+            x = layers.LeakyReLU(0.2, name=f"relu{i + 1}", dtype=dtype)(x)
+        x = layers.ZeroPadding2D(1, name="logits_pad", dtype=dtype)(x)
+        x = conv(1, 4, name="logits_conv", dtype=dtype)(x)
+        x = float32_activation("linear", "logits")(x)
+        super().__init__(images, x, name=name, **kwargs)
+
+        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        self.image_shape = image_shape
+        self.filters = filters
+        self.num_layers = num_layers
+        self.affine_norm = affine_norm
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "filters": self.filters,
+            "num_layers": self.num_layers,
+            "affine_norm": self.affine_norm,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+def _smallest_input(num_layers):
+    """Smallest side that leaves at least one logit."""
+    size = 1
+    for strides in [1, 1] + [2] * num_layers:
+        size = (size - 1) * strides + 4 - 2
+    return size
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class PixelDiscriminator(keras.Model):
+    """Judges each pixel by its own colour alone: the 1×1 PatchGAN of Isola et al. 2017.
+
+    Args:
+        image_shape: `(height, width, channels)` of the input. Only the channels bind.
+        filters: int. Width of the first layer; the second is twice as wide.
+        affine_norm: bool. Whether the instance norm learns a scale and an offset.
+        dtype: dtype or policy of every layer; the logits are float32 under each.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        Logits `(batch, height, width, 1)`, float32.
+    """
+
+    def __init__(
+        self,
+        image_shape=(256, 256, 3),
+        filters=64,
+        affine_norm=False,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        image_shape = check_image_shape(image_shape)
+        images = keras.Input((None, None, image_shape[2]), name="images")
+        x = conv(filters, 1, name="conv1", dtype=dtype)(images)
+        x = layers.LeakyReLU(0.2, name="relu1", dtype=dtype)(x)
+        x = conv(2 * filters, 1, name="conv2", dtype=dtype)(x)
+        x = instance_norm(affine_norm, "norm2", dtype)(x)
+        x = layers.LeakyReLU(0.2, name="relu2", dtype=dtype)(x)
+        x = conv(1, 1, name="logits_conv", dtype=dtype)(x)
+        x = float32_activation("linear", "logits")(x)
+        super().__init__(images, x, name=name, **kwargs)
+
+        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        self.image_shape = image_shape
+        self.filters = filters
+        self.affine_norm = affine_norm
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "filters": self.filters,
+            "affine_norm": self.affine_norm,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)

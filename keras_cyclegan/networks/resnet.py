@@ -1,0 +1,204 @@
+"""The paper's generator: two halvings, residual blocks, two doublings."""
+
+import keras
+from keras import layers
+
+from keras_cyclegan.networks.building_blocks import (
+    check_choice,
+    check_image_shape,
+    check_multiple,
+    conv,
+    float32_activation,
+    instance_norm,
+    normal_initializer,
+    padding,
+)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class ResNetGenerator(keras.Model):
+    """Translates images with a residual network.
+
+    Johnson et al. 2016, as used by Zhu et al. 2017 (appendix, section 7.2) and by the authors'
+    `resnet_9blocks` (256×256) and `resnet_6blocks` (128×128), layer by layer. There is no ReLU
+    after a residual sum.
+
+    Args:
+        image_shape: `(height, width, channels)` of the input. Only the channels bind: the network
+            takes every height and width that are multiples of 4.
+        output_channels: int. Channels of the translation.
+        filters: int. Width of the first layer; the residual blocks have four times as many.
+        num_blocks: int. Residual blocks; None takes the paper's, 9 from 256 pixels on and 6 below.
+        upsampling: `"transposed"` (the paper's) or `"resize"`: nearest-neighbour doubling and a
+            convolution, free of checkerboard (Odena et al. 2016).
+        block: `"standard"` or `"separable"`: depthwise 3×3, norm, 1×1 in place of each 3×3
+            convolution of the residual blocks, at about a tenth of their cost (Li et al. 2020,
+            GAN Compression).
+        affine_norm: bool. Whether instance norms learn a scale and an offset (2017 checkpoints).
+        padding: `"reflect"` or `"zeros"`, around the image and in the residual blocks.
+        dropout: float. Rate between the two convolutions of a block; the authors' option is 0.5.
+        dtype: dtype or policy of every layer; the output is float32 under each.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        `(batch, height, width, output_channels)`, float32, in [-1, 1].
+
+    Raises:
+        ValueError: an unknown option, or a height or width that is no multiple of 4.
+
+    Example:
+
+    ```python
+    generator = ResNetGenerator((256, 256, 3))
+    generator.count_params()  # 11378179
+    ```
+    """
+
+    def __init__(
+        self,
+        image_shape=(256, 256, 3),
+        output_channels=3,
+        filters=64,
+        num_blocks=None,
+        upsampling="transposed",
+        block="standard",
+        affine_norm=False,
+        padding="reflect",
+        dropout=0.0,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        height, width, channels = check_image_shape(image_shape)
+        check_multiple(height, width, 4, "A ResNet generator")
+        check_choice("upsampling", upsampling, ("transposed", "resize"))
+        check_choice("block", block, ("standard", "separable"))
+        check_choice("padding", padding, ("reflect", "zeros"))
+        if num_blocks is None:
+            num_blocks = 9 if min(height or 256, width or 256) >= 256 else 6
+        build = _Builder(upsampling, block, affine_norm, padding, dropout, dtype)
+
+        images = keras.Input((None, None, channels), name="images")
+        x = build.around(images, 3, filters, 7, "stem")  # (n, h, w, f)
+        x = build.halve(x, 2 * filters, "down1")  # (n, h/2, w/2, 2f)
+        x = build.halve(x, 4 * filters, "down2")  # (n, h/4, w/4, 4f)
+        for i in range(num_blocks):
+            x = build.residual(x, f"block{i + 1}")
+        x = build.double(x, 2 * filters, "up1")  # (n, h/2, w/2, 2f)
+        x = build.double(x, filters, "up2")  # (n, h, w, f)
+        x = build.pad(x, 3, "head_pad")
+        x = conv(output_channels, 7, name="head_conv", dtype=dtype)(x)
+        x = float32_activation("tanh", "tanh")(x)
+        super().__init__(images, x, name=name, **kwargs)
+
+        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        self.image_shape = (height, width, channels)
+        self.output_channels = output_channels
+        self.filters = filters
+        self.num_blocks = num_blocks
+        self.upsampling = upsampling
+        self.block = block
+        self.affine_norm = affine_norm
+        self.padding = padding
+        self.dropout = dropout
+
+    def call(self, inputs, training=None, mask=None):
+        check_multiple(*inputs.shape[1:3], 4, "A ResNet generator")
+        return super().call(inputs, training=training, mask=mask)
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "output_channels": self.output_channels,
+            "filters": self.filters,
+            "num_blocks": self.num_blocks,
+            "upsampling": self.upsampling,
+            "block": self.block,
+            "affine_norm": self.affine_norm,
+            "padding": self.padding,
+            "dropout": self.dropout,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+class _Builder:
+    """The stages of the network, with the options that all of them share."""
+
+    def __init__(self, upsampling, block, affine_norm, padding, dropout, dtype):
+        self.upsampling = upsampling
+        self.block = block
+        self.affine_norm = affine_norm
+        self.padding = padding
+        self.dropout = dropout
+        self.dtype = dtype
+
+    def pad(self, x, amount, name):
+        return padding(amount, self.padding, name, self.dtype)(x)
+
+    def norm(self, x, name):
+        return instance_norm(self.affine_norm, name, self.dtype)(x)
+
+    def norm_relu(self, x, name):
+        x = self.norm(x, f"{name}_norm")
+        return layers.ReLU(name=f"{name}_relu", dtype=self.dtype)(x)
+
+    def around(self, x, margin, filters, kernel_size, name):
+        """A convolution over the padded image, normalised."""
+        x = self.pad(x, margin, f"{name}_pad")
+        x = conv(filters, kernel_size, name=f"{name}_conv", dtype=self.dtype)(x)
+        return self.norm_relu(x, name)
+
+    def halve(self, x, filters, name):
+        # torch's padding=1: `padding="same"` would sample one pixel to the right and below.
+        x = layers.ZeroPadding2D(1, name=f"{name}_pad", dtype=self.dtype)(x)
+        x = conv(filters, 3, 2, name=f"{name}_conv", dtype=self.dtype)(x)
+        return self.norm_relu(x, name)
+
+    def double(self, x, filters, name):
+        if self.upsampling == "resize":
+            x = layers.UpSampling2D(2, name=f"{name}_resize", dtype=self.dtype)(x)
+            return self.around(x, 1, filters, 3, name)
+        x = layers.Conv2DTranspose(
+            filters,
+            3,
+            2,
+            padding="valid",
+            kernel_initializer=normal_initializer(),
+            name=f"{name}_conv",
+            dtype=self.dtype,
+        )(x)
+        # torch's padding=1, output_padding=1.
+        x = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop", dtype=self.dtype)(x)
+        return self.norm_relu(x, name)
+
+    def residual(self, x, name):
+        shortcut = x
+        x = self.convolve_block(x, f"{name}_1")
+        x = layers.ReLU(name=f"{name}_relu", dtype=self.dtype)(x)
+        if self.dropout:
+            x = layers.Dropout(self.dropout, name=f"{name}_dropout", dtype=self.dtype)(x)
+        x = self.convolve_block(x, f"{name}_2")
+        return layers.Add(name=f"{name}_add", dtype=self.dtype)([shortcut, x])
+
+    def convolve_block(self, x, name):
+        filters = x.shape[-1]
+        x = self.pad(x, 1, f"{name}_pad")
+        if self.block == "standard":
+            x = conv(filters, 3, name=f"{name}_conv", dtype=self.dtype)(x)
+        else:
+            x = layers.DepthwiseConv2D(
+                3,
+                depthwise_initializer=normal_initializer(),
+                name=f"{name}_depthwise",
+                dtype=self.dtype,
+            )(x)
+            x = self.norm(x, f"{name}_depthwise_norm")
+            x = conv(filters, 1, name=f"{name}_pointwise", dtype=self.dtype)(x)
+        return self.norm(x, f"{name}_norm")

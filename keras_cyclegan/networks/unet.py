@@ -1,0 +1,125 @@
+"""The generator of pix2pix: an encoder and a decoder joined at every resolution."""
+
+import keras
+from keras import layers
+
+from keras_cyclegan.networks.building_blocks import (
+    check_image_shape,
+    check_multiple,
+    conv,
+    float32_activation,
+    instance_norm,
+    normal_initializer,
+)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class UNetGenerator(keras.Model):
+    """Translates images with a U-Net.
+
+    Isola et al. 2017 (appendix, section 6.1) as in the authors' `unet_256` (8 halvings) and
+    `unet_128` (7): widths 1, 2, 4, 8, 8, … times `filters`, and each resolution's features joined
+    to the decoder's of the same size.
+
+    Args:
+        image_shape: `(height, width, channels)` of the input. Only the channels bind: the network
+            takes every height and width that are multiples of `2 ** num_downsamplings`.
+        output_channels: int. Channels of the translation.
+        filters: int. Width of the outermost layer.
+        num_downsamplings: int, at least 5 (the authors' smallest). None takes 7 for images smaller
+            than 256 pixels, else 8.
+        affine_norm: bool. Whether instance norms learn a scale and an offset.
+        dropout: float. Rate in the decoder's middle blocks; the authors' option is 0.5.
+        dtype: dtype or policy of every layer; the output is float32 under each.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        `(batch, height, width, output_channels)`, float32, in [-1, 1].
+
+    Raises:
+        ValueError: a height or width that is no multiple of `2 ** num_downsamplings`.
+    """
+
+    def __init__(
+        self,
+        image_shape=(256, 256, 3),
+        output_channels=3,
+        filters=64,
+        num_downsamplings=None,
+        affine_norm=False,
+        dropout=0.0,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        height, width, channels = check_image_shape(image_shape)
+        if num_downsamplings is None:
+            num_downsamplings = 8 if min(height or 256, width or 256) >= 256 else 7
+        if num_downsamplings < 5:
+            raise ValueError(
+                f"A U-Net halves at least 5 times. Received num_downsamplings={num_downsamplings}."
+            )
+        check_multiple(height, width, 2**num_downsamplings, "This U-Net generator")
+
+        images = keras.Input((None, None, channels), name="images")
+        x = images
+        skips = []
+        for i in range(num_downsamplings):
+            name_i = f"down{i + 1}"
+            if i:
+                x = layers.LeakyReLU(0.2, name=f"{name_i}_relu", dtype=dtype)(x)
+            x = layers.ZeroPadding2D(1, name=f"{name_i}_pad", dtype=dtype)(x)
+            x = conv(filters * min(2**i, 8), 4, 2, name=f"{name_i}_conv", dtype=dtype)(x)
+            if 0 < i < num_downsamplings - 1:
+                x = instance_norm(affine_norm, f"{name_i}_norm", dtype)(x)
+            skips.append(x)  # (n, h / 2^(i+1), w / 2^(i+1), c)
+        x = skips.pop()
+        for i in reversed(range(num_downsamplings)):
+            name_i = f"up{i + 1}"
+            x = layers.ReLU(name=f"{name_i}_relu", dtype=dtype)(x)
+            x = layers.Conv2DTranspose(
+                filters * min(2 ** (i - 1), 8) if i else output_channels,
+                4,
+                2,
+                padding="same",
+                kernel_initializer=normal_initializer(),
+                name=f"{name_i}_conv",
+                dtype=dtype,
+            )(x)
+            if i:
+                x = instance_norm(affine_norm, f"{name_i}_norm", dtype)(x)
+                if dropout and 4 <= i < num_downsamplings - 1:
+                    x = layers.Dropout(dropout, name=f"{name_i}_dropout", dtype=dtype)(x)
+                x = layers.Concatenate(name=f"{name_i}_skip", dtype=dtype)([skips.pop(), x])
+        x = float32_activation("tanh", "tanh")(x)
+        super().__init__(images, x, name=name, **kwargs)
+
+        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        self.image_shape = (height, width, channels)
+        self.output_channels = output_channels
+        self.filters = filters
+        self.num_downsamplings = num_downsamplings
+        self.affine_norm = affine_norm
+        self.dropout = dropout
+
+    def call(self, inputs, training=None, mask=None):
+        check_multiple(*inputs.shape[1:3], 2**self.num_downsamplings, "This U-Net generator")
+        return super().call(inputs, training=training, mask=mask)
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "output_channels": self.output_channels,
+            "filters": self.filters,
+            "num_downsamplings": self.num_downsamplings,
+            "affine_norm": self.affine_norm,
+            "dropout": self.dropout,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
