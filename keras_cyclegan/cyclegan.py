@@ -230,7 +230,10 @@ class CycleGAN(Trainer, keras.Model):
             raise ValueError(
                 f"Training needs all four networks. This model has no {', '.join(missing)}."
             )
-        channels_a, channels_b = self.generator_ab.input_shape[-1], self.generator_ba.input_shape[-1]
+        channels_a, channels_b = (
+            self.generator_ab.input_shape[-1],
+            self.generator_ba.input_shape[-1],
+        )
         if identity_loss is not None and channels_a != channels_b:
             raise ValueError(
                 "The identity loss feeds images of one domain to the generator of the other: both "
@@ -299,9 +302,7 @@ class CycleGAN(Trainer, keras.Model):
 
     def get_config(self):
         return {
-            **{
-                name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS
-            },
+            **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS},
             "image_shape": self.image_shape,
             "pool_size": self.pool_size,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
@@ -336,9 +337,7 @@ class CycleGAN(Trainer, keras.Model):
 
     def compile_from_config(self, config):
         self.compile(
-            **{
-                name: keras.saving.deserialize_keras_object(value) for name, value in config.items()
-            }
+            **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )
 
 

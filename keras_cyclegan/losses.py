@@ -14,7 +14,9 @@ class _WeightedLoss(keras.losses.Loss):
     def __init__(self, kind, weight, name, reduction="sum_over_batch_size", dtype="float32"):
         check_choice(self.kind_argument, kind, self.kinds)
         if not weight >= 0:
-            raise ValueError(f"`weight` must be a number of at least 0. Received weight={weight!r}.")
+            raise ValueError(
+                f"`weight` must be a number of at least 0. Received weight={weight!r}."
+            )
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.weight = float(weight)
         setattr(self, self.kind_argument, kind)

@@ -1,0 +1,83 @@
+"""Fixed images, translated again and again, so that progress can be seen."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_cyclegan.data import from_unit
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Writes a picture of fixed images with their translations and round trips, as PNG.
+
+    A row for each image of domain A and then of domain B: real, translated, reconstructed.
+
+    Args:
+        folder: where `epoch-0001.png`, … are written.
+        dataset: batches `(a, b)` of which the first images are taken: validation data, best.
+        count: int. Images of each domain.
+        every: int. Epochs between two pictures.
+    """
+
+    def __init__(self, folder, dataset, count=4, every=1):
+        super().__init__()
+        self.folder = Path(folder)
+        self.images_a, self.images_b = first_images(dataset, count)
+        self.every = every
+
+    def on_train_begin(self, logs=None):
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            save_png(
+                sample_grid(self.model, self.images_a, self.images_b),
+                self.folder / f"epoch-{epoch + 1:04d}.png",
+            )
+
+
+def first_images(dataset, count):
+    """The first `count` images of both domains, `(count, height, width, channels)` each."""
+    batches_a, batches_b, seen = [], [], 0
+    for a, b in dataset:
+        batches_a.append(np.asarray(a))
+        batches_b.append(np.asarray(b))
+        seen += len(a)
+        if seen >= count:
+            break
+    return np.concatenate(batches_a)[:count], np.concatenate(batches_b)[:count]
+
+
+def sample_grid(model, images_a, images_b):
+    """One uint8 image: columns real, translated, reconstructed, first for A→B, then for B→A.
+
+    Args:
+        model: `CycleGAN`.
+        images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
+    """
+    translate = keras.ops.convert_to_numpy
+    fake_b = translate(model.generator_ab(images_a, training=False))
+    fake_a = translate(model.generator_ba(images_b, training=False))
+    cycle_a = translate(model.generator_ba(fake_b, training=False))
+    cycle_b = translate(model.generator_ab(fake_a, training=False))
+    columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
+    return np.concatenate([_column(images, gap=2) for images in columns], axis=1)
+
+
+def _column(images, gap):
+    images = from_unit(images)
+    if images.shape[-1] == 1:
+        images = np.repeat(images, 3, axis=-1)
+    framed = np.pad(images, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=255)
+    return np.concatenate(list(framed), axis=0)
+
+
+def save_png(image, path):
+    """Write a uint8 image `(height, width, 3)`, whole or not at all."""
+    from PIL import Image
+
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}")
+    Image.fromarray(image).save(temporary, format="PNG")
+    temporary.replace(path)

@@ -1,0 +1,100 @@
+"""Checkpoints from which a killed run goes on as if it had never stopped."""
+
+import re
+import time
+import warnings
+from pathlib import Path
+
+import keras
+
+
+class TrainingState(keras.callbacks.Callback):
+    """Saves all that a run is made of, and restores it when the run is started again.
+
+    A checkpoint holds the weights, both optimizers, the image pools with their random generators
+    and the epoch's means; its name says the step. It is written beside its place and then renamed,
+    so that a file under its name is whole. The data goes on at that step with `dataset.seek`.
+
+    Args:
+        folder: where the checkpoints are.
+        dataset: what `fit` is given: `keras_cyclegan.data.unpaired_dataset` or `load`'s first.
+        minutes: float. Least time between two checkpoints; the end of training writes one too.
+        keep: int. Newest checkpoints kept.
+
+    Example:
+
+    ```python
+    state = TrainingState("run/checkpoints", train)
+    model.fit(train, epochs=200, initial_epoch=state.initial_epoch, callbacks=[state])
+    ```
+    """
+
+    def __init__(self, folder, dataset, minutes=5.0, keep=2):
+        super().__init__()
+        if keep < 1:
+            raise ValueError(f"`keep` must be at least 1. Received keep={keep}.")
+        self.folder = Path(folder)
+        self.dataset = dataset
+        self.minutes = minutes
+        self.keep = keep
+        self.step = self.checkpoints()[-1][0] if self.checkpoints() else 0
+
+    @property
+    def initial_epoch(self):
+        """Epoch in which the newest checkpoint was written; give it to `fit`."""
+        return self.step // self.dataset.steps_per_epoch
+
+    def checkpoints(self):
+        """`(step, path)` of every checkpoint, the oldest first."""
+        paths = ((re.fullmatch(r"step-(\d+)\.weights\.h5", p.name), p) for p in self._files())
+        return sorted((int(match[1]), path) for match, path in paths if match)
+
+    def _files(self):
+        return self.folder.iterdir() if self.folder.is_dir() else ()
+
+    def on_train_begin(self, logs=None):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.saved_at = time.monotonic()
+        self.restoring = self.restore()
+        self.dataset.seek(self.step)
+        if self.step % self.dataset.steps_per_epoch:
+            # The first epoch is the rest of one: shorter than what Keras was promised.
+            warnings.filterwarnings("ignore", "Your input ran out of data")
+
+    def restore(self):
+        """Load the newest checkpoint that is whole; return its path, or None."""
+        for step, path in reversed(self.checkpoints()):
+            try:
+                self.model.load_weights(path)
+            except (OSError, KeyError, ValueError) as error:
+                if step == self.checkpoints()[0][0]:
+                    raise
+                warnings.warn(f"Checkpoint {path} can't be read ({error}). Trying the one before.")
+                continue
+            self.step = step
+            return path
+        return None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self.restoring and self.step % self.dataset.steps_per_epoch:
+            # Keras has just reset the epoch's means.
+            self.model.load_weights(self.restoring)
+        self.restoring = None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += self.model.steps_per_execution
+        if time.monotonic() - self.saved_at >= self.minutes * 60:
+            self.save()
+
+    def on_train_end(self, logs=None):
+        self.save()
+
+    def save(self):
+        """Write a checkpoint now."""
+        path = self.folder / f"step-{self.step:09d}.weights.h5"
+        temporary = self.folder / f"unfinished-{path.name}"
+        self.model.save_weights(temporary, overwrite=True)
+        temporary.replace(path)
+        for _, old in self.checkpoints()[: -self.keep]:
+            old.unlink()
+        self.saved_at = time.monotonic()

@@ -1,0 +1,101 @@
+"""Folders of images: which files they hold, and how they are split."""
+
+import pathlib
+import zlib
+
+from keras_cyclegan.data.store import Split
+
+WRITTEN_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # and hidden files
+
+
+def folder_splits(source, validation_split=0.0):
+    """Finds the images of both domains.
+
+    Args:
+        source: a folder with `trainA` and `trainB`, and perhaps `testA` and `testB`, or two
+            folders, `(a, b)`. Sub-folders are searched too; images are ordered by their path.
+        validation_split: float. The part to hold out for validation where there is no `testA`
+            and `testB`. The choice depends on the files' names only.
+
+    Returns:
+        Four `Split`s: train A, train B, test A, test B; the last two are `None` without
+        validation images.
+
+    Raises:
+        FileNotFoundError: a folder is missing.
+        ValueError: a folder is empty, or only one of `testA` and `testB` is there.
+    """
+    if not 0.0 <= validation_split < 1.0:
+        raise ValueError(f"`validation_split` is in [0, 1). Received: {validation_split!r}.")
+    if isinstance(source, (tuple, list)):
+        if len(source) != 2:
+            raise ValueError(f"Expected two folders, (a, b). Received {len(source)}: {source!r}.")
+        train_a, train_b = map(pathlib.Path, source)
+        tests = None
+    else:
+        root = pathlib.Path(source)
+        train_a, train_b = root / "trainA", root / "trainB"
+        tests = root / "testA", root / "testB"
+        if not (train_a.is_dir() and train_b.is_dir()):
+            found = sorted(p.name for p in root.iterdir()) if root.is_dir() else None
+            raise FileNotFoundError(
+                f"{root} must be a folder with sub-folders trainA and trainB (and testA and testB "
+                f"for validation). Found: {_shortened(found) if found else 'nothing there'}. Two "
+                'folders of other names are given as a pair: load(("photos", "paintings")).'
+            )
+        if tests[0].is_dir() != tests[1].is_dir():
+            raise ValueError(
+                f"{root} has only one of testA and testB. Validation needs both: add the other, or "
+                "remove or rename this one."
+            )
+        tests = tests if tests[0].is_dir() else None
+    if tests is None:
+        splits = [
+            _hold_out(folder, _files(folder), validation_split) for folder in (train_a, train_b)
+        ]
+        return splits[0][0], splits[1][0], splits[0][1], splits[1][1]
+    if validation_split:
+        raise ValueError(
+            f"{source} has testA and testB: they are the validation data. "
+            f"Received: validation_split={validation_split}."
+        )
+    return tuple(_split(folder, _files(folder)) for folder in (train_a, train_b, *tests))
+
+
+def _files(folder):
+    if not folder.is_dir():
+        raise FileNotFoundError(f"Expected a folder of images. Received: {folder}.")
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.name not in WRITTEN_BY_SYSTEMS
+    )
+    if not files:
+        raise ValueError(f"There are no images in {folder}.")
+    return files
+
+
+def _hold_out(folder, files, validation_split):
+    held_out = round(len(files) * validation_split)
+    if validation_split and not 0 < held_out < len(files):
+        raise ValueError(
+            f"validation_split={validation_split} of the {len(files)} images in {folder} leaves "
+            "no image for training or for validation."
+        )
+    # A checksum of the name: a file that is added moves no other one from one split to the other.
+    order = sorted(files, key=lambda path: zlib.crc32(str(path.relative_to(folder)).encode()))
+    test = sorted(order[:held_out])
+    train = sorted(order[held_out:])
+    return _split(folder, train), _split(folder, test) if test else None
+
+
+def _split(folder, files):
+    states = [(path, path.stat()) for path in files]
+    key = "\n".join(f"{path.resolve()} {s.st_size} {s.st_mtime_ns}" for path, s in states)
+    return Split(str(folder), key, len(files), lambda: ((str(path), path) for path in files))
+
+
+def _shortened(names):
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

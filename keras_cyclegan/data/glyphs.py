@@ -1,0 +1,85 @@
+"""The embedded set: letters and numbers in two of matplotlib's fonts. Works offline."""
+
+import os
+import unicodedata
+import zlib
+
+import numpy as np
+
+FONTS = ("DejaVuSans.ttf", "DejaVuSerif-BoldItalic.ttf")  # domain A, domain B
+TEST_CHARACTERS = 192
+
+
+def glyph_characters():
+    """Letters and numbers (Unicode categories L and N) that both fonts have: 1,931.
+
+    Many of them look alike (the Latin, Greek and Cyrillic A, or u and и in italics). Of those that
+    have the same 32×32 picture in either font the first is kept, so that no picture of the test
+    set, and no pair, is in the training sets: 1,747 remain.
+
+    Returns:
+        Three lists of characters, which share none: train A, train B, test. The split is fixed.
+    """
+    from matplotlib.ft2font import FT2Font
+
+    tables = [FT2Font(path).get_charmap() for path in _font_paths()]
+    shared = [chr(code) for code in sorted(set(tables[0]) & set(tables[1]))]
+    letters = [c for c in shared if unicodedata.category(c)[0] in "LN"]
+    drawings = zip(*(render_glyphs(letters, domain, channels=1) for domain in "ab"), strict=True)
+    seen, distinct = set(), []
+    for character, pair in zip(letters, drawings, strict=True):
+        pair = {(domain, drawing.tobytes()) for domain, drawing in zip("ab", pair, strict=True)}
+        if not pair & seen:
+            distinct.append(character)
+        seen |= pair
+    # By a checksum: as good as a shuffle, and the same on every machine and version.
+    distinct.sort(key=lambda c: (zlib.crc32(c.encode()), c))
+    test, train = distinct[:TEST_CHARACTERS], distinct[TEST_CHARACTERS:]
+    return train[::2], train[1::2], test
+
+
+def render_glyphs(characters, domain, size=32, channels=3):
+    """Draws characters dark on white, on a common baseline, each in the middle of its width.
+
+    Those that would come nearer to the border than a sixteenth of the size (2 of 32 pixels) are
+    moved or drawn smaller, so that shifts of that much cut nothing off.
+
+    Args:
+        characters: list of characters.
+        domain: `"a"` (DejaVu Sans) or `"b"` (DejaVu Serif Bold Italic).
+        size: int. Height and width in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        uint8 array, `(n, size, size, channels)`.
+    """
+    from PIL import Image, ImageDraw
+
+    path = _font_paths()["ab".index(domain)]
+    fonts = [_font(path, points) for points in range(round(size * 22 / 32), 0, -1)]
+    margin = size // 16
+    images = np.empty((len(characters), size, size), "uint8")
+    for image, character in zip(images, characters, strict=True):
+        for font in fonts:
+            left, top, right, bottom = font.getbbox(character, anchor="ls")
+            if max(right - left, bottom - top) <= size - 2 * margin:
+                break
+        x = (size - left - right) // 2
+        y = min(max(size * 3 // 4, margin - top), size - margin - bottom)
+        canvas = Image.new("L", (size, size), 255)
+        ImageDraw.Draw(canvas).text((x, y), character, font=font, fill=0, anchor="ls")
+        image[:] = np.asarray(canvas)
+    return np.repeat(images[..., None], channels, axis=-1)
+
+
+def _font_paths():
+    import matplotlib
+
+    return [os.path.join(matplotlib.get_data_path(), "fonts", "ttf", font) for font in FONTS]
+
+
+def _font(path, size):
+    from PIL import ImageFont
+
+    # The basic layout: the other one needs a library that not every Pillow has.
+    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)

@@ -1,0 +1,98 @@
+"""The training set as a `tf.data.Dataset`. It is imported where it is used: it needs TensorFlow."""
+
+import tensorflow as tf
+
+from keras_cyclegan.data.augment import crop_and_flip
+from keras_cyclegan.data.scale import to_unit
+
+A, B, INDEX_B = 0, 1, 2  # what the draws of an image number are for
+
+
+class UnpairedDataset(tf.data.Dataset):
+    """Batches of unpaired images: one epoch an iteration, each a new one, and seekable.
+
+    Everything random is a function of the seed and the step alone. An iteration yields the steps
+    from `position` to the end of that epoch, and moves `position` there at its start; so epochs
+    go on, with a new order and new crops, over several `fit`s too. `seek(step)` makes the next
+    iteration what a run that never stopped sees from `step` on, within an epoch too.
+
+    An iteration that is begun counts, however little of it is consumed: after a look at the data
+    (`next(iter(train))`), or when Keras took a batch to build a model with, `seek(0)` goes back.
+    To `fit`, the dataset is finite and has a known length. For longer or shorter epochs give
+    `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`, where it would cut one
+    iteration into epochs and leave `seek` without effect until that ends. `repeat()` goes on
+    endlessly.
+
+    Attributes:
+        steps_per_epoch: int. Steps of an epoch, the cardinality.
+        position: int. The step that the next iteration starts from.
+        seed: int. What the randomness comes from.
+    """
+
+    def __init__(self, images_a, images_b, image_size, batch_size, flip, seed, steps_per_epoch):
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+        self.seed = seed
+        self.position = 0
+        self._pipeline = self._build(images_a, images_b, image_size, flip)
+        super().__init__(tf.data.experimental.to_variant(self._pipeline))
+
+    def seek(self, step):
+        """Sets the step that the next iteration starts from, counted over all epochs.
+
+        Args:
+            step: int, 0 or more. An epoch starts at each multiple of `steps_per_epoch`.
+        """
+        if step != int(step) or step < 0:
+            raise ValueError(f"A step is a whole number, 0 or more. Received: {step!r}.")
+        self.position = int(step)
+
+    def cardinality(self):
+        """The steps of a whole epoch (what is left of one after a `seek` into it isn't known)."""
+        return tf.constant(self.steps_per_epoch, "int64")
+
+    @property
+    def element_spec(self):
+        return self._pipeline.element_spec
+
+    def _inputs(self):
+        return [self._pipeline]
+
+    def _begin_iteration(self):
+        start = self.position
+        self.position = (start // self.steps_per_epoch + 1) * self.steps_per_epoch
+        return start * self.batch_size, self.position * self.batch_size
+
+    def _build(self, images_a, images_b, image_size, flip):
+        augment = crop_and_flip(image_size, flip)
+
+        def numbers(_):
+            start, end = tf.numpy_function(self._begin_iteration, [], ("int64", "int64"))
+            return tf.data.Dataset.range(start, end)
+
+        def pair(number):
+            seed = tf.constant(self.seed, "int64")
+            keys = [
+                tf.random.experimental.stateless_fold_in(tf.stack([seed, use]), number)
+                for use in (A, B, INDEX_B)
+            ]
+            index_a = shuffled_index(number, len(images_a), seed)
+            index_b = tf.random.stateless_uniform((), keys[INDEX_B], 0, len(images_b), "int64")
+            # From numpy, so that it matters neither to TensorFlow's memory nor to a graph's size
+            # whether the images are in memory or on disk.
+            image_a, image_b = tf.numpy_function(
+                lambda a, b: (images_a[a], images_b[b]), [index_a, index_b], ("uint8", "uint8")
+            )
+            image_a = tf.ensure_shape(image_a, images_a.shape[1:])
+            image_b = tf.ensure_shape(image_b, images_b.shape[1:])
+            return to_unit(augment(image_a, keys[A])), to_unit(augment(image_b, keys[B]))
+
+        dataset = tf.data.Dataset.from_tensors(0).flat_map(numbers)
+        dataset = dataset.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return dataset.batch(self.batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def shuffled_index(number, count, seed):
+    """Walks `count` images in passes, each in an order of its own: number → index."""
+    turn = tf.stack([seed, number // count])
+    return tf.random.experimental.index_shuffle(number % count, turn, tf.cast(count - 1, "int64"))

@@ -1,0 +1,126 @@
+"""Many encoded images to one uint8 array, in memory or in a file that is mapped into memory."""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import itertools
+import os
+import warnings
+from collections.abc import Callable, Iterable
+
+import keras
+import numpy as np
+
+PROGRESS_FROM = 500  # images; fewer are decoded before a bar is worth looking at
+NAMED = 10  # bad files that a message names
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """Encoded images of one domain: what a folder and a split of a dataset have in common.
+
+    Attributes:
+        title: what a message calls it.
+        key: a string that changes when the images change.
+        count: the number of images.
+        records: call it to get an iterable of `(name, path or binary file)`.
+    """
+
+    title: str
+    key: str
+    count: int
+    records: Callable[[], Iterable]
+
+
+def store_images(split, decode, shape, on_error="raise", cache_folder=None, recipe=""):
+    """Decodes all images of a split, so that a bad file is found before training, not during it.
+
+    Args:
+        split: `Split`.
+        decode: maps a path or binary file to a uint8 array of `shape`, or raises ValueError.
+        shape: `(height, width, channels)`.
+        on_error: `"raise"`, or `"skip"`: leave bad images out, and warn with their number and
+            names.
+        cache_folder: where to keep the array if it is to be on disk; `None`: in memory. A file
+            there that was made from the same images with the same `recipe` is used again.
+        recipe: what `decode` does, as a string.
+
+    Returns:
+        uint8 array or `numpy.memmap`, `(n, *shape)`.
+
+    Raises:
+        ValueError: images are bad (all of them are counted, the first ones named).
+    """
+    if cache_folder is None:
+        array, kept = np.empty((split.count, *shape), "uint8"), 0
+        for image in _decoded(split, decode, on_error):
+            array[kept] = image
+            kept += 1
+        return array[:kept]
+
+    name = hashlib.sha256(f"{split.key}\n{shape}\n{recipe}".encode()).hexdigest()[:32]
+    path = os.path.join(cache_folder, f"{name}.uint8")
+    if os.path.exists(path):
+        array = np.memmap(path, "uint8", mode="r").reshape(-1, *shape)
+        missing = split.count - len(array)
+        if missing and on_error == "skip":
+            warnings.warn(
+                f"{missing} of {split.count} images of {split.title} were bad and skipped when "
+                f"{path} was made. Remove it to see their names.",
+                stacklevel=2,
+            )
+        if not missing or on_error == "skip":
+            return array
+
+    os.makedirs(cache_folder, exist_ok=True)
+    unfinished = f"{path}.{os.getpid()}"
+    try:
+        with open(unfinished, "wb") as file:
+            for image in _decoded(split, decode, on_error):
+                file.write(np.ascontiguousarray(image))
+        os.replace(unfinished, path)
+    finally:
+        if os.path.exists(unfinished):
+            os.remove(unfinished)
+    return np.memmap(path, "uint8", mode="r").reshape(-1, *shape)
+
+
+def _decoded(split, decode, on_error):
+    """Yields the good images in order; at the end, raises or warns about the bad ones."""
+
+    def attempt(record):
+        name, source = record
+        try:
+            return decode(source)
+        except (ValueError, OSError) as error:
+            return f"{name}: {error}"
+
+    bad = []
+    bar = None
+    if split.count >= PROGRESS_FROM:
+        bar = keras.utils.Progbar(split.count, unit_name="image")
+        print(f"Decoding {split.count} images of {split.title}")
+    records = iter(split.records())
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        # By the chunk, so that what waits to be decoded or stored stays small.
+        while chunk := list(itertools.islice(records, 64)):
+            for image in pool.map(attempt, chunk):
+                if isinstance(image, str):
+                    bad.append(image)
+                else:
+                    yield image
+            if bar is not None:
+                bar.add(len(chunk))
+    if not bad:
+        return
+    listing = "\n".join(bad[:NAMED]) + ("\n…" if len(bad) > NAMED else "")
+    if on_error == "skip" and len(bad) < split.count:
+        warnings.warn(
+            f"Skipped {len(bad)} of {split.count} images of {split.title}:\n{listing}",
+            stacklevel=3,
+        )
+        return
+    raise ValueError(
+        f"{len(bad)} of {split.count} images of {split.title} can't be used:\n{listing}\n"
+        'Repair or remove them, or leave them out with `on_error="skip"`.'
+    )

@@ -1,0 +1,65 @@
+"""Unpaired datasets of tensorflow-datasets (imported where it is used)."""
+
+import io
+
+from keras_cyclegan.data.store import Split
+
+SPLITS = ("trainA", "trainB", "testA", "testB")
+
+
+def tfds_splits(name):
+    """Opens a dataset of tensorflow-datasets, after downloading it if it isn't there yet.
+
+    Args:
+        name: as tensorflow-datasets calls it: `"cycle_gan/horse2zebra"`. It needs the splits
+            trainA, trainB, testA and testB, and the feature `image`.
+
+    Returns:
+        Four `Split`s: train A, train B, test A, test B.
+
+    Raises:
+        ValueError: there is no such dataset, or it has other splits.
+        RuntimeError: it can't be downloaded.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f'"tfds:{name}" needs tensorflow-datasets: pip install tensorflow-datasets'
+        ) from error
+    try:
+        builder = tfds.builder(name)
+    except Exception as error:  # of many kinds, with the list of all datasets in the message
+        raise ValueError(
+            f"tensorflow-datasets can't open {name!r}: {str(error).splitlines()[0]} Expected a "
+            'name such as "cycle_gan/horse2zebra".'
+        ) from error
+    try:
+        builder.download_and_prepare()
+    except Exception as error:
+        raise RuntimeError(
+            f"tensorflow-datasets could not download or prepare {name!r}: {error} "
+            f"({type(error).__name__}). Without internet, put the images into the folders trainA, "
+            "trainB, testA and testB of one folder, and give its path in place of "
+            f'"tfds:{name}".'
+        ) from error
+    return tuple(_split(tfds, builder, split) for split in SPLITS)
+
+
+def _split(tfds, builder, split):
+    title = f"{builder.info.full_name} {split}"
+    # Still encoded: one decoder, Pillow, for all sources.
+    decoders = {"image": tfds.decode.SkipDecoding()}
+    try:
+        dataset = builder.as_dataset(split=split, decoders=decoders)
+    except ValueError as error:
+        raise ValueError(
+            f"{builder.info.full_name} is no unpaired dataset: expected the splits "
+            f"{', '.join(SPLITS)} with a feature `image`. tensorflow-datasets says: {error}"
+        ) from error
+
+    def records():
+        for number, example in enumerate(tfds.as_numpy(dataset)):
+            yield f"example {number}", io.BytesIO(example["image"])
+
+    return Split(title, title, len(dataset), records)

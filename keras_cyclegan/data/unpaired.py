@@ -1,0 +1,170 @@
+"""Arrays of images to the datasets that `fit` and `evaluate` take."""
+
+import numbers
+import random
+
+import numpy as np
+
+from keras_cyclegan.data.scale import to_unit
+
+
+def unpaired_dataset(
+    images_a,
+    images_b,
+    image_size=None,
+    batch_size=1,
+    flip=True,
+    seed=None,
+    steps_per_epoch=None,
+):
+    """Batches for training, sampled as the authors' code does.
+
+    Domain A is walked in shuffled order, each image once a pass; for each, one of domain B is
+    drawn independently. Each image is cut at a random place and flipped with probability ½, anew
+    each time, on its own. All of it is a function of the seed and the step: see `seek`.
+
+    Args:
+        images_a: uint8 array (or `numpy.memmap`), `(n, height, width, channels)`: domain A, not
+            smaller than `image_size`.
+        images_b: the same for domain B. Number and channels may differ.
+        image_size: int or `(height, width)`, multiples of 4: what is cut from the images. Defaults
+            to the size of `images_a`.
+        batch_size: int, 1 by default, as in the paper.
+        flip: bool. Whether to mirror left and right.
+        seed: int in [0, 2³¹). Defaults to one that is drawn from Python's `random`, which
+            `keras.utils.set_random_seed` fixes.
+        steps_per_epoch: int. Defaults to `max(len(images_a), len(images_b)) // batch_size`. No
+            image is lost to the remainder: the next epoch goes on where this one ended.
+
+    Returns:
+        A `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size, channels)`,
+        all dimensions known. It is finite: one epoch an iteration, with a known length; each
+        iteration is the next epoch, never the same. Beyond a dataset's usual methods it has
+        `seek(step)`, after which the next iteration yields what a run that never stopped sees
+        from that step on, and the attributes `steps_per_epoch`, `position` and `seed`.
+
+    Raises:
+        ValueError: not uint8, empty, of another rank, smaller than `image_size`, sizes that are
+            no multiples of 4, or a batch larger than the epoch.
+
+    Example:
+
+    ```python
+    horses = np.zeros((10, 143, 143, 3), "uint8")
+    zebras = np.zeros((12, 143, 143, 3), "uint8")
+    train = unpaired_dataset(horses, zebras, image_size=128, seed=0)
+    train.seek(3 * train.steps_per_epoch)  # go on with the fourth epoch
+    for a, b in train:
+        print(a.shape)  # (1, 128, 128, 3), 12 times
+    ```
+    """
+    _check_images("images_a", images_a)
+    _check_images("images_b", images_b)
+    height, width = image_size = as_size(
+        images_a.shape[1:3] if image_size is None else image_size, "image_size"
+    )
+    for name, images in (("images_a", images_a), ("images_b", images_b)):
+        if images.shape[1] < height or images.shape[2] < width:
+            raise ValueError(
+                f"`{name}` are {images.shape[1]}×{images.shape[2]}, smaller than the crop "
+                f"`image_size`, {height}×{width}. Enlarge them, or give a smaller `image_size`."
+            )
+    _check_count("batch_size", batch_size)
+    if steps_per_epoch is None:
+        steps_per_epoch = max(len(images_a), len(images_b)) // batch_size
+        if not steps_per_epoch:
+            raise ValueError(
+                f"No whole batch of {batch_size} in an epoch: there are {len(images_a)} images in "
+                f"domain A and {len(images_b)} in B. Give a smaller `batch_size`, or "
+                "`steps_per_epoch`."
+            )
+    _check_count("steps_per_epoch", steps_per_epoch)
+    if seed is None:
+        seed = random.randrange(2**31)
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
+        raise ValueError(f"`seed` is an int from 0 to 2³¹ - 1. Received: {seed!r}.")
+
+    from keras_cyclegan.data.pipeline import UnpairedDataset
+
+    return UnpairedDataset(
+        images_a, images_b, image_size, batch_size, flip, int(seed), steps_per_epoch
+    )
+
+
+def paired_dataset(images_a, images_b, batch_size=1):
+    """Batches for validation: the first of A with the first of B, and so on, as they are.
+
+    There are `min(len(images_a), len(images_b))` pairs; what the longer domain has beyond is not
+    used. Each pair comes exactly once, and all batches have one shape, so that XLA compiles once
+    and the mean over batches is the mean over pairs: where `batch_size` doesn't divide the number
+    of pairs, the largest number below it that does takes its place.
+
+    Args:
+        images_a: uint8 array, `(n, height, width, channels)`, height and width multiples of 4.
+        images_b: the same for domain B, of the same height and width.
+        batch_size: int. The largest batch.
+
+    Returns:
+        A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], the same each time.
+
+    Raises:
+        ValueError: not uint8, empty, of another rank, of different sizes, or sizes that are no
+            multiples of 4.
+    """
+    _check_images("images_a", images_a)
+    _check_images("images_b", images_b)
+    as_size(images_a.shape[1:3], "image_size")
+    if images_a.shape[1:3] != images_b.shape[1:3]:
+        raise ValueError(
+            "Both domains must have one size for validation. Received images of "
+            f"{images_a.shape[1]}×{images_a.shape[2]} and {images_b.shape[1]}×{images_b.shape[2]}."
+        )
+    _check_count("batch_size", batch_size)
+    pairs = min(len(images_a), len(images_b))
+    batch_size = max(n for n in range(1, min(batch_size, pairs) + 1) if pairs % n == 0)
+
+    import tensorflow as tf
+
+    def pair(start):
+        batches = tf.numpy_function(
+            lambda i: (images_a[i : i + batch_size], images_b[i : i + batch_size]),
+            [start],
+            ("uint8", "uint8"),
+        )
+        return tuple(
+            to_unit(tf.ensure_shape(batch, (batch_size, *images.shape[1:])))
+            for batch, images in zip(batches, (images_a, images_b), strict=True)
+        )
+
+    return tf.data.Dataset.range(0, pairs, batch_size).map(pair).prefetch(tf.data.AUTOTUNE)
+
+
+def as_size(size, name):
+    """`(height, width)` of an int or a pair; multiples of 4, as the generators need them."""
+    height, width = pair = (size, size) if isinstance(size, numbers.Integral) else tuple(size)
+    if any(n < 4 or n % 4 for n in pair):
+        raise ValueError(
+            "The generators halve their input twice: height and width must be multiples of 4. "
+            f"Received: {name}={height}×{width}."
+        )
+    return int(height), int(width)
+
+
+def _check_count(name, value):
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"`{name}` is a whole number, 1 or more. Received: {value!r}.")
+
+
+def _check_images(name, images):
+    if not isinstance(images, np.ndarray) or images.dtype != "uint8":
+        kind = getattr(images, "dtype", None) or type(images).__name__
+        raise ValueError(
+            f"`{name}` must be a numpy array of uint8. Received: {kind}. "
+            "`keras_cyclegan.data.from_unit` makes uint8 of values in [-1, 1]; values in [0, 1] "
+            "are first to be multiplied by 255, and rounded."
+        )
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(
+            f"`{name}` must have the shape (n, height, width, channels), none of them 0. "
+            f"Received: {images.shape}."
+        )

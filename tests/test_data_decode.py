@@ -1,0 +1,185 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_cyclegan.data import decode_image, from_unit, resize_image, to_unit
+
+
+def encoded(image, format="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    file.seek(0)
+    return file
+
+
+@pytest.fixture
+def colours():
+    return np.random.default_rng(0).integers(0, 256, (6, 9, 3), "uint8")
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {"lossless": True})],
+)
+def test_lossless_formats_keep_every_pixel(colours, format, options):
+    file = encoded(Image.fromarray(colours), format, **options)
+    np.testing.assert_array_equal(decode_image(file), colours)
+
+
+def test_jpeg_is_close():
+    ramp = np.repeat(np.arange(0, 256, 8, dtype="uint8")[:, None, None], 32, axis=1).repeat(3, 2)
+    decoded = decode_image(encoded(Image.fromarray(ramp), "JPEG", quality=95))
+    assert np.abs(decoded.astype(int) - ramp).max() < 6
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation, colours):
+    upright = np.kron(colours, np.ones((16, 16, 1), "uint8"))
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = Image.fromarray(upright)
+    if orientation in undo:
+        stored = stored.transpose(undo[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    np.testing.assert_array_equal(decode_image(encoded(stored, exif=exif)), upright)
+
+
+def test_gray_gets_three_equal_channels(colours):
+    gray = colours[..., 0]
+    decoded = decode_image(encoded(Image.fromarray(gray)))
+    np.testing.assert_array_equal(decoded, np.stack([gray] * 3, -1))
+
+
+def test_one_channel_is_luma():
+    red = np.zeros((4, 4, 3), "uint8")
+    red[..., 0] = 255
+    decoded = decode_image(encoded(Image.fromarray(red)), channels=1)
+    assert decoded.shape == (4, 4, 1)
+    assert (decoded == 76).all()  # 0.299 * 255
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_16_bits_are_scaled_not_clipped(format):
+    values = np.array([[0, 128, 129, 257], [32768, 40000, 65000, 65535]], "uint16")
+    decoded = decode_image(encoded(Image.fromarray(values), format), channels=1)[..., 0]
+    np.testing.assert_array_equal(decoded, np.rint(values / 257))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparent_pixels_are_white(mode):
+    image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    image.putpixel((0, 0), (0, 0, 0, 255))
+    decoded = decode_image(image.convert(mode))
+    assert (decoded[0, 0] == 0).all()
+    assert (decoded[1:] == 255).all()
+
+
+def test_half_transparent_is_blended_with_white():
+    decoded = decode_image(encoded(Image.new("RGBA", (2, 2), (0, 100, 200, 128))))
+    np.testing.assert_allclose(decoded[0, 0], [127, 177, 227], atol=1)
+
+
+def test_palette_with_transparent_entry():
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putpixel((1, 0), 1)
+    decoded = decode_image(encoded(image, transparency=0))
+    np.testing.assert_array_equal(decoded, [[[255, 255, 255], [40, 50, 60]]])
+
+
+def test_cmyk_becomes_rgb():
+    image = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    np.testing.assert_allclose(decode_image(encoded(image, "JPEG"))[8, 8], [255, 0, 0], atol=3)
+
+
+def test_first_frame_of_several():
+    pages = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    file = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    assert (decode_image(file)[0, 0] == [255, 0, 0]).all()
+
+
+def test_cut_off_file_is_named(tmp_path, colours):
+    path = tmp_path / "cut.png"
+    path.write_bytes(
+        encoded(Image.fromarray(np.kron(colours, np.ones((9, 9, 1), "uint8")))).read()[:-600]
+    )
+    with pytest.raises(ValueError, match=r"Can't decode .*cut\.png: expected a whole"):
+        decode_image(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image at all", b"\x89PNG\r\n\x1a\n"])
+def test_no_image_is_named(tmp_path, content):
+    path = tmp_path / "fake.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"fake\.jpg"):
+        decode_image(path)
+
+
+def test_unknown_range_is_refused():
+    floats = Image.fromarray(np.full((4, 4), 0.5, "float32"))
+    with pytest.raises(ValueError, match="no known range"):
+        decode_image(encoded(floats, "TIFF"))
+
+
+def test_missing_file_is_not_called_damaged():
+    with pytest.raises(FileNotFoundError):
+        decode_image("nowhere.png")
+
+
+def test_other_channel_counts_are_refused():
+    with pytest.raises(ValueError, match="channels=4"):
+        decode_image(Image.new("RGB", (4, 4)), channels=4)
+
+
+def test_resize_is_antialiased():
+    stripes = np.zeros((64, 64, 1), "uint8")
+    stripes[:, ::2] = 255
+    # Without a filter as wide as the step, every fourth column gives all black or all white.
+    assert np.abs(resize_image(stripes, (16, 16)).astype(int) - 127).max() < 16
+
+
+def test_ways_to_resize():
+    wide = np.zeros((10, 30, 3), "uint8")
+    wide[:, 10:20] = 255
+    stretched = resize_image(wide, (20, 20), "stretch")
+    covered = resize_image(wide, (20, 20), "cover")
+    cropped = resize_image(wide, (8, 8), "crop")
+    assert stretched.shape == covered.shape == (20, 20, 3)
+    assert stretched[:, 0].max() == 0
+    assert covered[:, 2:-2].min() > 250  # the middle third, enlarged
+    assert cropped.shape == (8, 8, 3)
+    assert cropped.min() == 255
+
+
+def test_image_smaller_than_the_cut_is_an_error():
+    with pytest.raises(ValueError, match="10×30, smaller than 16×16"):
+        resize_image(np.zeros((10, 30, 3), "uint8"), (16, 16), "crop")
+
+
+def test_every_pixel_value_survives_scaling():
+    import keras
+
+    values = np.arange(256, dtype="uint8")
+    scaled = to_unit(values)
+    assert scaled.dtype == "float32"
+    assert (scaled.min(), scaled.max()) == (-1.0, 1.0)
+    np.testing.assert_array_equal(from_unit(scaled), values)
+    tensor = keras.ops.convert_to_tensor(values)
+    there_and_back = from_unit(to_unit(tensor))
+    assert keras.backend.standardize_dtype(there_and_back.dtype) == "uint8"
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(there_and_back), values)
+
+
+def test_from_unit_rounds_to_nearest_and_clips():
+    pixels = np.array([-3.0, -0.6, 0.4, 0.6, 254.4, 254.6, 300.0])
+    np.testing.assert_array_equal(from_unit(pixels / 127.5 - 1), [0, 0, 0, 1, 254, 255, 255])
