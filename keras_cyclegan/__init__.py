@@ -6,5 +6,7 @@ from keras_cyclegan import losses as losses
 from keras_cyclegan import networks as networks
 from keras_cyclegan import optimizers as optimizers
 from keras_cyclegan.cyclegan import CycleGAN as CycleGAN
+from keras_cyclegan.presets import list_presets as list_presets
+from keras_cyclegan.presets import upload_preset as upload_preset
 
 __version__ = "0.1.0"

@@ -1,5 +1,8 @@
 """CycleGAN: four networks, the losses of one step, and how they are compiled and saved."""
 
+import math
+import warnings
+
 import keras
 from keras import ops
 
@@ -11,6 +14,15 @@ from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay
 from keras_cyclegan.trainers import Trainer
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+
+
+class _Presets:
+    """`CycleGAN.presets`: the table of built-in presets, read when asked for."""
+
+    def __get__(self, instance, owner):
+        from keras_cyclegan.presets import list_presets
+
+        return list_presets()
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -63,6 +75,11 @@ class CycleGAN(Trainer, keras.Model):
         name=None,
         **kwargs,
     ):
+        if dtype is None:
+            # Keras scales the loss if this model's own policy is mixed_float16.
+            networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
+            given = [network for network in networks if isinstance(network, keras.Model)]
+            dtype = given[0].dtype_policy if given else None
         super().__init__(dtype=dtype, name=name, **kwargs)
         image_shape = check_image_shape(image_shape)
         channels_a, channels_b = _channels(image_shape, generator_ab, generator_ba)
@@ -90,6 +107,7 @@ class CycleGAN(Trainer, keras.Model):
         self.pool_size = pool_size
         self.pool_a = ImagePool(pool_size, name="pool_a", dtype="float32")
         self.pool_b = ImagePool(pool_size, name="pool_b", dtype="float32")
+        self.paper_schedule = False
         self.built = True
 
     @property
@@ -169,6 +187,8 @@ class CycleGAN(Trainer, keras.Model):
 
     def unpack(self, data):
         """Check one batch `(a, b)` and return its two tensors."""
+        if isinstance(data, (tuple, list)) and len(data) == 3 and data[2] is None:
+            data = data[:2]  # `train_on_batch(a, b)` adds that there are no sample weights
         if not isinstance(data, (tuple, list)) or len(data) != 2:
             raise ValueError(
                 "A batch must be a pair (images of domain A, images of domain B). Received "
@@ -240,6 +260,9 @@ class CycleGAN(Trainer, keras.Model):
                 f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
                 "`identity_loss=None`."
             )
+        for name, loss in (("adversarial_loss", adversarial_loss), ("cycle_loss", cycle_loss)):
+            if loss is None:
+                raise ValueError(f"`{name}` must be a loss or its kind. Received None.")
         self.paper_schedule = generator_optimizer is None and discriminator_optimizer is None
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
@@ -272,33 +295,109 @@ class CycleGAN(Trainer, keras.Model):
             if not pool.built:
                 pool.build((None, height, width, channels))
 
-    def fit(self, x=None, *args, epochs=1, initial_epoch=0, steps_per_epoch=None, **kwargs):
-        """`keras.Model.fit` on batches `(a, b)`; see `compile` for the paper's learning rate."""
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        *args,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_split=0.0,
+        **kwargs,
+    ):
+        """`keras.Model.fit` on batches `(a, b)`; see `compile` for the paper's learning rate.
+
+        Two arrays of as many images work too: `fit(a, b, batch_size=1)`.
+        """
         if self.paper_schedule:
-            self.follow_paper_schedule(x, epochs, initial_epoch, steps_per_epoch)
+            steps = (
+                getattr(x, "steps_per_epoch", None)
+                or steps_per_epoch
+                or _count_steps(x, batch_size or 32, validation_split)
+            )
+            self.follow_paper_schedule(steps, epochs, initial_epoch)
         return super().fit(
             x,
+            y,
+            batch_size,
+            epochs,
             *args,
-            epochs=epochs,
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
+            validation_split=validation_split,
             **kwargs,
         )
 
-    def follow_paper_schedule(self, dataset, epochs, initial_epoch, steps_per_epoch):
-        steps = steps_per_epoch or _cardinality(dataset)
+    def follow_paper_schedule(self, steps, epochs, initial_epoch):
+        """Constant for the first half of `epochs`, linear to 0 over the second."""
         if steps is None:
+            warnings.warn(
+                "The data doesn't tell how many batches it has: the learning rate stays constant. "
+                "Give `fit` `steps_per_epoch`, and it falls over the second half of the epochs.",
+                stacklevel=3,
+            )
             return
-        begun = int(self.optimizer.iterations) - initial_epoch * steps
-        schedule = LinearDecay(
+        # Whole epochs of earlier calls of `fit`; a run that goes on has none.
+        earlier = max(0, int(self.optimizer.iterations) // steps - initial_epoch)
+        self.optimizer.learning_rate = LinearDecay(
             2e-4,
-            constant_steps=max(0, begun) + (epochs * steps + 1) // 2,
+            constant_steps=earlier * steps + (epochs * steps + 1) // 2,
             decay_steps=max(1, epochs * steps // 2),
         )
-        self.optimizer.learning_rate = schedule
         self.train_function = None
 
+    # --- using ---------------------------------------------------------------------------------
+
+    def translate(self, images, direction="a_to_b", **options):
+        """Translates paths, PIL images or arrays of any size; see `inference.translate`."""
+        from keras_cyclegan.inference import translate
+
+        return translate(self, images, direction, **options)
+
+    def reconstruct(self, images, direction="a_to_b", **options):
+        """Sends images to the other domain and back; see `inference.reconstruct`."""
+        from keras_cyclegan.inference import reconstruct
+
+        return reconstruct(self, images, direction, **options)
+
+    def export(self, filepath, format="tf_saved_model", **options):
+        """Writes the generators for a runtime without Keras; see `inference.export`."""
+        from keras_cyclegan.inference import export
+
+        return export(self, filepath, format, **options)
+
     # --- saving --------------------------------------------------------------------------------
+
+    presets = _Presets()
+
+    @classmethod
+    def from_preset(cls, preset, load_weights=True, **overrides):
+        """A model whose weights were published; see `keras_cyclegan.presets.from_preset`.
+
+        Args:
+            preset: a built-in name, a local folder, `"hf://user/repo"`,
+                `"kaggle://user/model/keras/variant"` or `"https://…"`, a preset archive.
+            load_weights: bool. False gives the architecture with fresh weights.
+            **overrides: arguments of `CycleGAN` that replace the preset's: `dtype`, `pool_size`, …
+
+        Example:
+
+        ```python
+        CycleGAN.presets.keys()  # the built-in names
+        model = CycleGAN.from_preset("horse2zebra")
+        ```
+        """
+        from keras_cyclegan.presets import from_preset
+
+        return from_preset(cls, preset, load_weights, overrides)
+
+    def save_to_preset(self, folder, card=None, half_precision=False, discriminators=True):
+        """Write a folder for `from_preset`; see `keras_cyclegan.presets.save_to_preset`."""
+        from keras_cyclegan.presets import save_to_preset
+
+        save_to_preset(self, folder, card, half_precision, discriminators)
 
     def get_config(self):
         return {
@@ -333,12 +432,16 @@ class CycleGAN(Trainer, keras.Model):
             "jit_compile": self.jit_compile,
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
+            "paper_schedule": self.paper_schedule,
         }
 
     def compile_from_config(self, config):
+        config = {**config}
+        paper_schedule = config.pop("paper_schedule", False)
         self.compile(
             **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )
+        self.paper_schedule = paper_schedule
 
 
 def _apply_to_both(network, first, second, training):
@@ -383,13 +486,15 @@ def _optimizer(optimizer):
     return keras.optimizers.get(optimizer)
 
 
-def _cardinality(dataset):
-    """Batches of an epoch, or None where the dataset can't tell."""
+def _count_steps(data, batch_size, validation_split):
+    """Batches of an epoch, or None where the data can't tell."""
+    if hasattr(data, "shape"):
+        return math.ceil(math.floor(len(data) * (1 - validation_split)) / batch_size)
     try:
-        count = len(dataset)
+        count = data.num_batches if isinstance(data, keras.utils.PyDataset) else len(data)
     except TypeError:
         return None
-    return count if count > 0 else None
+    return count if count and count > 0 else None
 
 
 def _describe(data):

@@ -99,6 +99,12 @@ class ImagePool(keras.layers.Layer):
     def call(self, images):
         if not self.size:
             return images
+        if tuple(images.shape[1:]) != tuple(self.images.shape[1:]):
+            raise ValueError(
+                f"This pool stores images of shape {tuple(self.images.shape[1:])}. Received images "
+                f"of shape {tuple(images.shape[1:])}. Build the model for the size of its training "
+                "images (`image_shape`), or without a pool (`pool_size=0`)."
+            )
         batch = ops.shape(images)[0]
         keep = keras.random.uniform((batch,), seed=self.seed_generator)
         place = keras.random.uniform((batch,), seed=self.seed_generator)
@@ -132,8 +138,9 @@ class ImagePool(keras.layers.Layer):
         store["seed"] = ops.convert_to_numpy(self.seed_generator.state)
 
     def load_own_variables(self, store):
-        super().load_own_variables({key: store[key] for key in store.keys() if key != "seed"})
-        self.seed_generator.state.assign(store["seed"])
+        own = {key: store[key] for key in store.keys()}  # noqa: SIM118, a store is no dict
+        self.seed_generator.state.assign(own.pop("seed"))
+        super().load_own_variables(own)
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "seed": self.seed}

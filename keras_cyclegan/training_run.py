@@ -1,5 +1,6 @@
 """A training run as a folder: its options, log, pictures, checkpoints and, at the end, a model."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,49 @@ from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """What a run is made of; the defaults are the paper's.
+
+    Args:
+        data: source of the images, as `keras_cyclegan.data.load` takes it.
+        image_size: int. Side of the training images in pixels, a multiple of 4.
+        epochs: int.
+        steps_per_epoch: int. None: images of the larger domain by the batch.
+        batch_size: int.
+        filters: int. Width of the generators.
+        blocks: int. Residual blocks of the generators; None: 9, or 6 below 256 pixels.
+        upsampling: `"transposed"` or `"resize"`.
+        discriminator_filters: int. Width of the discriminators.
+        discriminator_layers: int. Depth of the discriminators.
+        identity_weight: float. Weight of the identity loss, 0 for none.
+        learning_rate: float.
+        decay_epochs: int. Last epochs, in which the rate falls to 0; None: half of all.
+        dtype: policy of all networks.
+        seed: int. Fixes weights, order, crops and draws.
+        checkpoint_minutes: float. Least time between two checkpoints.
+        on_error: `"raise"` or `"skip"` image files that can't be used.
+    """
+
+    data: str
+    image_size: int = 256
+    epochs: int = 200
+    steps_per_epoch: int | None = None
+    batch_size: int = 1
+    filters: int = 64
+    blocks: int | None = None
+    upsampling: str = "transposed"
+    discriminator_filters: int = 64
+    discriminator_layers: int = 3
+    identity_weight: float = 5.0
+    learning_rate: float = 2e-4
+    decay_epochs: int | None = None
+    dtype: str = "float32"
+    seed: int = 0
+    checkpoint_minutes: float = 5.0
+    on_error: str = "raise"
+
+
 def train_run(folder, options):
     """Train as `options` say, or go on with the run that `folder` holds.
 
@@ -20,7 +64,7 @@ def train_run(folder, options):
 
     Args:
         folder: path; made where it doesn't exist.
-        options: dict, the options of `keras-cyclegan train` by name.
+        options: `TrainingOptions`.
 
     Returns:
         The trained `CycleGAN`.
@@ -29,29 +73,28 @@ def train_run(folder, options):
         ValueError: the folder holds a run with other options.
     """
     folder = Path(folder)
-    keras.utils.set_random_seed(options["seed"])
+    keras.utils.set_random_seed(options.seed)
     train, validation = data.load(
-        options["data"],
-        image_size=options["image_size"],
-        batch_size=options["batch_size"],
-        seed=options["seed"],
-        steps_per_epoch=options["steps_per_epoch"],
-        on_error=options["on_error"],
+        options.data,
+        image_size=options.image_size,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        steps_per_epoch=options.steps_per_epoch,
+        on_error=options.on_error,
     )
     record_options(folder, options)
     model = build_model(options)
     compile_model(model, options, train.steps_per_epoch)
     state = callbacks.TrainingState(
-        folder / "checkpoints", train, minutes=options["checkpoint_minutes"]
+        folder / "checkpoints", train, minutes=options.checkpoint_minutes
     )
     if state.step:
         print(f"Going on with {folder} at step {state.step}.")
     samples = callbacks.SampleGrid(folder / "samples", train if validation is None else validation)
-    model.fit(
-        train,
-        epochs=options["epochs"],
-        initial_epoch=state.initial_epoch,
-        callbacks=[state, samples, callbacks.HistoryFile(folder / "history.jsonl")],
+    state.fit(
+        model,
+        epochs=options.epochs,
+        callbacks=[samples, callbacks.HistoryFile(folder / "history.jsonl")],
     )
     temporary = folder / "unfinished-model.keras"
     model.save(temporary)
@@ -61,14 +104,14 @@ def train_run(folder, options):
 
 def build_model(options):
     """The four networks of a run."""
-    size, policy = options["image_size"], options["dtype"]
+    size, policy = options.image_size, options.dtype
     shape = (size, size, 3)
     generators = {
         name: ResNetGenerator(
             shape,
-            filters=options["filters"],
-            num_blocks=options["blocks"],
-            upsampling=options["upsampling"],
+            filters=options.filters,
+            num_blocks=options.blocks,
+            upsampling=options.upsampling,
             dtype=policy,
             name=name,
         )
@@ -77,8 +120,8 @@ def build_model(options):
     discriminators = {
         name: PatchDiscriminator(
             shape,
-            filters=options["discriminator_filters"],
-            num_layers=options["discriminator_layers"],
+            filters=options.discriminator_filters,
+            num_layers=options.discriminator_layers,
             dtype=policy,
             name=name,
         )
@@ -89,19 +132,19 @@ def build_model(options):
 
 def compile_model(model, options, steps_per_epoch):
     """The paper's recipe with the run's learning rate and identity weight."""
-    epochs, decay_epochs = options["epochs"], options["decay_epochs"]
+    epochs, decay_epochs = options.epochs, options.decay_epochs
     if decay_epochs is None:
         decay_epochs = epochs // 2
 
     def adam():
         schedule = LinearDecay(
-            options["learning_rate"],
+            options.learning_rate,
             constant_steps=max(0, epochs - decay_epochs) * steps_per_epoch,
             decay_steps=max(1, decay_epochs * steps_per_epoch),
         )
         return keras.optimizers.Adam(schedule, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
 
-    weight = options["identity_weight"]
+    weight = options.identity_weight
     model.compile(adam(), adam(), identity_loss=IdentityLoss(weight=weight) if weight else None)
 
 
@@ -112,6 +155,7 @@ CHANGEABLE = {"checkpoint_minutes", "on_error", "data"}
 def record_options(folder, options):
     """Write `config.json`, or compare it with what a run that goes on is asked for."""
     path = folder / "config.json"
+    options = dataclasses.asdict(options)
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(options, indent=2) + "\n")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -167,6 +170,27 @@ def test_shapes_are_known_and_domains_may_differ_in_channels():
     assert (b.numpy() == 1).all()
 
 
+def test_memory_mapped_arrays_and_parts_of_them(tmp_path):
+    images = coded_images(6, 16, 16)
+    images.tofile(tmp_path / "images")
+    mapped = np.memmap(tmp_path / "images", "uint8", mode="r").reshape(images.shape)
+    for part in (np.s_[:], np.s_[2:], np.s_[::2], np.s_[:, :8]):
+        expected = unpaired_dataset(images[part], images[part], 8, seed=0)
+        assert_same(
+            batches(unpaired_dataset(mapped[part], mapped[part], 8, seed=0)), batches(expected)
+        )
+
+
+def test_interpreter_exits_in_the_middle_of_an_iteration():
+    code = (
+        "import numpy as np; from keras_cyclegan.data import unpaired_dataset; "
+        "x = np.zeros((2, 64, 64, 3), 'uint8'); "
+        "train = unpaired_dataset(x, x, 32, steps_per_epoch=100_000); "
+        "iterator = iter(train); next(iterator)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True)
+
+
 def test_half_precision_policy_does_not_round_pixels():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -197,7 +221,7 @@ needs_eager_fit = pytest.mark.skipif(
 
 
 @needs_eager_fit
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::UserWarning")
 @pytest.mark.parametrize("fit_steps", [None, 3, 6])
 def test_fit_sees_the_steps_in_order(fit_steps):
     model = Recorder()

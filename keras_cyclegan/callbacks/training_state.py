@@ -5,6 +5,7 @@ import time
 import warnings
 from pathlib import Path
 
+import h5py
 import keras
 
 
@@ -25,7 +26,7 @@ class TrainingState(keras.callbacks.Callback):
 
     ```python
     state = TrainingState("run/checkpoints", train)
-    model.fit(train, epochs=200, initial_epoch=state.initial_epoch, callbacks=[state])
+    state.fit(model, epochs=200, callbacks=[SampleGrid("run/samples", validation)])
     ```
     """
 
@@ -39,10 +40,33 @@ class TrainingState(keras.callbacks.Callback):
         self.keep = keep
         self.step = self.checkpoints()[-1][0] if self.checkpoints() else 0
 
-    @property
-    def initial_epoch(self):
-        """Epoch in which the newest checkpoint was written; give it to `fit`."""
-        return self.step // self.dataset.steps_per_epoch
+    def fit(self, model, epochs, callbacks=(), **kwargs):
+        """`model.fit` on the dataset, from where the newest checkpoint stands.
+
+        Args:
+            model: compiled `CycleGAN`, built and compiled as it was when the run began.
+            epochs: int. Epochs of the whole run.
+            callbacks: further callbacks.
+            **kwargs: further arguments of `fit`.
+        """
+
+        self.set_model(model)
+        self.restored = self.restore()
+
+        def fit(callbacks, **more):
+            epoch = self.step // self.dataset.steps_per_epoch
+            more |= {"epochs": epochs, "initial_epoch": epoch, "shuffle": False}  # it is shuffled
+            model.fit(self.dataset, callbacks=[self, *callbacks], **more, **kwargs)
+
+        done = self.step % self.dataset.steps_per_epoch
+        if done:
+            # The rest of an epoch. Keras takes all epochs of a `fit` to be of one length, and where
+            # the data ends early TensorFlow has already run what of a step needs no data.
+            stop = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
+            )
+            fit([*callbacks, stop], steps_per_epoch=self.dataset.steps_per_epoch - done)
+        fit(callbacks)
 
     def checkpoints(self):
         """`(step, path)` of every checkpoint, the oldest first."""
@@ -55,11 +79,7 @@ class TrainingState(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.saved_at = time.monotonic()
-        self.restoring = self.restore()
         self.dataset.seek(self.step)
-        if self.step % self.dataset.steps_per_epoch:
-            # The first epoch is the rest of one: shorter than what Keras was promised.
-            warnings.filterwarnings("ignore", "Your input ran out of data")
 
     def restore(self):
         """Load the newest checkpoint that is whole; return its path, or None."""
@@ -69,17 +89,22 @@ class TrainingState(keras.callbacks.Callback):
             except (OSError, KeyError, ValueError) as error:
                 if step == self.checkpoints()[0][0]:
                     raise
-                warnings.warn(f"Checkpoint {path} can't be read ({error}). Trying the one before.")
+                warnings.warn(
+                    f"Checkpoint {path} can't be read ({error}). Trying the one before.",
+                    stacklevel=2,
+                )
                 continue
             self.step = step
             return path
         return None
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.restoring and self.step % self.dataset.steps_per_epoch:
+        if self.restored and self.step % self.dataset.steps_per_epoch:
             # Keras has just reset the epoch's means.
-            self.model.load_weights(self.restoring)
-        self.restoring = None
+            with h5py.File(self.restored) as file:
+                for variable, value in zip(self._means(), file["means"], strict=True):
+                    variable.assign(value)
+        self.restored = None
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += self.model.steps_per_execution
@@ -94,7 +119,12 @@ class TrainingState(keras.callbacks.Callback):
         path = self.folder / f"step-{self.step:09d}.weights.h5"
         temporary = self.folder / f"unfinished-{path.name}"
         self.model.save_weights(temporary, overwrite=True)
+        with h5py.File(temporary, "r+") as file:  # Keras leaves metrics out
+            file["means"] = [keras.ops.convert_to_numpy(mean) for mean in self._means()]
         temporary.replace(path)
         for _, old in self.checkpoints()[: -self.keep]:
             old.unlink()
         self.saved_at = time.monotonic()
+
+    def _means(self):
+        return [variable for metric in self.model.metrics for variable in metric.variables]

@@ -62,8 +62,8 @@ def load(
             `testA` and `testB`.
         on_error: `"raise"`, or `"skip"`: leave out images that can't be used, and warn with
             their number and names.
-        memory_limit: int. Bytes of decoded images to keep in memory; if there are more, they are
-            kept on disk.
+        memory_limit: int. Bytes of decoded images to keep in memory (for a moment, it takes twice
+            as many); if there are more, they are kept on disk. 2 GiB by default.
         cache_folder: where on disk. Defaults to `keras_cyclegan/images` in `KERAS_HOME` or
             `~/.keras`. It is found again the next time, unless the images have changed.
 

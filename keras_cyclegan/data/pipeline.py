@@ -1,5 +1,8 @@
 """The training set as a `tf.data.Dataset`. It is imported where it is used: it needs TensorFlow."""
 
+import os
+
+import numpy as np
 import tensorflow as tf
 
 from keras_cyclegan.data.augment import crop_and_flip
@@ -65,8 +68,11 @@ class UnpairedDataset(tf.data.Dataset):
 
     def _build(self, images_a, images_b, image_size, flip):
         augment = crop_and_flip(image_size, flip)
+        tensor_a, tensor_b = as_tensor(images_a), as_tensor(images_b)
 
         def numbers(_):
+            # The only call of Python, once an iteration: one for each image, from tf.data's
+            # threads, can lock up an interpreter that exits.
             start, end = tf.numpy_function(self._begin_iteration, [], ("int64", "int64"))
             return tf.data.Dataset.range(start, end)
 
@@ -76,15 +82,9 @@ class UnpairedDataset(tf.data.Dataset):
                 tf.random.experimental.stateless_fold_in(tf.stack([seed, use]), number)
                 for use in (A, B, INDEX_B)
             ]
-            index_a = shuffled_index(number, len(images_a), seed)
-            index_b = tf.random.stateless_uniform((), keys[INDEX_B], 0, len(images_b), "int64")
-            # From numpy, so that it matters neither to TensorFlow's memory nor to a graph's size
-            # whether the images are in memory or on disk.
-            image_a, image_b = tf.numpy_function(
-                lambda a, b: (images_a[a], images_b[b]), [index_a, index_b], ("uint8", "uint8")
-            )
-            image_a = tf.ensure_shape(image_a, images_a.shape[1:])
-            image_b = tf.ensure_shape(image_b, images_b.shape[1:])
+            index_a = shuffled_index(number, tensor_a.shape[0], seed)
+            index_b = tf.random.stateless_uniform((), keys[INDEX_B], 0, tensor_b.shape[0], "int64")
+            image_a, image_b = tensor_a[index_a], tensor_b[index_b]
             return to_unit(augment(image_a, keys[A])), to_unit(augment(image_b, keys[B]))
 
         dataset = tf.data.Dataset.from_tensors(0).flat_map(numbers)
@@ -96,3 +96,19 @@ def shuffled_index(number, count, seed):
     """Walks `count` images in passes, each in an order of its own: number → index."""
     turn = tf.stack([seed, number // count])
     return tf.random.experimental.index_shuffle(number % count, turn, tf.cast(count - 1, "int64"))
+
+
+def as_tensor(images):
+    """Makes a tensor of an array; a file that is mapped into memory stays on disk."""
+    # In the host's memory, where tf.data works; captured, they are not copied into its graph.
+    with tf.device("CPU:0"):
+        if (
+            isinstance(images, np.memmap)
+            and images.flags.c_contiguous
+            and images.offset == 0
+            and images.nbytes == os.path.getsize(images.filename)
+        ):
+            return tf.raw_ops.ImmutableConst(
+                dtype=images.dtype, shape=images.shape, memory_region_name=str(images.filename)
+            )
+        return tf.constant(images)

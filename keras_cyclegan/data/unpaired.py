@@ -125,15 +125,14 @@ def paired_dataset(images_a, images_b, batch_size=1):
 
     import tensorflow as tf
 
+    from keras_cyclegan.data.pipeline import as_tensor
+
+    tensors = as_tensor(images_a), as_tensor(images_b)
+
     def pair(start):
-        batches = tf.numpy_function(
-            lambda i: (images_a[i : i + batch_size], images_b[i : i + batch_size]),
-            [start],
-            ("uint8", "uint8"),
-        )
+        batches = [tensor[start : start + batch_size] for tensor in tensors]
         return tuple(
-            to_unit(tf.ensure_shape(batch, (batch_size, *images.shape[1:])))
-            for batch, images in zip(batches, (images_a, images_b), strict=True)
+            to_unit(tf.ensure_shape(batch, (batch_size, *batch.shape[1:]))) for batch in batches
         )
 
     return tf.data.Dataset.range(0, pairs, batch_size).map(pair).prefetch(tf.data.AUTOTUNE)

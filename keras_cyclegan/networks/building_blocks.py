@@ -7,7 +7,7 @@ from keras_cyclegan.layers import ReflectionPadding2D
 
 
 def normal_initializer():
-    """N(0, 0.02). A new object each time: one shared object gives layers of one shape equal weights."""
+    """N(0, 0.02). A new object each time: a shared one gives layers of one shape equal weights."""
     return keras.initializers.RandomNormal(stddev=0.02)
 
 

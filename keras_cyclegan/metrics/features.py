@@ -1,0 +1,188 @@
+"""What the Fréchet and the kernel distance share: images in, features out, and their protocol."""
+
+import re
+import zlib
+
+import keras
+import numpy as np
+
+from keras_cyclegan.metrics.score import Score
+
+
+class FeatureDistance(keras.metrics.Metric):
+    """Distance between a set of real and a set of generated images, in a space of features.
+
+    The base of `KernelInceptionDistance` and `FrechetInceptionDistance`. Images are turned into
+    features batch by batch; the two sets are unpaired and may differ in size.
+
+    State is kept on the host in numpy, in double precision where sums are taken: a distance is a
+    small difference of large sums. Don't put it into `compile(metrics=...)`: it can't run inside
+    a compiled step, and half a set has no distance.
+
+    Args:
+        extractor: what turns a batch of images into features `(batch, d)`:
+            `"inception"` (default), the Inception-v3 of published FID tables, see
+            `InceptionFeatures` (its weights are downloaded on first use); a keras model, for
+            example one of `keras.applications` with `pooling="avg"`, which gets the images as
+            they are; any other callable; or `None` where features are given in place of images.
+        protocol: dict or `None`. Says `"extractor"` and `"resizing"` in words, for scores to carry,
+            where the extractor can't say it for itself.
+        name: string.
+        dtype: the dtype of the metric. Has no effect on the computation.
+    """
+
+    def __init__(self, extractor="inception", protocol=None, name=None, dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        if not (extractor is None or extractor == "inception" or callable(extractor)):
+            raise ValueError(
+                '`extractor` must be "inception", a keras model, a callable, or `None` for '
+                f"features. Received {extractor!r}."
+            )
+        self.extractor = extractor
+        self.protocol = protocol
+        self._extract = None if extractor == "inception" else extractor
+        self._extractor_protocol = _describe(extractor, protocol)
+        self.reset_state()
+
+    def update_state(self, real=None, generated=None):
+        """Adds a batch of one set or of both.
+
+        Args:
+            real: images, `(batch, height, width, channels)`, or features `(batch, d)` where
+                `extractor` is `None`. `None`: nothing to add to this set.
+            generated: the same. The batches may differ in size.
+        """
+        if real is None and generated is None:
+            raise ValueError("Give `real`, `generated` or both. Received neither.")
+        given = {"real": real, "generated": generated}
+        # Both are checked before either is kept.
+        features = {
+            name: self._features_of(name, images)
+            for name, images in given.items()
+            if images is not None
+        }
+        for name, batch in features.items():
+            self._add(name, batch)
+            self._count[name] += len(batch)
+
+    def score(self):
+        """Returns a `Score`: the distance with its protocol."""
+        raise NotImplementedError
+
+    def result(self):
+        """Returns the distance as a float. `score()` says how it was obtained."""
+        return self.score().value
+
+    def reset_state(self):
+        self._count = {"real": 0, "generated": 0}
+        self._sizes = {"real": set(), "generated": set()}
+        self._width = None
+
+    def get_config(self):
+        extractor = self.extractor
+        if callable(extractor):
+            extractor = keras.saving.serialize_keras_object(extractor)
+        return {**super().get_config(), "extractor": extractor, "protocol": self.protocol}
+
+    @classmethod
+    def from_config(cls, config):
+        if isinstance(config.get("extractor"), dict):
+            extractor = keras.saving.deserialize_keras_object(config["extractor"])
+            config = {**config, "extractor": extractor}
+        return cls(**config)
+
+    def _add(self, name, features):
+        """Takes checked features `(batch, d)` of the set called `name`."""
+        raise NotImplementedError
+
+    def _features_of(self, name, images):
+        if self.extractor == "inception" and self._extract is None:
+            from keras_cyclegan.metrics.inception import InceptionFeatures
+
+            self._extract = InceptionFeatures()
+            self._extractor_protocol = _describe(self._extract, self.protocol)
+        if isinstance(self._extract, keras.Model):
+            features = self._extract.predict_on_batch(images)
+        elif self._extract is not None:
+            features = self._extract(images)
+        else:
+            features = images
+        features = keras.ops.convert_to_numpy(features)
+        self._require_features(name, features)
+        if self._extract is not None:
+            self._sizes[name].add("×".join(str(side) for side in images.shape[1:3]))
+        return features
+
+    def _require_features(self, name, features):
+        if features.ndim != 2 or 0 in features.shape:
+            raise ValueError(
+                "Features must be `(batch, d)`, with at least one of each. "
+                f"Received {features.shape} for the {name} images. A convolutional extractor must "
+                'end in pooling: `pooling="avg"` in keras.applications.'
+            )
+        if self._width not in (None, features.shape[1]):
+            raise ValueError(
+                f"All features must come from one extractor. Received {features.shape[1]} for the "
+                f"{name} images, after {self._width}."
+            )
+        self._width = features.shape[1]
+        broken = ~np.isfinite(features).all(axis=1)
+        if broken.any():
+            raise ValueError(
+                f"{broken.sum()} of {len(features)} {name} images have features that are NaN or "
+                "infinite. Look at those images: a generator that diverged gives NaN."
+            )
+
+    def _require_two_of_each(self):
+        for name, count in self._count.items():
+            if count < 2:
+                raise ValueError(
+                    "A distance between two sets needs at least two images of each. "
+                    f"Received {count} {name} image{'' if count == 1 else 's'}."
+                )
+
+    def _score(self, value, deviation=None, **protocol):
+        sizes = {
+            f"{name} image size": " and ".join(sorted(sizes))
+            for name, sizes in self._sizes.items()
+            if sizes
+        }
+        counts = {f"{name} images": count for name, count in self._count.items()}
+        protocol = {"metric": type(self).__name__, **protocol, **self._extractor_protocol}
+        return Score(float(value), {**protocol, **sizes, **counts}, deviation)
+
+
+def _describe(extractor, protocol):
+    """Returns what a score says of its extractor."""
+    if protocol is not None:
+        missing = {"extractor", "resizing"} - set(protocol)
+        if missing:
+            raise ValueError(
+                f"`protocol` must say {' and '.join(sorted(missing))}. Received {protocol}."
+            )
+        return dict(protocol)
+    if extractor is None:
+        return {"extractor": "features as given", "resizing": "unknown"}
+    if isinstance(extractor, str):
+        return {"extractor": extractor, "resizing": "the extractor's"}
+    if hasattr(extractor, "protocol"):
+        return _describe(extractor, extractor.protocol)
+    if isinstance(extractor, keras.Model):
+        return {"extractor": _fingerprint(extractor), "resizing": "the extractor's"}
+    name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
+    if "<lambda>" in name:
+        raise ValueError(
+            "A lambda has no name for scores to carry. Name it, for example "
+            '`protocol={"extractor": "MobileNetV2, pooled", "resizing": "bilinear to 224×224"}`.'
+        )
+    return {"extractor": f"{extractor.__module__}.{name}", "resizing": "the extractor's"}
+
+
+def _fingerprint(model):
+    """Returns a name of a model that differs where its weights do."""
+    digest = 0
+    for weight in model.weights:
+        digest = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)), digest)
+    # Keras numbers the names that it makes up, by what was built before.
+    name = re.sub(r"_\d+$", "", model.name)
+    return f"{name}, {model.count_params():,} parameters, weights crc32 {digest:08x}"

@@ -1,0 +1,120 @@
+"""Fréchet Inception distance."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_cyclegan.metrics.features import FeatureDistance
+
+
+@keras.saving.register_keras_serializable(package="keras_cyclegan")
+class FrechetInceptionDistance(FeatureDistance):
+    """Fréchet distance between two sets of images, each taken as a Gaussian in features (FID).
+
+        |μ − μ'|² + Tr(Σ + Σ' − 2·(Σ·Σ')^½)
+
+    Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017. With its default
+    extractor it matches the numbers of pytorch-fid 0.3; on the same features it does so to 1e-6.
+
+    Means and covariances are merged batch by batch in double precision, and nothing else is kept.
+    The result is the same to rounding whatever the batch size.
+
+    FID is biased upward, the more so the fewer images there are. With fewer images than features
+    (2048) the covariance can't even have full rank: `score()` then warns. `KernelInceptionDistance`
+    has no such bias.
+
+    Args:
+        extractor: `"inception"` (default), a keras model, a callable, or `None` for features:
+            see `FeatureDistance`.
+        protocol: dict or `None`. The extractor and the resizing in words.
+        name: string, `"frechet_inception_distance"` by default.
+        dtype: has no effect on the computation.
+
+    Example:
+
+    >>> import numpy as np
+    >>> distance = FrechetInceptionDistance(extractor=None)
+    >>> generator = np.random.default_rng(0)
+    >>> features = generator.normal(size=(140, 8))
+    >>> distance.update_state(real=features, generated=features + 1.0)
+    >>> round(distance.result(), 6)
+    8.0
+    """
+
+    def __init__(
+        self, extractor="inception", protocol=None, name="frechet_inception_distance", dtype=None
+    ):
+        super().__init__(extractor=extractor, protocol=protocol, name=name, dtype=dtype)
+
+    def reset_state(self):
+        super().reset_state()
+        self._moments = {"real": _Moments(), "generated": _Moments()}
+
+    def score(self):
+        """Returns the distance, a `Score`. Warns where there are fewer images than features."""
+        self._require_two_of_each()
+        fewest = min(self._count.values())
+        if fewest <= self._width:
+            warnings.warn(
+                f"FID of {fewest} images with {self._width} features is strongly biased upward: "
+                "use `KernelInceptionDistance`, which is not, or compare only with scores of as "
+                "many images.",
+                stacklevel=2,
+            )
+        real, generated = self._moments["real"], self._moments["generated"]
+        value = frechet_distance(real.mean, real.covariance, generated.mean, generated.covariance)
+        return self._score(value, estimate="Gaussian, sample covariance")
+
+    def _add(self, name, features):
+        self._moments[name].add(features.astype("float64"))
+
+
+class _Moments:
+    """Mean and covariance of rows that come in batches."""
+
+    def __init__(self):
+        self.count, self.mean, self._scatter = 0, 0.0, 0.0
+
+    def add(self, rows):
+        # Chan et al. 1979: merges centred sums. Plain sums of squares would cancel.
+        mean = rows.mean(axis=0)
+        centred = rows - mean
+        shift = mean - self.mean
+        total = self.count + len(rows)
+        weight = self.count * len(rows) / total
+        self._scatter = self._scatter + centred.T @ centred + weight * np.outer(shift, shift)
+        self.mean = self.mean + shift * (len(rows) / total)
+        self.count = total
+
+    @property
+    def covariance(self):
+        return self._scatter / (self.count - 1)
+
+
+def frechet_distance(mean, covariance, other_mean, other_covariance):
+    """Squared Fréchet distance between two Gaussians.
+
+    The trace of (Σ·Σ')^½ is the sum of the singular values of Σ^½·Σ'^½: no root of a matrix that
+    isn't symmetric is taken, so nothing turns complex and nothing is added to the diagonal where
+    there are few images (pytorch-fid adds 1e-6 where its root fails).
+
+    Args:
+        mean, other_mean: `(d,)`.
+        covariance, other_covariance: `(d, d)`, symmetric and positive semidefinite.
+
+    Returns:
+        float.
+    """
+    shift = mean - other_mean
+    overlap = np.linalg.svd(
+        _factor(covariance).T @ _factor(other_covariance), compute_uv=False
+    ).sum()
+    return float(shift @ shift + np.trace(covariance) + np.trace(other_covariance) - 2 * overlap)
+
+
+def _factor(covariance):
+    """Returns F with F·Fᵀ = Σ, without the columns that are zero but for rounding."""
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > values[-1] * len(values) * np.finfo("float64").eps
+    return vectors[:, kept] * np.sqrt(values[kept])

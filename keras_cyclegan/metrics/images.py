@@ -1,0 +1,47 @@
+"""The two kinds of images that metrics take: uint8, and floats as the networks see them."""
+
+import keras
+import numpy as np
+
+from keras_cyclegan.data.scale import from_unit, to_unit
+
+
+def as_floats(images):
+    """Returns images in the networks' range, [-1, 1], whichever kind they are.
+
+    Args:
+        images: array or tensor. Integers are levels of 0 … 255; floats are in [-1, 1] already.
+
+    Returns:
+        A float32 tensor of the same shape.
+
+    Raises:
+        ValueError: for an empty array, one of floats outside of [-1, 1], or one with NaN. Tensors
+            aren't looked at: inside a compiled step there is nothing to look at yet.
+    """
+    if isinstance(images, (np.ndarray, list, tuple)):
+        images = np.asarray(images)
+        _require_known_range(images)
+    integers = "int" in keras.backend.standardize_dtype(images.dtype)
+    return keras.ops.convert_to_tensor(to_unit(images) if integers else images, dtype="float32")
+
+
+def as_levels(images):
+    """Returns images as a uint8 array, whichever kind they are. As strict as `as_floats`."""
+    images = keras.ops.convert_to_numpy(images)
+    _require_known_range(images)
+    return from_unit(images) if images.dtype.kind == "f" else images.astype("uint8")
+
+
+def _require_known_range(images):
+    if images.size == 0:
+        raise ValueError(f"There are no images to score. Received shape {images.shape}.")
+    integers = images.dtype.kind in "iu"
+    low, high = images.min(), images.max()
+    # A little room for floats: resizing and half precision overshoot by rounding errors.
+    lowest, highest = (0, 255) if integers else (-1.01, 1.01)
+    if not (low >= lowest and high <= highest):
+        raise ValueError(
+            "Images are integers in 0 … 255 or floats in [-1, 1]. "
+            f"Received {images.dtype} from {low} to {high}."
+        )

@@ -1,0 +1,244 @@
+"""The Inception-v3 of published FID tables, in Keras."""
+
+import hashlib
+import pathlib
+
+import keras
+from keras import layers
+
+from keras_cyclegan.metrics.images import as_floats
+
+WEIGHTS_URL = (
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth"
+)
+# As far as it is published: the file's name carries the first 8 digits.
+WEIGHTS_SHA256 = "6726825d"
+
+
+class InceptionFeatures:
+    """Turns images into the 2048 features that published FID is made of.
+
+    Matches the numbers of pytorch-fid 0.3 (`InceptionV3`, block 3): images are resized to 299×299,
+    bilinear without antialiasing, whatever their size. The first call downloads the weights
+    (91 MB) unless they are given.
+
+    Args:
+        weights: path of `pt_inception-2015-12-05-6726825d.pth`, or `None` to download it once.
+        model: the network, to bring your own weights. Excludes `weights`.
+
+    Call arguments:
+        images: RGB, `(batch, height, width, 3)`: uint8, or floats in [-1, 1].
+
+    Returns:
+        float32 array, `(batch, 2048)`.
+    """
+
+    protocol = {  # noqa: RUF012
+        "extractor": "Inception-v3 pt_inception-2015-12-05, 2048 pooled features",
+        "resizing": "bilinear to 299×299 without antialiasing, as pytorch-fid",
+    }
+
+    def __init__(self, weights=None, model=None):
+        if model is None:
+            model = fid_inception()
+            load_fid_weights(model, weights or download_fid_weights())
+        elif weights is not None:
+            raise ValueError("Give `weights` or a `model` that has them. Received both.")
+        else:
+            self.protocol = {**self.protocol, "extractor": f"Inception-v3 given as {model.name}"}
+        self.model = model
+
+    def __call__(self, images):
+        if len(images.shape) != 4 or images.shape[-1] != 3:
+            raise ValueError(
+                "Inception takes RGB images, `(batch, height, width, 3)`. "
+                f"Received {tuple(images.shape)}."
+            )
+        images = keras.ops.image.resize(
+            as_floats(images), (299, 299), interpolation="bilinear", antialias=False,
+            data_format="channels_last",
+        )  # fmt: skip
+        return self.model.predict_on_batch(images)
+
+
+# Scores must not depend on `keras.config.image_data_format()` or on the global dtype policy.
+_FIXED = {"data_format": "channels_last", "dtype": "float32"}
+
+
+def fid_inception(input_shape=(299, 299, 3), name="fid_inception"):
+    """Builds the Inception-v3 of the TensorFlow-GAN evaluation, without its classifier.
+
+    Szegedy et al. 2015. It differs from `keras.applications.InceptionV3` in its weights, in the
+    scales of its batch normalisation, and from torchvision's in three pooling details: the average
+    pools of 5b … 6e and of 7b leave the padding out of the mean, and 7c has a **max** pool. Layers
+    are named after the keys of pytorch-fid's state dict, whose definition this is.
+
+    Args:
+        input_shape: tuple, channels last. RGB in [-1, 1]; 299×299 for FID.
+        name: string.
+
+    Returns:
+        A functional `keras.Model`: images → `(batch, 2048)`. Its blocks' outputs are layers
+        `"pool_1"`, `"pool_2"`, `"Mixed_5b"` … `"Mixed_7c"`, `"pool"`. Its weights are random: see
+        `load_fid_weights`.
+    """
+    inputs = keras.Input(input_shape, dtype="float32")
+    x = _conv(inputs, "Conv2d_1a_3x3", 32, 3, strides=2, padding="valid")
+    x = _conv(x, "Conv2d_2a_3x3", 32, 3, padding="valid")
+    x = _conv(x, "Conv2d_2b_3x3", 64, 3)
+    x = layers.MaxPooling2D(3, 2, name="pool_1", **_FIXED)(x)
+    x = _conv(x, "Conv2d_3b_1x1", 80, 1)
+    x = _conv(x, "Conv2d_4a_3x3", 192, 3, padding="valid")
+    x = layers.MaxPooling2D(3, 2, name="pool_2", **_FIXED)(x)
+    x = _block_a(x, "Mixed_5b", pool_filters=32)
+    x = _block_a(x, "Mixed_5c", pool_filters=64)
+    x = _block_a(x, "Mixed_5d", pool_filters=64)
+    x = _block_b(x, "Mixed_6a")
+    x = _block_c(x, "Mixed_6b", filters=128)
+    x = _block_c(x, "Mixed_6c", filters=160)
+    x = _block_c(x, "Mixed_6d", filters=160)
+    x = _block_c(x, "Mixed_6e", filters=192)
+    x = _block_d(x, "Mixed_7a")
+    x = _block_e(x, "Mixed_7b", layers.AveragePooling2D)
+    x = _block_e(x, "Mixed_7c", layers.MaxPooling2D)
+    x = layers.GlobalAveragePooling2D(name="pool", **_FIXED)(x)
+    return keras.Model(inputs, x, name=name)
+
+
+def load_fid_weights(model, path):
+    """Loads pytorch-fid's published file into `fid_inception()`.
+
+    The file is read by the package's restricted reader: nothing in it is executed.
+    """
+    from keras_cyclegan.presets.torch_checkpoint import read_state_dict
+
+    assign_state_dict(model, read_state_dict(path))
+
+
+def assign_state_dict(model, state):
+    """Gives `fid_inception()` the weights of a torch state dict.
+
+    Args:
+        model: what `fid_inception()` returned.
+        state: dict of torch's keys to arrays. The classifier (`fc`), which FID doesn't use, and
+            batch counters are left out.
+
+    Raises:
+        ValueError: where a key is missing, unknown or of another shape. It names the keys.
+    """
+    wanted = {}
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D):
+            wanted[f"{layer.name}.weight"] = layer.kernel
+        elif isinstance(layer, layers.BatchNormalization):
+            wanted[f"{layer.name}.weight"] = layer.gamma
+            wanted[f"{layer.name}.bias"] = layer.beta
+            wanted[f"{layer.name}.running_mean"] = layer.moving_mean
+            wanted[f"{layer.name}.running_var"] = layer.moving_variance
+    given = {
+        key: value.transpose(2, 3, 1, 0) if value.ndim == 4 else value
+        for key, value in state.items()
+        if not key.startswith("fc.") and not key.endswith(".num_batches_tracked")
+    }
+    wrong = sorted(wanted.keys() ^ given.keys()) or [
+        f"{key} {given[key].shape}, expected {tuple(variable.shape)}"
+        for key, variable in wanted.items()
+        if tuple(variable.shape) != given[key].shape
+    ]
+    if wrong:
+        raise ValueError(
+            "This is not the state dict of pytorch-fid's Inception-v3. Missing, unknown or of "
+            f"another shape: {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}."
+        )
+    for key, variable in wanted.items():
+        variable.assign(given[key])
+
+
+def download_fid_weights():
+    """Returns the path of the published weights, downloaded once into Keras's cache."""
+    path = pathlib.Path(
+        keras.utils.get_file(pathlib.Path(WEIGHTS_URL).name, WEIGHTS_URL, cache_subdir="models")
+    )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if not digest.startswith(WEIGHTS_SHA256):
+        path.unlink()
+        raise ValueError(
+            f"{WEIGHTS_URL} is not the file that was published: its SHA-256 is {digest}, expected "
+            f"{WEIGHTS_SHA256}…. It was deleted; download it again."
+        )
+    return path
+
+
+def _conv(x, name, filters, kernel_size, strides=1, padding="same"):
+    x = layers.Conv2D(
+        filters, kernel_size, strides, padding, use_bias=False, name=f"{name}.conv", **_FIXED
+    )(x)
+    x = layers.BatchNormalization(axis=-1, epsilon=1e-3, dtype="float32", name=f"{name}.bn")(x)
+    return layers.ReLU(dtype="float32", name=f"{name}.relu")(x)
+
+
+def _pool(layer, x, name):
+    # "same" leaves the padding out of a mean: TensorFlow's pooling, not torchvision's.
+    return layer(3, 1, "same", name=f"{name}.pool", **_FIXED)(x)
+
+
+def _block_a(x, name, pool_filters):
+    branch_1 = _conv(x, f"{name}.branch1x1", 64, 1)
+    branch_5 = _conv(x, f"{name}.branch5x5_1", 48, 1)
+    branch_5 = _conv(branch_5, f"{name}.branch5x5_2", 64, 5)
+    branch_3 = _conv(x, f"{name}.branch3x3dbl_1", 64, 1)
+    branch_3 = _conv(branch_3, f"{name}.branch3x3dbl_2", 96, 3)
+    branch_3 = _conv(branch_3, f"{name}.branch3x3dbl_3", 96, 3)
+    pool = _pool(layers.AveragePooling2D, x, name)
+    pool = _conv(pool, f"{name}.branch_pool", pool_filters, 1)
+    return layers.Concatenate(dtype="float32", name=name)([branch_1, branch_5, branch_3, pool])
+
+
+def _block_b(x, name):
+    branch_3 = _conv(x, f"{name}.branch3x3", 384, 3, strides=2, padding="valid")
+    double = _conv(x, f"{name}.branch3x3dbl_1", 64, 1)
+    double = _conv(double, f"{name}.branch3x3dbl_2", 96, 3)
+    double = _conv(double, f"{name}.branch3x3dbl_3", 96, 3, strides=2, padding="valid")
+    pool = layers.MaxPooling2D(3, 2, name=f"{name}.pool", **_FIXED)(x)
+    return layers.Concatenate(dtype="float32", name=name)([branch_3, double, pool])
+
+
+def _block_c(x, name, filters):
+    branch_1 = _conv(x, f"{name}.branch1x1", 192, 1)
+    branch_7 = _conv(x, f"{name}.branch7x7_1", filters, 1)
+    branch_7 = _conv(branch_7, f"{name}.branch7x7_2", filters, (1, 7))
+    branch_7 = _conv(branch_7, f"{name}.branch7x7_3", 192, (7, 1))
+    double = _conv(x, f"{name}.branch7x7dbl_1", filters, 1)
+    double = _conv(double, f"{name}.branch7x7dbl_2", filters, (7, 1))
+    double = _conv(double, f"{name}.branch7x7dbl_3", filters, (1, 7))
+    double = _conv(double, f"{name}.branch7x7dbl_4", filters, (7, 1))
+    double = _conv(double, f"{name}.branch7x7dbl_5", 192, (1, 7))
+    pool = _conv(_pool(layers.AveragePooling2D, x, name), f"{name}.branch_pool", 192, 1)
+    return layers.Concatenate(dtype="float32", name=name)([branch_1, branch_7, double, pool])
+
+
+def _block_d(x, name):
+    branch_3 = _conv(x, f"{name}.branch3x3_1", 192, 1)
+    branch_3 = _conv(branch_3, f"{name}.branch3x3_2", 320, 3, strides=2, padding="valid")
+    branch_7 = _conv(x, f"{name}.branch7x7x3_1", 192, 1)
+    branch_7 = _conv(branch_7, f"{name}.branch7x7x3_2", 192, (1, 7))
+    branch_7 = _conv(branch_7, f"{name}.branch7x7x3_3", 192, (7, 1))
+    branch_7 = _conv(branch_7, f"{name}.branch7x7x3_4", 192, 3, strides=2, padding="valid")
+    pool = layers.MaxPooling2D(3, 2, name=f"{name}.pool", **_FIXED)(x)
+    return layers.Concatenate(dtype="float32", name=name)([branch_3, branch_7, pool])
+
+
+def _block_e(x, name, pooling):
+    branch_1 = _conv(x, f"{name}.branch1x1", 320, 1)
+    branch_3 = _conv(x, f"{name}.branch3x3_1", 384, 1)
+    wide_3 = _conv(branch_3, f"{name}.branch3x3_2a", 384, (1, 3))
+    tall_3 = _conv(branch_3, f"{name}.branch3x3_2b", 384, (3, 1))
+    double = _conv(x, f"{name}.branch3x3dbl_1", 448, 1)
+    double = _conv(double, f"{name}.branch3x3dbl_2", 384, 3)
+    wide_double = _conv(double, f"{name}.branch3x3dbl_3a", 384, (1, 3))
+    tall_double = _conv(double, f"{name}.branch3x3dbl_3b", 384, (3, 1))
+    pool = _conv(_pool(pooling, x, name), f"{name}.branch_pool", 192, 1)
+    return layers.Concatenate(dtype="float32", name=name)(
+        [branch_1, wide_3, tall_3, wide_double, tall_double, pool]
+    )

@@ -1,0 +1,163 @@
+"""`config.json`: a model's architecture as data, and which classes such data may name."""
+
+import inspect
+import sys
+
+import keras
+
+NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+
+KERAS_KINDS = (
+    keras.Operation,  # layers, models and what `keras.ops` leaves in a functional model
+    keras.initializers.Initializer,
+    keras.regularizers.Regularizer,
+    keras.constraints.Constraint,
+    keras.DTypePolicy,
+)
+# They run code, or read files, that a config names.
+REFUSED_LAYERS = tuple(
+    getattr(keras.layers, name)
+    for name in (
+        "Lambda",
+        "TFSMLayer",
+        "TorchModuleWrapper",
+        "JaxLayer",
+        "FlaxLayer",
+        "StringLookup",
+        "IntegerLookup",
+        "TextVectorization",
+    )
+)
+PLAIN_OBJECTS = ("__keras_tensor__", "__slice__", "__ellipsis__")
+
+
+def model_config(model):
+    """The architecture of `model`, free of its training: what `build_model` takes.
+
+    Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of who
+    loads it, whatever it was trained in.
+
+    Raises:
+        ValueError: a network has a class that `build_model` would refuse.
+    """
+    serialized = keras.saving.serialize_keras_object(model)
+    serialized = {key: serialized[key] for key in ("module", "class_name", "registered_name")} | {
+        "config": {k: v for k, v in serialized["config"].items() if k not in ("name", "dtype")}
+    }
+    for name in NETWORKS:
+        network = serialized["config"][name]
+        if network is not None:
+            network.pop("compile_config", None)
+            if is_own(network):
+                network["config"].pop("dtype", None)
+    check_config(serialized)
+    return serialized
+
+
+def build_model(cls, config, overrides):
+    """The model that `config` describes, with fresh weights.
+
+    Args:
+        cls: `CycleGAN` or a subclass.
+        config: what `model_config` gave. It may come from anywhere: it is checked first.
+        overrides: arguments of `cls` that replace what `config` says. `dtype` is given to every
+            network as well.
+
+    Raises:
+        ValueError: `config` names a class that is neither this package's nor Keras's, or is no
+            CycleGAN; an unknown override.
+    """
+    known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+    unknown = [name for name in overrides if name not in known or name == "kwargs"]
+    if unknown:
+        raise ValueError(
+            f"A preset can't be loaded with {', '.join(unknown)}. Expected: load_weights, "
+            f"{', '.join(name for name in known if name != 'kwargs')}."
+        )
+    check_config(config)
+    if config.get("registered_name") != "keras_cyclegan>CycleGAN":
+        raise ValueError(
+            f"Expected the config of a CycleGAN. Received that of {config.get('class_name')!r}."
+        )
+    arguments = dict(config["config"])
+    for name in NETWORKS:
+        network = arguments.get(name)
+        if network is None or name in overrides:
+            arguments[name] = None
+            continue
+        if overrides.get("dtype") is not None:
+            if not is_own(network):
+                raise ValueError(
+                    f"`dtype` can't reach inside {name}, a {network['class_name']}. Load it "
+                    "without `dtype`."
+                )
+            network = {
+                **network,
+                "config": {**network["config"], "dtype": overrides["dtype"]},
+            }
+        arguments[name] = keras.saving.deserialize_keras_object(network, safe_mode=True)
+    return cls(**{**arguments, **overrides})
+
+
+def check_config(config):
+    """Refuse a config that names anything but this package's and Keras's plain classes."""
+    if isinstance(config, dict):
+        if "class_name" in config and config["class_name"] not in PLAIN_OBJECTS:
+            _check_class(config)
+        for value in config.values():
+            check_config(value)
+    elif isinstance(config, list):
+        for value in config:
+            check_config(value)
+    elif isinstance(config, str):
+        # Keras takes such a string for the object that is registered under it.
+        found = keras.saving.get_registered_object(config)
+        if found is not None and not _is_package_class(found):
+            raise ValueError(f"A preset's config may not name {config!r}, a custom object.")
+
+
+def is_own(config):
+    """Whether a serialized object is of this package."""
+    return str(config.get("registered_name")).startswith("keras_cyclegan>")
+
+
+def _check_class(config):
+    module, name = config.get("module"), config["class_name"]
+    registered = config.get("registered_name")
+    if is_own(config):
+        found = keras.saving.get_registered_object(registered)
+        allowed = _is_package_class(found) and found.__name__ == name
+    else:
+        found = _keras_class(module, name)
+        allowed = (
+            registered in (None, name)
+            and isinstance(found, type)
+            and issubclass(found, KERAS_KINDS)
+            and not issubclass(found, REFUSED_LAYERS)
+        )
+    if not allowed:
+        raise ValueError(
+            "A preset's config may only name classes of keras_cyclegan and Keras that hold no "
+            f"code and read no file. Received class_name={name!r}, module={module!r}, "
+            f"registered_name={registered!r}."
+        )
+
+
+def _is_package_class(found):
+    return isinstance(found, type) and found.__module__.split(".")[0] == "keras_cyclegan"
+
+
+def _keras_class(module, name):
+    """The class that Keras would take, without importing anything."""
+    if not isinstance(module, str) or not isinstance(name, str):
+        return None
+    # Functional models and what `keras.ops` leaves in them say that they are here.
+    if module == "keras.src.models.functional" or module.startswith("keras.src.ops."):
+        return getattr(sys.modules.get(module), name, None)
+    if module.startswith("keras.src"):
+        return None
+    package, *parts = module.split(".")
+    found = keras if package == "keras" else None
+    for part in [*parts, name]:
+        found = getattr(found, part, None)
+    return found

@@ -1,0 +1,268 @@
+"""PyTorch checkpoints of the authors' networks to models of this package."""
+
+import re
+
+import keras
+
+from keras_cyclegan.networks import (
+    PatchDiscriminator,
+    PixelDiscriminator,
+    ResNetGenerator,
+    UNetGenerator,
+)
+from keras_cyclegan.presets.torch_checkpoint import read_state_dict
+from keras_cyclegan.presets.weights import listing
+
+LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
+
+
+def convert_checkpoints(
+    a_to_b, b_to_a=None, discriminator_a=None, discriminator_b=None, image_size=None
+):
+    """Makes a CycleGAN of checkpoints that the authors' PyTorch code wrote.
+
+    Zhu et al.'s code, junyanz/pytorch-CycleGAN-and-pix2pix, and what keeps to its names. torch is
+    not needed, and nothing in a checkpoint is run. Architecture, width, number of blocks, dropout
+    and affine norms are read off the tensors' names and shapes. A dropout rate is not in them:
+    a ResNet that has dropout gets the authors' 0.5, and a U-Net's dropout can't be seen.
+
+    Args:
+        a_to_b: path of the generator from A to B, the authors' `latest_net_G_A.pth`.
+        b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. Without it the model
+            translates one way and can't be trained.
+        discriminator_a: path of the discriminator that judges domain A, the authors'
+            `latest_net_D_B.pth`.
+        discriminator_b: path of the discriminator that judges domain B, `latest_net_D_A.pth`.
+            A discriminator left out of a two-way model is the paper's with fresh weights.
+        image_size: `(height, width)` that the networks were trained at. Left out: 256×256, and
+            128×128 for a ResNet of 6 blocks or fewer and for a U-Net of 7 halvings or fewer.
+
+    Returns:
+        `CycleGAN`.
+
+    Raises:
+        ValueError: a file is no checkpoint, or a tensor is missing, unknown or misshapen; the
+            message names each.
+
+    Example:
+
+    ```python
+    model = convert_checkpoints("horse2zebra.pth", "zebra2horse.pth")
+    model.save_to_preset("horse2zebra_256")
+    ```
+    """
+    from keras_cyclegan import CycleGAN
+
+    networks = {}
+    for name, path, wanted in (
+        ("generator_ab", a_to_b, "generator"),
+        ("generator_ba", b_to_a, "generator"),
+        ("discriminator_a", discriminator_a, "discriminator"),
+        ("discriminator_b", discriminator_b, "discriminator"),
+    ):
+        if path is None:
+            fresh = b_to_a is not None and wanted == "discriminator"
+            networks[name] = "paper" if fresh else None
+            continue
+        try:
+            networks[name] = convert_network(read_state_dict(path), image_size, name)
+        except ValueError as error:
+            raise ValueError(f"{name}, {path}: {error}") from error
+        is_generator = isinstance(networks[name], ResNetGenerator | UNetGenerator)
+        if is_generator != (wanted == "generator"):
+            raise ValueError(
+                f"{name} must be a {wanted}. {path} holds a {type(networks[name]).__name__}."
+            )
+    return CycleGAN(**networks, image_shape=networks["generator_ab"].image_shape)
+
+
+def convert_network(state_dict, image_size=None, name=None):
+    """The network that a state dict belongs to, with its weights.
+
+    Args:
+        state_dict: dict from torch's names to arrays.
+        image_size: `(height, width)`, as in `convert_checkpoints`.
+        name: name of the network.
+
+    Returns:
+        `ResNetGenerator`, `UNetGenerator`, `PatchDiscriminator` or `PixelDiscriminator`.
+    """
+    tensors = {
+        key.removeprefix("module."): tensor
+        for key, tensor in state_dict.items()
+        if not key.endswith(LEFT_OVERS)
+    }
+    for matches, build in (
+        (lambda key: key.startswith("model.model."), _unet),
+        (lambda key: ".conv_block." in key, _resnet),
+        (lambda key: key.startswith("net."), _pixel_discriminator),
+        (lambda key: key == "model.0.weight", _patch_discriminator),
+        (lambda key: key == "model.1.weight", _resnet),
+    ):
+        if any(map(matches, tensors)):
+            network, modules = build(_Shapes(tensors), image_size, name)
+            break
+    else:
+        raise ValueError(
+            "These tensors belong to no network that can be converted: ResNet and U-Net "
+            "generators, PatchGAN and pixel discriminators, under the authors' names. Received "
+            f"{listing(sorted(tensors)) or 'none'}."
+        )
+    _load(network, modules, tensors)
+    return network
+
+
+class _Shapes:
+    """Shapes by torch's name; asking for a tensor that isn't there says which."""
+
+    def __init__(self, tensors):
+        self.tensors = tensors
+
+    def __contains__(self, key):
+        return key in self.tensors
+
+    def has_affine_norm(self):
+        return any(
+            tensor.ndim == 1 for key, tensor in self.tensors.items() if key.endswith(".weight")
+        )
+
+    def kernel(self, key):
+        if key not in self.tensors:
+            raise ValueError(f"{key} is missing")
+        shape = self.tensors[key].shape
+        if len(shape) != 4 or 0 in shape:
+            raise ValueError(f"{key} has shape {shape}, expected a kernel of 4 dimensions")
+        return shape
+
+    def numbers(self, pattern):
+        """What `pattern`'s group takes over all names, as ints."""
+        found = (re.fullmatch(pattern, key) for key in self.tensors)
+        return sorted({int(match[1]) for match in found if match})
+
+
+def _resnet(shapes, image_size, name):
+    blocks = shapes.numbers(r"model\.(\d+)\.conv_block\..*")
+    num_blocks = blocks[-1] - 9 if blocks else 0
+    last = num_blocks + 17
+    filters, channels = shapes.kernel("model.1.weight")[:2]
+    first_block = "model.10.conv_block."
+    has_dropout = (
+        f"{first_block}6.weight" in shapes and shapes.tensors[f"{first_block}6.weight"].ndim == 4
+    )
+    size = image_size or ((256, 256) if num_blocks > 6 else (128, 128))
+    network = ResNetGenerator(
+        (*size, channels),
+        output_channels=shapes.kernel(f"model.{last}.weight")[0],
+        filters=filters,
+        num_blocks=num_blocks,
+        affine_norm=shapes.has_affine_norm(),
+        dropout=0.5 if has_dropout else 0.0,
+        name=name,
+    )
+    modules = {}
+    for index, stage in (
+        (1, "stem"),
+        (4, "down1"),
+        (7, "down2"),
+        (last - 7, "up1"),
+        (last - 4, "up2"),
+    ):
+        modules[f"model.{index}"] = f"{stage}_conv"
+        modules[f"model.{index + 1}"] = f"{stage}_norm"
+    for i in range(num_blocks):
+        for half, index in ((1, 1), (2, 6 if has_dropout else 5)):
+            modules[f"model.{10 + i}.conv_block.{index}"] = f"block{i + 1}_{half}_conv"
+            modules[f"model.{10 + i}.conv_block.{index + 1}"] = f"block{i + 1}_{half}_norm"
+    modules[f"model.{last}"] = "head_conv"
+    return network, modules
+
+
+def _unet(shapes, image_size, name):
+    filters, channels = shapes.kernel("model.model.0.weight")[:2]
+    levels = [
+        "model.model.",  # torch's prefix of each level
+        "model.model.1.model.",
+    ]
+    while any(key.startswith(f"{levels[-1]}3.model.") for key in shapes.tensors):
+        levels.append(f"{levels[-1]}3.model.")
+    size = image_size or (max(2 ** len(levels), 128),) * 2
+    network = UNetGenerator(
+        (*size, channels),
+        output_channels=shapes.kernel("model.model.3.weight")[1],
+        filters=filters,
+        num_downsamplings=len(levels),
+        affine_norm=shapes.has_affine_norm(),
+        name=name,
+    )
+    modules = {"model.model.0": "down1_conv", "model.model.3": "up1_conv"}
+    for level, prefix in enumerate(levels[1:], start=2):
+        innermost = level == len(levels)
+        modules[f"{prefix}1"] = f"down{level}_conv"
+        if not innermost:
+            modules[f"{prefix}2"] = f"down{level}_norm"
+        modules[f"{prefix}{3 if innermost else 5}"] = f"up{level}_conv"
+        modules[f"{prefix}{4 if innermost else 6}"] = f"up{level}_norm"
+    return network, modules
+
+
+def _patch_discriminator(shapes, image_size, name):
+    filters, channels = shapes.kernel("model.0.weight")[:2]
+    last = shapes.numbers(r"model\.(\d+)\.weight")[-1]  # the logits' 3 * num_layers + 2
+    num_layers = max(1, (last - 2) // 3)
+    network = PatchDiscriminator(
+        (*(image_size or (None, None)), channels),
+        filters=filters,
+        num_layers=num_layers,
+        affine_norm=shapes.has_affine_norm(),
+        name=name,
+    )
+    modules = {"model.0": "conv1", f"model.{3 * num_layers + 2}": "logits_conv"}
+    for i in range(1, num_layers + 1):
+        modules[f"model.{3 * i - 1}"] = f"conv{i + 1}"
+        modules[f"model.{3 * i}"] = f"norm{i + 1}"
+    return network, modules
+
+
+def _pixel_discriminator(shapes, image_size, name):
+    filters, channels = shapes.kernel("net.0.weight")[:2]
+    network = PixelDiscriminator(
+        (*(image_size or (None, None)), channels),
+        filters=filters,
+        affine_norm=shapes.has_affine_norm(),
+        name=name,
+    )
+    return network, {
+        "net.0": "conv1",
+        "net.2": "conv2",
+        "net.3": "norm2",
+        "net.5": "logits_conv",
+    }
+
+
+def _load(network, modules, tensors):
+    """Give `network` all `tensors`; `modules` maps torch's module names to its layers' names."""
+    variables = {}
+    for module, layer in modules.items():
+        for variable in network.get_layer(layer).weights:
+            kind = "bias" if variable.name in ("bias", "beta") else "weight"
+            variables[f"{module}.{kind}"] = variable
+    problems = [f"{key} is missing" for key in variables if key not in tensors]
+    arrays = {}
+    for key, tensor in tensors.items():
+        if key not in variables:
+            problems.append(f"{key} is unknown")
+            continue
+        # A kernel is (out, in, h, w), transposed (in, out, h, w); in Keras (h, w, in, out), (h, w,
+        # out, in). No flip.
+        arrays[key] = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+        expected = tuple(variables[key].shape)
+        if arrays[key].shape != expected:
+            if tensor.ndim == 4:
+                expected = tuple(expected[axis] for axis in (3, 2, 0, 1))
+            problems.append(f"{key} has shape {tensor.shape}, expected {expected}")
+    if problems:
+        raise ValueError(
+            f"These tensors don't make a {type(network).__name__}: {listing(problems, '; ')}."
+        )
+    for key, array in arrays.items():
+        variables[key].assign(keras.ops.convert_to_tensor(array.astype("float32")))

@@ -1,0 +1,164 @@
+"""The preset folder, in keras-hub's format: written whole or not at all, and never trusted."""
+
+import contextlib
+import datetime
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import keras
+
+from keras_cyclegan.presets.card import model_card
+from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
+from keras_cyclegan.presets.weights import read_weights, write_weights
+
+CONFIG = "config.json"
+METADATA = "metadata.json"
+GENERATORS = "model.weights.h5"
+DISCRIMINATORS = "discriminators.weights.h5"
+CARD = "README.md"
+FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
+LARGEST_JSON = 10 * 2**20  # bytes
+
+
+def save_to_preset(model, folder, card=None, half_precision=False, discriminators=True):
+    """Writes a folder from which `CycleGAN.from_preset` makes the same translator.
+
+    It holds `config.json`, `metadata.json`, `model.weights.h5` (the generators),
+    `discriminators.weights.h5` and the model card `README.md`; no optimizer state and no image
+    pool. It is written beside its place and then renamed. A preset that is there is replaced.
+
+    Args:
+        model: `CycleGAN`.
+        folder: path of the folder.
+        card: dict from headings to Markdown, the provenance for the model card: `description`
+            first, then as many as there is to say: training data, its licence, recipe, scores,
+            known failures.
+        half_precision: bool. Whether to store float16: half the bytes. It loads as float32.
+        discriminators: bool. Whether to store the discriminators too: they are for training on,
+            not for translating.
+
+    Raises:
+        ValueError: a weight is not finite, a network's class could not be loaded again, or there
+            are other things than a preset in `folder`.
+    """
+    import keras_cyclegan
+
+    folder = Path(folder).absolute()
+    _check_replaceable(folder)
+    config = model_config(model)
+    generators, judges = _networks(model, "generator"), _networks(model, "discriminator")
+    metadata = {
+        "keras_version": keras.__version__,
+        "keras_cyclegan_version": keras_cyclegan.__version__,
+        "parameter_count": sum(network.count_params() for network in generators.values()),
+        "date_saved": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d@%H:%M:%S"),
+        "storage_dtype": "float16" if half_precision else "float32",
+        "card": dict(card or {}),
+    }
+    with _written_whole(folder) as unfinished:
+        _write_json(unfinished / CONFIG, config)
+        _write_json(unfinished / METADATA, metadata)
+        write_weights(unfinished / GENERATORS, generators, half_precision)
+        if judges and discriminators:
+            write_weights(unfinished / DISCRIMINATORS, judges, half_precision)
+        text = model_card(folder.name, model, metadata)
+        (unfinished / CARD).write_text(text, encoding="utf-8")
+
+
+def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
+    """The model of a preset folder, checked as if an enemy had written it.
+
+    Args:
+        cls: `CycleGAN` or a subclass.
+        folder: path of the folder.
+        load_weights: bool. False gives the architecture with fresh weights.
+        overrides: dict of arguments of `cls` that replace the preset's. A network given here
+            keeps its own weights. A preset without discriminator weights gets fresh ones.
+        root: path that the files may not leave through links; the folder itself if left out.
+
+    Raises:
+        FileNotFoundError: the folder, its config or the generators' weights are missing.
+        ValueError: a file of the preset is damaged or not allowed; see `build_model`,
+            `read_weights`.
+    """
+    folder = Path(folder)
+    overrides = overrides or {}
+    root = Path(root or folder)
+    config = read_json(preset_file(folder, CONFIG, root))
+    try:
+        model = build_model(cls, config, overrides)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{folder / CONFIG} can't be used: {error}") from error
+    if load_weights:
+        for file, kind in ((GENERATORS, "generator"), (DISCRIMINATORS, "discriminator")):
+            networks = _networks(model, kind)
+            wanted = {name: networks[name] for name in networks if name not in overrides}
+            absent = file == DISCRIMINATORS and not (folder / file).exists()
+            if wanted and not absent:
+                read_weights(preset_file(folder, file, root), wanted, skip=overrides)
+    return model
+
+
+def preset_file(folder, name, root):
+    """Path of a file of the preset, which must lie inside of `root` once links are followed."""
+    path = folder / name
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{folder} is no whole preset: it has no {name}. Expected a folder that "
+            "`CycleGAN.save_to_preset` wrote."
+        )
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"{path} is a link that leaves the preset, to {path.resolve()}.")
+    return path
+
+
+def read_json(path):
+    if path.stat().st_size > LARGEST_JSON:
+        raise ValueError(f"{path} has {path.stat().st_size} bytes; {LARGEST_JSON} are allowed.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is no JSON file: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold one JSON object, not a {type(content).__name__}.")
+    return content
+
+
+def _networks(model, kind):
+    named = {name: getattr(model, name) for name in NETWORKS if name.startswith(kind)}
+    return {name: network for name, network in named.items() if network is not None}
+
+
+def _write_json(path, content):
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _check_replaceable(folder):
+    if not folder.exists():
+        return
+    others = ["a file"] if not folder.is_dir() else sorted({*os.listdir(folder)} - {*FILES})
+    if others:
+        raise ValueError(
+            f"{folder} would be replaced, and it is more than a preset: it has {others[:5]}. Give "
+            "a new folder."
+        )
+
+
+@contextlib.contextmanager
+def _written_whole(folder):
+    """A folder beside `folder` that takes its place if nothing fails."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
+        unfinished, replaced = Path(beside, "new"), Path(beside, "old")
+        unfinished.mkdir()
+        yield unfinished
+        if folder.exists():
+            os.replace(folder, replaced)
+        try:
+            os.replace(unfinished, folder)
+        except OSError:
+            if replaced.exists():
+                os.replace(replaced, folder)
+            raise

@@ -1,0 +1,68 @@
+"""From a handle to a model: a built-in name, a folder, a hub or an archive."""
+
+import difflib
+import os
+
+from keras_cyclegan.presets.config import build_model
+from keras_cyclegan.presets.folder import CONFIG, load_folder
+from keras_cyclegan.presets.hubs import HANDLES, hub_folder
+from keras_cyclegan.presets.published import published_config, published_folder
+from keras_cyclegan.presets.table import PUBLISHED, list_presets, shipped_folders
+
+
+def from_preset(cls, preset, load_weights=True, overrides=None):
+    """The model of a preset, wherever its weights come from.
+
+    A preset's files are checked before they are used: its config may only name this package's and
+    Keras's classes, and nothing in it is run.
+
+    Args:
+        cls: `CycleGAN` or a subclass.
+        preset: a built-in name (see `list_presets`); the path of a local folder;
+            `"hf://user/repo"`; `"kaggle://user/model/keras/variant"`; `"https://…"`, a preset
+            archive. Published checkpoints and archives are downloaded once and kept under
+            `KERAS_HOME`.
+        load_weights: bool. False gives the architecture with fresh weights, for built-in names
+            without a download.
+        overrides: dict of arguments of `cls` that replace the preset's. `dtype` reaches every
+            network; a network given here keeps its own weights.
+
+    Returns:
+        A model that is not compiled. Without discriminator weights in the preset, it has fresh
+        discriminators; a one-way preset has none.
+
+    Raises:
+        ValueError: there is no such preset, or a file of it is refused; the message names it.
+        FileNotFoundError: a file of the preset is missing.
+        DownloadError: it could not be downloaded.
+    """
+    overrides = overrides or {}
+    if isinstance(preset, str) and "://" in preset:
+        with hub_folder(preset, load_weights) as (folder, root):
+            return load_folder(cls, folder, load_weights, overrides, root)
+    shipped = {folder.name: folder for folder in shipped_folders()}
+    is_name = preset in shipped or preset in PUBLISHED
+    if is_name and os.path.exists(os.path.join(preset, CONFIG)):
+        raise ValueError(
+            f"{preset!r} is both a built-in preset and a folder here. Write {'./' + preset!r} for "
+            "the folder, or rename it."
+        )
+    if preset in shipped:
+        return load_folder(cls, shipped[preset], load_weights, overrides)
+    if preset in PUBLISHED:
+        if not load_weights:
+            return build_model(cls, published_config(preset), overrides)
+        return load_folder(cls, published_folder(preset), overrides=overrides)
+    if os.path.isdir(preset):
+        return load_folder(cls, preset, load_weights, overrides)
+    raise ValueError(_unknown(preset))
+
+
+def _unknown(preset):
+    close = difflib.get_close_matches(str(preset), list_presets(), n=5, cutoff=0.5)
+    meant = f"Did you mean {', '.join(map(repr, close))}? " if close else ""
+    return (
+        f"There is no preset {str(preset)!r}. {meant}"
+        "`keras_cyclegan.list_presets()` tells of all built-in ones. Also possible: a local "
+        f"folder, {', '.join(HANDLES)}."
+    )

@@ -1,0 +1,146 @@
+"""Presets of the Hugging Face Hub, of Kaggle and of any web server; and how to upload them."""
+
+import contextlib
+import hashlib
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from keras_cyclegan.presets.archive import unpack
+from keras_cyclegan.presets.download import DownloadError, cache_folder, fetch
+from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA, load_folder
+
+HANDLES = (
+    "hf://user/repo[@revision]",
+    "kaggle://user/model/keras/variant[/version]",
+    "https://…/preset.zip (or .tar, .tar.gz), with #sha256=… at its end to pin it",
+)
+
+
+@contextlib.contextmanager
+def hub_folder(handle, load_weights=True):
+    """A local folder with the files of a hub's preset, and the folder that links may lead to.
+
+    Args:
+        handle: one of `HANDLES`.
+        load_weights: bool. False spares the download of weights where the hub allows it.
+
+    Raises:
+        ValueError: the handle is malformed, or the archive is refused.
+        DownloadError: the preset could not be had.
+        ImportError: the hub's client is not installed.
+    """
+    scheme, _, rest = handle.partition("://")
+    if scheme == "hf":
+        folder = _hugging_face(handle, rest, load_weights)
+        yield folder, folder.parent.parent  # the repository's cache: its files are links to blobs
+    elif scheme == "kaggle":
+        folder = _kaggle(handle, rest)
+        yield folder, folder
+    elif scheme == "https" or (scheme == "http" and "#sha256=" in rest):
+        with tempfile.TemporaryDirectory() as folder:
+            unpack(_archive(handle), folder)
+            yield Path(folder), Path(folder)
+    else:
+        raise _malformed(handle)
+
+
+def upload_preset(uri, folder):
+    """Uploads a preset folder to a hub, after loading it once to see that it is whole.
+
+    Args:
+        uri: `"hf://user/repo"` or `"kaggle://user/model/keras/variant"`. You must be logged in
+            with the hub's own client (`hf auth login`, `kagglehub.login()`).
+        folder: path of a folder that `save_to_preset` wrote.
+
+    Raises:
+        ValueError: the URI is malformed, or a file of the preset is refused.
+        FileNotFoundError: a file of the preset is missing.
+        ImportError: the hub's client is not installed.
+
+    Example:
+
+    ```python
+    model.save_to_preset("mine", card={"description": "Sketches to photos."})
+    keras_cyclegan.upload_preset("hf://me/mine", "mine")
+    ```
+    """
+    from keras_cyclegan import CycleGAN
+
+    scheme, _, handle = str(uri).partition("://")
+    if scheme == "hf" and "@" not in handle:
+        client = _client("huggingface_hub")
+    elif scheme == "kaggle" and len(handle.split("/")) == 4:
+        client = _client("kagglehub")
+    else:
+        raise _malformed(uri, HANDLES[:2])
+    load_folder(CycleGAN, folder)
+    if scheme == "hf":
+        repository = client.create_repo(repo_id=handle, exist_ok=True).repo_id
+        client.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            allow_patterns=list(FILES),
+            delete_patterns=list(FILES),  # no file of an earlier preset stays between the new ones
+        )
+    else:
+        others = sorted(p.name for p in Path(folder).iterdir() if p.name not in FILES)
+        client.model_upload(handle, str(folder), ignore_patterns=others or None)
+
+
+def _hugging_face(handle, rest, load_weights):
+    repository, _, revision = rest.partition("@")
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository):
+        raise _malformed(handle)
+    client = _client("huggingface_hub")
+    try:
+        return Path(
+            client.snapshot_download(
+                repository,
+                revision=revision or None,
+                allow_patterns=list(FILES if load_weights else (CONFIG, METADATA)),
+                library_name="keras-cyclegan",
+            )
+        )
+    except Exception as error:  # of many kinds: HTTP, offline, not found, no access
+        raise DownloadError(
+            f"{handle} could not be downloaded: {error} ({type(error).__name__}). It is to lie in "
+            f"{client.constants.HF_HUB_CACHE}."
+        ) from error
+
+
+def _kaggle(handle, rest):
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*){3}(/\d+)?", rest):
+        raise _malformed(handle)
+    client = _client("kagglehub")
+    try:
+        return Path(client.model_download(rest))
+    except Exception as error:  # of many kinds: HTTP, not found, no access
+        raise DownloadError(
+            f"{handle} could not be downloaded: {error} ({type(error).__name__})."
+        ) from error
+
+
+def _archive(handle):
+    url, _, pin = handle.partition("#")
+    sha256 = pin.removeprefix("sha256=").lower() if pin else None
+    if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise _malformed(handle)
+    # The query is left out of a name: it may hold a token.
+    name = re.sub(r"[^\w.-]", "_", unquote(Path(urlsplit(url).path).name)).lstrip(".")
+    key = hashlib.sha256(url.encode()).hexdigest()[:16]
+    return fetch(url, cache_folder() / "archives" / key / (name or "preset"), sha256)
+
+
+def _client(package):
+    try:
+        return __import__(package)
+    except ImportError as error:
+        raise ImportError(
+            f"This needs {package}: pip install keras-cyclegan[hub], or pip install {package}."
+        ) from error
+
+
+def _malformed(handle, expected=HANDLES):
+    return ValueError(f"Unknown handle {handle!r}. Expected {', or '.join(expected)}.")

@@ -1,0 +1,84 @@
+"""The authors' published generators: downloaded once, converted once, then a preset folder."""
+
+import filelock
+
+from keras_cyclegan.presets.convert import convert_checkpoints
+from keras_cyclegan.presets.download import cache_folder, fetch, record_hash, verify
+from keras_cyclegan.presets.folder import GENERATORS, save_to_preset
+from keras_cyclegan.presets.table import ADDRESS, PUBLISHED, RESNET_9_PARAMETERS, list_presets
+
+# Torch's framing and the running statistics of old files take less than a tenth of a megabyte.
+LEAST_BYTES = 4 * RESNET_9_PARAMETERS
+MOST_BYTES = LEAST_BYTES + 2**20
+
+
+def published_folder(name):
+    """The preset folder of a published model, made at first use.
+
+    The SHA-256 of each checkpoint and of the converted weights are recorded when they are first
+    seen, and checked whenever they are seen again.
+
+    Raises:
+        DownloadError: a checkpoint could not be had, or a file was changed.
+        ValueError: a checkpoint isn't what the authors published.
+    """
+    published = PUBLISHED[name]
+    folder = cache_folder() / "presets" / name
+    record = folder.with_name(f"{name}.sha256")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder.with_name(f"{name}.lock")):
+        weights = folder / GENERATORS
+        if not folder.exists():
+            checkpoints = [_checkpoint(file) for file in published.files]
+            model = convert_checkpoints(*checkpoints)
+            save_to_preset(model, folder, card=_card(name), discriminators=False)
+            record_hash(weights, record)
+            for checkpoint in checkpoints:
+                checkpoint.unlink()
+        elif record.exists():
+            verify(weights, record.read_text().strip(), f"the preset {name!r}")
+    return folder
+
+
+def published_config(name):
+    """What the preset's `config.json` says, without a download."""
+    shape = [256, 256, 3]
+
+    def network(module, class_name, **config):
+        return {
+            "module": f"keras_cyclegan.networks.{module}",
+            "class_name": class_name,
+            "registered_name": f"keras_cyclegan>{class_name}",
+            "config": {"image_shape": shape, **config},
+        }
+
+    two_way = PUBLISHED[name].b_to_a is not None
+    networks = {"generator_ab": network("resnet", "ResNetGenerator", name="generator_ab")}
+    others = {
+        "generator_ba": network("resnet", "ResNetGenerator", name="generator_ba"),
+        "discriminator_a": network("patchgan", "PatchDiscriminator", name="discriminator_a"),
+        "discriminator_b": network("patchgan", "PatchDiscriminator", name="discriminator_b"),
+    }
+    return {
+        "module": "keras_cyclegan.cyclegan",
+        "class_name": "CycleGAN",
+        "registered_name": "keras_cyclegan>CycleGAN",
+        "config": {
+            **networks,
+            **{key: value if two_way else None for key, value in others.items()},
+            "image_shape": shape,
+        },
+    }
+
+
+def _checkpoint(file):
+    path = cache_folder() / "checkpoints" / f"{file}.pth"
+    return fetch(ADDRESS.format(file), path, least=LEAST_BYTES, most=MOST_BYTES)
+
+
+def _card(name):
+    facts = list_presets()[name]
+    shown = ("description", "origin", "code_licence", "data_licence", "recipe")
+    return {key: facts[key] for key in shown} | {
+        "training on": "The authors published no discriminators: they start fresh."
+    }

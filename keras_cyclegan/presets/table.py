@@ -1,0 +1,153 @@
+"""The built-in presets: those that ship in the package and the authors' published generators."""
+
+import dataclasses
+from pathlib import Path
+
+from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA, read_json
+
+SHIPPED = Path(__file__).parent / "shipped"
+RESNET_9 = "ResNetGenerator, 9 blocks, width 64"
+RESNET_9_PARAMETERS = 11_378_179
+ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """Generators that the authors published; `b_to_a` is None where there is one way only."""
+
+    a: str
+    b: str
+    a_to_b: str
+    b_to_a: str | None
+    data_licence: str
+
+    @property
+    def files(self):
+        return [name for name in (self.a_to_b, self.b_to_a) if name is not None]
+
+
+IMAGENET = "ImageNet images: non-commercial research"
+FLICKR = "photos of Flickr, each under its own licence"
+PAINTINGS = "paintings of WikiArt (research use) and photos of Flickr, each under its own licence"
+PUBLISHED = {
+    "apple2orange_256": Published("apples", "oranges", "apple2orange", "orange2apple", IMAGENET),
+    "horse2zebra_256": Published("horses", "zebras", "horse2zebra", "zebra2horse", IMAGENET),
+    "summer2winter_yosemite_256": Published(
+        "Yosemite in summer",
+        "Yosemite in winter",
+        "summer2winter_yosemite",
+        "winter2summer_yosemite",
+        FLICKR,
+    ),
+    "monet2photo_256": Published(
+        "paintings by Monet", "landscape photos", "monet2photo", "style_monet", PAINTINGS
+    ),
+    "vangogh_256": Published(
+        "landscape photos", "the style of van Gogh", "style_vangogh", None, PAINTINGS
+    ),
+    "cezanne_256": Published(
+        "landscape photos", "the style of Cézanne", "style_cezanne", None, PAINTINGS
+    ),
+    "ukiyoe_256": Published("landscape photos", "ukiyo-e prints", "style_ukiyoe", None, PAINTINGS),
+    "maps_256": Published(
+        "aerial photos", "maps", "sat2map", "map2sat", "Google Maps tiles: Google's terms"
+    ),
+    "cityscapes_256": Published(
+        "street photos",
+        "semantic labels",
+        "cityscapes_photo2label",
+        "cityscapes_label2photo",
+        "Cityscapes: non-commercial research",
+    ),
+    "facades_256": Published(
+        "facade photos",
+        "semantic labels",
+        "facades_photo2label",
+        "facades_label2photo",
+        "CMP Facade Database: research",
+    ),
+    "iphone2dslr_flower_256": Published(
+        "flowers by a phone's camera",
+        "flowers with a shallow depth of field",
+        "iphone2dslr_flower",
+        None,
+        FLICKR,
+    ),
+}
+
+
+def list_presets():
+    """The built-in presets, those that ship first.
+
+    Returns:
+        dict from each name to a dict: `description`; `direction`; `architecture`; `native_size`,
+        `(height, width)` of its training; `parameters` of the generators; `bytes`; `origin`;
+        `code_licence`; `data_licence`; `recipe` of its training; `ships`, whether it is in the
+        package or downloaded at first use.
+
+    Example:
+
+    ```python
+    for name, facts in keras_cyclegan.list_presets().items():
+        print(name, facts["description"])
+    ```
+    """
+    shipped = {folder.name: _shipped_facts(folder) for folder in shipped_folders()}
+    return shipped | {name: _published_facts(name) for name in PUBLISHED}
+
+
+def shipped_folders():
+    """The preset folders in the package; to ship a preset is to put its folder there."""
+    return sorted(path.parent for path in SHIPPED.glob(f"*/{CONFIG}"))
+
+
+def _shipped_facts(folder):
+    config, metadata = read_json(folder / CONFIG)["config"], read_json(folder / METADATA)
+    card = metadata["card"]
+    unstated = "not stated"
+    return {
+        "description": card.get("description", unstated),
+        "direction": _direction(config["generator_ba"] is not None),
+        "architecture": _architecture(config["generator_ab"]),
+        "native_size": tuple(config["image_shape"][:2]),
+        "parameters": metadata["parameter_count"],
+        "bytes": sum((folder / name).stat().st_size for name in FILES if (folder / name).exists()),
+        "origin": card.get("origin", "trained with keras-cyclegan"),
+        "code_licence": card.get("code_licence", "Apache-2.0"),
+        "data_licence": card.get("data_licence", unstated),
+        "recipe": card.get("recipe", unstated),
+        "ships": True,
+    }
+
+
+def _published_facts(name):
+    published = PUBLISHED[name]
+    count = len(published.files)
+    return {
+        "description": f"A: {published.a}; B: {published.b}. By the authors of CycleGAN.",
+        "direction": _direction(published.b_to_a is not None),
+        "architecture": RESNET_9,
+        "native_size": (256, 256),
+        "parameters": count * RESNET_9_PARAMETERS,
+        "bytes": count * RESNET_9_PARAMETERS * 4,
+        "origin": " and ".join(ADDRESS.format(file) for file in published.files),
+        "code_licence": "BSD (junyanz/pytorch-CycleGAN-and-pix2pix); none stated for the weights",
+        "data_licence": published.data_licence,
+        "recipe": "the authors': Zhu et al. 2017, section 7.1 and appendix, 256×256",
+        "ships": False,
+    }
+
+
+def _direction(is_two_way):
+    return "a_to_b and b_to_a" if is_two_way else "a_to_b"
+
+
+def _architecture(network):
+    config = network["config"]
+    facts = [network["class_name"]]
+    for key, text in (("num_blocks", "{} blocks"), ("filters", "width {}")):
+        if config.get(key) is not None:
+            facts.append(text.format(config[key]))
+    if config.get("block") == "separable":
+        facts.append("separable")
+    return ", ".join(facts)

@@ -1,0 +1,121 @@
+"""`*.weights.h5`: the tensors of networks under readable names, and no others."""
+
+import os
+
+import h5py
+import keras
+import numpy as np
+
+NAMED = 8  # bad tensors that a message names
+
+
+def write_weights(path, networks, half_precision=False):
+    """Writes every weight of `networks`, and nothing else, to an HDF5 file.
+
+    A tensor's name is `network.layer.weight`: `generator_ab.stem_conv.kernel`. It depends neither
+    on the name of the model nor on what else was built before.
+
+    Args:
+        path: the file.
+        networks: dict from a name to a `keras.Model`.
+        half_precision: bool. Whether to store float16.
+
+    Raises:
+        ValueError: a weight is NaN or infinite, or too large for float16.
+    """
+    arrays = {}
+    for name, variable in _variables(networks).items():
+        array = keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32"))
+        with np.errstate(over="ignore"):
+            arrays[name] = array.astype("float16") if half_precision else array
+    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if broken:
+        raise ValueError(
+            f"Nothing was written: {listing(broken)} holds NaN, infinity"
+            f"{' or values too large for float16' if half_precision else ''}."
+        )
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array)
+
+
+def read_weights(path, networks, skip=()):
+    """Gives `networks` the weights that `write_weights` wrote, after checking all of them.
+
+    Args:
+        path: the file.
+        networks: dict from a name to a `keras.Model`.
+        skip: names of networks whose tensors in the file are not wanted.
+
+    Raises:
+        ValueError: the file is damaged; a tensor is missing, unknown, of another shape, not
+            numeric, not finite, or lies outside of the file.
+    """
+    variables = _variables(networks)
+    path = os.fspath(path)
+    try:
+        with h5py.File(path, "r") as file:
+            arrays, problems = _read_arrays(file, variables, skip)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path} is damaged or no HDF5 file: {error}") from error
+    if problems:
+        raise ValueError(f"{path} does not fit the preset's config: {listing(problems, '; ')}.")
+    for name, array in arrays.items():
+        variables[name].assign(array.astype("float32"))
+
+
+def _read_arrays(file, variables, skip):
+    arrays = {}
+    problems = [f"{name} is missing" for name in variables if name not in file]
+    for name in file:
+        if name.partition(".")[0] in skip:
+            continue
+        variable = variables.get(name)
+        # A link could lead to any file of this machine.
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            problems.append(f"{name} is a link")
+        elif variable is None:
+            problems.append(f"{name} is unknown")
+        elif not isinstance(data := file[name], h5py.Dataset) or data.dtype.kind != "f":
+            problems.append(f"{name} is no tensor of floats")
+        elif data.is_virtual or data.external:
+            problems.append(f"{name} lies outside of the file")
+        elif data.shape != tuple(variable.shape):
+            problems.append(f"{name} has shape {data.shape}, expected {tuple(variable.shape)}")
+        else:
+            arrays[name] = data[()]
+            if not np.isfinite(arrays[name]).all():
+                problems.append(f"{name} holds NaN or infinity")
+    return arrays, problems
+
+
+def _variables(networks):
+    variables = {}
+    for name, network in networks.items():
+        found = _named(network, name)
+        if len(found) != len(network.weights):
+            raise ValueError(
+                f"{name} has {len(network.weights)} weights, of which {len(found)} have a name of "
+                "their own. Weights must belong to layers, and layers of one model must differ in "
+                "their names."
+            )
+        variables |= found
+    return variables
+
+
+def _named(network, prefix):
+    variables = {}
+    for layer in network.layers:
+        name = f"{prefix}.{layer.name}"
+        if isinstance(layer, keras.Model):
+            variables |= _named(layer, name)
+            continue
+        for variable in layer.weights:
+            inner = variable.path.rpartition(f"{layer.name}/")[2]
+            variables[f"{name}.{inner.replace('/', '.')}"] = variable
+    return variables
+
+
+def listing(items, separator=", "):
+    more = f"{separator}… ({len(items)} in all)" if len(items) > NAMED else ""
+    return separator.join(items[:NAMED]) + more

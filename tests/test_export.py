@@ -1,0 +1,261 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="a SavedModel is traced by TensorFlow"
+)
+
+SIZES = ((32, 48), (33, 45), (7, 70), (3, 5))
+
+
+def resnet(channels=3, output_channels=3):
+    return ResNetGenerator((32, 32, channels), output_channels, filters=4, num_blocks=1)
+
+
+def cyclegan(generator_ab, generator_ba, channels=3):
+    return CycleGAN(generator_ab, generator_ba, image_shape=(32, 32, channels), pool_size=2)
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(3)
+    unet = UNetGenerator((32, 32, 3), filters=4, num_downsamplings=5)
+    return cyclegan(resnet(), unet)
+
+
+@pytest.fixture(scope="module")
+def served(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "served"
+    model.export(path)
+    return path
+
+
+def batches():
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (1 + i % 2, *size, 3), "uint8") for i, size in enumerate(SIZES)]
+
+
+def load(path):
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(path))
+
+
+ALONE = """
+import sys
+import numpy as np, tensorflow as tf
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("keras", "keras_cyclegan"):
+            raise ImportError(f"{name} is not to be imported")
+
+assert "keras_cyclegan" not in sys.modules
+for name in list(sys.modules):  # TensorFlow imports keras by itself
+    if name.split(".")[0] == "keras":
+        del sys.modules[name]
+sys.meta_path.insert(0, Refuse())
+folder = sys.argv[1]
+served = tf.saved_model.load(folder + "/served")
+given = np.load(folder + "/given.npz")
+results = {}
+for name in given:
+    for direction in ("a_to_b", "b_to_a"):
+        results[f"{direction}/{name}"] = getattr(served, direction)(given[name]).numpy()
+        signature = served.signatures[direction + "_float"]
+        floats = tf.constant(given[name] / np.float32(127.5) - 1)
+        results[f"{direction}_float/{name}"] = signature(images=floats)["output_0"].numpy()
+    default = served.signatures["serving_default"](images=tf.constant(given[name]))
+    results[f"serving_default/{name}"] = default["output_0"].numpy()
+np.savez(folder + "/results.npz", **results)
+"""
+
+
+def test_a_fresh_process_with_tensorflow_alone_translates_as_translate_does(model, served):
+    folder = served.parent
+    np.savez(folder / "given.npz", **{str(i): batch for i, batch in enumerate(batches())})
+    process = subprocess.run(
+        [sys.executable, "-c", ALONE, str(folder)], capture_output=True, text=True, cwd=folder
+    )
+    assert process.returncode == 0, process.stderr
+    results = np.load(folder / "results.npz")
+    for i, batch in enumerate(batches()):
+        for direction in ("a_to_b", "b_to_a"):
+            expected = model.translate(batch, direction)
+            pixels = results[f"{direction}/{i}"]
+            floats = results[f"{direction}_float/{i}"]
+            assert pixels.dtype == np.uint8
+            assert floats.dtype == np.float32
+            assert pixels.shape == floats.shape == expected.shape
+            assert np.abs(pixels.astype(int) - expected).max() <= 1
+            expected = model.translate(to_unit(batch), direction)
+            np.testing.assert_allclose(floats, expected, atol=2e-3)
+        np.testing.assert_array_equal(results[f"serving_default/{i}"], results[f"a_to_b/{i}"])
+
+
+def test_the_comparison_can_tell_the_directions_apart(model):
+    for batch in batches():
+        difference = model.translate(batch).astype(int) - model.translate(batch, "b_to_a")
+        assert np.abs(difference).max() > 5
+
+
+def test_the_artefact_holds_the_generators_once_and_nothing_else(model, served):
+    import tensorflow as tf
+
+    stored = tf.train.list_variables(str(served / "variables" / "variables"))
+    held = sum(int(np.prod(shape)) for _, shape in stored if shape)
+    assert held == model.generator_ab.count_params() + model.generator_ba.count_params()
+
+
+def test_any_batch_height_and_width(served):
+    for name, signature in load(served).signatures.items():
+        (images,) = signature.structured_input_signature[1].values()
+        assert images.shape.as_list() == [None, None, None, 3]
+        assert images.dtype == ("float32" if name.endswith("_float") else "uint8")
+
+
+def test_the_pixel_endpoint_rounds_and_scales_by_itself(served):
+    endpoints, batch = load(served), batches()[1]
+    floats = endpoints.a_to_b_float(to_unit(batch)).numpy()
+    np.testing.assert_array_equal(endpoints.a_to_b(batch).numpy(), from_unit(floats))
+
+
+def test_a_one_way_model_exports_its_direction(tmp_path):
+    one_way = CycleGAN(resnet(), None, None, None, image_shape=(32, 32, 3))
+    one_way.translate(batches()[0])  # leaves a graph behind, which is not to be exported
+    one_way.export(tmp_path / "served")
+    assert set(load(tmp_path / "served").signatures) == {
+        "a_to_b",
+        "a_to_b_float",
+        "serving_default",
+    }
+    assert list(tmp_path.iterdir()) == [tmp_path / "served"]
+
+
+def test_direction_selects_one_generator(tmp_path):
+    gray = CycleGAN(resnet(1, 3), resnet(3, 1), None, None, image_shape=(32, 32, 1))
+    gray.export(tmp_path / "served", direction="b_to_a")
+    served = load(tmp_path / "served")
+    assert set(served.signatures) == {"b_to_a", "b_to_a_float", "serving_default"}
+    images = batches()[1]
+    translated = served.signatures["serving_default"](images=images)["output_0"].numpy()
+    assert np.abs(translated.astype(int) - gray.translate(images, "b_to_a")).max() <= 1
+
+
+# --- other runtimes ----------------------------------------------------------------------------
+
+
+def assert_translates(model, run):
+    """`run(endpoint, images)` agrees with `translate` on every size, in both directions."""
+    for batch in batches():
+        for direction in ("a_to_b", "b_to_a"):
+            expected = model.translate(batch, direction)
+            pixels = run(direction, batch)
+            assert pixels.dtype == np.uint8
+            assert pixels.shape == expected.shape
+            assert np.abs(pixels.astype(int) - expected).max() <= 1
+            floats = run(f"{direction}_float", to_unit(batch))
+            expected = model.translate(to_unit(batch), direction)
+            np.testing.assert_allclose(floats, expected, atol=2e-3)
+
+
+def test_onnxruntime_translates_as_translate_does(model, tmp_path):
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model.export(tmp_path / "onnx", format="onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["onnx"]
+    sessions = {
+        path.stem: onnxruntime.InferenceSession(path) for path in (tmp_path / "onnx").iterdir()
+    }
+    assert sorted(sessions) == ["a_to_b", "a_to_b_float", "b_to_a", "b_to_a_float"]
+    assert_translates(
+        model, lambda name, images: sessions[name].run(["output_0"], {"images": images})[0]
+    )
+
+
+def test_litert_translates_as_translate_does(model, tmp_path):
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    model.export(tmp_path / "model.tflite", format="litert")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
+    loaded = interpreter.Interpreter(str(tmp_path / "model.tflite"))
+    assert sorted(loaded.get_signature_list()) == [
+        "a_to_b",
+        "a_to_b_float",
+        "b_to_a",
+        "b_to_a_float",
+    ]
+    assert_translates(
+        model,
+        lambda name, images: loaded.get_signature_runner(name)(images=images)["output_0"],
+    )
+
+
+def test_a_missing_package_is_named_before_any_work(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install keras-cyclegan\[onnx\]"):
+        model.export(tmp_path / "onnx", format="onnx")
+    assert not list(tmp_path.iterdir())
+
+
+# --- refused, and whole or not at all ----------------------------------------------------------
+
+
+def test_a_missing_direction_is_refused_before_anything_is_written(tmp_path):
+    one_way = CycleGAN(resnet(), None, None, None, image_shape=(32, 32, 3))
+    with pytest.raises(ValueError, match="no generator for 'b_to_a'"):
+        one_way.export(tmp_path / "served", direction="b_to_a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_format_names_the_formats(model, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"one of 'tf_saved_model', 'onnx', 'litert'. Received format='pickle'"
+    ):
+        model.export(tmp_path / "served", format="pickle")
+
+
+def test_nothing_is_overwritten_unasked(model, tmp_path):
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        model.export(tmp_path / "served")
+    with pytest.raises(FileExistsError, match="is no earlier export"):
+        model.export(tmp_path / "served", overwrite=True)
+    assert (tmp_path / "served" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_failed_export_leaves_the_old_one_and_no_rubbish(model, tmp_path, monkeypatch):
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "saved_model.pb").write_bytes(b"old")
+
+    def fail(trackable, path, **options):
+        (tmp_path / "reached").touch()
+        os.makedirs(path)
+        (Path(path) / "saved_model.pb").write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr("tensorflow.saved_model.save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        model.export(served, overwrite=True)
+    assert (served / "saved_model.pb").read_bytes() == b"old"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["reached", "served"]
+
+
+def test_overwrite_replaces_an_earlier_export(tmp_path):
+    one_way = CycleGAN(resnet(), None, None, None, image_shape=(32, 32, 3))
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "saved_model.pb").write_bytes(b"old")
+    one_way.export(tmp_path / "served", overwrite=True)
+    assert "a_to_b" in load(tmp_path / "served").signatures
+    assert list(tmp_path.iterdir()) == [tmp_path / "served"]

@@ -1,0 +1,206 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_cyclegan.layers import ImagePool, ReflectionPadding2D
+
+
+def numbered(numbers):
+    """One tiny image for each number, filled with it."""
+    return np.float32(numbers).reshape(-1, 1, 1, 1) * np.ones((1, 2, 2, 1), "float32")
+
+
+def numbers_of(images):
+    images = keras.ops.convert_to_numpy(images)
+    assert (images == images[:, :1, :1, :1]).all(), "an image was mixed from several"
+    return images[:, 0, 0, 0].astype(int).tolist()
+
+
+def make_pool(size, seed=0):
+    pool = ImagePool(size, seed=seed)
+    pool.build((None, 2, 2, 1))
+    return pool
+
+
+class ModelPool:
+    """The authors' pool in plain Python; its draws are those that the layer makes."""
+
+    def __init__(self, size, seed):
+        self.size, self.stored = size, []
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def __call__(self, images):
+        keep, place = (
+            keras.ops.convert_to_numpy(keras.random.uniform((len(images),), seed=self.seed_generator))
+            for _ in range(2)
+        )
+        returned = []
+        for image, exchange, position in zip(images, keep < 0.5, place, strict=True):
+            if len(self.stored) < self.size:
+                self.stored.append(image)
+                returned.append(image)
+            elif exchange:
+                index = int(position * self.size)
+                returned.append(self.stored[index])
+                self.stored[index] = image
+            else:
+                returned.append(image)
+        return returned
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_pool_follows_the_state_machine_of_the_paper(batch):
+    pool, model = make_pool(5), ModelPool(5, seed=0)
+    for step in range(12):
+        given = list(range(step * batch + 1, (step + 1) * batch + 1))
+        expected = model(given)
+        assert numbers_of(pool(numbered(given))) == expected
+        assert numbers_of(pool.images)[: len(model.stored)] == model.stored
+        assert int(pool.count) == len(model.stored)
+
+
+def test_pool_that_fills_returns_what_it_is_given():
+    pool = make_pool(6)
+    assert numbers_of(pool(numbered([1, 2, 3, 4]))) == [1, 2, 3, 4]
+    assert numbers_of(pool(numbered([5, 6]))) == [5, 6]
+    assert numbers_of(pool.images) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_full_pool_exchanges_half_of_the_images_at_every_place():
+    pool = make_pool(4)
+    pool(numbered([-1, -2, -3, -4]))
+    given = list(range(1, 1001))
+    returned = numbers_of(tf.function(pool.call)(numbered(given)))
+    exchanged = [old != new for old, new in zip(returned, given, strict=True)]
+    assert 0.45 < np.mean(exchanged) < 0.55
+    assert {-1, -2, -3, -4} < set(returned)
+
+
+def test_images_of_a_batch_pass_one_after_the_other():
+    """With one place, an exchanged image is the one that was stored last: maybe of this batch."""
+    pool = make_pool(1)
+    pool(numbered([100]))
+    returned = numbers_of(pool(numbered(range(1, 33))))
+    stored = 100
+    for number, image in zip(range(1, 33), returned, strict=True):
+        if image != number:
+            assert image == stored
+            stored = number
+    assert numbers_of(pool.images) == [stored]
+    assert len(set(returned)) == 32
+
+
+def test_pool_of_size_0_returns_every_image():
+    pool = make_pool(0)
+    images = numbered([1, 2])
+    assert numbers_of(pool(images)) == [1, 2]
+    assert pool.count_params() == 0
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_compiled_pool_keeps_to_the_state_machine(jit_compile):
+    """XLA draws other numbers than TensorFlow's kernels do: what it did must be a way to do it."""
+    pool = make_pool(3)
+    call = tf.function(pool.call, jit_compile=jit_compile)
+    stored, exchanges = [], 0
+    for step in range(10):
+        given = [4 * step + i for i in range(4)]
+        for number, returned in zip(given, numbers_of(call(numbered(given))), strict=True):
+            if len(stored) < 3:
+                assert returned == number
+                stored.append(number)
+            elif returned != number:
+                stored[stored.index(returned)] = number
+                exchanges += 1
+        assert numbers_of(pool.images)[: len(stored)] == stored
+        assert int(pool.count) == min(3, 4 * step + 4)
+    assert 8 < exchanges < 29
+
+
+def test_pool_in_a_graph_equals_the_eager_one():
+    eager, graph = make_pool(3), make_pool(3)
+    call = tf.function(graph.call)
+    for step in range(5):
+        given = numbered([4 * step + i for i in range(4)])
+        assert numbers_of(eager(given)) == numbers_of(call(given))
+    np.testing.assert_array_equal(eager.seed_generator.state, graph.seed_generator.state)
+
+
+def test_pool_draws_anew_in_each_call():
+    pool = make_pool(1)
+    pool(numbered([0]))
+    returned = [numbers_of(pool(numbered([i])))[0] == i for i in range(1, 33)]
+    assert 4 < sum(returned) < 28
+
+
+def test_pool_of_the_same_seed_gives_the_same_images():
+    pools = [make_pool(2, seed) for seed in (5, 5, 6)]
+    returned = [numbers_of(pool(numbered(range(40)))) for pool in pools]
+    assert returned[0] == returned[1] != returned[2]
+
+
+def test_saved_pool_goes_on_with_its_images_and_its_draws(tmp_path):
+    def make_model():
+        return keras.Sequential([keras.Input((2, 2, 1)), ImagePool(3)])
+
+    model, copy = make_model(), make_model()
+    model(numbered(range(10)))
+    model.save_weights(tmp_path / "pool.weights.h5")
+    copy.load_weights(tmp_path / "pool.weights.h5")
+    assert numbers_of(copy.layers[0].images) == numbers_of(model.layers[0].images)
+    for step in range(3):
+        given = numbered(range(10 * step + 10, 10 * step + 20))
+        assert numbers_of(copy(given)) == numbers_of(model(given))
+
+
+def test_pool_weights_are_not_trainable():
+    pool = make_pool(3)
+    assert pool.trainable_weights == []
+    assert pool.count_params() == 3 * 4 + 1
+
+
+def test_pool_refuses_images_of_unknown_size():
+    with pytest.raises(ValueError, match="height, width and channels must be known.*None"):
+        ImagePool(3).build((None, None, None, 3))
+    ImagePool(0).build((None, None, None, 3))
+
+
+@pytest.mark.parametrize("size", [-1, 1.5, "50"])
+def test_pool_refuses_a_size_that_is_no_count(size):
+    with pytest.raises(ValueError, match=f"Received {size!r}"):
+        ImagePool(size)
+
+
+def test_pool_config_round_trip():
+    pool = ImagePool(7, seed=3, name="mine")
+    copy = ImagePool.from_config(pool.get_config())
+    assert (copy.size, copy.seed, copy.name) == (7, 3, "mine")
+
+
+@pytest.mark.parametrize("padding", [0, 1, 3])
+def test_reflection_padding_mirrors_without_repeating_the_edge(padding):
+    images = np.random.RandomState(0).normal(size=(2, 5, 4, 3)).astype("float32")
+    sides = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    expected = np.pad(images, sides, mode="reflect")
+    np.testing.assert_array_equal(ReflectionPadding2D(padding)(images), expected)
+    layer = ReflectionPadding2D(padding)
+    assert layer.compute_output_shape(images.shape) == expected.shape
+    assert layer.compute_output_shape((None, None, 4, 3)) == (None, None, 4 + 2 * padding, 3)
+
+
+def test_reflection_padding_takes_images_of_unknown_size():
+    inputs = keras.Input((None, None, 1))
+    model = keras.Model(inputs, ReflectionPadding2D(2)(inputs))
+    for height, width in ((4, 7), (9, 3)):
+        assert model(np.zeros((1, height, width, 1))).shape == (1, height + 4, width + 4, 1)
+
+
+def test_reflection_padding_config_round_trip():
+    assert ReflectionPadding2D.from_config(ReflectionPadding2D(4).get_config()).padding == 4
+
+
+@pytest.mark.parametrize("padding", [-1, 1.0, (1, 1)])
+def test_reflection_padding_refuses_what_is_no_count(padding):
+    with pytest.raises(ValueError, match="`padding` must be an int of at least 0"):
+        ReflectionPadding2D(padding)

@@ -1,0 +1,273 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_cyclegan.networks import (
+    PatchDiscriminator,
+    PixelDiscriminator,
+    ResNetGenerator,
+    UNetGenerator,
+)
+
+SMALL = {
+    "resnet": lambda **kwargs: ResNetGenerator((16, 16, 3), filters=4, num_blocks=2, **kwargs),
+    "resnet_with_every_option": lambda **kwargs: ResNetGenerator(
+        (None, None, 2),
+        4,
+        filters=4,
+        num_blocks=1,
+        upsampling="resize",
+        block="separable",
+        affine_norm=True,
+        padding="zeros",
+        dropout=0.5,
+        **kwargs,
+    ),
+    "unet": lambda **kwargs: UNetGenerator((32, 32, 3), filters=4, num_downsamplings=5, **kwargs),
+    "unet_with_every_option": lambda **kwargs: UNetGenerator(
+        (None, None, 1),
+        2,
+        filters=4,
+        num_downsamplings=6,
+        affine_norm=True,
+        dropout=0.5,
+        **kwargs,
+    ),
+    "patch": lambda **kwargs: PatchDiscriminator((32, 32, 3), filters=4, **kwargs),
+    "patch_with_every_option": lambda **kwargs: PatchDiscriminator(
+        (None, None, 2), filters=4, num_layers=2, affine_norm=True, **kwargs
+    ),
+    "pixel": lambda **kwargs: PixelDiscriminator((16, 16, 3), filters=4, **kwargs),
+    "pixel_with_every_option": lambda **kwargs: PixelDiscriminator(
+        (None, None, 2), filters=4, affine_norm=True, **kwargs
+    ),
+}
+
+
+def random_images(height, width, channels=3, batch=1):
+    shape = (batch, height, width, channels)
+    return np.random.RandomState(0).uniform(-1, 1, shape).astype("float32")
+
+
+def apply(network, images, **kwargs):
+    return keras.ops.convert_to_numpy(network(images, **kwargs))
+
+
+@pytest.mark.parametrize(
+    ("make", "count"),
+    [
+        (lambda: ResNetGenerator((256, 256, 3)), 11_378_179),
+        (lambda: ResNetGenerator((128, 128, 3)), 7_837_699),
+        (lambda: ResNetGenerator((256, 256, 3), affine_norm=True), 11_388_675),
+        (lambda: PatchDiscriminator((256, 256, 3)), 2_764_737),
+        (lambda: UNetGenerator((256, 256, 3)), 54_409_603),
+        (lambda: UNetGenerator((128, 128, 3)), 41_825_667),
+        (lambda: PixelDiscriminator((256, 256, 3)), 4 * 64 + 65 * 128 + 129),
+    ],
+    ids=["resnet_9", "resnet_6", "resnet_9_affine", "patch", "unet_256", "unet_128", "pixel"],
+)
+def test_parameter_counts_are_the_authors(make, count):
+    assert make().count_params() == count
+
+
+@pytest.mark.parametrize(("num_layers", "side"), [(1, 126), (2, 62), (3, 30), (4, 14), (5, 6)])
+def test_patch_discriminator_judges_a_map_of_patches(num_layers, side):
+    network = PatchDiscriminator((256, 256, 3), filters=1, num_layers=num_layers)
+    assert network.compute_output_shape((1, 256, 256, 3)) == (1, side, side, 1)
+
+
+@pytest.mark.parametrize(("num_layers", "field"), [(1, 16), (2, 34), (3, 70), (4, 142)])
+def test_a_logit_depends_on_as_many_pixels_as_documented(num_layers, field):
+    network = PatchDiscriminator((None, None, 1), filters=1, num_layers=num_layers)
+    network = without_norms(network)
+    side = 3 * field
+    images = keras.ops.zeros((1, side, side, 1))
+    reach = reach_of_the_middle_logit(network, images)
+    assert reach == (field, field)
+
+
+def without_norms(network):
+    """The same weights with each norm left out: a norm mixes all positions."""
+
+    def replace(layer):
+        if isinstance(layer, keras.layers.GroupNormalization):
+            return keras.layers.Identity(name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    functional = keras.Model(network.inputs, network.outputs)
+    clone = keras.models.clone_model(functional, clone_function=replace)
+    for weight in clone.weights:
+        weight.assign(keras.ops.ones_like(weight))
+    return clone
+
+
+def reach_of_the_middle_logit(network, images):
+    import tensorflow as tf
+
+    images = tf.convert_to_tensor(images)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        logits = network(images)
+        logit = logits[0, logits.shape[1] // 2, logits.shape[2] // 2, 0]
+    touched = tape.gradient(logit, images).numpy()[0, :, :, 0] != 0
+    return int(touched.any(1).sum()), int(touched.any(0).sum())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_config_round_trip_rebuilds_the_same_network(name):
+    network = SMALL[name](name="mine")
+    again = type(network).from_config(network.get_config())
+    serialized = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(network)
+    )
+    for copy in (again, serialized):
+        assert type(copy) is type(network)
+        assert copy.name == "mine"
+        assert copy.get_config() == network.get_config()
+        copy.set_weights(network.get_weights())
+        images = random_images(64, 64, network.input_shape[-1])
+        np.testing.assert_allclose(apply(copy, images), apply(network, images), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_argument_is_an_attribute(name):
+    network = SMALL[name]()
+    config = network.get_config()
+    for argument in config.keys() - {"dtype", "name"}:
+        assert getattr(network, argument) == config[argument]
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["resnet", "unet", "patch", "pixel"])
+def test_output_is_float32_under_each_policy(name, policy):
+    network = SMALL[name](dtype=policy)
+    assert network(random_images(32, 32)).dtype == "float32"
+    assert network.dtype_policy.name == policy
+    names = {layer.dtype_policy.name for layer in network.layers if layer.weights}
+    assert names == {policy}
+    copy = type(network).from_config(network.get_config())
+    assert {layer.dtype_policy.name for layer in copy.layers if layer.weights} == {policy}
+
+
+def test_global_policy_is_the_default():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        network = SMALL["resnet"]()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert network.dtype_policy.name == "mixed_bfloat16"
+    copy = type(network).from_config(network.get_config())
+    assert copy.get_layer("stem_conv").compute_dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("name", "height", "width"),
+    [("resnet", 16, 36), ("resnet", 52, 8), ("unet", 32, 96), ("unet", 64, 64)],
+)
+def test_generator_takes_any_size_that_it_can_give_back(name, height, width):
+    images = random_images(height, width)
+    assert apply(SMALL[name](), images).shape == images.shape
+
+
+@pytest.mark.parametrize(("height", "width"), [(18, 16), (16, 17)])
+def test_resnet_refuses_sizes_that_are_no_multiple_of_4(height, width):
+    message = f"multiples of 4. Received {height}×{width}"
+    with pytest.raises(ValueError, match=message):
+        ResNetGenerator((height, width, 3), filters=4)
+    with pytest.raises(ValueError, match=message):
+        SMALL["resnet"]()(random_images(height, width))
+
+
+def test_unet_refuses_sizes_that_it_can_not_halve():
+    with pytest.raises(ValueError, match="multiples of 128. Received 192×128"):
+        UNetGenerator((192, 128, 3), filters=4)
+    with pytest.raises(ValueError, match="multiples of 32. Received 48×32"):
+        SMALL["unet"]()(random_images(48, 32))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ResNetGenerator((16, 16)), r"\(height, width, channels\).*Received.*\(16, 16\)"),
+        (lambda: ResNetGenerator((16, 16, None)), r"Received.*None"),
+        (lambda: ResNetGenerator((16, 16, 3), upsampling="bilinear"), "'transposed', 'resize'"),
+        (lambda: ResNetGenerator((16, 16, 3), block="dense"), "'standard', 'separable'"),
+        (lambda: ResNetGenerator((16, 16, 3), padding="same"), "'reflect', 'zeros'"),
+        (lambda: UNetGenerator((16, 16, 3), num_downsamplings=4), "at least 5 times"),
+        (lambda: PatchDiscriminator((16, 16, 3), num_layers=0), "num_layers=0"),
+        (lambda: PatchDiscriminator((16, 64, 3)), "at least 24×24"),
+    ],
+)
+def test_wrong_options_are_refused_with_what_was_given(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_smallest_image_of_a_patch_discriminator_has_one_logit():
+    network = PatchDiscriminator((24, 24, 3), filters=4)
+    assert apply(network, random_images(24, 24)).shape == (1, 1, 1, 1)
+
+
+def test_number_of_blocks_follows_the_image_size():
+    assert ResNetGenerator((256, 256, 3), filters=1).num_blocks == 9
+    assert ResNetGenerator((None, None, 3), filters=1).num_blocks == 9
+    assert ResNetGenerator((128, 256, 3), filters=1).num_blocks == 6
+
+
+@pytest.mark.parametrize("name", ["resnet", "unet", "patch", "pixel"])
+def test_weights_start_as_the_authors_do(name):
+    network = SMALL[name]()
+    kernels = [w.numpy() for w in network.trainable_weights if w.path.endswith("kernel")]
+    biases = [w.numpy() for w in network.trainable_weights if w.path.endswith("bias")]
+    values = np.concatenate([kernel.ravel() for kernel in kernels])
+    if len(values) > 1000:
+        assert values.std() == pytest.approx(0.02, rel=0.1)
+    assert all(not bias.any() for bias in biases)
+    same_shape = [
+        np.array_equal(a, b)
+        for i, a in enumerate(kernels)
+        for b in kernels[:i]
+        if a.shape == b.shape
+    ]
+    assert not any(same_shape), "two layers start with equal weights"
+
+
+@pytest.mark.parametrize("name", ["resnet_with_every_option", "unet_with_every_option"])
+def test_dropout_acts_in_training_only(name):
+    network = SMALL[name]()
+    images = random_images(64, 64, network.input_shape[-1])
+    network.set_weights(
+        [w + 0.1 * np.random.RandomState(1).standard_normal(w.shape) for w in network.get_weights()]
+    )
+    np.testing.assert_array_equal(apply(network, images), apply(network, images, training=False))
+    assert np.abs(apply(network, images, training=True) - apply(network, images)).max() > 1e-4
+
+
+def test_dropout_of_the_unet_is_in_the_widest_middle_blocks_only():
+    network = UNetGenerator((256, 256, 3), filters=1, dropout=0.5)
+    dropouts = {x.name for x in network.layers if isinstance(x, keras.layers.Dropout)}
+    assert dropouts == {"up5_dropout", "up6_dropout", "up7_dropout"}
+
+
+def test_separable_blocks_cost_a_tenth():
+    counts = [
+        ResNetGenerator((256, 256, 3), block=block).count_params()
+        - ResNetGenerator((256, 256, 3), block=block, num_blocks=0).count_params()
+        for block in ("standard", "separable")
+    ]
+    assert counts[1] < 0.12 * counts[0]
+
+
+def test_resize_upsampling_has_no_transposed_convolution():
+    kinds = {type(layer) for layer in SMALL["resnet_with_every_option"]().layers}
+    assert keras.layers.UpSampling2D in kinds
+    assert keras.layers.Conv2DTranspose not in kinds
+
+
+def test_saved_network_reloads_as_itself(tmp_path):
+    network = SMALL["resnet"]()
+    network.save(tmp_path / "generator.keras")
+    copy = keras.saving.load_model(tmp_path / "generator.keras")
+    assert type(copy) is ResNetGenerator
+    images = random_images(16, 16)
+    np.testing.assert_allclose(apply(copy, images), apply(network, images), atol=1e-6)

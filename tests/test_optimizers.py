@@ -1,0 +1,75 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay
+
+
+def rate(schedule, step):
+    return float(keras.ops.convert_to_numpy(schedule(step)))
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [(0, 2e-4), (99, 2e-4), (100, 2e-4), (101, 1.98e-4), (150, 1e-4), (199, 2e-6), (200, 0)],
+)
+def test_linear_decay_is_constant_then_falls_to_zero(step, expected):
+    schedule = LinearDecay(2e-4, constant_steps=100, decay_steps=100)
+    assert rate(schedule, step) == pytest.approx(expected, abs=1e-9)
+
+
+def test_linear_decay_stays_at_zero():
+    assert rate(LinearDecay(1.0, 10, 10), 1_000_000) == 0
+
+
+def test_linear_decay_counts_the_steps_of_long_runs_exactly():
+    schedule = LinearDecay(1.0, constant_steps=10_000_000, decay_steps=4)
+    assert [rate(schedule, 10_000_000 + i) for i in range(5)] == [1, 0.75, 0.5, 0.25, 0]
+
+
+def test_linear_decay_config_round_trip():
+    schedule = LinearDecay(1e-3, constant_steps=3, decay_steps=7)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert copy.get_config() == schedule.get_config()
+    assert rate(copy, 5) == rate(schedule, 5)
+
+
+@pytest.mark.parametrize("arguments", [{"constant_steps": -1}, {"decay_steps": 0}])
+def test_linear_decay_refuses_impossible_steps(arguments):
+    with pytest.raises(ValueError, match="=".join(map(str, next(iter(arguments.items()))))):
+        LinearDecay(**arguments)
+
+
+def make_pair():
+    """Two variables with one path, as two functional networks have them."""
+    first, second = (keras.Variable(np.ones(3, "float32"), name="kernel") for _ in range(2))
+    optimizer = AdversarialOptimizer(
+        keras.optimizers.SGD(0.5), keras.optimizers.Adam(0.25), [second]
+    )
+    optimizer.build([first, second])
+    return optimizer, first, second
+
+
+def test_variables_of_one_path_go_to_their_own_optimizer():
+    optimizer, first, second = make_pair()
+    assert first.path == second.path
+    gradient = keras.ops.full((3,), 2.0)
+    optimizer.apply([gradient, gradient], [first, second])
+    np.testing.assert_allclose(first.numpy(), 1 - 0.5 * 2)  # SGD
+    np.testing.assert_allclose(second.numpy(), 1 - 0.25, atol=1e-5)  # Adam starts at its rate
+    assert [int(o.iterations) for o in optimizer.optimizers] == [1, 1]
+
+
+def test_setting_the_learning_rate_sets_both():
+    optimizer, _, _ = make_pair()
+    assert float(optimizer.learning_rate) == 0.5
+    optimizer.learning_rate = 0.125
+    assert float(optimizer.generator_optimizer.learning_rate) == 0.125
+    assert float(optimizer.discriminator_optimizer.learning_rate) == 0.125
+
+
+def test_own_state_is_saved_once():
+    optimizer, _, _ = make_pair()
+    store = {}
+    optimizer.save_own_variables(store)
+    assert list(store) == ["iterations"]

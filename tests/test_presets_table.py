@@ -1,0 +1,138 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from presets_helpers import assert_same_weights, images, small_model, torch_modules
+from presets_server import Server, serving
+
+import keras_cyclegan as kcg
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.presets import convert, download, published, table
+from keras_cyclegan.presets.download import DownloadError
+
+FACTS = {
+    *("description", "direction", "architecture", "native_size", "parameters", "bytes"),
+    *("origin", "code_licence", "data_licence", "recipe", "ships"),
+}
+GENERATORS = {
+    *("apple2orange", "orange2apple", "summer2winter_yosemite", "winter2summer_yosemite"),
+    *("horse2zebra", "zebra2horse", "monet2photo", "style_monet", "style_cezanne"),
+    *("style_ukiyoe", "style_vangogh", "sat2map", "map2sat", "cityscapes_photo2label"),
+    *("cityscapes_label2photo", "facades_photo2label", "facades_label2photo"),
+    "iphone2dslr_flower",
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "keras_cyclegan"
+
+
+def test_all_published_generators_are_reachable_once():
+    files = [file for preset in table.PUBLISHED.values() for file in preset.files]
+    assert sorted(files) == sorted(GENERATORS)
+
+
+@pytest.mark.parametrize("name", kcg.list_presets())
+def test_every_built_in_name_loads_its_architecture_without_a_download(name, monkeypatch):
+    monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
+    facts = CycleGAN.presets[name]
+    assert set(facts) == FACTS
+    assert all(facts[fact] not in (None, "", 0) for fact in FACTS - {"ships"})
+    model = CycleGAN.from_preset(name, load_weights=False)
+    generators = [g for g in (model.generator_ab, model.generator_ba) if g is not None]
+    assert sum(g.count_params() for g in generators) == facts["parameters"]
+    assert model.image_shape[:2] == facts["native_size"]
+    assert ("b_to_a" in facts["direction"]) == (model.generator_ba is not None)
+    assert (model.discriminator_a is None) == (model.generator_ba is None)
+    assert type(model.generator_ab).__name__ in facts["architecture"]
+
+
+@pytest.mark.parametrize("folder", table.shipped_folders(), ids=lambda folder: folder.name)
+def test_what_ships_loads_offline(folder, monkeypatch):
+    monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
+    model = CycleGAN.from_preset(folder.name)
+    size = model.image_shape[0]
+    translated = model.generator_ab.predict(images(model.generator_ab, size), verbose=0)
+    assert np.std(translated) > 0.01
+
+
+def test_a_folder_in_the_package_is_a_built_in_preset(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "SHIPPED", tmp_path / "shipped")
+    model = small_model()
+    card = {"description": "Letters.", "data_licence": "CC0", "recipe": "1 step"}
+    model.save_to_preset(tmp_path / "shipped" / "letters", card=card)
+    (tmp_path / "shipped" / "notes").mkdir()
+    facts = kcg.list_presets()["letters"]
+    assert set(facts) == FACTS
+    assert facts["description"] == "Letters."
+    assert facts["ships"] is True
+    assert facts["architecture"] == "ResNetGenerator, 1 blocks, width 2"
+    assert_same_weights(CycleGAN.from_preset("letters").generator_ba, model.generator_ba)
+
+
+@pytest.mark.parametrize(
+    ("asked", "suggested"), [("horse2zebra256", "horse2zebra_256"), ("van_gogh", "vangogh_256")]
+)
+def test_unknown_name_lists_close_ones_and_how_to_see_all(asked, suggested):
+    with pytest.raises(ValueError, match=rf"{suggested}.*list_presets\(\).*hf://"):
+        CycleGAN.from_preset(asked)
+
+
+def test_a_folder_named_like_a_preset_is_not_taken_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = small_model()
+    model.save_to_preset("maps_256")
+    with pytest.raises(ValueError, match=r"\./maps_256"):
+        CycleGAN.from_preset("maps_256")
+    assert_same_weights(CycleGAN.from_preset("./maps_256").generator_ab, model.generator_ab)
+
+
+@pytest.fixture
+def authors(monkeypatch, tmp_path):
+    """The authors' server with one small generator for every name."""
+    torch, reference = torch_modules()
+    path = tmp_path / "generator.pth"
+    module = reference.ResNetGenerator(3, 3, 4, 1)
+    torch.save(module.state_dict(), path, _use_new_zipfile_serialization=False)
+    with serving(Server(path.read_bytes())) as server:
+        monkeypatch.setattr(published, "ADDRESS", server.url.replace("file.bin", "{}.pth"))
+        monkeypatch.setattr(published, "LEAST_BYTES", 1000)
+        monkeypatch.setattr(download, "BACK_OFF", 0.001)
+        server.expected = convert.convert_network(convert.read_state_dict(path))
+        yield server
+
+
+def test_published_model_is_downloaded_converted_and_kept(authors, home):
+    model = CycleGAN.from_preset("horse2zebra_256")
+    assert_same_weights(model.generator_ab, authors.expected)
+    assert_same_weights(model.generator_ba, authors.expected)
+    assert model.discriminator_a.count_params() == 2_764_737
+    assert len(authors.ranges) == 2
+    CycleGAN.from_preset("horse2zebra_256", dtype="float32")
+    assert len(authors.ranges) == 2
+    assert not list(home.glob("checkpoints/*.pth"))
+    metadata = json.loads((home / "presets/horse2zebra_256/metadata.json").read_text())
+    assert "zebra2horse.pth" in metadata["card"]["origin"]
+
+
+def test_changed_cache_and_changed_origin_are_noticed(authors, home):
+    CycleGAN.from_preset("vangogh_256")
+    folder = home / "presets" / "vangogh_256"
+    weights = folder / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(DownloadError, match=r"vangogh_256.*SHA-256"):
+        CycleGAN.from_preset("vangogh_256")
+    shutil.rmtree(folder)
+    authors.content += b" "
+    with pytest.raises(DownloadError, match=r"style_vangogh\.pth.*SHA-256"):
+        CycleGAN.from_preset("vangogh_256")
+
+
+def test_a_page_in_place_of_the_checkpoint_is_refused(authors, home):
+    authors.content = b"<html>moved</html>"
+    with pytest.raises(DownloadError, match="18 bytes, expected 1000"):
+        CycleGAN.from_preset("vangogh_256")
+    assert not (home / "presets" / "vangogh_256").exists()

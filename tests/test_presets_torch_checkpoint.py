@@ -1,0 +1,186 @@
+import collections
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+from presets_helpers import torch_modules
+
+from keras_cyclegan.presets import read_state_dict
+
+torch, _ = torch_modules()
+
+
+@pytest.fixture(params=[True, False], ids=["zip", "stream"])
+def save(request, tmp_path):
+    def save(content):
+        path = tmp_path / "checkpoint.pth"
+        torch.save(content, path, _use_new_zipfile_serialization=request.param)
+        return path
+
+    return save
+
+
+def test_every_dtype_keeps_its_values(save):
+    tensors = {
+        str(dtype): torch.tensor([[0, 1], [1, 3]], dtype=dtype)
+        for dtype in (
+            *(torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64),
+            *(torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
+        )
+    }
+    for name, array in read_state_dict(save(tensors)).items():
+        np.testing.assert_array_equal(array, tensors[name].to(torch.float64).numpy())
+    bfloat16 = torch.tensor([1.0, -3.140625, 2.0**-130, 1e38], dtype=torch.bfloat16)
+    found = read_state_dict(save({"x": bfloat16}))["x"]
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, bfloat16.float().numpy())
+
+
+def test_windows_on_shared_storages(save):
+    base = torch.arange(120.0).reshape(2, 3, 4, 5)
+    tensors = {
+        "base": base,
+        "offset": base[1, 1:, :, 2:],
+        "transposed": base.permute(3, 1, 0, 2),
+        "stepped": base[:, ::2, 1::2],
+        "expanded": base[:1, :1, :1, :1].expand(4, 3, 2, 2),
+        "scalar": base[1, 2, 3, 4],
+        "empty": base[:0],
+    }
+    found = read_state_dict(save(tensors))
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(found[name], tensor.numpy(), err_msg=name)
+    assert np.shares_memory(found["base"], found["transposed"])
+
+
+def test_parameters_and_the_metadata_of_a_module(save):
+    module = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 1), torch.nn.BatchNorm2d(3))
+    found = read_state_dict(save(module.state_dict()))
+    assert list(found) == list(module.state_dict())
+    found = read_state_dict(save(dict(module.named_parameters())))
+    np.testing.assert_array_equal(found["0.weight"], module[0].weight.detach().numpy())
+
+
+def test_cuda_and_other_locations_do_not_matter(tmp_path):
+    # A stream whose storages say "cuda:0", as a checkpoint of a GPU does.
+    path = tmp_path / "x.pth"
+    torch.save({"x": torch.ones(3)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0"))
+    np.testing.assert_array_equal(read_state_dict(path)["x"], [1, 1, 1])
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("echo > executed",)
+
+
+def test_code_is_refused_and_does_not_run(save, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"posix\.system|nt\.system"):
+        read_state_dict(save({"x": torch.ones(1), "y": Evil()}))
+    assert not os.path.exists("executed")
+
+
+def test_whole_modules_are_refused(save):
+    with pytest.raises(ValueError, match=r"state_dict\(\)"):
+        read_state_dict(save(torch.nn.Linear(1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"epoch": 3, "x": torch.ones(1)}, "int under 'epoch'"),
+        ({"model": {"x": torch.ones(1)}}, "dict under 'model'"),
+        ([torch.ones(1)], "list"),
+        ({}, "empty"),
+    ],
+)
+def test_anything_but_tensors_is_named(save, content, said):
+    with pytest.raises(ValueError, match=said):
+        read_state_dict(save(content))
+
+
+def test_truncated_files_are_refused_wherever_they_end(save):
+    path = save({"x": torch.ones(100), "y": torch.ones(50)})
+    whole = path.read_bytes()
+    for length in [0, 1, 10, 100, len(whole) // 2, len(whole) - 30, len(whole) - 1]:
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"checkpoint\.pth"):
+            read_state_dict(path)
+
+
+def test_missing_file():
+    with pytest.raises(FileNotFoundError):
+        read_state_dict("nowhere.pth")
+
+
+def test_something_else_is_no_checkpoint(tmp_path):
+    path = tmp_path / "x.pth"
+    for content in (b"<html>404</html>", pickle.dumps({"a": 1}), b"\x80\x02."):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="PyTorch checkpoint"):
+            read_state_dict(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/b.txt", "text")
+    with pytest.raises(ValueError, match=r"data\.pkl"):
+        read_state_dict(path)
+
+
+class _Storage:
+    def __init__(self, *identity):
+        self.identity = identity
+
+
+class _Tensor:
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
+    def __reduce__(self):
+        return torch._utils._rebuild_tensor_v2, self.arguments
+
+
+def write_zip(path, content, raw, compression=zipfile.ZIP_STORED):
+    """A zip checkpoint with the pickle and the storage bytes that a forger wants."""
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, item):
+            return item.identity if isinstance(item, _Storage) else None
+
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        with archive.open("x/data.pkl", "w") as file:
+            Pickler(file, 2).dump(content)
+        archive.writestr("x/data/0", raw)
+    return path
+
+
+def forged(shape, strides, offset=0, count=4):
+    storage = _Storage("storage", torch.FloatStorage, "0", "cpu", count)
+    return {"x": _Tensor(storage, offset, shape, strides, False, collections.OrderedDict())}
+
+
+def test_forged_checkpoints_read_no_foreign_memory(tmp_path):
+    path, raw = tmp_path / "x.pth", np.arange(4, dtype="f4").tobytes()
+    np.testing.assert_array_equal(
+        read_state_dict(write_zip(path, forged((2, 2), (2, 1)), raw))["x"], [[0, 1], [2, 3]]
+    )
+    for content in (
+        forged((2, 2), (3, 1)),
+        forged((5,), (1,)),
+        forged((1,), (1,), offset=4),
+        forged((1,), (1,), offset=-1),
+        forged((2,), (-1,), offset=1),
+        forged((2,), (1, 1)),
+        forged((2,), (1,), count=400),
+        forged((2,), (1,), count=-1),
+    ):
+        with pytest.raises(ValueError, match=r"x\.pth"):
+            read_state_dict(write_zip(path, content, raw))
+
+
+def test_compressed_archives_are_refused(tmp_path):
+    content, raw = forged((4,), (1,)), bytes(16)
+    path = write_zip(tmp_path / "x.pth", content, raw, zipfile.ZIP_DEFLATED)
+    with pytest.raises(ValueError, match="compressed"):
+        read_state_dict(path)
