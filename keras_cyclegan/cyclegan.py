@@ -254,6 +254,17 @@ class CycleGAN(Trainer, keras.Model):
             self.generator_ab.input_shape[-1],
             self.generator_ba.input_shape[-1],
         )
+        for name, given, expected in (
+            ("generator_ab gives", self.generator_ab.output_shape[-1], channels_b),
+            ("generator_ba gives", self.generator_ba.output_shape[-1], channels_a),
+            ("discriminator_a takes", self.discriminator_a.input_shape[-1], channels_a),
+            ("discriminator_b takes", self.discriminator_b.input_shape[-1], channels_b),
+        ):
+            if given != expected:
+                raise ValueError(
+                    f"The networks don't fit together: the generators take images of {channels_a} "
+                    f"(A) and {channels_b} (B) channels, but {name} {given}, not {expected}."
+                )
         if identity_loss is not None and channels_a != channels_b:
             raise ValueError(
                 "The identity loss feeds images of one domain to the generator of the other: both "

@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -73,6 +75,17 @@ def test_16_bits_are_scaled_not_clipped(format):
     values = np.array([[0, 128, 129, 257], [32768, 40000, 65000, 65535]], "uint16")
     decoded = decode_image(encoded(Image.fromarray(values), format), channels=1)[..., 0]
     np.testing.assert_array_equal(decoded, np.rint(values / 257))
+
+
+def test_16_bit_rgb_keeps_the_high_byte():
+    values = np.array([[[0, 255, 256], [0x1234, 0x80FF, 65535]]], ">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", values.shape[1], values.shape[0], 16, 2, 0, 0, 0)
+    file = b"\x89PNG\r\n\x1a\n"
+    for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")):
+        checksum = zlib.crc32(kind + body)
+        file += struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+    np.testing.assert_array_equal(decode_image(io.BytesIO(file)), values >> 8)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])

@@ -186,6 +186,7 @@ def test_failed_load_leaves_no_cache(folder, tmp_path):
     ("options", "message"),
     [
         ({"image_size": 30}, "multiples of 4"),
+        ({"image_size": 0}, "multiples of 4"),
         ({"image_size": 32, "load_size": 16}, "can't be smaller"),
         ({"resize": "bilinear"}, "Received: 'bilinear'"),
         ({"on_error": "ignore"}, "Received: 'ignore'"),
@@ -262,6 +263,11 @@ def test_glyphs_are_split_without_overlap():
     for domain in "ab":  # no look-alikes of other scripts either
         drawings = glyphs.render_glyphs(characters, domain, channels=1)
         assert len({drawing.tobytes() for drawing in drawings}) == len(characters)
+
+
+def test_glyphs_have_validation_of_their_own():
+    with pytest.raises(ValueError, match=r"validation data of its own.*0\.1"):
+        load("glyphs", validation_split=0.1)
 
 
 @pytest.mark.parametrize("domain", ["a", "b"])

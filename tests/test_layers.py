@@ -32,7 +32,9 @@ class ModelPool:
 
     def __call__(self, images):
         keep, place = (
-            keras.ops.convert_to_numpy(keras.random.uniform((len(images),), seed=self.seed_generator))
+            keras.ops.convert_to_numpy(
+                keras.random.uniform((len(images),), seed=self.seed_generator)
+            )
             for _ in range(2)
         )
         returned = []

@@ -117,9 +117,7 @@ def reach_of_the_middle_logit(network, images):
 def test_config_round_trip_rebuilds_the_same_network(name):
     network = SMALL[name](name="mine")
     again = type(network).from_config(network.get_config())
-    serialized = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(network)
-    )
+    serialized = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(network))
     for copy in (again, serialized):
         assert type(copy) is type(network)
         assert copy.name == "mine"

@@ -85,7 +85,10 @@ def load(
     ```
     """
     is_glyphs = isinstance(source, str) and source == "glyphs"
-    image_size = as_size(image_size or (32 if is_glyphs else 256), "image_size")
+    is_tfds = isinstance(source, str) and source.startswith("tfds:")
+    if image_size is None:
+        image_size = 32 if is_glyphs else 256
+    image_size = as_size(image_size, "image_size")
     load_size = _load_size(load_size, image_size)
     channels = tuple(channels) if isinstance(channels, (tuple, list)) else (channels, channels)
     for count in channels:
@@ -94,11 +97,16 @@ def load(
         raise ValueError(f'`resize` is "stretch", "cover" or "crop". Received: {resize!r}.')
     if on_error not in ("raise", "skip"):
         raise ValueError(f'`on_error` is "raise" or "skip". Received: {on_error!r}.')
+    if validation_split and (is_glyphs or is_tfds):
+        raise ValueError(
+            f"{source!r} has validation data of its own. Received: "
+            f"validation_split={validation_split}."
+        )
 
     if is_glyphs:
         images = _load_glyphs(image_size, load_size, channels)
     else:
-        if isinstance(source, str) and source.startswith("tfds:"):
+        if is_tfds:
             splits = tfds_splits(source.removeprefix("tfds:"))
         else:
             splits = folder_splits(source, validation_split)

@@ -73,9 +73,7 @@ def export(model, filepath, format="tf_saved_model", direction=None, overwrite=F
     beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         write(generators, beside / "new")
-        if path.exists():
-            os.rename(path, beside / "old")
-        os.rename(beside / "new", path)
+        _put_in_place(beside / "new", path, beside / "old")
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -122,6 +120,17 @@ def _check_requirements(format):
             "Exporting to ONNX needs tf2onnx: `pip install keras-cyclegan[onnx]`, or choose "
             "another format: 'tf_saved_model', 'litert'."
         )
+
+
+def _put_in_place(new, path, old):
+    if path.exists():
+        os.rename(path, old)
+    try:
+        os.rename(new, path)
+    except OSError:
+        if old.exists():
+            os.rename(old, path)
+        raise
 
 
 # --- endpoints ---------------------------------------------------------------------------------

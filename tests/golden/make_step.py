@@ -84,7 +84,8 @@ def main():
             "losses": [{k: round(v, 6) for k, v in step.items()} for step in losses],
             "weights": {
                 name: [
-                    [round(v, 6) for v in row] for row in summarize(reference.keras_weights(network))
+                    [round(v, 6) for v in row]
+                    for row in summarize(reference.keras_weights(network))
                 ]
                 for name, network in zip(NETWORKS, networks, strict=True)
             },
