@@ -6,6 +6,7 @@ import warnings
 import keras
 from keras import ops
 
+from keras_cyclegan.data.scale import check_unit
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
@@ -56,7 +57,7 @@ class CycleGAN(Trainer, keras.Model):
     Example:
 
     ```python
-    train, val = keras_cyclegan.data.load("horse2zebra")
+    train, val = keras_cyclegan.data.load("path/to/horse2zebra")
     model = keras_cyclegan.CycleGAN(image_shape=(256, 256, 3))
     model.compile()
     model.fit(train, validation_data=val, epochs=200)
@@ -322,6 +323,7 @@ class CycleGAN(Trainer, keras.Model):
 
         Two arrays of as many images work too: `fit(a, b, batch_size=1)`.
         """
+        _check_first_images(x, y)
         if self.paper_schedule:
             steps = (
                 getattr(x, "steps_per_epoch", None)
@@ -506,6 +508,21 @@ def _count_steps(data, batch_size, validation_split):
     except TypeError:
         return None
     return count if count and count > 0 else None
+
+
+def _check_first_images(data, second=None):
+    """Look at the first images of `fit` for values that a generator can't give.
+
+    `data.load` makes its batches of uint8 images: those are right, and aren't drawn twice.
+    """
+    if hasattr(data, "shape"):
+        first = (data[:8], second[:8])
+    elif hasattr(data, "element_spec") and not hasattr(data, "seek"):
+        first = next(iter(data), ())
+    else:
+        return
+    for images in first:
+        check_unit(ops.convert_to_numpy(images).astype("float32"))
 
 
 def _describe(data):

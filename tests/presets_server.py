@@ -55,7 +55,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif fault == "body":
             body = values[0]
         elif fault == "wrong range":
-            status, extra["Content-Range"] = 206, f"bytes 0-{len(body) - 1}/{len(body)}"
+            status, body = 206, server.content
+            extra["Content-Range"] = f"bytes 0-{len(body) - 1}/{len(body)}"
         self.send_response(status)
         for name, value in extra.items():
             self.send_header(name, value)

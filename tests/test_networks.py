@@ -177,9 +177,9 @@ def test_resnet_refuses_sizes_that_are_no_multiple_of_4(height, width):
 
 
 def test_unet_refuses_sizes_that_it_can_not_halve():
-    with pytest.raises(ValueError, match="multiples of 128. Received 192×128"):
+    with pytest.raises(ValueError, match=r"multiples of 128\. Received 192×128"):
         UNetGenerator((192, 128, 3), filters=4)
-    with pytest.raises(ValueError, match="multiples of 32. Received 48×32"):
+    with pytest.raises(ValueError, match=r"multiples of 32\. Received 48×32"):
         SMALL["unet"]()(random_images(48, 32))
 
 

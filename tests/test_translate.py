@@ -404,7 +404,7 @@ def nan_at(*index):
         (None, TypeError, "Received None"),
         (nan_at(2, 5, 1), ValueError, r"NaN or infinity, first at index \(2, 5, 1\)"),
         (np.full((8, 8, 3), np.inf), ValueError, "NaN or infinity"),
-        (np.full((8, 8, 3), 255.0), ValueError, "from 255 to 255. Give pixels of 0 … 255 as uint8"),
+        (np.full((8, 8, 3), 255.0), ValueError, "from 255 to 255; pixels of 0 … 255 are uint8"),
         (np.full((8, 8, 3), -1.01), ValueError, r"must be in \[-1, 1\]"),
         (np.zeros((8, 8, 3), "int64"), ValueError, "dtype int64"),
         (np.zeros((8, 8, 3), "uint16"), ValueError, "dtype uint16"),

@@ -79,7 +79,6 @@ class TrainingState(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.saved_at = time.monotonic()
-        self.dataset.seek(self.step)
 
     def restore(self):
         """Load the newest checkpoint that is whole; return its path, or None."""
@@ -99,6 +98,7 @@ class TrainingState(keras.callbacks.Callback):
         return None
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.dataset.seek(self.step)
         if self.restored and self.step % self.dataset.steps_per_epoch:
             # Keras has just reset the epoch's means.
             with h5py.File(self.restored) as file:

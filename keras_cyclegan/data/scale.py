@@ -46,5 +46,24 @@ def from_unit(images):
     return keras.ops.cast(keras.ops.clip(pixels, 0, 255), "uint8")
 
 
+def check_unit(images):
+    """Refuses floats that aren't in [-1, 1].
+
+    Args:
+        images: float numpy array, of any shape.
+
+    Raises:
+        ValueError: NaN or infinity, with its first index, or values beyond the range.
+    """
+    if not np.isfinite(images).all():
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(images))[0])
+        raise ValueError(f"The image holds NaN or infinity, first at index {first}.")
+    if images.size and np.abs(images).max() > 1.0001:  # leaves room for rounding
+        raise ValueError(
+            "Floats must be in [-1, 1], the range of `keras_cyclegan.data.to_unit`. Received "
+            f"values from {images.min():.6g} to {images.max():.6g}; pixels of 0 … 255 are uint8."
+        )
+
+
 def _is_tensorflow(images):
     return "tensorflow" in sys.modules and sys.modules["tensorflow"].is_tensor(images)

@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_cyclegan.data import decode_image, from_unit
 from keras_cyclegan.data.decode import FORMATS
+from keras_cyclegan.data.scale import check_unit
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte at 24 bits a pixel
 
@@ -218,14 +219,7 @@ def _check_values(array):
             "Pixels are uint8 (0 … 255) or floats in [-1, 1]. Received an array of dtype "
             f"{array.dtype}."
         )
-    if not np.isfinite(array).all():
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"The image holds NaN or infinity, first at index {first}.")
-    if array.size and np.abs(array).max() > 1.0001:  # leaves room for rounding
-        raise ValueError(
-            "Floats must be in [-1, 1], the range of `keras_cyclegan.data.to_unit`. Received "
-            f"values from {array.min():.6g} to {array.max():.6g}. Give pixels of 0 … 255 as uint8."
-        )
+    check_unit(array)
 
 
 def _alternatives(channels, dtype):

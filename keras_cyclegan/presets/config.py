@@ -130,8 +130,7 @@ def _check_class(config):
     else:
         found = _keras_class(module, name)
         allowed = (
-            registered in (None, name)
-            and isinstance(found, type)
+            isinstance(found, type)
             and issubclass(found, KERAS_KINDS)
             and not issubclass(found, REFUSED_LAYERS)
         )
