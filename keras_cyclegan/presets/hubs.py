@@ -99,7 +99,7 @@ def _hugging_face(handle, rest, load_weights):
             client.snapshot_download(
                 repository,
                 revision=revision or None,
-                allow_patterns=list(FILES),
+                allow_patterns=list(FILES if load_weights else (CONFIG, METADATA)),
                 library_name="keras-cyclegan",
             )
         )
