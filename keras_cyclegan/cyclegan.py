@@ -323,7 +323,8 @@ class CycleGAN(Trainer, keras.Model):
 
         Two arrays of as many images work too: `fit(a, b, batch_size=1)`.
         """
-        _check_first_images(x, y)
+        if self.compiled:
+            self.check_first_images(x, y)
         if self.paper_schedule:
             steps = (
                 getattr(x, "steps_per_epoch", None)
@@ -342,6 +343,21 @@ class CycleGAN(Trainer, keras.Model):
             validation_split=validation_split,
             **kwargs,
         )
+
+    def check_first_images(self, data, second=None):
+        """Look at the first images of `fit` for values that a generator can't give.
+
+        `data.load` makes its batches of uint8 images: those are right, and aren't drawn twice.
+        """
+        if hasattr(data, "shape"):
+            first = data[:8] if second is None else (data[:8], second[:8])
+        elif hasattr(data, "element_spec") and not hasattr(data, "seek"):
+            first = next(iter(data), None)
+        else:
+            return
+        if first is not None:
+            for images in self.unpack(first):
+                check_unit(ops.convert_to_numpy(images).astype("float32"))
 
     def follow_paper_schedule(self, steps, epochs, initial_epoch):
         """Constant for the first half of `epochs`, linear to 0 over the second."""
@@ -508,21 +524,6 @@ def _count_steps(data, batch_size, validation_split):
     except TypeError:
         return None
     return count if count and count > 0 else None
-
-
-def _check_first_images(data, second=None):
-    """Look at the first images of `fit` for values that a generator can't give.
-
-    `data.load` makes its batches of uint8 images: those are right, and aren't drawn twice.
-    """
-    if hasattr(data, "shape"):
-        first = (data[:8], second[:8])
-    elif hasattr(data, "element_spec") and not hasattr(data, "seek"):
-        first = next(iter(data), ())
-    else:
-        return
-    for images in first:
-        check_unit(ops.convert_to_numpy(images).astype("float32"))
 
 
 def _describe(data):

@@ -1,7 +1,6 @@
-import os
+import importlib
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -239,17 +238,31 @@ def test_a_failed_export_leaves_the_old_one_and_no_rubbish(model, tmp_path, monk
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
 
-    def fail(trackable, path, **options):
-        (tmp_path / "reached").touch()
-        os.makedirs(path)
-        (Path(path) / "saved_model.pb").write_bytes(b"half")
+    def fail(generators, path):
+        path.mkdir()
+        (path / "saved_model.pb").write_bytes(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr("tensorflow.saved_model.save", fail)
+    module = importlib.import_module("keras_cyclegan.inference.export")
+    monkeypatch.setattr(module, "_write_saved_model", fail)
     with pytest.raises(OSError, match="disk full"):
         model.export(served, overwrite=True)
     assert (served / "saved_model.pb").read_bytes() == b"old"
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["reached", "served"]
+    assert list(tmp_path.iterdir()) == [served]
+
+
+def test_an_old_export_comes_back_if_the_new_one_cannot_take_its_place(
+    model, tmp_path, monkeypatch
+):
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "saved_model.pb").write_bytes(b"old")
+    module = importlib.import_module("keras_cyclegan.inference.export")
+    monkeypatch.setattr(module, "_write_saved_model", lambda generators, path: None)
+    with pytest.raises(FileNotFoundError):  # there is nothing to rename
+        model.export(served, overwrite=True)
+    assert (served / "saved_model.pb").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [served]
 
 
 def test_overwrite_replaces_an_earlier_export(tmp_path):

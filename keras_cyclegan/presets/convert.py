@@ -69,7 +69,7 @@ def convert_checkpoints(
         except ValueError as error:
             raise ValueError(f"{name}, {path}: {error}") from error
         is_generator = isinstance(networks[name], ResNetGenerator | UNetGenerator)
-        if False:
+        if is_generator != (wanted == "generator"):
             raise ValueError(
                 f"{name} must be a {wanted}. {path} holds a {type(networks[name]).__name__}."
             )
