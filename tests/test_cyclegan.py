@@ -541,7 +541,7 @@ def test_reloaded_model_trains_again_on_the_papers_schedule(untrained, tmp_path)
 
 def test_weights_of_a_compiled_model_hold_all_of_its_state(tmp_path):
     model, copy = compiled(), compiled(make_model(seed=3))
-    fit(model)
+    fit(model, pairs(2))
     model.save_weights(tmp_path / "model.weights.h5")
     copy.load_weights(tmp_path / "model.weights.h5")
     assert_same_state(copy, model)
@@ -626,7 +626,7 @@ def test_low_precision_losses_are_near_those_of_float32():
     values = {}
     for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
         model = compiled(make_model(dtype=policy))
-        values[policy] = model.evaluate(pairs(), verbose=0, return_dict=True)
+        values[policy] = model.evaluate(pairs(2), verbose=0, return_dict=True)
     for name in LOSSES:
         assert values["mixed_bfloat16"][name] == pytest.approx(values["float32"][name], rel=0.03)
         assert values["mixed_float16"][name] == pytest.approx(values["float32"][name], rel=0.005)
@@ -634,7 +634,7 @@ def test_low_precision_losses_are_near_those_of_float32():
 
 def test_loss_scaling_survives_a_reload(tmp_path):
     model = compiled(make_model(dtype="mixed_float16"))
-    fit(model)
+    fit(model, pairs(2))
     model.save(tmp_path / "model.keras")
     copy = keras.saving.load_model(tmp_path / "model.keras")
     assert isinstance(copy.optimizer, keras.optimizers.LossScaleOptimizer)
@@ -649,6 +649,7 @@ def test_loss_scaling_survives_a_reload(tmp_path):
     ("data", "message"),
     [
         (tf.data.Dataset.from_tensors(IMAGES_A), r"a pair .* one array of shape \(6, 16, 16, 3\)"),
+        (IMAGES_A, r"a pair .* one array of shape \(6, 16, 16, 3\)"),
         (tf.data.Dataset.from_tensors((IMAGES_A,) * 3), "a pair .* a tuple of 3"),
         (tf.data.Dataset.from_tensors({"a": IMAGES_A}), r"a pair .* a dict with keys \['a'\]"),
         (tf.data.Dataset.from_tensors((IMAGES_A[..., :1], IMAGES_B)), "domain A .* width, 3"),
@@ -659,7 +660,7 @@ def test_loss_scaling_survives_a_reload(tmp_path):
             r"stores images of shape \(16, 16, 3\). Received .*\(20, 20, 3\)",
         ),
     ],
-    ids=["one", "three", "dict", "channels_a", "channels_b", "no_batch", "size"],
+    ids=["one", "array_alone", "three", "dict", "channels_a", "channels_b", "no_batch", "size"],
 )
 def test_bad_batches_are_refused_before_any_update(data, message):
     model = compiled()
