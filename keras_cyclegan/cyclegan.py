@@ -508,7 +508,11 @@ def _loss(value, loss_class):
 
 
 def _optimizer(optimizer):
-    """`optimizer`, or the paper's; epsilon 1e-8 is torch's, Keras's default is 1e-7."""
+    """`optimizer`, or the paper's; epsilon 1e-8 is torch's, Keras's default is 1e-7.
+
+    Keras adds it before the moment's bias is corrected, torch after: in the first step it acts as
+    3e-7, after a few thousand as 1e-8. Only gradients as small as that notice.
+    """
     if optimizer is None:
         schedule = LinearDecay(2e-4, constant_steps=2**31 - 1)
         return keras.optimizers.Adam(schedule, beta_1=0.5, beta_2=0.999, epsilon=1e-8)

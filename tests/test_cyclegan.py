@@ -308,6 +308,24 @@ def test_a_second_fit_starts_the_schedule_anew(untrained):
     assert rates_of(untrained, pairs(), epochs=4) == pytest.approx(FOUR_EPOCHS)
 
 
+def test_a_second_fit_trains_at_its_new_rate_in_a_graph_that_was_traced_before(monkeypatch):
+    """The first fit ends at a rate of 0, which the traced step holds as a constant schedule."""
+
+    def train_step(self, data):
+        ones = [keras.ops.ones_like(v) for v in self.trainable_variables]
+        self.optimizer.apply(ones, self.trainable_variables)
+        return {"loss": 0.0}
+
+    monkeypatch.setattr(CycleGAN, "train_step", train_step)
+    model = make_model()
+    model.compile(jit_compile=False)
+    for _ in range(2):
+        before = weights(model, "generator_ab")[0]
+        fit(model, epochs=2)
+        moved = before - weights(model, "generator_ab")[0]
+        np.testing.assert_allclose(moved, 2e-4 * (4 + 2 / 3 + 1 / 3), rtol=0.01)
+
+
 def test_initial_epoch_goes_on_with_the_schedule(untrained):
     stop = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: setattr(untrained, "stop_training", epoch == 1)

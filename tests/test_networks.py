@@ -151,8 +151,10 @@ def test_global_policy_is_the_default():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         network = SMALL["resnet"]()
+        output = network(random_images(16, 16))
     finally:
         keras.config.set_dtype_policy("float32")
+    assert output.dtype == "float32"
     assert network.dtype_policy.name == "mixed_bfloat16"
     copy = type(network).from_config(network.get_config())
     assert copy.get_layer("stem_conv").compute_dtype == "bfloat16"
