@@ -1,17 +1,14 @@
 """CycleGAN: four networks, the losses of one step, and how they are compiled and saved."""
 
-import math
-import warnings
-
 import keras
 from keras import ops
 
-from keras_cyclegan.data.scale import check_unit
+from keras_cyclegan import checks, recipe
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.networks.building_blocks import check_image_shape
-from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay
+from keras_cyclegan.optimizers import AdversarialOptimizer
 from keras_cyclegan.trainers import Trainer
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
@@ -83,7 +80,7 @@ class CycleGAN(Trainer, keras.Model):
             dtype = given[0].dtype_policy if given else None
         super().__init__(dtype=dtype, name=name, **kwargs)
         image_shape = check_image_shape(image_shape)
-        channels_a, channels_b = _channels(image_shape, generator_ab, generator_ba)
+        channels_a, channels_b = checks.domain_channels(image_shape, generator_ab, generator_ba)
         shape_a, shape_b = (*image_shape[:2], channels_a), (*image_shape[:2], channels_b)
         policy = self.dtype_policy
 
@@ -188,24 +185,11 @@ class CycleGAN(Trainer, keras.Model):
 
     def unpack(self, data):
         """Check one batch `(a, b)` and return its two tensors."""
-        if isinstance(data, (tuple, list)) and len(data) == 3 and data[2] is None:
-            data = data[:2]  # `train_on_batch(a, b)` adds that there are no sample weights
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise ValueError(
-                "A batch must be a pair (images of domain A, images of domain B). Received "
-                f"{_describe(data)}."
-            )
-        for name, images, network in (
-            ("A", data[0], self.generator_ab),
-            ("B", data[1], self.generator_ba),
-        ):
-            channels = network.input_shape[-1]
-            if len(images.shape) != 4 or images.shape[-1] != channels:
-                raise ValueError(
-                    f"Images of domain {name} must have shape (batch, height, width, {channels}). "
-                    f"Received {tuple(images.shape)}."
-                )
-        return data
+        channels_a, channels_b = (
+            self.generator_ab.input_shape[-1],
+            self.generator_ba.input_shape[-1],
+        )
+        return checks.unpack_batch(data, channels_a, channels_b)
 
     def track(self, losses, batch_size):
         """Add one step's losses to the epoch's means and return these."""
@@ -246,26 +230,9 @@ class CycleGAN(Trainer, keras.Model):
         Raises:
             ValueError: a network is missing, or the identity loss is on and the channels differ.
         """
-        missing = [name for name in NETWORKS if getattr(self, name) is None]
-        if missing:
-            raise ValueError(
-                f"Training needs all four networks. This model has no {', '.join(missing)}."
-            )
-        channels_a, channels_b = (
-            self.generator_ab.input_shape[-1],
-            self.generator_ba.input_shape[-1],
+        channels_a, channels_b = checks.check_networks(
+            **{name: getattr(self, name) for name in NETWORKS}
         )
-        for name, given, expected in (
-            ("generator_ab gives", self.generator_ab.output_shape[-1], channels_b),
-            ("generator_ba gives", self.generator_ba.output_shape[-1], channels_a),
-            ("discriminator_a takes", self.discriminator_a.input_shape[-1], channels_a),
-            ("discriminator_b takes", self.discriminator_b.input_shape[-1], channels_b),
-        ):
-            if given != expected:
-                raise ValueError(
-                    f"The networks don't fit together: the generators take images of {channels_a} "
-                    f"(A) and {channels_b} (B) channels, but {name} {given}, not {expected}."
-                )
         if identity_loss is not None and channels_a != channels_b:
             raise ValueError(
                 "The identity loss feeds images of one domain to the generator of the other: both "
@@ -283,8 +250,8 @@ class CycleGAN(Trainer, keras.Model):
         self.weight_b = weight_b
         self.build_pools()
         optimizer = AdversarialOptimizer(
-            _optimizer(generator_optimizer),
-            _optimizer(discriminator_optimizer),
+            recipe.optimizer(generator_optimizer),
+            recipe.optimizer(discriminator_optimizer),
             self.discriminator_variables,
         )
         super().compile(optimizer=optimizer, loss=None, **kwargs)
@@ -317,20 +284,21 @@ class CycleGAN(Trainer, keras.Model):
         initial_epoch=0,
         steps_per_epoch=None,
         validation_split=0.0,
+        shuffle=None,
         **kwargs,
     ):
         """`keras.Model.fit` on batches `(a, b)`; see `compile` for the paper's learning rate.
 
-        Two arrays of as many images work too: `fit(a, b, batch_size=1)`.
+        Two arrays of as many images work too: `fit(a, b, batch_size=1)`. Left out, `shuffle` is
+        True, but for a `tf.data.Dataset`, which shuffles itself.
         """
-        if self.compiled:
-            self.check_first_images(x, y)
+        if shuffle is None:
+            shuffle = not hasattr(x, "element_spec")
+        if self.compiled and (first := checks.first_batch(x, y)) is not None:
+            for images in self.unpack(first):
+                checks.check_values(images)
         if self.paper_schedule:
-            steps = (
-                getattr(x, "steps_per_epoch", None)
-                or steps_per_epoch
-                or _count_steps(x, batch_size or 32, validation_split)
-            )
+            steps = recipe.count_steps(x, batch_size, steps_per_epoch, validation_split)
             self.follow_paper_schedule(steps, epochs, initial_epoch)
         return super().fit(
             x,
@@ -341,41 +309,16 @@ class CycleGAN(Trainer, keras.Model):
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
             validation_split=validation_split,
+            shuffle=shuffle,
             **kwargs,
         )
 
-    def check_first_images(self, data, second=None):
-        """Look at the first images of `fit` for values that a generator can't give.
-
-        `data.load` makes its batches of uint8 images: those are right, and aren't drawn twice.
-        """
-        if hasattr(data, "shape"):
-            first = data[:8] if second is None else (data[:8], second[:8])
-        elif hasattr(data, "element_spec") and not hasattr(data, "seek"):
-            first = next(iter(data), None)
-        else:
-            return
-        if first is not None:
-            for images in self.unpack(first):
-                check_unit(ops.convert_to_numpy(images).astype("float32"))
-
     def follow_paper_schedule(self, steps, epochs, initial_epoch):
         """Constant for the first half of `epochs`, linear to 0 over the second."""
-        if steps is None:
-            warnings.warn(
-                "The data doesn't tell how many batches it has: the learning rate stays constant. "
-                "Give `fit` `steps_per_epoch`, and it falls over the second half of the epochs.",
-                stacklevel=3,
-            )
-            return
-        # Whole epochs of earlier calls of `fit`; a run that goes on has none.
-        earlier = max(0, int(self.optimizer.iterations) // steps - initial_epoch)
-        self.optimizer.learning_rate = LinearDecay(
-            2e-4,
-            constant_steps=earlier * steps + (epochs * steps + 1) // 2,
-            decay_steps=max(1, epochs * steps // 2),
-        )
-        self.train_function = None
+        schedule = recipe.schedule(steps, epochs, initial_epoch, int(self.optimizer.iterations))
+        if schedule is not None:
+            self.optimizer.learning_rate = schedule
+            self.train_function = None  # its graph holds the earlier rate
 
     # --- using ---------------------------------------------------------------------------------
 
@@ -486,53 +429,5 @@ def _trainable(*networks):
     return [variable for network in networks if network for variable in network.trainable_variables]
 
 
-def _channels(image_shape, generator_ab, generator_ba):
-    """Channels of both domains, as far as the given networks fix them."""
-    for generator, shape_a, shape_b in (
-        (generator_ab, "input_shape", "output_shape"),
-        (generator_ba, "output_shape", "input_shape"),
-    ):
-        if isinstance(generator, keras.Model):
-            channels = getattr(generator, shape_a)[-1], getattr(generator, shape_b)[-1]
-            if channels[0] != image_shape[2]:
-                raise ValueError(
-                    f"`image_shape` {image_shape} says that images of domain A have "
-                    f"{image_shape[2]} channels; the generators say {channels[0]}."
-                )
-            return channels
-    return image_shape[2], image_shape[2]
-
-
 def _loss(value, loss_class):
     return loss_class(value) if isinstance(value, str) else value
-
-
-def _optimizer(optimizer):
-    """`optimizer`, or the paper's; epsilon 1e-8 is torch's, Keras's default is 1e-7.
-
-    Keras adds it before the moment's bias is corrected, torch after: in the first step it acts as
-    3e-7, after a few thousand as 1e-8. Only gradients as small as that notice.
-    """
-    if optimizer is None:
-        schedule = LinearDecay(2e-4, constant_steps=2**31 - 1)
-        return keras.optimizers.Adam(schedule, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
-    return keras.optimizers.get(optimizer)
-
-
-def _count_steps(data, batch_size, validation_split):
-    """Batches of an epoch, or None where the data can't tell."""
-    if hasattr(data, "shape"):
-        return math.ceil(math.floor(len(data) * (1 - validation_split)) / batch_size)
-    try:
-        count = data.num_batches if isinstance(data, keras.utils.PyDataset) else len(data)
-    except TypeError:
-        return None
-    return count if count and count > 0 else None
-
-
-def _describe(data):
-    if isinstance(data, (tuple, list)):
-        return f"a {type(data).__name__} of {len(data)}"
-    if isinstance(data, dict):
-        return f"a dict with keys {sorted(data)}"
-    return f"one array of shape {tuple(data.shape)}"

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan import callbacks, data
+from keras_cyclegan import callbacks, data, recipe
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.losses import IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
+from keras_cyclegan.whole import whole_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ class TrainingOptions:
     decay_epochs: int | None = None
     dtype: str = "float32"
     seed: int = 0
-    checkpoint_minutes: float = 5.0
+    checkpoint_minutes: float = 2.0
     on_error: str = "raise"
 
 
@@ -96,9 +97,8 @@ def train_run(folder, options):
         epochs=options.epochs,
         callbacks=[samples, callbacks.HistoryFile(folder / "history.jsonl")],
     )
-    temporary = folder / "unfinished-model.keras"
-    model.save(temporary)
-    temporary.replace(folder / "model.keras")
+    with whole_file(folder / "model.keras") as unfinished:
+        model.save(unfinished)
     return model
 
 
@@ -142,7 +142,7 @@ def compile_model(model, options, steps_per_epoch):
             constant_steps=max(0, epochs - decay_epochs) * steps_per_epoch,
             decay_steps=max(1, decay_epochs * steps_per_epoch),
         )
-        return keras.optimizers.Adam(schedule, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+        return recipe.adam(schedule)
 
     weight = options.identity_weight
     model.compile(adam(), adam(), identity_loss=IdentityLoss(weight=weight) if weight else None)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import keras
 
+from keras_cyclegan.whole import whole_file
+
 
 class HistoryFile(keras.callbacks.Callback):
     """Appends one JSON line an epoch: the epoch, its logs, the steps so far, the seconds it took.
@@ -32,9 +34,8 @@ class HistoryFile(keras.callbacks.Callback):
         }
         earlier = [row for row in read_history(self.path) if row["epoch"] <= epoch]
         text = "".join(json.dumps(row) + "\n" for row in [*earlier, line])
-        temporary = self.path.with_name(f".{self.path.name}")
-        temporary.write_text(text)
-        temporary.replace(self.path)
+        with whole_file(self.path) as unfinished:
+            unfinished.write_text(text)
 
 
 def read_history(path):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data import from_unit
+from keras_cyclegan.whole import whole_file
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -77,7 +78,5 @@ def save_png(image, path):
     """Write a uint8 image `(height, width, 3)`, whole or not at all."""
     from PIL import Image
 
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}")
-    Image.fromarray(image).save(temporary, format="PNG")
-    temporary.replace(path)
+    with whole_file(path) as unfinished:
+        Image.fromarray(image).save(unfinished, format="PNG")

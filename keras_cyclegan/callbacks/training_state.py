@@ -8,6 +8,8 @@ from pathlib import Path
 import h5py
 import keras
 
+from keras_cyclegan.whole import whole_file
+
 
 class TrainingState(keras.callbacks.Callback):
     """Saves all that a run is made of, and restores it when the run is started again.
@@ -55,8 +57,14 @@ class TrainingState(keras.callbacks.Callback):
 
         def fit(callbacks, **more):
             epoch = self.step // self.dataset.steps_per_epoch
-            more |= {"epochs": epochs, "initial_epoch": epoch, "shuffle": False}  # it is shuffled
-            model.fit(self.dataset, callbacks=[self, *callbacks], **more, **kwargs)
+            model.fit(
+                self.dataset,
+                epochs=epochs,
+                initial_epoch=epoch,
+                callbacks=[self, *callbacks],
+                **more,
+                **kwargs,
+            )
 
         done = self.step % self.dataset.steps_per_epoch
         if done:
@@ -77,7 +85,8 @@ class TrainingState(keras.callbacks.Callback):
         return self.folder.iterdir() if self.folder.is_dir() else ()
 
     def on_train_begin(self, logs=None):
-        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in self.folder.glob(".unfinished-*"):
+            path.unlink()  # of a run that was killed while it saved
         self.saved_at = time.monotonic()
 
     def restore(self):
@@ -117,11 +126,10 @@ class TrainingState(keras.callbacks.Callback):
     def save(self):
         """Write a checkpoint now."""
         path = self.folder / f"step-{self.step:09d}.weights.h5"
-        temporary = self.folder / f"unfinished-{path.name}"
-        self.model.save_weights(temporary, overwrite=True)
-        with h5py.File(temporary, "r+") as file:  # Keras leaves metrics out
-            file["means"] = [keras.ops.convert_to_numpy(mean) for mean in self._means()]
-        temporary.replace(path)
+        with whole_file(path) as unfinished:
+            self.model.save_weights(unfinished, overwrite=True)
+            with h5py.File(unfinished, "r+") as file:  # Keras leaves metrics out
+                file["means"] = [keras.ops.convert_to_numpy(mean) for mean in self._means()]
         for _, old in self.checkpoints()[: -self.keep]:
             old.unlink()
         self.saved_at = time.monotonic()

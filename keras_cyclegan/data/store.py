@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
+from keras_cyclegan.whole import whole_file
+
 PROGRESS_FROM = 500  # images; fewer are decoded before a bar is worth looking at
 NAMED = 10  # bad files that a message names
 
@@ -72,16 +74,9 @@ def store_images(split, decode, shape, on_error="raise", cache_folder=None, reci
         if not missing or on_error == "skip":
             return array
 
-    os.makedirs(cache_folder, exist_ok=True)
-    unfinished = f"{path}.{os.getpid()}"
-    try:
-        with open(unfinished, "wb") as file:
-            for image in _decoded(split, decode, on_error):
-                file.write(np.ascontiguousarray(image))
-        os.replace(unfinished, path)
-    finally:
-        if os.path.exists(unfinished):
-            os.remove(unfinished)
+    with whole_file(path) as unfinished, open(unfinished, "wb") as file:
+        for image in _decoded(split, decode, on_error):
+            file.write(np.ascontiguousarray(image))
     return np.memmap(path, "uint8", mode="r").reshape(-1, *shape)
 
 

@@ -1,9 +1,6 @@
 """The generators alone, for runtimes without Keras."""
 
 import importlib.util
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import keras
@@ -12,6 +9,7 @@ from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.inference.sizes import call_at_any_size, size_rule
 from keras_cyclegan.inference.translate import DIRECTIONS, generator_for
 from keras_cyclegan.networks.building_blocks import check_choice
+from keras_cyclegan.whole import whole_folder
 
 FORMATS = ("tf_saved_model", "onnx", "litert")
 
@@ -69,13 +67,8 @@ def export(model, filepath, format="tf_saved_model", direction=None, overwrite=F
         "onnx": _write_onnx,
         "litert": _write_litert,
     }[format]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        write(generators, beside / "new")
-        _put_in_place(beside / "new", path, beside / "old")
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with whole_folder(path) as unfinished:
+        write(generators, unfinished)
 
 
 # --- what is exported, and where to ------------------------------------------------------------
@@ -120,17 +113,6 @@ def _check_requirements(format):
             "Exporting to ONNX needs tf2onnx: `pip install keras-cyclegan[onnx]`, or choose "
             "another format: 'tf_saved_model', 'litert'."
         )
-
-
-def _put_in_place(new, path, old):
-    if path.exists():
-        os.rename(path, old)
-    try:
-        os.rename(new, path)
-    except OSError:
-        if old.exists():
-            os.rename(old, path)
-        raise
 
 
 # --- endpoints ---------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keras_cyclegan.whole import whole_file
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -84,10 +86,8 @@ def _mode(image):
 
 def _write_image(image, path):
     """Whole or not at all; JPEG at a quality that shows no trace of itself."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".unfinished-{path.name}")
     picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
     if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
         picture = picture.convert("RGB")
-    picture.save(temporary, quality=95)
-    temporary.replace(path)
+    with whole_file(path) as unfinished:
+        picture.save(unfinished, quality=95)

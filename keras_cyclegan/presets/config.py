@@ -5,7 +5,7 @@ import sys
 
 import keras
 
-NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+from keras_cyclegan.cyclegan import NETWORKS
 
 KERAS_KINDS = (
     keras.Operation,  # layers, models and what `keras.ops` leaves in a functional model

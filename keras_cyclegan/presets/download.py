@@ -11,6 +11,8 @@ import filelock
 import requests
 import tqdm
 
+from keras_cyclegan.whole import whole_file
+
 ATTEMPTS = 6  # in a row that bring no byte
 BACK_OFF = 0.5  # seconds, doubled at each of them
 TIMEOUT = (10, 30)  # seconds to connect; seconds without a byte
@@ -108,9 +110,8 @@ def verify(path, expected, source):
 
 def record_hash(path, record):
     """Write the SHA-256 of `path` to the file `record`."""
-    unfinished = _beside(record, ".new")
-    unfinished.write_text(sha256_of(path) + "\n")
-    os.replace(unfinished, record)
+    with whole_file(record) as unfinished:
+        unfinished.write_text(sha256_of(path) + "\n")
 
 
 def sha256_of(path):

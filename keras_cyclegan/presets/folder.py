@@ -1,10 +1,8 @@
 """The preset folder, in keras-hub's format: written whole or not at all, and never trusted."""
 
-import contextlib
 import datetime
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import keras
@@ -12,6 +10,7 @@ import keras
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
 from keras_cyclegan.presets.weights import read_weights, write_weights
+from keras_cyclegan.whole import whole_folder
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -57,7 +56,8 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
         "storage_dtype": "float16" if half_precision else "float32",
         "card": dict(card or {}),
     }
-    with _written_whole(folder) as unfinished:
+    with whole_folder(folder) as unfinished:
+        unfinished.mkdir()
         _write_json(unfinished / CONFIG, config)
         _write_json(unfinished / METADATA, metadata)
         write_weights(unfinished / GENERATORS, generators, half_precision)
@@ -144,21 +144,3 @@ def _check_replaceable(folder):
             f"{folder} would be replaced, and it is more than a preset: it has {others[:5]}. Give "
             "a new folder."
         )
-
-
-@contextlib.contextmanager
-def _written_whole(folder):
-    """A folder beside `folder` that takes its place if nothing fails."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
-        unfinished, replaced = Path(beside, "new"), Path(beside, "old")
-        unfinished.mkdir()
-        yield unfinished
-        if folder.exists():
-            os.replace(folder, replaced)
-        try:
-            os.replace(unfinished, folder)
-        except OSError:
-            if replaced.exists():
-                os.replace(replaced, folder)
-            raise
