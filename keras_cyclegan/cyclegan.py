@@ -124,7 +124,7 @@ class CycleGAN(Trainer, keras.Model):
     # --- the objective -------------------------------------------------------------------------
 
     def generator_losses(self, real_a, real_b, training):
-        """The six terms that the generators minimise together; eq. (3) and section 5.2.
+        """The terms that the generators minimise together; Zhu et al. 2017, eq. (3), section 5.2.
 
         Args:
             real_a: `(n, height, width, channels_a)`, in [-1, 1].
@@ -154,6 +154,9 @@ class CycleGAN(Trainer, keras.Model):
         if self.identity_loss is not None:
             losses["identity_a"] = self.weight_a * self.identity_loss(real_a, same_a)
             losses["identity_b"] = self.weight_b * self.identity_loss(real_b, same_b)
+        if self.perceptual_loss is not None:
+            losses["perceptual_a"] = self.weight_a * self.perceptual_loss(real_a, cycle_a)
+            losses["perceptual_b"] = self.weight_b * self.perceptual_loss(real_b, cycle_b)
         return losses, ops.stop_gradient(fake_a), ops.stop_gradient(fake_b)
 
     def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training=True):
@@ -207,6 +210,7 @@ class CycleGAN(Trainer, keras.Model):
         adversarial_loss="least_squares",
         cycle_loss="l1",
         identity_loss="l1",
+        perceptual_loss=None,
         weight_a=1.0,
         weight_b=1.0,
         **kwargs,
@@ -222,7 +226,8 @@ class CycleGAN(Trainer, keras.Model):
             cycle_loss: a `CycleConsistencyLoss`, or its norm.
             identity_loss: an `IdentityLoss`, its norm, or None for no such term. It needs as many
                 channels in A as in B.
-            weight_a: float. Factor of domain A's cycle and identity terms (λ_A / λ).
+            perceptual_loss: a `PerceptualLoss` between images and their round trips, or None.
+            weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
             weight_b: float. The same of domain B.
             **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
                 `keras.Model.compile`.
@@ -246,6 +251,7 @@ class CycleGAN(Trainer, keras.Model):
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
+        self.perceptual_loss = perceptual_loss
         self.weight_a = weight_a
         self.weight_b = weight_b
         self.build_pools()
@@ -259,6 +265,8 @@ class CycleGAN(Trainer, keras.Model):
         names = ["loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b"]
         if self.identity_loss is not None:
             names += ["identity_a", "identity_b"]
+        if self.perceptual_loss is not None:
+            names += ["perceptual_a", "perceptual_b"]
         names += ["discriminator_a", "discriminator_b"]
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
@@ -399,6 +407,7 @@ class CycleGAN(Trainer, keras.Model):
             "adversarial_loss": serialize(self.adversarial_loss),
             "cycle_loss": serialize(self.cycle_loss),
             "identity_loss": serialize(self.identity_loss),
+            "perceptual_loss": serialize(self.perceptual_loss),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
             "jit_compile": self.jit_compile,

@@ -11,7 +11,12 @@ import tensorflow as tf
 from step_inputs import draw_weights
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss, IdentityLoss
+from keras_cyclegan.losses import (
+    AdversarialLoss,
+    CycleConsistencyLoss,
+    IdentityLoss,
+    PerceptualLoss,
+)
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
@@ -113,6 +118,22 @@ def test_cycle_term_reaches_both_generators(term):
     ):
         kernels = [gradient for gradient in gradients if len(gradient.shape) == 4]
         assert all(np.abs(gradient).max() > 1e-6 for gradient in kernels)
+
+
+def test_perceptual_term_compares_images_with_their_round_trips():
+    images = keras.Input((None, None, 3))
+    features = keras.Model(images, keras.layers.Conv2D(4, 3)(images))
+    model = compiled(perceptual_loss=PerceptualLoss(features, weight=2.0), weight_b=3.0)
+    losses, _, _ = model.generator_losses(IMAGES_A[:2], IMAGES_B[:2], training=False)
+    for name, real, first, second, weight in (
+        ("perceptual_a", IMAGES_A[:2], model.generator_ab, model.generator_ba, 2.0),
+        ("perceptual_b", IMAGES_B[:2], model.generator_ba, model.generator_ab, 6.0),
+    ):
+        squares = np.square(features(real).numpy() - features(second(first(real))).numpy())
+        np.testing.assert_allclose(losses[name], weight * squares.mean(), rtol=1e-4)
+    logs = model.fit(IMAGES_A[:2], IMAGES_B[:2], batch_size=1, verbose=0).history
+    assert logs["perceptual_a"][0] > 0
+    assert not any(variable is w for w in features.weights for variable in model.weights)
 
 
 def test_adversarial_and_identity_terms_reach_their_own_generator_only():

@@ -2,7 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss, IdentityLoss
+from keras_cyclegan.data import to_unit
+from keras_cyclegan.losses import (
+    VGG16_LAYERS,
+    AdversarialLoss,
+    CycleConsistencyLoss,
+    IdentityLoss,
+    PerceptualLoss,
+)
 
 LOGITS = np.array([-3.0, -0.5, 0.0, 2.0], "float32").reshape(1, 2, 2, 1)
 REAL = np.array([[0.5, -1.0], [0.25, 0.0]], "float32").reshape(1, 2, 2, 1)
@@ -92,3 +99,58 @@ def test_losses_are_computed_in_float32_from_lower_precision():
 def test_wrong_arguments_are_refused_with_what_was_given(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def two_maps():
+    images = keras.Input((None, None, 1))
+    double = keras.layers.Rescaling(2.0)(images)
+    return keras.Model(images, [double, keras.layers.AveragePooling2D(2)(double)])
+
+
+@pytest.mark.parametrize(("norm", "distance"), [("l2", np.square), ("l1", np.abs)])
+def test_perceptual_loss_adds_the_mean_distances_of_the_feature_maps(norm, distance):
+    real, shown = 2 * REAL, 2 * SHOWN
+    expected = distance(real - shown).mean() + distance(real.mean() - shown.mean())
+    loss = PerceptualLoss(two_maps(), norm, weight=3.0)
+    assert value(loss(REAL, SHOWN)) == pytest.approx(3 * expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_vgg16_sees_pixels_as_it_was_trained_to(monkeypatch, channels):
+    untrained = keras.applications.VGG16(include_top=False, weights=None)
+    asked = []
+
+    def stand_in(**arguments):
+        asked.append(arguments)
+        return untrained
+
+    monkeypatch.setattr(keras.applications, "VGG16", stand_in)
+    random = np.random.RandomState(0)
+    pixels = random.randint(0, 256, (2, 1, 32, 32, channels)).astype("uint8")
+    found = value(PerceptualLoss()(to_unit(pixels[0]), to_unit(pixels[1])))
+
+    maps = [untrained.get_layer(name).output for name in VGG16_LAYERS]
+    colour = np.broadcast_to(pixels, (2, 1, 32, 32, 3)).astype("float32")
+    features = [
+        keras.Model(untrained.input, maps)(keras.applications.vgg16.preprocess_input(x))
+        for x in colour.copy()
+    ]
+    expected = sum(
+        np.square(keras.ops.convert_to_numpy(a) - keras.ops.convert_to_numpy(b)).mean()
+        for a, b in zip(*features, strict=True)
+    )
+    assert asked == [{"include_top": False, "weights": "imagenet"}]
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_reloaded_perceptual_loss_says_that_its_extractor_is_missing():
+    loss = PerceptualLoss(two_maps(), "l1", weight=2.0)
+    again = PerceptualLoss.from_config(loss.get_config())
+    assert (again.norm, again.weight) == ("l1", 2.0)
+    with pytest.raises(ValueError, match="Compile the model again"):
+        again(REAL, SHOWN)
+
+
+def test_perceptual_loss_refuses_unknown_extractors():
+    with pytest.raises(ValueError, match=r"'vgg16' or a keras model\. Received 'vgg99'"):
+        PerceptualLoss("vgg99")

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_cyclegan.networks import (
+    AttentionGenerator,
     PatchDiscriminator,
     PixelDiscriminator,
     ResNetGenerator,
@@ -18,6 +19,20 @@ SMALL = {
         num_blocks=1,
         upsampling="resize",
         block="separable",
+        affine_norm=True,
+        padding="zeros",
+        dropout=0.5,
+        **kwargs,
+    ),
+    "attention": lambda **kwargs: AttentionGenerator(
+        (16, 16, 3), filters=4, num_blocks=1, foregrounds=2, **kwargs
+    ),
+    "attention_with_every_option": lambda **kwargs: AttentionGenerator(
+        (None, None, 2),
+        filters=4,
+        num_blocks=1,
+        foregrounds=1,
+        upsampling="resize",
         affine_norm=True,
         padding="zeros",
         dropout=0.5,
@@ -136,7 +151,7 @@ def test_every_argument_is_an_attribute(name):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "bfloat16"])
-@pytest.mark.parametrize("name", ["resnet", "unet", "patch", "pixel"])
+@pytest.mark.parametrize("name", ["resnet", "attention", "unet", "patch", "pixel"])
 def test_output_is_float32_under_each_policy(name, policy):
     network = SMALL[name](dtype=policy)
     assert network(random_images(32, 32)).dtype == "float32"
@@ -162,7 +177,13 @@ def test_global_policy_is_the_default():
 
 @pytest.mark.parametrize(
     ("name", "height", "width"),
-    [("resnet", 16, 36), ("resnet", 52, 8), ("unet", 32, 96), ("unet", 64, 64)],
+    [
+        ("resnet", 16, 36),
+        ("resnet", 52, 8),
+        ("attention", 16, 36),
+        ("unet", 32, 96),
+        ("unet", 64, 64),
+    ],
 )
 def test_generator_takes_any_size_that_it_can_give_back(name, height, width):
     images = random_images(height, width)
@@ -193,6 +214,8 @@ def test_unet_refuses_sizes_that_it_can_not_halve():
         (lambda: ResNetGenerator((16, 16, 3), upsampling="bilinear"), "'transposed', 'resize'"),
         (lambda: ResNetGenerator((16, 16, 3), block="dense"), "'standard', 'separable'"),
         (lambda: ResNetGenerator((16, 16, 3), padding="same"), "'reflect', 'zeros'"),
+        (lambda: AttentionGenerator((16, 18, 3)), "multiples of 4. Received 16×18"),
+        (lambda: AttentionGenerator((16, 16, 3), foregrounds=0), "at least 1. Received 0"),
         (lambda: UNetGenerator((16, 16, 3), num_downsamplings=4), "at least 5 times"),
         (lambda: PatchDiscriminator((16, 16, 3), num_layers=0), "num_layers=0"),
         (lambda: PatchDiscriminator((16, 64, 3)), "at least 24×24"),
@@ -214,7 +237,7 @@ def test_number_of_blocks_follows_the_image_size():
     assert ResNetGenerator((128, 256, 3), filters=1).num_blocks == 6
 
 
-@pytest.mark.parametrize("name", ["resnet", "unet", "patch", "pixel"])
+@pytest.mark.parametrize("name", ["resnet", "attention", "unet", "patch", "pixel"])
 def test_weights_start_as_the_authors_do(name):
     network = SMALL[name]()
     kernels = [w.numpy() for w in network.trainable_weights if w.path.endswith("kernel")]
@@ -232,7 +255,9 @@ def test_weights_start_as_the_authors_do(name):
     assert not any(same_shape), "two layers start with equal weights"
 
 
-@pytest.mark.parametrize("name", ["resnet_with_every_option", "unet_with_every_option"])
+@pytest.mark.parametrize(
+    "name", ["resnet_with_every_option", "attention_with_every_option", "unet_with_every_option"]
+)
 def test_dropout_acts_in_training_only(name):
     network = SMALL[name]()
     images = random_images(64, 64, network.input_shape[-1])
@@ -271,3 +296,28 @@ def test_saved_network_reloads_as_itself(tmp_path):
     assert type(copy) is ResNetGenerator
     images = random_images(16, 16)
     np.testing.assert_allclose(apply(copy, images), apply(network, images), atol=1e-6)
+
+
+def test_attention_generator_blends_its_foregrounds_with_the_image():
+    network = SMALL["attention"]()
+    images = random_images(16, 16)
+    parts = keras.Model(
+        network.input, [network.get_layer(name).output for name in ("content", "attention")]
+    )
+    painted, masks = (keras.ops.convert_to_numpy(part) for part in parts(images))
+    np.testing.assert_allclose(masks.sum(-1), 1.0, atol=1e-5)
+    expected = (
+        painted[..., :3] * masks[..., :1]
+        + painted[..., 3:] * masks[..., 1:2]
+        + images * masks[..., 2:]
+    )
+    np.testing.assert_allclose(apply(network, images), expected, atol=1e-5)
+    np.testing.assert_allclose(network.foreground(images), 1 - masks[..., 2:], atol=1e-6)
+
+
+def test_attention_generator_keeps_the_image_where_it_sees_background():
+    network = SMALL["attention"]()
+    network.get_layer("attention_head_conv").bias.assign([-50.0, -50.0, 50.0])
+    images = random_images(16, 16)
+    np.testing.assert_allclose(apply(network, images), images, atol=1e-6)
+    assert float(keras.ops.max(network.foreground(images))) < 1e-6

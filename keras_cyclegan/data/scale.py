@@ -46,6 +46,18 @@ def from_unit(images):
     return keras.ops.cast(keras.ops.clip(pixels, 0, 255), "uint8")
 
 
+def unit_to_pixels(images):
+    """Scales from [-1, 1] to 0 … 255 and stays float: what networks of `keras.applications` take.
+
+    Args:
+        images: float tensor of any shape.
+
+    Returns:
+        The same kind and shape; nothing is rounded or clipped, so that gradients pass.
+    """
+    return (images + 1.0) * 127.5
+
+
 def check_unit(images):
     """Refuses floats that aren't in [-1, 1].
 

@@ -1,3 +1,4 @@
+from keras_cyclegan.networks.attention import AttentionGenerator as AttentionGenerator
 from keras_cyclegan.networks.patchgan import PatchDiscriminator as PatchDiscriminator
 from keras_cyclegan.networks.patchgan import PixelDiscriminator as PixelDiscriminator
 from keras_cyclegan.networks.resnet import ResNetGenerator as ResNetGenerator

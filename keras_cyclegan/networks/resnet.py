@@ -78,17 +78,12 @@ class ResNetGenerator(keras.Model):
         check_choice("padding", padding, ("reflect", "zeros"))
         if num_blocks is None:
             num_blocks = 9 if min(height or 256, width or 256) >= 256 else 6
-        build = _Builder(upsampling, block, affine_norm, padding, dropout, dtype)
+        stages = Stages(upsampling, block, affine_norm, padding, dropout, dtype)
 
         images = keras.Input((None, None, channels), name="images")
-        x = build.around(images, 3, filters, 7, "stem")  # (n, h, w, f)
-        x = build.halve(x, 2 * filters, "down1")  # (n, h/2, w/2, 2f)
-        x = build.halve(x, 4 * filters, "down2")  # (n, h/4, w/4, 4f)
-        for i in range(num_blocks):
-            x = build.residual(x, f"block{i + 1}")
-        x = build.double(x, 2 * filters, "up1")  # (n, h/2, w/2, 2f)
-        x = build.double(x, filters, "up2")  # (n, h, w, f)
-        x = build.pad(x, 3, "head_pad")
+        x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
+        x = stages.decode(x, filters)  # (n, h, w, f)
+        x = stages.pad(x, 3, "head_pad")
         x = conv(output_channels, 7, name="head_conv", dtype=dtype)(x)
         x = float32_activation("tanh", "tanh")(x)
         super().__init__(images, x, name=name, **kwargs)
@@ -128,8 +123,8 @@ class ResNetGenerator(keras.Model):
         return cls(**config)
 
 
-class _Builder:
-    """The stages of the network, with the options that all of them share."""
+class Stages:
+    """The stages of a residual generator, with the options that all of them share."""
 
     def __init__(self, upsampling, block, affine_norm, padding, dropout, dtype):
         self.upsampling = upsampling
@@ -138,6 +133,18 @@ class _Builder:
         self.padding = padding
         self.dropout = dropout
         self.dtype = dtype
+
+    def encode(self, images, filters, num_blocks):
+        x = self.around(images, 3, filters, 7, "stem")  # (n, h, w, f)
+        x = self.halve(x, 2 * filters, "down1")  # (n, h/2, w/2, 2f)
+        x = self.halve(x, 4 * filters, "down2")  # (n, h/4, w/4, 4f)
+        for i in range(num_blocks):
+            x = self.residual(x, f"block{i + 1}")
+        return x
+
+    def decode(self, x, filters, prefix=""):
+        x = self.double(x, 2 * filters, f"{prefix}up1")  # (n, h/2, w/2, 2f)
+        return self.double(x, filters, f"{prefix}up2")  # (n, h, w, f)
 
     def pad(self, x, amount, name):
         return padding(amount, self.padding, name, self.dtype)(x)

@@ -1,0 +1,154 @@
+"""A generator that paints only where its own masks say, and keeps the rest of the image."""
+
+import keras
+from keras import layers
+
+from keras_cyclegan.networks.building_blocks import (
+    check_choice,
+    check_image_shape,
+    check_multiple,
+    conv,
+    float32_activation,
+)
+from keras_cyclegan.networks.resnet import Stages
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class AttentionGenerator(keras.Model):
+    """Translates the objects of an image, and leaves its background as it was.
+
+    Tang et al. 2021, "AttentionGAN", scheme II, eq. (5) and (6): an encoder with residual blocks,
+    then two decoders. One paints `foregrounds` images C_k, the other weighs them by masks A_k that
+    sum to 1 at each pixel, the last of which is the background's:
+
+        translation = Σ_k C_k · A_k + image · A_background
+
+    For domains whose difference lies in parts of the image: animals in a landscape, faces.
+
+    Args:
+        image_shape: `(height, width, channels)` of the input. Only the channels bind, those of the
+            translation too: the network takes every height and width that are multiples of 4.
+        filters: int. Width of the first layer; the residual blocks have four times as many.
+        num_blocks: int. Residual blocks.
+        foregrounds: int. Images that are painted; 9 in the paper.
+        upsampling: `"transposed"` (the paper's) or `"resize"`, as for `ResNetGenerator`.
+        affine_norm: bool. Whether instance norms learn a scale and an offset.
+        padding: `"reflect"` or `"zeros"`, around the image and in the residual blocks.
+        dropout: float. Rate between the two convolutions of a block.
+        dtype: dtype or policy of every layer; the output is float32 under each.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        `(batch, height, width, channels)`, float32, in [-1, 1].
+
+    Raises:
+        ValueError: an unknown option, or a height or width that is no multiple of 4.
+
+    Example:
+
+    ```python
+    generators = [AttentionGenerator((256, 256, 3)) for _ in range(2)]
+    model = CycleGAN(*generators)
+    painted = generators[0].foreground(images)  # (n, h, w, 1): where it translates
+    ```
+    """
+
+    def __init__(
+        self,
+        image_shape=(256, 256, 3),
+        filters=64,
+        num_blocks=9,
+        foregrounds=9,
+        upsampling="transposed",
+        affine_norm=False,
+        padding="reflect",
+        dropout=0.0,
+        dtype=None,
+        name=None,
+        **kwargs,
+    ):
+        height, width, channels = check_image_shape(image_shape)
+        check_multiple(height, width, 4, "An attention generator")
+        check_choice("upsampling", upsampling, ("transposed", "resize"))
+        check_choice("padding", padding, ("reflect", "zeros"))
+        if foregrounds < 1:
+            raise ValueError(f"`foregrounds` must be at least 1. Received {foregrounds!r}.")
+        stages = Stages(upsampling, "standard", affine_norm, padding, dropout, dtype)
+
+        images = keras.Input((None, None, channels), name="images")
+        x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
+
+        painted = stages.decode(x, filters, "content_")  # (n, h, w, f)
+        painted = stages.pad(painted, 3, "content_head_pad")
+        painted = conv(foregrounds * channels, 7, name="content_head_conv", dtype=dtype)(painted)
+        painted = float32_activation("tanh", "content")(painted)  # (n, h, w, K·c)
+
+        masks = stages.decode(x, filters, "attention_")
+        masks = conv(foregrounds + 1, 1, name="attention_head_conv", dtype=dtype)(masks)
+        masks = float32_activation("softmax", "attention")(masks)  # (n, h, w, K + 1)
+
+        blended = BlendForegrounds(name="blend", dtype="float32")([images, painted, masks])
+        super().__init__(images, blended, name=name, **kwargs)
+
+        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        self.image_shape = (height, width, channels)
+        self.filters = filters
+        self.num_blocks = num_blocks
+        self.foregrounds = foregrounds
+        self.upsampling = upsampling
+        self.affine_norm = affine_norm
+        self.padding = padding
+        self.dropout = dropout
+
+    def call(self, inputs, training=None, mask=None):
+        check_multiple(*inputs.shape[1:3], 4, "An attention generator")
+        return super().call(inputs, training=training, mask=mask)
+
+    def foreground(self, images):
+        """How much of each pixel is painted: `(batch, height, width, 1)`, 0 … 1."""
+        masks = keras.Model(self.input, self.get_layer("attention").output)(images, training=False)
+        return 1.0 - masks[..., -1:]
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "filters": self.filters,
+            "num_blocks": self.num_blocks,
+            "foregrounds": self.foregrounds,
+            "upsampling": self.upsampling,
+            "affine_norm": self.affine_norm,
+            "padding": self.padding,
+            "dropout": self.dropout,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class BlendForegrounds(layers.Layer):
+    """Painted images and the input, each weighted by its mask.
+
+    Call arguments:
+        inputs: the images `(n, h, w, c)`, K painted images in one tensor `(n, h, w, K·c)`, and
+            their masks with the background's last `(n, h, w, K + 1)`, which sum to 1.
+
+    Returns:
+        `(n, h, w, c)`.
+    """
+
+    def call(self, inputs):
+        images, painted, masks = inputs
+        channels = images.shape[-1]
+        blended = images * masks[..., -1:]
+        for k in range(masks.shape[-1] - 1):
+            blended += painted[..., k * channels : (k + 1) * channels] * masks[..., k : k + 1]
+        return blended
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
