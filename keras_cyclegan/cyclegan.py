@@ -124,7 +124,7 @@ class CycleGAN(Trainer, keras.Model):
         return _trainable(self.discriminator_a, self.discriminator_b)
 
     def generators(self, training=False):
-        """The generators of both directions: those that are trained, else their averages, if any."""
+        """The generators of both directions: in training themselves, else their averages, if any."""
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba
@@ -205,7 +205,7 @@ class CycleGAN(Trainer, keras.Model):
         return checks.unpack_batch(data, channels_a, channels_b)
 
     def track(self, losses, batch_size, measured=None):
-        """Add one step's losses, and what was `measured` of it, to the epoch's means; return these."""
+        """Add one step's losses, and what `measure` gave, to the epoch's means and return these."""
         losses = {"loss": sum(losses.values()), **losses}
         for name, value in losses.items():
             self.loss_trackers[name].update_state(value, sample_weight=batch_size)
@@ -219,13 +219,13 @@ class CycleGAN(Trainer, keras.Model):
         return {name: self.loss_trackers[name].result() for name in (*losses, *measured)}
 
     def measure(self, generator_gradients, discriminator_gradients):
-        """What the log shows of one step's gradients, by name; to be called before they are applied."""
+        """What the log shows of one step's gradients; to be called before they are applied."""
         if not self.monitor_gradients:
             return {}
         return gradient_measures(self.optimizer, generator_gradients, discriminator_gradients)
 
     def update_averages(self):
-        """Take this step's weights into the generators' averages; to be called after the update."""
+        """Take the weights into the generators' averages; to be called after the update."""
         if self.ema_momentum is not None:
             for average, generator in (
                 (self.average_ab, self.generator_ab),
@@ -289,7 +289,7 @@ class CycleGAN(Trainer, keras.Model):
                 raise ValueError(f"`{name}` must be a loss or its kind. Received None.")
         if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
             raise ValueError(
-                f"`ema_momentum` must lie between 0 and 1; 0.999 is common. Received {ema_momentum}."
+                f"`ema_momentum` must lie between 0 and 1, at 0.999 say. Received {ema_momentum}."
             )
         self.paper_schedule = generator_optimizer is None and discriminator_optimizer is None
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)

@@ -163,9 +163,8 @@ class TrainingState(keras.callbacks.Callback):
                 path.unlink()
 
     def _newest(self):
-        return next(
-            (path for step, path in reversed(self.checkpoints()) if step <= self.step), None
-        )
+        paths = [path for step, path in self.checkpoints() if step <= self.step]
+        return paths[-1] if paths else None
 
     # --- the run -------------------------------------------------------------------------------
 
