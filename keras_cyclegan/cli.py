@@ -82,15 +82,32 @@ def train(
         int | None, typer.Option(min=0, help="Last epochs with falling rate. Default: half.")
     ] = TrainingOptions.decay_epochs,
     dtype: Annotated[Policy, typer.Option()] = Policy.float32,
+    clip_norm: Annotated[
+        float | None, typer.Option(min=0, help="Largest norm of the gradients. Default: any.")
+    ] = TrainingOptions.clip_norm,
+    ema: Annotated[
+        float | None,
+        typer.Option(help="Momentum of averaged generators: 0.999. Default: no averages."),
+    ] = TrainingOptions.ema,
+    init: Annotated[
+        str | None, typer.Option(help="Preset whose networks to start from.")
+    ] = TrainingOptions.init,
     seed: Annotated[int, typer.Option(min=0)] = TrainingOptions.seed,
     checkpoint_minutes: Annotated[float, typer.Option(min=0)] = TrainingOptions.checkpoint_minutes,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps after which one is due too.")
+    ] = TrainingOptions.checkpoint_steps,
+    keep_checkpoints: Annotated[int, typer.Option(min=1)] = TrainingOptions.keep_checkpoints,
     on_error: Annotated[OnError, typer.Option(help="What a bad image file does.")] = OnError.stop,
+    adjust: Annotated[
+        bool, typer.Option(help="Go on with another --learning-rate or --clip-norm.")
+    ] = False,
 ):
     """Train on two folders of images; run again with the same --out, it goes on."""
     options = locals()
-    del options["out"]
+    del options["out"], options["adjust"]
     with clear_errors():
-        train_run(out, TrainingOptions(**options))
+        train_run(out, TrainingOptions(**options), adjust)
 
 
 @app.command()
@@ -208,6 +225,8 @@ def clear_errors():
     except (ValueError, OSError, RuntimeError) as error:
         typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(130) from interrupt
 
 
 if __name__ == "__main__":

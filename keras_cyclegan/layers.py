@@ -140,7 +140,8 @@ class ImagePool(keras.layers.Layer):
     def load_own_variables(self, store):
         own = {key: store[key] for key in store.keys()}  # noqa: SIM118, a store is no dict
         self.seed_generator.state.assign(own.pop("seed"))
-        super().load_own_variables(own)
+        if self.built:  # a model that is loaded without `compile` has no use for the images
+            super().load_own_variables(own)
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "seed": self.seed}

@@ -92,9 +92,9 @@ def reconstruct(
 
 
 def generator_for(model, direction):
-    """The model's generator of a direction."""
+    """The model's generator of a direction; its average, where there is one."""
     check_choice("direction", direction, DIRECTIONS)
-    generator = model.generator_ab if direction == "a_to_b" else model.generator_ba
+    generator = model.generators()[DIRECTIONS.index(direction)]
     if generator is None:
         other = "b_to_a" if direction == "a_to_b" else "a_to_b"
         raise ValueError(

@@ -41,8 +41,9 @@ def model_config(model):
         ValueError: a network has a class that `build_model` would refuse.
     """
     serialized = keras.saving.serialize_keras_object(model)
+    left_out = ("name", "dtype", "ema_momentum")
     serialized = {key: serialized[key] for key in ("module", "class_name", "registered_name")} | {
-        "config": {k: v for k, v in serialized["config"].items() if k not in ("name", "dtype")}
+        "config": {k: v for k, v in serialized["config"].items() if k not in left_out}
     }
     for name in NETWORKS:
         network = serialized["config"][name]

@@ -26,7 +26,8 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
 
     It holds `config.json`, `metadata.json`, `model.weights.h5` (the generators),
     `discriminators.weights.h5` and the model card `README.md`; no optimizer state and no image
-    pool. It is written beside its place and then renamed. A preset that is there is replaced.
+    pool. Where the generators have averages (`ema_momentum`), it holds these. It is written beside
+    its place and then renamed. A preset that is there is replaced.
 
     Args:
         model: `CycleGAN`.
@@ -47,7 +48,9 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
     folder = Path(folder).absolute()
     _check_replaceable(folder)
     config = model_config(model)
-    generators, judges = _networks(model, "generator"), _networks(model, "discriminator")
+    both = zip(NETWORKS[:2], model.generators(), strict=True)
+    generators = {name: network for name, network in both if network is not None}
+    judges = _networks(model, "discriminator")
     metadata = {
         "keras_version": keras.__version__,
         "keras_cyclegan_version": keras_cyclegan.__version__,

@@ -21,8 +21,10 @@ class Trainer:
             objective = self.optimizer.scale_loss(sum(discriminator_losses.values()))
         discriminator_gradients = tape.gradient(objective, self.discriminator_variables)
 
+        measured = self.measure(generator_gradients, discriminator_gradients)
         self.optimizer.apply(
             generator_gradients + discriminator_gradients,
             self.generator_variables + self.discriminator_variables,
         )
-        return self.track(losses | discriminator_losses, batch_size=tf.shape(real_a)[0])
+        self.update_averages()
+        return self.track(losses | discriminator_losses, tf.shape(real_a)[0], measured)
