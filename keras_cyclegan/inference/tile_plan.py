@@ -100,7 +100,7 @@ def is_instance_norm(layer):
     return isinstance(layer, layers.GroupNormalization) and layer.groups == layer.output.shape[-1]
 
 
-# --- what a stage computes ----------------------------------------------------------------------
+# --- what a stage computes ---------------------------------------------------------------------
 
 
 def _results(generator, levels, level):
@@ -141,7 +141,7 @@ def _with_frees(stages):
     return finished
 
 
-# --- where a tensor's pixels lie ----------------------------------------------------------------
+# --- where a tensor's pixels lie ---------------------------------------------------------------
 
 
 def _stride(layer):
