@@ -177,12 +177,6 @@ class CycleGAN(Trainer, keras.Model):
             )
         return losses
 
-    def test_step(self, data):
-        real_a, real_b = self.unpack(data)
-        losses, fake_a, fake_b = self.generator_losses(real_a, real_b, training=False)
-        losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
-        return self.track(losses, batch_size=ops.shape(real_a)[0])
-
     def unpack(self, data):
         """Check one batch `(a, b)` and return its two tensors."""
         channels_a, channels_b = (
@@ -254,6 +248,7 @@ class CycleGAN(Trainer, keras.Model):
             recipe.optimizer(discriminator_optimizer),
             self.discriminator_variables,
         )
+        self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.optimizer.build(self.trainable_variables)
         names = ["loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b"]
@@ -401,7 +396,7 @@ class CycleGAN(Trainer, keras.Model):
             "identity_loss": serialize(self.identity_loss),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
-            "jit_compile": self.jit_compile,
+            "jit_compile": self.wanted_jit_compile,  # "auto" means another thing elsewhere
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
             "paper_schedule": self.paper_schedule,
