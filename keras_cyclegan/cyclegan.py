@@ -124,7 +124,7 @@ class CycleGAN(Trainer, keras.Model):
         return _trainable(self.discriminator_a, self.discriminator_b)
 
     def generators(self, training=False):
-        """Generators of both directions: the trained ones in training, else their averages, if any."""
+        """Those of both directions: themselves in training, else their averages where there are."""
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba
@@ -192,12 +192,6 @@ class CycleGAN(Trainer, keras.Model):
                 self.adversarial_loss(1, on_real) + self.adversarial_loss(0, on_fake)
             )
         return losses
-
-    def test_step(self, data):
-        real_a, real_b = self.unpack(data)
-        losses, fake_a, fake_b = self.generator_losses(real_a, real_b, training=False)
-        losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
-        return self.track(losses, batch_size=ops.shape(real_a)[0])
 
     def unpack(self, data):
         """Check one batch `(a, b)` and return its two tensors."""
@@ -310,6 +304,7 @@ class CycleGAN(Trainer, keras.Model):
             recipe.optimizer(discriminator_optimizer),
             self.discriminator_variables,
         )
+        self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.optimizer.build(self.trainable_variables)
         names = ["loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b"]
@@ -482,7 +477,7 @@ class CycleGAN(Trainer, keras.Model):
             "weight_b": self.weight_b,
             "ema_momentum": self.ema_momentum,
             "monitor_gradients": self.monitor_gradients,
-            "jit_compile": self.jit_compile,
+            "jit_compile": self.wanted_jit_compile,  # "auto" means another thing elsewhere
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
             "paper_schedule": self.paper_schedule,
