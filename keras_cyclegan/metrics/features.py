@@ -27,12 +27,14 @@ class FeatureDistance(keras.metrics.Metric):
             they are; any other callable; or `None` where features are given in place of images.
         protocol: dict or `None`. Says `"extractor"` and `"resizing"` in words, for scores to carry,
             where the extractor can't say it for itself.
-        name: string.
+        name: string, the class's `default_name` by default.
         dtype: the dtype of the metric. Has no effect on the computation.
     """
 
+    default_name = "feature_distance"
+
     def __init__(self, extractor="inception", protocol=None, name=None, dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name or self.default_name, dtype=dtype)
         if not (extractor is None or extractor == "inception" or callable(extractor)):
             raise ValueError(
                 '`extractor` must be "inception", a keras model, a callable, or `None` for '

@@ -54,8 +54,9 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST):
     Args:
         url: where from.
         path: where to. Beside it lie its SHA-256 (`.sha256`) and what is unfinished (`.part`).
-        sha256: expected hash in hexadecimal. Where it isn't known, the first download's is
-            recorded, and later ones must have the same.
+        sha256: expected hash in hexadecimal, or as many of its first digits as are published.
+            Where it isn't known, the first download's is recorded, and later ones must have the
+            same.
         least, most: ints. Bytes that the file may have.
 
     Returns:
@@ -98,9 +99,9 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST):
 
 
 def verify(path, expected, source):
-    """Refuse a file whose SHA-256 isn't `expected`; None passes."""
+    """Refuse a file whose SHA-256 doesn't begin with `expected`; None passes."""
     found = sha256_of(path)
-    if expected is not None and found != expected.lower():
+    if expected is not None and not found.startswith(expected.lower()):
         raise DownloadError(
             f"{path} from {source} has SHA-256 {found}, expected {expected}. It was damaged or "
             "exchanged. If the file is there, remove it to download it anew; if its origin was "
