@@ -114,8 +114,11 @@ def load_fid_weights(model, path):
     assign_state_dict(model, read_state_dict(path), "pytorch-fid's Inception-v3")
 
 
-def download_fid_weights():
+def download_fid_weights(**options):
     """Returns the path of the published weights, downloaded once into the package's cache.
+
+    Args:
+        **options: further arguments of `presets.download.fetch`.
 
     Raises:
         DownloadError: they can't be had, or aren't what was published.
@@ -123,7 +126,7 @@ def download_fid_weights():
     from keras_cyclegan.presets.download import cache_folder, fetch
 
     name = WEIGHTS_URL.rpartition("/")[2]
-    return fetch(WEIGHTS_URL, cache_folder() / "metrics" / name, sha256=WEIGHTS_SHA256)
+    return fetch(WEIGHTS_URL, cache_folder() / "metrics" / name, sha256=WEIGHTS_SHA256, **options)
 
 
 def _conv(x, name, filters, kernel_size, strides=1, padding="same"):

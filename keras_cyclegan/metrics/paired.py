@@ -105,10 +105,11 @@ class StructuralSimilarity(PairedScore):
     """
 
     default_name = "ssim"
+    window = 11  # pixels
 
     def per_image(self, y_true, y_pred):
         height, width = y_true.shape[1:3]
-        if min(side or 11 for side in (height, width)) < 11:
+        if min(side or self.window for side in (height, width)) < self.window:
             raise ValueError(
                 "SSIM looks through a window of 11×11 pixels: images must be that large. "
                 f"Received {height}×{width}."
