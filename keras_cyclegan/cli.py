@@ -34,6 +34,16 @@ class Direction(StrEnum):
     b_to_a = "b_to_a"
 
 
+class Domain(StrEnum):
+    a = "a"
+    b = "b"
+
+
+class Split(StrEnum):
+    test = "test"
+    train = "train"
+
+
 class OnError(StrEnum):
     stop = "raise"
     skip = "skip"
@@ -165,6 +175,64 @@ def translate(
 
 
 @app.command()
+def evaluate(
+    data: Annotated[str, typer.Argument(help="Folder with testA and testB; tfds:NAME; or glyphs.")],
+    preset: Annotated[
+        str, typer.Option(help="Built-in name, folder, hf://, kaggle:// or https://.")
+    ],
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            help="Features of KID and FID: inception, efficientnet-lite0, a name of "
+            "keras.applications, a .keras file, or none. Default: the first two that can be had.",
+        ),
+    ] = None,
+    fid: Annotated[
+        bool | None, typer.Option(help="Default: with more images than features.")
+    ] = None,
+    paired: Annotated[
+        bool | None,
+        typer.Option("--paired/--unpaired", help="Default: paired where file names agree."),
+    ] = None,
+    palette: Annotated[
+        str | None, typer.Option(help="Label maps: facades, or a JSON file [[r, g, b], …].")
+    ] = None,
+    label_domain: Annotated[Domain, typer.Option(help="Domain of the label maps.")] = Domain.b,
+    image_size: Annotated[
+        int | None, typer.Option(min=4, help="Default: the size of the preset's training.")
+    ] = None,
+    split: Annotated[Split, typer.Option()] = Split.test,
+    out: Annotated[Path, typer.Option(help="JSON file of the scores.")] = Path("evaluation.json"),
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a page with scores and pictures.")
+    ] = None,
+):
+    """Score a preset on a set of images, both ways, beside the untranslated images."""
+    from rich.console import Console
+
+    from keras_cyclegan import evaluation
+
+    with clear_errors():
+        colours = evaluation.read_palette(palette)
+        model = CycleGAN.from_preset(preset)
+        found = evaluation.evaluate(
+            model,
+            data,
+            extractor=extractor,
+            fid=fid,
+            paired=paired,
+            palette=colours,
+            label_domain=label_domain.value,
+            image_size=image_size,
+            split=split.value,
+        )
+        evaluation.write_json(found, out, preset)
+        page = report and evaluation.write_report(found, model, report, preset)
+    evaluation.print_scores(found, Console())
+    typer.echo(f"Wrote {out}" + (f" and {page}" if page else ""))
+
+
+@app.command()
 def export(
     preset: Annotated[
         str, typer.Argument(help="Built-in name, folder, hf://, kaggle:// or https://.")
@@ -222,7 +290,7 @@ def clear_errors():
     """Say what is wrong, without the stack: these errors are about what was given."""
     try:
         yield
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:
