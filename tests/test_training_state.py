@@ -4,7 +4,6 @@ import resource
 import signal
 import subprocess
 import threading
-import warnings
 
 import keras
 import numpy as np
@@ -184,7 +183,7 @@ def test_weights_that_are_not_finite_are_never_written(finished, tmp_path):
     state, _ = restore(tmp_path, model)
     break_weights(model)
     state.step = 7
-    with pytest.raises(DivergenceError, match="step 7, weights are NaN.*step-000000006"):
+    with pytest.raises(DivergenceError, match=r"step 7, .*kernel .*NaN.*step-000000006"):
         state.save()
     assert steps(tmp_path) == [4, 6]
     assert len(list(tmp_path.iterdir())) == 2
@@ -192,12 +191,12 @@ def test_weights_that_are_not_finite_are_never_written(finished, tmp_path):
 
 def test_step_left_out_by_loss_scaling_is_no_divergence(tmp_path):
     model = make_model(dtype="mixed_float16", monitor_gradients=True)
-    overflow = At(2, lambda: model.optimizer.dynamic_scale.assign(3e38))
+    overflow = At(2, lambda: model.optimizer.dynamic_scale.assign(1e30))
     history = HistoryFile(tmp_path / "history.jsonl")
     fit(make_state(tmp_path / "checkpoints"), model, epochs=1, callbacks=[overflow, history])
     assert int(model.optimizer.iterations) < 3
     (row,) = read_history(tmp_path / "history.jsonl")
-    assert row["loss_scale"] > 1e37
+    assert row["loss_scale"] > 1e29
     assert 0 < row["gradient_norm_generators"] < 1e4
 
 
@@ -294,7 +293,7 @@ def test_full_disk_warns_and_the_next_checkpoint_is_tried(disk):
     state = make_state(folder / "checkpoints", steps=1, keep=9)
     history = HistoryFile(folder / "history.jsonl")
     samples = SampleGrid(folder / "samples", [(IMAGES[:1, :8, :8] / 255.0,) * 2], count=1)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="could not be written") as caught:
         fit(state, make_model(), callbacks=[history, samples, At(2, fill), At(5, free)])
     messages = [str(warning.message) for warning in caught]
     for part in ("checkpoint of step 2", "checkpoint of step 4", "history.jsonl", "epoch-0001.png"):
@@ -309,8 +308,10 @@ def test_full_disk_warns_and_the_next_checkpoint_is_tried(disk):
 
 def test_last_checkpoint_that_cannot_be_written_is_an_error_and_the_earlier_stay(disk):
     folder, fill, free = disk
-    with warnings.catch_warnings(), pytest.raises(OSError, match="space|large"):
-        warnings.simplefilter("ignore", UserWarning)
+    with (
+        pytest.warns(UserWarning, match="step 6 could not be written"),
+        pytest.raises(OSError, match=r"space|large"),
+    ):
         fit(make_state(folder, steps=2), make_model(), callbacks=[At(5, fill)])
     free()
     _, path = restore(folder)
