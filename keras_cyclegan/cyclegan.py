@@ -124,7 +124,7 @@ class CycleGAN(Trainer, keras.Model):
         return _trainable(self.discriminator_a, self.discriminator_b)
 
     def generators(self, training=False):
-        """Those of both directions: themselves in training, else their averages where there are."""
+        """Both generators: in training themselves, else their averages where there are any."""
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba

@@ -13,24 +13,29 @@ class DamagedCheckpointError(ValueError):
     """A checkpoint is not what was written."""
 
 
-def write_checkpoint(path, model):
+def write_checkpoint(path, model, step, kept=None):
     """Write all state of a compiled model, whole or not at all.
 
     A NumPy archive, because it is written as any file is and has a checksum for each array: HDF5,
     in which Keras saves weights, notices no changed byte, and ends the process with a segmentation
     fault after the disk was full.
 
+    Args:
+        path: file to write.
+        model: compiled `CycleGAN`.
+        step: int. Step for the error.
+        kept: function that returns the path of the last good checkpoint, for the error.
+
     Raises:
-        DivergenceError: a weight is NaN or infinite; nothing is written.
+        DivergenceError: a variable holds NaN or infinity; nothing is written.
         OSError: the disk is full, for example.
     """
-    arrays = {
-        f"{kind}.{i}": _to_numpy(variable)
-        for kind, variables in _state(model).items()
-        for i, variable in enumerate(variables)
-    }
-    if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise DivergenceError("Weights are NaN or infinite.")
+    variables = _state(model)
+    arrays = {name: _to_numpy(variable) for name, variable in variables.items()}
+    broken = [variables[name].path for name in arrays if not np.isfinite(arrays[name]).all()]
+    if broken:
+        more = f" and {len(broken) - 1} more" if broken[1:] else ""
+        raise DivergenceError(f"after step {step}, {broken[0]}{more} hold NaN or infinity.", kept)
     with whole_file(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, **arrays)
 
@@ -50,11 +55,7 @@ def read_checkpoint(path, model):
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
-    variables = {
-        f"{kind}.{i}": variable
-        for kind, variables in _state(model).items()
-        for i, variable in enumerate(variables)
-    }
+    variables = _state(model)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     if shapes != {name: array.shape for name, array in arrays.items()}:
         raise ValueError(
@@ -75,11 +76,16 @@ def restore_metrics(model, values):
 
 
 def _state(model):
-    """All variables, by kind: seeds of dropout and of the pools are among the model's."""
-    return {
+    """All variables under unique names; seeds of dropout and of the pools are among the model's."""
+    kinds = {
         "model": model.variables,
         "optimizer": model.optimizer.variables,
         "metrics": model.metrics_variables,
+    }
+    return {
+        f"{kind}.{i}": variable
+        for kind, variables in kinds.items()
+        for i, variable in enumerate(variables)
     }
 
 

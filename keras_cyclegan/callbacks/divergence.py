@@ -6,9 +6,15 @@ import keras
 
 
 class DivergenceError(RuntimeError):
-    """A loss or a weight is NaN or infinite."""
+    """A loss or a weight is NaN or infinite.
+
+    Args:
+        finding: str. When, and what.
+        kept: function that returns the path of the last good checkpoint, if any.
+    """
 
     def __init__(self, finding, kept=None):
+        kept = kept and kept()
         kept = f" The last good checkpoint is {kept}." if kept else ""
         super().__init__(
             f"Training diverged: {finding}{kept} Try a lower learning rate, or gradient clipping "
@@ -60,4 +66,4 @@ def check_losses(logs, unit, first, last, kept=None):
     broken = {name: float(value) for name, value in logs.items() if not math.isfinite(value)}
     named = ", ".join(f"{name} is {value}" for name, value in broken.items() if name != "loss")
     steps = f"{unit} {last}" if first == last else f"{unit}s {first} to {last}"
-    raise DivergenceError(f"at {steps}, {named or 'their sum is too large'}.", kept and kept())
+    raise DivergenceError(f"at {steps}, {named or 'their sum is too large'}.", kept)

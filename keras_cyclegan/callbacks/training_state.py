@@ -14,7 +14,7 @@ from keras_cyclegan.callbacks.checkpoint import (
     restore_metrics,
     write_checkpoint,
 )
-from keras_cyclegan.callbacks.divergence import DivergenceError, check_losses
+from keras_cyclegan.callbacks.divergence import check_losses
 from keras_cyclegan.callbacks.interruption import Interruption
 
 
@@ -142,11 +142,8 @@ class TrainingState(keras.callbacks.Callback):
         """Write a checkpoint now; if the disk is full, that is a warning."""
         self.saved_at, self.saved_step = time.monotonic(), self.step
         try:
-            write_checkpoint(self.folder / f"step-{self.step:09d}.npz", self.model)
-        except DivergenceError as error:
-            raise DivergenceError(
-                f"at step {self.step}, weights are NaN or infinite.", self._newest()
-            ) from error
+            path = self.folder / f"step-{self.step:09d}.npz"
+            write_checkpoint(path, self.model, self.step, self._newest)
         except OSError as error:
             self.failure = error
             warnings.warn(
