@@ -250,6 +250,36 @@ def export(
 
 
 @app.command()
+def demo(
+    preset: Annotated[
+        str, typer.Option(help="Built-in name, folder, hf://, kaggle:// or https://.")
+    ],
+    examples: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images to try; in its folders a and b, those of a domain."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 lets the network in.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: the first free from 7860 on.")
+    ] = None,
+    max_megabytes: Annotated[float, typer.Option(min=0, help="Largest file taken.")] = 20,
+    max_megapixels: Annotated[float, typer.Option(min=0, help="Largest image taken.")] = 4,
+    tile: Annotated[
+        int | None, typer.Option(min=64, help="Translate larger images in tiles of this side.")
+    ] = None,
+):
+    """Translate in the browser: drop an image, see its translation and its round trip."""
+    from keras_cyclegan.demo import launch_demo
+
+    options = locals()
+    del options["launch_demo"]
+    with clear_errors():
+        launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))
+
+
+@app.command()
 def convert(
     a_to_b: Annotated[Path, typer.Argument(help="PyTorch generator A→B: latest_net_G_A.pth.")],
     out: Annotated[Path, typer.Argument(help="Preset folder to write.")],
