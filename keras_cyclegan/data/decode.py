@@ -2,7 +2,7 @@
 
 import numpy as np
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "MPO")  # MPO: a camera's JPEG with a preview
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
 
 def decode_image(source, channels=3):
