@@ -1,8 +1,30 @@
 """What a `CycleGAN` is given, looked at before training: each error says what is expected."""
 
-import keras
+import types
+import warnings
 
-from keras_cyclegan.data.scale import check_unit
+import keras
+import numpy as np
+
+from keras_cyclegan.data.scale import check_unit, seems_zero_to_one
+
+
+def check_network(name, network):
+    """Refuse what is neither a network, nor None, nor `"paper"`."""
+    if network is None or (isinstance(network, str) and network == "paper"):
+        return
+    if not isinstance(network, keras.Model):
+        raise ValueError(
+            f"`{name}` must be a `keras.Model`; None for none; left out, it is the paper's. "
+            f"Received {network!r}."
+        )
+    try:
+        _ = network.input_shape, network.output_shape
+    except (AttributeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` doesn't know its shapes. Make it a functional or a Sequential model that "
+            f"begins with a `keras.Input`. Received {network!r}."
+        ) from error
 
 
 def domain_channels(image_shape, generator_ab, generator_ba):
@@ -26,17 +48,25 @@ def domain_channels(image_shape, generator_ab, generator_ba):
     return image_shape[2], image_shape[2]
 
 
-def check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b):
+def check_networks(image_shape, generator_ab, generator_ba, discriminator_a, discriminator_b):
     """Refuse to train networks of which one is missing or doesn't fit the others.
 
     Returns:
         Channels of domain A and of domain B.
     """
-    missing = [name for name, network in locals().items() if network is None]
+    networks = {
+        "generator_ab": generator_ab,
+        "generator_ba": generator_ba,
+        "discriminator_a": discriminator_a,
+        "discriminator_b": discriminator_b,
+    }
+    missing = [name for name, network in networks.items() if network is None]
     if missing:
         raise ValueError(
             f"Training needs all four networks. This model has no {', '.join(missing)}."
         )
+    if generator_ab is generator_ba or discriminator_a is discriminator_b:
+        raise ValueError("Both directions are one network. Each needs its own weights: make two.")
     channels_a, channels_b = generator_ab.input_shape[-1], generator_ba.input_shape[-1]
     for name, given, expected in (
         ("generator_ab gives", generator_ab.output_shape[-1], channels_b),
@@ -49,7 +79,44 @@ def check_networks(generator_ab, generator_ba, discriminator_a, discriminator_b)
                 f"The networks don't fit together: the generators take images of {channels_a} (A) "
                 f"and {channels_b} (B) channels, but {name} {given}, not {expected}."
             )
+    size = tuple(image_shape[:2])
+    for name, network in networks.items() if None not in size else ():
+        given = network.compute_output_shape((1, *size, network.input_shape[-1]))
+        is_judge = name.startswith("discriminator")
+        if (min(given) < 1) if is_judge else (tuple(given[1:3]) != size):
+            raise ValueError(
+                f"From images of {size[0]}×{size[1]} pixels (`image_shape`), {name} makes "
+                f"{' × '.join(map(str, given[1:]))}. A generator must give back the size of its "
+                "images, a discriminator at least one logit."
+            )
     return channels_a, channels_b
+
+
+def check_arguments(given, weights):
+    """Refuse what `CycleGAN.compile` would have to pass over in silence."""
+    known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
+    if unknown := sorted(set(given) - known):
+        raise ValueError(
+            f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its two optimizers are "
+            "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
+            "`cycle_loss`, `identity_loss` and `perceptual_loss`."
+        )
+    for name, weight in weights.items():
+        if not isinstance(weight, (int, float)) or not weight >= 0:
+            raise ValueError(f"`{name}` must be a number of at least 0. Received {weight!r}.")
+
+
+def check_callbacks(callbacks):
+    """Refuse a callback that sets the learning rate beside the paper's schedule, which sets it."""
+    setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+    callbacks = getattr(callbacks, "callbacks", callbacks)  # a CallbackList
+    for callback in keras.tree.flatten(callbacks):
+        if isinstance(callback, setters):
+            raise ValueError(
+                f"{type(callback).__name__} sets the learning rate, and so does the schedule that "
+                "`compile()` chose. Compile with two optimizers of a constant rate, the paper's: "
+                "`keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)`."
+            )
 
 
 def unpack_batch(data, channels_a, channels_b):
@@ -59,7 +126,7 @@ def unpack_batch(data, channels_a, channels_b):
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ValueError(
             "A batch must be a pair (images of domain A, images of domain B). Received "
-            f"{_describe(data)}."
+            f"{_describe(data)}. Two arrays are given apart: `fit(a, b)`."
         )
     for name, images, channels in (("A", data[0], channels_a), ("B", data[1], channels_b)):
         if len(images.shape) != 4 or images.shape[-1] != channels:
@@ -70,21 +137,56 @@ def unpack_batch(data, channels_a, channels_b):
     return data
 
 
-def first_batch(data, second=None):
-    """The first images that `fit(data, second)` would see, or None where it can't be told.
+def check_data(data, second, check):
+    """`check` the first batch that `fit(data, second)` will see.
 
     `data.load` makes its batches of uint8 images: those are right, and aren't drawn twice.
+
+    Returns:
+        `data`, or where it can be walked only once, a generator that checks as it begins.
     """
+    if isinstance(data, types.GeneratorType):
+        return _checked(data, check)
     if hasattr(data, "shape"):
-        return data[:8] if second is None else (data[:8], second[:8])
-    if hasattr(data, "element_spec") and not hasattr(data, "seek"):
-        return next(iter(data), None)
-    return None
+        check(data[:8] if second is None else (data[:8], second[:8]))
+    elif isinstance(data, keras.utils.PyDataset):
+        check(data[0])
+    elif hasattr(data, "element_spec") and not hasattr(data, "seek"):
+        first = next(iter(data), None)
+        if first is None:
+            raise ValueError("The dataset has no batch. Are there fewer images than `batch_size`?")
+        check(first)
+    return data
 
 
-def check_values(images):
-    """Refuse images with values that a generator can't give."""
-    check_unit(keras.ops.convert_to_numpy(images).astype("float32"))
+def _checked(batches, check):
+    first = next(batches)
+    check(first)
+    yield first
+    yield from batches
+
+
+def check_values(images_a, images_b):
+    """Refuse images with values that a generator can't give, and doubt those in [0, 1]."""
+    domains = {}
+    for domain, images in (("A", images_a), ("B", images_b)):
+        images = keras.ops.convert_to_numpy(images)
+        if np.issubdtype(images.dtype, np.integer):
+            raise ValueError(
+                f"Images of domain {domain} are {images.dtype}. Training takes floats in [-1, 1]: "
+                "`keras_cyclegan.data.to_unit` makes them of pixels of 0 … 255."
+            )
+        domains[domain] = images = images.astype("float32")
+        try:
+            check_unit(images)
+        except ValueError as error:
+            raise ValueError(f"Images of domain {domain}: {error}") from None
+    if seems_zero_to_one(*domains.values()):
+        warnings.warn(
+            "No value of the first images is below 0. If they are scaled to [0, 1], scale them to "
+            "[-1, 1]: `2 * images - 1`.",
+            stacklevel=4,
+        )
 
 
 def _describe(data):

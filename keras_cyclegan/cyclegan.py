@@ -6,7 +6,12 @@ from keras import ops
 from keras_cyclegan import checks, recipe
 from keras_cyclegan.averages import copy_network, update_average
 from keras_cyclegan.layers import ImagePool
-from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss, IdentityLoss
+from keras_cyclegan.losses import (
+    AdversarialLoss,
+    CycleConsistencyLoss,
+    IdentityLoss,
+    PerceptualLoss,
+)
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.networks.building_blocks import check_image_shape
 from keras_cyclegan.optimizers import AdversarialOptimizer, gradient_measures, has_loss_scale
@@ -75,12 +80,14 @@ class CycleGAN(Trainer, keras.Model):
         name=None,
         **kwargs,
     ):
+        networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
         if dtype is None:
             # Keras scales the loss if this model's own policy is mixed_float16.
-            networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
             given = [network for network in networks if isinstance(network, keras.Model)]
             dtype = given[0].dtype_policy if given else None
         super().__init__(dtype=dtype, name=name, **kwargs)
+        for network, given in zip(NETWORKS, networks, strict=True):
+            checks.check_network(network, given)
         image_shape = check_image_shape(image_shape)
         channels_a, channels_b = checks.domain_channels(image_shape, generator_ab, generator_ba)
         shape_a, shape_b = (*image_shape[:2], channels_a), (*image_shape[:2], channels_b)
@@ -257,7 +264,8 @@ class CycleGAN(Trainer, keras.Model):
             cycle_loss: a `CycleConsistencyLoss`, or its norm.
             identity_loss: an `IdentityLoss`, its norm, or None for no such term. It needs as many
                 channels in A as in B.
-            perceptual_loss: a `PerceptualLoss` between images and their round trips, or None.
+            perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
+                None for no such term.
             weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
             weight_b: float. The same of domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
@@ -271,11 +279,13 @@ class CycleGAN(Trainer, keras.Model):
                 `keras.Model.compile`.
 
         Raises:
-            ValueError: a network is missing, the identity loss is on and the channels differ, or
-                `ema_momentum` is not between 0 and 1.
+            ValueError: a network is missing or doesn't fit the others, the identity loss is on and
+                the channels differ, `ema_momentum` is not between 0 and 1, or an argument is
+                unknown.
         """
+        checks.check_arguments(kwargs, {"weight_a": weight_a, "weight_b": weight_b})
         channels_a, channels_b = checks.check_networks(
-            **{name: getattr(self, name) for name in NETWORKS}
+            self.image_shape, **{name: getattr(self, name) for name in NETWORKS}
         )
         if identity_loss is not None and channels_a != channels_b:
             raise ValueError(
@@ -294,7 +304,7 @@ class CycleGAN(Trainer, keras.Model):
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
-        self.perceptual_loss = perceptual_loss
+        self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
         self.weight_a = weight_a
         self.weight_b = weight_b
         self.build_pools()
@@ -347,24 +357,31 @@ class CycleGAN(Trainer, keras.Model):
         y=None,
         batch_size=None,
         epochs=1,
-        *args,
+        verbose="auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=None,
+        *,
         initial_epoch=0,
         steps_per_epoch=None,
-        validation_split=0.0,
-        shuffle=None,
         **kwargs,
     ):
         """`keras.Model.fit` on batches `(a, b)`; see `compile` for the paper's learning rate.
 
         Two arrays of as many images work too: `fit(a, b, batch_size=1)`. Left out, `shuffle` is
-        True, but for a `tf.data.Dataset`, which shuffles itself.
+        True where Keras can shuffle: arrays, and a `PyDataset` of known length.
+
+        Raises:
+            ValueError: the first batch is no pair of images in [-1, 1], or a callback sets the
+                learning rate that the paper's schedule sets.
         """
         if shuffle is None:
-            shuffle = not hasattr(x, "element_spec")
-        if self.compiled and (first := checks.first_batch(x, y)) is not None:
-            for images in self.unpack(first):
-                checks.check_values(images)
+            shuffle = hasattr(x, "shape") or getattr(x, "num_batches", None) is not None
+        if self.compiled:
+            x = checks.check_data(x, y, lambda batch: checks.check_values(*self.unpack(batch)))
         if self.paper_schedule:
+            checks.check_callbacks(callbacks)
             steps = recipe.count_steps(x, batch_size, steps_per_epoch, validation_split)
             self.follow_paper_schedule(steps, epochs, initial_epoch)
         return super().fit(
@@ -372,11 +389,13 @@ class CycleGAN(Trainer, keras.Model):
             y,
             batch_size,
             epochs,
-            *args,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
             initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
-            validation_split=validation_split,
-            shuffle=shuffle,
             **kwargs,
         )
 
@@ -506,4 +525,7 @@ def _trainable(*networks):
 
 
 def _loss(value, loss_class):
-    return loss_class(value) if isinstance(value, str) else value
+    """The loss that `value` is, or names."""
+    if value is None or callable(value):
+        return value
+    return loss_class(value)  # which refuses what names no kind of it

@@ -134,8 +134,15 @@ def test_cut_off_file_is_named(tmp_path, colours):
 def test_no_image_is_named(tmp_path, content):
     path = tmp_path / "fake.jpg"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"fake\.jpg"):
+    with pytest.raises(ValueError, match=r"fake\.jpg.*cannot identify image file"):
         decode_image(path)
+
+
+def test_a_cameras_jpeg_with_a_preview_is_one(tmp_path, colours):
+    image, preview = Image.fromarray(colours), Image.fromarray(colours[:4, :4])
+    path = tmp_path / "camera.jpg"
+    image.save(path, format="MPO", save_all=True, append_images=[preview])
+    assert decode_image(path).shape == colours.shape
 
 
 def test_unknown_range_is_refused():

@@ -95,6 +95,29 @@ def test_hidden_and_system_files_are_no_images_and_sub_folders_are_searched(fold
     assert len(train) == 10
 
 
+def test_links_are_followed_and_a_ring_of_them_ends(folder, tmp_path):
+    write_images(tmp_path / "elsewhere", 3)
+    (folder / "trainB" / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "trainB" / "again.png").symlink_to(folder / "trainA" / "000.png")
+    (folder / "trainB" / "ring").symlink_to(folder / "trainB")
+    train, _ = load(folder, image_size=16)
+    assert len(train) == 7 + 3 + 1
+
+
+def test_link_that_leads_nowhere_is_a_missing_image(folder):
+    (folder / "trainB" / "gone.png").symlink_to(folder / "nowhere.png")
+    with pytest.raises(ValueError, match=r"1 of 8 images .*\n.*gone\.png"):
+        load(folder, image_size=16)
+    with pytest.warns(UserWarning, match=r"Skipped 1 of 8"):
+        assert len(load(folder, image_size=16, on_error="skip")[0]) == 7
+
+
+def test_names_of_any_alphabet_and_case(folder):
+    (folder / "trainB" / "000.png").rename(folder / "trainB" / "Żebra 斑马.PNG")
+    (folder / "trainB" / "001.png").rename(folder / "trainB" / "no suffix")
+    assert len(load(folder, image_size=16)[0]) == 7
+
+
 def break_two(folder):
     (folder / "trainB" / "003.png").write_bytes(b"no image")
     path = folder / "trainB" / "005.png"
@@ -187,10 +210,15 @@ def test_failed_load_leaves_no_cache(folder, tmp_path):
     [
         ({"image_size": 30}, "multiples of 4"),
         ({"image_size": 0}, "multiples of 4"),
+        ({"image_size": 16.0}, r"int or \(height, width\).*image_size=16.0"),
+        ({"image_size": (16, 16, 3)}, r"image_size=\(16, 16, 3\)"),
+        ({"image_size": 16, "load_size": (20, 20, 3)}, r"load_size=\(20, 20, 3\)"),
         ({"image_size": 32, "load_size": 16}, "can't be smaller"),
         ({"resize": "bilinear"}, "Received: 'bilinear'"),
         ({"on_error": "ignore"}, "Received: 'ignore'"),
         ({"channels": 4}, "channels=4"),
+        ({"channels": (1, 3, 3)}, r"channels=\(1, 3, 3\)"),
+        ({"validation_split": None}, "Received: None"),
         ({"validation_split": 0.5}, "they are the validation data"),
         ({"validation_split": 1.5}, r"in \[0, 1\)"),
     ],
@@ -200,7 +228,21 @@ def test_bad_options_are_named(folder, options, message):
         load(folder, **options)
 
 
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"seed": -1}, {"steps_per_epoch": 0.5}])
+def test_bad_sampling_is_refused_before_anything_is_decoded(folder, options, monkeypatch):
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("decoded"))
+    with pytest.raises(ValueError, match=str(next(iter(options.values())))):
+        load(folder, image_size=16, **options)
+
+
 def test_bad_folders_are_named(folder, tmp_path):
+    for source in (None, 3):
+        with pytest.raises(ValueError, match=f"Received: {source}"):
+            load(source)
+    with pytest.raises(FileNotFoundError, match="Found: a file"):
+        load(folder / "trainA" / "000.png")
+    with pytest.raises(FileNotFoundError, match='other sources are "glyphs"'):
+        load("glyph")
     with pytest.raises(FileNotFoundError, match=r"(?s)nowhere.*trainA and trainB.*nothing there"):
         load(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="Found: set"):

@@ -1,5 +1,7 @@
 """Folders of images: which files they hold, and how they are split."""
 
+import numbers
+import os
 import pathlib
 import zlib
 
@@ -13,7 +15,8 @@ def folder_splits(source, validation_split=0.0):
 
     Args:
         source: a folder with `trainA` and `trainB`, and perhaps `testA` and `testB`, or two
-            folders, `(a, b)`. Sub-folders are searched too; images are ordered by their path.
+            folders, `(a, b)`. Sub-folders are searched too, and links followed; images are ordered
+            by their path.
         validation_split: float. The part to hold out for validation where there is no `testA`
             and `testB`. The choice depends on the files' names only.
 
@@ -25,7 +28,7 @@ def folder_splits(source, validation_split=0.0):
         FileNotFoundError: a folder is missing.
         ValueError: a folder is empty, or only one of `testA` and `testB` is there.
     """
-    if not 0.0 <= validation_split < 1.0:
+    if not isinstance(validation_split, numbers.Real) or not 0.0 <= validation_split < 1.0:
         raise ValueError(f"`validation_split` is in [0, 1). Received: {validation_split!r}.")
     if isinstance(source, (tuple, list)):
         if len(source) != 2:
@@ -33,15 +36,16 @@ def folder_splits(source, validation_split=0.0):
         train_a, train_b = map(pathlib.Path, source)
         tests = None
     else:
+        if not isinstance(source, (str, os.PathLike)):
+            raise ValueError(f"Expected a folder, or two folders (a, b). Received: {source!r}.")
         root = pathlib.Path(source)
         train_a, train_b = root / "trainA", root / "trainB"
         tests = root / "testA", root / "testB"
         if not (train_a.is_dir() and train_b.is_dir()):
-            found = sorted(p.name for p in root.iterdir()) if root.is_dir() else None
             raise FileNotFoundError(
                 f"{root} must be a folder with sub-folders trainA and trainB (and testA and testB "
-                f"for validation). Found: {_shortened(found) if found else 'nothing there'}. Two "
-                'folders of other names are given as a pair: load(("photos", "paintings")).'
+                f"for validation). Found: {_found(root)}. Two folders of other names are given as "
+                'a pair: load(("photos", "paintings")); other sources are "glyphs" and "tfds:NAME".'
             )
         if tests[0].is_dir() != tests[1].is_dir():
             raise ValueError(
@@ -91,14 +95,29 @@ def _files(folder):
         raise FileNotFoundError(f"Expected a folder of images. Received: {folder}.")
     files = sorted(
         path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        for path in _walk(folder)
+        # A link that leads nowhere is a missing image, which is not passed over in silence.
+        if (path.is_file() or path.is_symlink())
+        and not path.name.startswith(".")
         and path.name not in WRITTEN_BY_SYSTEMS
     )
     if not files:
         raise ValueError(f"There are no images in {folder}.")
     return files
+
+
+def _walk(folder):
+    """All files, those of linked folders too; each folder once, since links can form a ring."""
+
+    def refuse(error):
+        raise error  # a folder that may not be read
+
+    seen = set()
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else [f for f in folders if not f.startswith(".")]
+        yield from () if real in seen else (pathlib.Path(place, name) for name in names)
+        seen.add(real)
 
 
 def _hold_out(folder, files, validation_split):
@@ -116,10 +135,13 @@ def _hold_out(folder, files, validation_split):
 
 
 def _split(folder, files):
-    states = [(path, path.stat()) for path in files]
+    states = [(path, path.stat() if path.exists() else path.lstat()) for path in files]
     key = "\n".join(f"{path.resolve()} {s.st_size} {s.st_mtime_ns}" for path, s in states)
     return Split(str(folder), key, len(files), lambda: ((str(path), path) for path in files))
 
 
-def _shortened(names):
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+def _found(root):
+    if root.is_file():
+        return "a file"
+    names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") or "nothing there"

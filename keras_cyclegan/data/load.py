@@ -9,7 +9,13 @@ from keras_cyclegan.data.folders import folder_splits
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
 from keras_cyclegan.data.store import store_images
 from keras_cyclegan.data.tfds import tfds_splits
-from keras_cyclegan.data.unpaired import as_size, paired_dataset, unpaired_dataset
+from keras_cyclegan.data.unpaired import (
+    as_pair,
+    as_size,
+    check_sampling,
+    paired_dataset,
+    unpaired_dataset,
+)
 
 
 def load(
@@ -90,13 +96,16 @@ def load(
         image_size = 32 if is_glyphs else 256
     image_size = as_size(image_size, "image_size")
     load_size = _load_size(load_size, image_size)
-    channels = tuple(channels) if isinstance(channels, (tuple, list)) else (channels, channels)
+    channels = channels if isinstance(channels, (tuple, list)) else (channels, channels)
+    if len(channels) != 2:
+        raise ValueError(f"`channels` is an int or (A's, B's). Received: channels={channels!r}.")
     for count in channels:
         check_channels(count)
     if resize not in ("stretch", "cover", "crop"):
         raise ValueError(f'`resize` is "stretch", "cover" or "crop". Received: {resize!r}.')
     if on_error not in ("raise", "skip"):
         raise ValueError(f'`on_error` is "raise" or "skip". Received: {on_error!r}.')
+    check_sampling(batch_size, steps_per_epoch, seed)
     if validation_split and (is_glyphs or is_tfds):
         raise ValueError(
             f"{source!r} has validation data of its own. Received: "
@@ -134,7 +143,7 @@ def load(
 def _load_size(load_size, image_size):
     if load_size is None:
         return tuple(round(n * 286 / 256) for n in image_size)
-    load_size = (load_size, load_size) if isinstance(load_size, int) else tuple(load_size)
+    load_size = as_pair(load_size, "load_size")
     if any(n < m for n, m in zip(load_size, image_size, strict=True)):
         raise ValueError(
             "`image_size` is cut from images of `load_size`, which can't be smaller. Received: "

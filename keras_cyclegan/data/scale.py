@@ -77,5 +77,10 @@ def check_unit(images):
         )
 
 
+def seems_zero_to_one(*images):
+    """Whether all values lie in [0, 1], as many other models want their images."""
+    return all(0 <= image.min() < image.max() <= 1 for image in images)
+
+
 def _is_tensorflow(images):
     return "tensorflow" in sys.modules and sys.modules["tensorflow"].is_tensor(images)

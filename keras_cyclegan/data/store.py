@@ -88,7 +88,7 @@ def _decoded(split, decode, on_error):
         try:
             return decode(source)
         except (ValueError, OSError) as error:
-            return f"{name}: {error}"
+            return str(error) if name in str(error) else f"{name}: {error}"
 
     bad = []
     bar = None

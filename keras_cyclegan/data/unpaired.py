@@ -69,7 +69,7 @@ def unpaired_dataset(
                 f"`{name}` are {images.shape[1]}×{images.shape[2]}, smaller than the crop "
                 f"`image_size`, {height}×{width}. Enlarge them, or give a smaller `image_size`."
             )
-    _check_count("batch_size", batch_size)
+    check_sampling(batch_size, steps_per_epoch, seed)
     if steps_per_epoch is None:
         steps_per_epoch = max(len(images_a), len(images_b)) // batch_size
         if not steps_per_epoch:
@@ -78,11 +78,8 @@ def unpaired_dataset(
                 f"domain A and {len(images_b)} in B. Give a smaller `batch_size`, or "
                 "`steps_per_epoch`."
             )
-    _check_count("steps_per_epoch", steps_per_epoch)
     if seed is None:
         seed = random.randrange(2**31)
-    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**31:
-        raise ValueError(f"`seed` is an int from 0 to 2³¹ - 1. Received: {seed!r}.")
 
     from keras_cyclegan.data.pipeline import UnpairedDataset
 
@@ -136,15 +133,32 @@ def paired_dataset(images_a, images_b, batch_size=1):
     return tf.data.Dataset.range(0, pairs, batch_size).map(pair).prefetch(tf.data.AUTOTUNE)
 
 
+def as_pair(size, name):
+    """`(height, width)` of an int or a pair."""
+    pair = size if isinstance(size, (tuple, list)) else (size, size)
+    if len(pair) != 2 or not all(isinstance(n, numbers.Integral) for n in pair):
+        raise ValueError(f"`{name}` is an int or (height, width). Received: {name}={size!r}.")
+    return int(pair[0]), int(pair[1])
+
+
 def as_size(size, name):
     """`(height, width)` of an int or a pair; multiples of 4, as the generators need them."""
-    height, width = pair = (size, size) if isinstance(size, numbers.Integral) else tuple(size)
-    if any(n < 4 or n % 4 for n in pair):
+    height, width = as_pair(size, name)
+    if height < 4 or width < 4 or height % 4 or width % 4:
         raise ValueError(
             "The generators halve their input twice: height and width must be multiples of 4. "
             f"Received: {name}={height}×{width}."
         )
-    return int(height), int(width)
+    return height, width
+
+
+def check_sampling(batch_size, steps_per_epoch, seed):
+    """Refuse what can't be sampled with; `load` does so before it decodes anything."""
+    _check_count("batch_size", batch_size)
+    if steps_per_epoch is not None:
+        _check_count("steps_per_epoch", steps_per_epoch)
+    if seed is not None and not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**31):
+        raise ValueError(f"`seed` is an int from 0 to 2³¹ - 1. Received: {seed!r}.")
 
 
 def _check_count(name, value):

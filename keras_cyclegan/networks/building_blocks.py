@@ -1,5 +1,7 @@
 """The few layers that every network is made of, with the authors' settings."""
 
+import numbers
+
 import keras
 from keras import layers
 
@@ -50,8 +52,10 @@ def check_choice(argument, value, choices):
 
 def check_image_shape(image_shape):
     """Return `image_shape` as a tuple `(height, width, channels)`; height and width may be None."""
-    shape = tuple(image_shape)
-    if len(shape) != 3 or not shape[2]:
+    shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else ()
+    known = shape[2:] + tuple(size for size in shape[:2] if size is not None)
+    counts = [size for size in known if isinstance(size, numbers.Integral) and size > 0]
+    if len(shape) != 3 or len(counts) != len(known):
         raise ValueError(
             "`image_shape` must be (height, width, channels), where height and width may be None. "
             f"Received image_shape={image_shape!r}."
