@@ -118,6 +118,8 @@ class Translator:
 class Ledger:
     """What was begun and what is finished, kept by a process of its own: workers may die."""
 
+    __module__ = "__main__"  # Ray then sends the code, and that process needn't import Keras
+
     def __init__(self):
         self.attempts = {}
         self.outcomes = {}
