@@ -40,8 +40,8 @@ def translate_files_on_ray(
         ImportError: Ray is not installed.
     """
     ray = import_ray()
-    joined = not ray.is_initialized()
-    if joined:
+    started = not ray.is_initialized()
+    if started:
         ray.init(log_to_driver=False)
     try:
         for i, error in _results(
@@ -49,9 +49,9 @@ def translate_files_on_ray(
         ):
             yield *pairs[i], error
     finally:
-        remove_unfinished(target for _, target in pairs)  # of workers that were killed
-        if joined:
+        if started:
             ray.shutdown()
+        remove_unfinished(target for _, target in pairs)  # of workers that were killed
 
 
 def import_ray():
