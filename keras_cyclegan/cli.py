@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from keras_cyclegan.cyclegan import CycleGAN
+from keras_cyclegan.inference.images import MAX_PIXELS
 from keras_cyclegan.presets import list_presets
 from keras_cyclegan.training_run import TrainingOptions, train_run
 
@@ -47,6 +48,11 @@ class Split(StrEnum):
 class OnError(StrEnum):
     stop = "raise"
     skip = "skip"
+
+
+class Engine(StrEnum):
+    local = "local"
+    ray = "ray"
 
 
 @app.callback()
@@ -145,29 +151,40 @@ def translate(
     ] = None,
     side_by_side: Annotated[bool, typer.Option(help="Write the image beside it.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Largest image; raise it for files that you trust.")
+    ] = MAX_PIXELS,
+    engine: Annotated[
+        Engine, typer.Option(help="ray: many processes, here or on a Ray cluster.")
+    ] = Engine.local,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With ray. Default: as many as GPUs, or as CPUs.")
+    ] = None,
 ):
     """Translate images with a preset; exits with 1 if one couldn't be."""
     from rich.progress import track
 
     from keras_cyclegan.inference.files import plan_files, translate_files
 
+    options = {"direction": direction.value, "tile": tile, "max_pixels": max_pixels}
     with clear_errors():
+        if engine is Engine.ray:
+            from keras_cyclegan.inference.ray_engine import import_ray, translate_files_on_ray
+
+            import_ray()  # its absence is told before a preset is downloaded
+            translate_files = translate_files_on_ray
+            options["workers"] = workers
+        elif workers is not None:
+            raise ValueError("--workers goes with --engine ray. The local engine is one process.")
         pairs = plan_files(source, target)
         model = CycleGAN.from_preset(preset)
-        results = translate_files(
-            model,
-            pairs,
-            skip_existing,
-            side_by_side,
-            direction=direction.value,
-            tile=tile,
-        )
+        results = translate_files(model, pairs, skip_existing, side_by_side, **options)
         failed = [
             (path, error)
             for path, _, error in track(results, "Translating", total=len(pairs))
             if error
         ]
-    for path, error in failed:
+    for path, error in sorted(failed, key=lambda failure: failure[0]):
         typer.secho(f"{path}: {error}", fg=typer.colors.RED, err=True)
     typer.echo(f"{len(pairs) - len(failed)} of {len(pairs)} images are at {target}")
     if failed:

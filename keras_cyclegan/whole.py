@@ -21,6 +21,17 @@ def whole_file(path):
         unfinished.unlink(missing_ok=True)
 
 
+def remove_unfinished(paths):
+    """Removes what killed writers of these files left beside them; nobody may be writing them."""
+    names = {}
+    for path in map(Path, paths):
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder in filter(Path.is_dir, names):
+        for file in folder.glob(".unfinished-*-*"):
+            if file.name.split("-", 2)[2] in names[folder]:
+                file.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def whole_folder(path):
     """Yields a path for a file or folder to make, which takes the place of `path` if nothing fails.

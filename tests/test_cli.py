@@ -69,6 +69,39 @@ def test_pattern_side_by_side_other_direction_and_existing_files(preset, images,
     assert (out / "below/two.jpg").exists()
 
 
+def test_side_by_side_shows_the_image_upright_and_with_its_alpha(preset, tmp_path):
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (30, 41, 4), "uint8"))
+    exif = image.getexif()
+    exif[274] = 6  # to be turned clockwise
+    image.save(tmp_path / "turned.png", exif=exif)
+    result = run(
+        *("translate", "--preset", preset, "--side-by-side"),
+        *(tmp_path / "turned.png", tmp_path / "pair.png"),
+    )
+    assert result.exit_code == 0, result.output
+    pair = np.asarray(Image.open(tmp_path / "pair.png"))
+    upright = image.transpose(Image.Transpose.ROTATE_270)
+    assert pair.shape == (41, 60, 4)
+    np.testing.assert_array_equal(pair[:, :30], _seen(upright))
+    np.testing.assert_array_equal(
+        pair[:, 30:], CycleGAN.from_preset(preset).translate(tmp_path / "turned.png")
+    )
+
+
+def _seen(image):
+    """On white, as the generator sees it, with the alpha that it carries over."""
+    white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    white.putalpha(image.getchannel("A"))
+    return np.asarray(white)
+
+
+def test_limit_of_pixels_can_be_set(preset, images, tmp_path):
+    result = run("translate", "--preset", preset, "--max-pixels", 1200, images, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "1 of 2" in result.output
+
+
 def test_image_is_never_written_over_itself(preset, images):
     result = run("translate", "--preset", preset, images, images)
     assert result.exit_code == 1

@@ -20,7 +20,7 @@ from keras_cyclegan.cli import app
 from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.demo import build_demo, draw_glyphs, find_examples
 
-SECONDS = 60
+SECONDS = 120
 CHROMIUM = ("chromium", "chromedriver")
 needs_gradio = pytest.mark.skipif(
     importlib.util.find_spec("gradio") is None,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keras_cyclegan.data import decode_image
 from keras_cyclegan.whole import whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -65,23 +66,36 @@ def translate_files(model, pairs, skip_existing=False, side_by_side=False, **opt
         `(source, target, error)` for each pair, `error` None, or what went wrong.
     """
     for source, target in pairs:
-        if skip_existing and target.exists():
-            yield source, target, None
-            continue
-        try:
-            translated = model.translate(source, **options)
-            if side_by_side:
-                original = np.asarray(Image.open(source).convert(_mode(translated)))
-                translated = np.concatenate([original, translated], axis=1)
-            _write_image(translated, target)
-        except (ValueError, OSError) as error:
-            yield source, target, error
-        else:
-            yield source, target, None
+        yield (
+            source,
+            target,
+            translate_file(model, source, target, skip_existing, side_by_side, **options),
+        )
 
 
-def _mode(image):
-    return {1: "L", 3: "RGB", 4: "RGBA"}[image.shape[-1]]
+def translate_file(model, source, target, skip_existing=False, side_by_side=False, **options):
+    """Translate one file; see `translate_files`.
+
+    Returns:
+        None, or what went wrong: a `ValueError` or an `OSError`.
+    """
+    if skip_existing and target.exists():
+        return None
+    try:
+        translated = model.translate(source, **options)
+        if side_by_side:
+            translated = np.concatenate([_original(source, translated), translated], axis=1)
+        _write_image(translated, target)
+    except (ValueError, OSError) as error:
+        return error
+    return None
+
+
+def _original(path, translated):
+    """The image as the generator saw it, with the channels of its translation."""
+    colours = 3 if translated.shape[-1] >= 3 else 1
+    alpha = translated[:, :, colours:]  # the translation's is the image's
+    return np.concatenate([decode_image(path, colours), alpha], axis=-1)
 
 
 def _write_image(image, path):

@@ -1,0 +1,166 @@
+"""The Ray engine on a local cluster of two workers, beside the local engine."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.cli import app
+from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
+from keras_cyclegan.whole import remove_unfinished
+
+needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="finds workers by /proc")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    pytest.importorskip("ray.data", reason="ray is absent: pip install keras-cyclegan[ray]")
+    from keras_cyclegan.inference.ray_engine import import_ray
+
+    mark = str(tmp_path_factory.mktemp("mark"))
+    os.environ["KERAS_CYCLEGAN_TEST_CLUSTER"] = mark  # which the workers inherit
+    ray = import_ray()
+    ray.init(
+        num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False, log_to_driver=False
+    )
+    yield mark
+    ray.shutdown()
+    del os.environ["KERAS_CYCLEGAN_TEST_CLUSTER"]
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(14):
+        path = tmp_path / "in" / "ab"[i % 2] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (256, 257 + i, 3), "uint8")).save(path)
+    (tmp_path / "in/a/no image.png").write_bytes(b"no image")
+    return tmp_path / "in"
+
+
+def translate(*arguments):
+    command = ["translate", "--preset", "glyphs", *map(str, arguments)]
+    return CliRunner().invoke(app, command)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in written(folder)}
+
+
+def written(folder):
+    return [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
+
+
+def workers_of(mark):
+    """The processes of this cluster that hold a model."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            title, environment = (
+                (process / "cmdline").read_bytes(),
+                (process / "environ").read_bytes(),
+            )
+        except OSError:
+            continue  # ended, or another user's
+        if b"Translator" in title and mark.encode() in environment:
+            yield int(process.name)
+
+
+@needs_proc
+def test_killed_workers_lose_nothing_and_repeat_nothing(cluster, images, tmp_path):
+    killed, kept = [], {}
+
+    def kill():
+        while not written(tmp_path / "ray"):
+            time.sleep(0.01)
+        finished = written(tmp_path / "ray")
+        time.sleep(0.2)
+        kept.update({path: path.stat().st_ino for path in finished})
+        for process in workers_of(cluster):
+            os.kill(process, signal.SIGKILL)
+            killed.append(process)
+
+    (tmp_path / "ray").mkdir()
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    result = translate("--engine", "ray", images, tmp_path / "ray")
+    killer.join(10)
+    assert len(killed) == 2
+    assert 0 < len(kept) < 14
+    expected = translate(images, tmp_path / "local")
+
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert len(contents(tmp_path / "ray")) == 14
+    assert {path: path.stat().st_ino for path in kept} == kept  # a rewritten file has a new one
+    assert not list((tmp_path / "ray").rglob(".unfinished*"))
+    assert result.exit_code == expected.exit_code == 1
+    for line in (f"{images}/a/no image.png: Can't read", "14 of 15 images are at"):
+        assert line in result.output
+        assert line in expected.output
+
+
+@pytest.fixture
+def one_file(cluster, tmp_path):
+    """A worker's call with one image, after so many attempts that were never heard of again."""
+    import ray
+
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    row = {"index": 7, "source": str(tmp_path / "a.png"), "target": str(tmp_path / "b.png")}
+    model = ray.put(CycleGAN.from_preset("glyphs"))
+
+    def call(attempts, outcome=None):
+        ledger = Ledger()
+        for _ in range(attempts):
+            ledger.begin(7)
+        if outcome is not None:
+            ledger.finish(7, outcome)
+        here = SimpleNamespace(  # not in a process of its own, which would import all this again
+            begin=SimpleNamespace(remote=lambda *args: ray.put(ledger.begin(*args))),
+            finish=SimpleNamespace(remote=lambda *args: ray.put(ledger.finish(*args))),
+        )
+        return Translator(model, here, (False, False, {}))(row)["error"]
+
+    call.target = tmp_path / "b.png"
+    return call
+
+
+@pytest.mark.parametrize("outcome", ["", "what was wrong with it"])
+def test_finished_file_keeps_its_outcome_and_is_not_translated_again(one_file, outcome):
+    assert one_file(attempts=ATTEMPTS, outcome=outcome) == outcome
+    assert not one_file.target.exists()
+
+
+def test_file_that_kills_its_workers_is_given_up(one_file):
+    assert "worker died 3 times" in one_file(attempts=ATTEMPTS)
+    assert not one_file.target.exists()
+    assert one_file(attempts=ATTEMPTS - 1) == ""
+    assert one_file.target.exists()
+
+
+def test_only_what_killed_writers_left_is_removed(tmp_path):
+    for name in (".unfinished-12-a-b.png", ".unfinished-12-c.png", "a-b.png"):
+        (tmp_path / name).touch()
+    remove_unfinished([tmp_path / "a-b.png", tmp_path / "nowhere" / "d.png"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-12-c.png", "a-b.png"]
+
+
+def test_missing_ray_says_what_to_install(monkeypatch, images, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = translate("--engine", "ray", images, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "pip install keras-cyclegan[ray]" in result.output
+
+
+def test_workers_of_the_local_engine_are_refused(images, tmp_path):
+    result = translate("--workers", 2, images, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "--engine ray" in result.output
