@@ -208,6 +208,13 @@ def test_usage_in_the_card_runs_where_it_was_written(tmp_path, monkeypatch):
     assert names["back"].shape == (12, 20, 3)
 
 
+def test_a_folder_in_the_home_may_be_given_by_its_tilde(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model.save_to_preset("~/mine")
+    assert (tmp_path / "mine" / "config.json").exists()
+    assert_same_weights(CycleGAN.from_preset("~/mine").generator_ab, model.generator_ab)
+
+
 def test_folder_that_is_no_preset(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"config\.json"):
         CycleGAN.from_preset(tmp_path)

@@ -94,7 +94,7 @@ def upload_preset(uri, folder):
         raise _malformed(uri, HANDLES[:2])
     load_folder(CycleGAN, folder)
     with tempfile.TemporaryDirectory() as staged:
-        _stage(Path(folder), Path(staged), uri)
+        _stage(Path(folder).expanduser(), Path(staged), uri)
         if scheme == "hf":
             client.upload_folder(
                 repo_id=client.create_repo(repo_id=handle, exist_ok=True).repo_id,

@@ -1,7 +1,7 @@
 """The authors' published generators: downloaded once, converted once, then a preset folder."""
 
 from keras_cyclegan.presets.convert import convert_checkpoints
-from keras_cyclegan.presets.download import alone, cache_folder, fetch, verify
+from keras_cyclegan.presets.download import alone, cache_folder, fetch, forget, verify
 from keras_cyclegan.presets.folder import GENERATORS
 from keras_cyclegan.presets.table import ADDRESS, PUBLISHED, RESNET_9_PARAMETERS, list_presets
 
@@ -32,12 +32,14 @@ def published_folder(name):
 def _convert(name, folder):
     checkpoints = [_checkpoint(file) for file in PUBLISHED[name].files]
     try:
-        convert_checkpoints(*checkpoints).save_to_preset(
-            folder, card=_card(name), discriminators=False
-        )
-    finally:  # a wrong file is not met again
+        model = convert_checkpoints(*checkpoints)
+    except ValueError:
         for checkpoint in checkpoints:
-            checkpoint.unlink()
+            forget(checkpoint)
+        raise
+    model.save_to_preset(folder, card=_card(name), discriminators=False)
+    for checkpoint in checkpoints:
+        checkpoint.unlink()
 
 
 def published_config(name):
