@@ -309,10 +309,16 @@ def convert(
     ] = None,
 ):
     """Convert checkpoints of the authors' PyTorch code to a preset, without torch."""
-    from keras_cyclegan.presets import convert_checkpoints
+    from keras_cyclegan.presets.convert import conversion_card, convert_checkpoints
 
+    paths = {
+        "a_to_b": a_to_b,
+        "b_to_a": b_to_a,
+        "discriminator_a": discriminator_a,
+        "discriminator_b": discriminator_b,
+    }
     with clear_errors():
-        convert_checkpoints(a_to_b, b_to_a, discriminator_a, discriminator_b).save_to_preset(out)
+        convert_checkpoints(**paths).save_to_preset(out, card=conversion_card(**paths))
     typer.echo(f"Wrote {out}")
 
 
@@ -320,9 +326,9 @@ def convert(
 def presets():
     """List the built-in presets."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("preset", "description", "size", "parameters", "weights")
+    table = Table(Column("preset", no_wrap=True), "description", "size", "parameters", "weights")
     for name, facts in list_presets().items():
         height, width = facts["native_size"]
         source = "ships" if facts["ships"] else "downloads"

@@ -18,10 +18,20 @@ class Server(http.server.ThreadingHTTPServer):
         ("wrong range",): answer a range with one that wasn't asked for.
         ("body", bytes): send those in place of the content.
         ("unsized",): send all of it without saying how much.
+        ("chunked",): send all of it in chunks.
+        ("trickle", n): send a byte every n seconds, for ever.
+        ("short range",): answer a range with half of it.
+        ("redirect", url): send elsewhere.
+        ("encoded",): call the content compressed.
+
+    With `heeds_versions` off it sends a range of whatever it has now; with `heeds_ranges` off it
+    sends all of it.
     """
 
     daemon_threads = True
     etag = '"1"'
+    heeds_versions = True
+    heeds_ranges = True
 
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -45,7 +55,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fault, *values = server.faults.pop(0) if server.faults else (None,)
         body, status, extra = server.content, 200, {"ETag": server.etag}
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if asked and self.headers.get("If-Range") == server.etag:
+        is_same = self.headers.get("If-Range") == server.etag or not server.heeds_versions
+        if asked and is_same and server.heeds_ranges:
             begin = int(asked[1])
             status = 206
             extra["Content-Range"] = f"bytes {begin}-{len(body) - 1}/{len(body)}"
@@ -57,15 +68,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif fault == "wrong range":
             status, body = 206, server.content
             extra["Content-Range"] = f"bytes 0-{len(body) - 1}/{len(body)}"
+        elif fault == "short range":
+            body = body[: len(body) // 2]
+        elif fault == "redirect":
+            status, body, extra["Location"] = 302, b"", values[0]
+        elif fault == "encoded":
+            extra["Content-Encoding"] = "gzip"
+        elif fault == "chunked":
+            self.protocol_version = "HTTP/1.1"
+            extra["Transfer-Encoding"] = "chunked"
         self.send_response(status)
         for name, value in extra.items():
             self.send_header(name, value)
-        if fault != "unsized":
+        if fault not in ("unsized", "chunked"):
             length = values[0] if fault == "declare" else len(body)
             self.send_header("Content-Length", str(length))
         self.send_header("Connection", "close")
         self.end_headers()
         with contextlib.suppress(ConnectionError):
+            while fault == "trickle" and not server.over.wait(values[0]):
+                self.wfile.write(b"x")
+            for begin in range(0, len(body), 70_000) if fault == "chunked" else ():
+                chunk = body[begin : begin + 70_000]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            if fault == "chunked":
+                body = b"0\r\n\r\n"
             self.wfile.write(body[: values[0]] if fault in ("cut", "stall") else body)
         if fault == "stall":
             server.over.wait(20)

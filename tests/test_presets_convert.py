@@ -1,8 +1,13 @@
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
+import typer.testing
 from presets_helpers import torch_modules
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.cli import app
 from keras_cyclegan.presets import convert_checkpoints, read_state_dict
 
 torch, reference = torch_modules()
@@ -231,3 +236,39 @@ def test_converted_model_is_a_preset(save_zip, tmp_path):
     module = reference.ResNetGenerator(3, 3, 4, 1)
     convert_checkpoints(save_zip(module.state_dict())).save_to_preset(tmp_path / "mine")
     assert_agree(CycleGAN.from_preset(tmp_path / "mine").generator_ab, module, 32)
+
+
+def test_convert_command_writes_a_preset_that_names_its_files(save_zip, tmp_path):
+    modules = {
+        "a_to_b": reference.ResNetGenerator(3, 3, 4, 1),
+        "b_to_a": reference.ResNetGenerator(3, 3, 4, 2),
+        "discriminator_a": reference.PatchDiscriminator(3, 2, 1),
+        "discriminator_b": reference.PatchDiscriminator(3, 2, 2),
+    }
+    paths = {name: str(save_zip(module.state_dict(), name)) for name, module in modules.items()}
+    options = ["--b2a", paths["b_to_a"]]
+    options += ["--d-a", paths["discriminator_a"], "--d-b", paths["discriminator_b"]]
+    out = str(tmp_path / "out")
+    ran = typer.testing.CliRunner().invoke(app, ["convert", paths["a_to_b"], *options, out])
+    assert ran.exit_code == 0, ran.output
+    model = CycleGAN.from_preset(out)
+    assert_agree(model.generator_ab, modules["a_to_b"], 32)
+    assert_agree(model.generator_ba, modules["b_to_a"], 32)
+    assert model.discriminator_a.num_layers == 1
+    assert model.discriminator_b.num_layers == 2
+    card = (tmp_path / "out" / "README.md").read_text()
+    for path in map(Path, paths.values()):
+        assert path.name in card
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+
+
+@pytest.mark.parametrize("content", [None, b"hello"], ids=["missing", "no checkpoint"])
+def test_convert_command_says_what_is_wrong_and_writes_nothing(tmp_path, content):
+    path = tmp_path / "broken.pth"
+    if content:
+        path.write_bytes(content)
+    ran = typer.testing.CliRunner().invoke(app, ["convert", str(path), str(tmp_path / "out")])
+    assert ran.exit_code == 1
+    assert "broken.pth" in ran.output
+    assert ran.exception is None or isinstance(ran.exception, SystemExit)
+    assert not (tmp_path / "out").exists()

@@ -1,10 +1,13 @@
+import errno
 import hashlib
+import io
 import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import requests
 from presets_server import Server, serving
 
 from keras_cyclegan.presets import download
@@ -79,6 +82,118 @@ def test_a_wrong_range_is_not_appended(server, path):
     assert fetch(server.url, path).read_bytes() == CONTENT
 
 
+def test_a_trickle_is_given_up(server, path):
+    server.faults = [("trickle", 0.02)] * 20
+    with pytest.raises(DownloadError, match=r"6 attempts .* slower than 32768 bytes in 0\.3 s"):
+        fetch(server.url, path)
+    assert len(server.ranges) == download.ATTEMPTS
+
+
+def test_a_server_that_cuts_after_every_few_bytes_is_given_up(server, path):
+    server.faults = [("cut", 100)] * 50
+    with pytest.raises(DownloadError, match="6 attempts"):
+        fetch(server.url, path)
+
+
+def test_a_server_that_sends_all_when_asked_for_the_rest(server, path):
+    server.heeds_ranges = False
+    server.faults = [("cut", 400_000)]
+    assert fetch(server.url, path).read_bytes() == CONTENT
+
+
+def test_a_server_that_sends_the_rest_of_another_version(server, path):
+    server.heeds_versions = False
+    server.faults = [("cut", 400_000)] + [("status", 503)] * download.ATTEMPTS
+    with pytest.raises(DownloadError):
+        fetch(server.url, path)
+    server.content, server.etag = CONTENT[::-1], '"2"'
+    assert fetch(server.url, path).read_bytes() == CONTENT[::-1]
+
+
+def test_less_than_the_rest_is_not_the_rest(server, path):
+    server.faults = [("cut", 400_000), ("short range",)]
+    assert fetch(server.url, path).read_bytes() == CONTENT
+    assert len(server.ranges) == 3
+
+
+def test_a_range_beyond_the_file_starts_afresh(server, path):
+    server.faults = [("cut", 400_000), ("status", 416)]
+    assert fetch(server.url, path).read_bytes() == CONTENT
+    assert server.ranges[2] is None
+
+
+def test_chunks_and_what_a_server_calls_compressed_arrive_as_they_are(server, path):
+    server.faults = [("chunked",), ("encoded",)]
+    assert fetch(server.url, path).read_bytes() == CONTENT
+    assert fetch(server.url, path.with_name("other")).read_bytes() == CONTENT
+
+
+def test_a_redirect_is_followed_but_not_to_a_file(server, path):
+    server.faults = [("redirect", server.url + "2")]
+    assert fetch(server.url, path).read_bytes() == CONTENT
+    server.faults = [("redirect", "file:///etc/passwd")]
+    with pytest.raises(DownloadError, match="file:"):
+        fetch(server.url, path.with_name("other"))
+
+
+def test_an_encrypted_address_may_not_lead_to_a_readable_one(path, monkeypatch):
+    def get(session, url, **_):
+        response = requests.Response()
+        response.url, response.status_code, response.raw = "http://x/y", 200, io.BytesIO(b"x")
+        return response
+
+    monkeypatch.setattr(requests.Session, "get", get)
+    with pytest.raises(DownloadError, match="without encryption"):
+        fetch("https://x/y", path)
+    assert visible_files(path) == []
+
+
+def test_a_full_disk_is_said_and_what_has_come_is_kept(server, path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server.faults = [("cut", 400_000)] + [("status", 503)] * download.ATTEMPTS
+    with pytest.raises(DownloadError):
+        fetch(server.url, path)
+    monkeypatch.setattr(download, "_write", full)
+    with pytest.raises(DownloadError, match=r"No space left.*file\.bin.*KERAS_HOME"):
+        fetch(server.url, path)
+    assert path.with_name("file.bin.part").stat().st_size > 300_000
+
+
+def test_a_cache_that_cannot_be_written_to_is_read(server, path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError("Permission denied")
+
+    path.parent.mkdir()
+    path.write_bytes(CONTENT)
+    monkeypatch.setattr(download.filelock, "FileLock", denied)
+    monkeypatch.setattr(download, "whole_file", denied)
+    assert fetch(server.url, path) == path
+    assert server.ranges == []
+    with pytest.raises(DownloadError, match=r"other can't be made.*Set KERAS_HOME"):
+        fetch(server.url, path.with_name("other"))
+
+
+def test_a_file_put_there_by_hand_is_recorded_too(server, path):
+    path.parent.mkdir()
+    path.write_bytes(CONTENT)
+    fetch(server.url, path)
+    path.write_bytes(CONTENT[::-1])
+    with pytest.raises(DownloadError, match="SHA-256"):
+        fetch(server.url, path)
+
+
+def test_notes_that_a_power_cut_left_half_written_do_no_harm(server, path):
+    server.faults = [("cut", 400_000)] + [("status", 503)] * download.ATTEMPTS
+    with pytest.raises(DownloadError):
+        fetch(server.url, path)
+    for note in path.parent.glob("file.bin.part.*"):
+        note.write_text('{"ver')
+    assert fetch(server.url, path).read_bytes() == CONTENT
+    assert visible_files(path) == ["file.bin", "file.bin.sha256"]
+
+
 def test_passing_trouble_is_waited_out_with_longer_and_longer_pauses(server, path, monkeypatch):
     pauses = []
     monkeypatch.setattr(download.time, "sleep", pauses.append)
@@ -116,7 +231,7 @@ def test_less_declared_than_sent_fails_the_hash(server, path):
     server.faults = [("declare", len(CONTENT) - 1)]
     with pytest.raises(DownloadError, match="SHA-256"):
         fetch(server.url, path, sha256=hashlib.sha256(CONTENT).hexdigest())
-    assert visible_files(path) == ["file.bin.part.json"]
+    assert visible_files(path) == []
 
 
 @pytest.mark.parametrize(
@@ -164,6 +279,7 @@ def test_offline_mode_names_the_path_and_uses_what_is_there(server, path, monkey
         fetch(server.url, path)
     assert str(path.absolute()) in str(error.value)
     assert server.ranges == []
+    path.parent.mkdir()
     path.write_bytes(CONTENT)
     assert fetch(server.url, path).read_bytes() == CONTENT
 

@@ -1,9 +1,11 @@
 import json
 import os
+import re
 
 import h5py
 import keras
 import numpy as np
+import PIL.Image
 import pytest
 from presets_helpers import assert_same_weights, have_same_weights, images, small_model, weights_of
 
@@ -193,6 +195,24 @@ def test_card_has_provenance_usage_and_hub_header(folder):
     assert "Horses." in card
     assert "## Licence\n\nCC0" in card
     assert 'from_preset("mine")' in card
+
+
+def test_usage_in_the_card_runs_where_it_was_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small_model().save_to_preset('tom\'s "horses"')
+    PIL.Image.new("RGB", (20, 12)).save("image.jpg")
+    card = (tmp_path / 'tom\'s "horses"' / "README.md").read_text()
+    names = {}
+    exec(re.search("```python\n(.*?)```", card, re.DOTALL)[1], names)
+    assert names["translated"].shape == (12, 20, 1)
+    assert names["back"].shape == (12, 20, 3)
+
+
+def test_a_folder_in_the_home_may_be_given_by_its_tilde(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    model.save_to_preset("~/mine")
+    assert (tmp_path / "mine" / "config.json").exists()
+    assert_same_weights(CycleGAN.from_preset("~/mine").generator_ab, model.generator_ab)
 
 
 def test_folder_that_is_no_preset(tmp_path):

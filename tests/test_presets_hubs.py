@@ -1,13 +1,16 @@
+import errno
 import gzip
 import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import types
 import zipfile
+from pathlib import Path
 
 import pytest
 from hub_server import HubServer
@@ -43,6 +46,7 @@ def folder(model, tmp_path_factory):
     "handle",
     [
         *("hf://mine", "hf://me/mine/more", "hf://../mine", "kaggle://me/mine", "ftp://x/y.zip"),
+        *("hf://me/mine@../../x", "hf://me/mine@/x", "hf://me/mine/", "file:///x", "hf://me/mine@"),
         *("kaggle://me/mine/keras/a/b", "http://x/y.zip", "https://x/y.zip#sha256=12", "gs://x/y"),
     ],
 )
@@ -97,6 +101,27 @@ def test_archive_of_a_web_server(model, folder, pack):
         CycleGAN.from_preset(handle)
         assert len(server.ranges) == 1
         assert not list(download.cache_folder().rglob("*token*"))
+
+
+def test_a_page_in_place_of_an_archive_does_not_stay(model, folder):
+    content = zipped(contents(folder))
+    with serving(Server(content)) as server:
+        handle = f"{server.url}#sha256={hashlib.sha256(content).hexdigest()}"
+        page = b"<html>Sign in</html>"
+        server.faults = [("body", page)]
+        with pytest.raises(ValueError, match="archive"):
+            CycleGAN.from_preset(f"{server.url}#sha256={hashlib.sha256(page).hexdigest()}")
+        assert not list(download.cache_folder().rglob("file.bin*[!k]"))
+        assert_same_weights(CycleGAN.from_preset(handle).generator_ab, model.generator_ab)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(folder, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archives.shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left"):
+        load_archive(zipped(contents(folder)), tmp_path)
 
 
 def test_archive_with_another_hash_is_not_opened(folder):
@@ -209,10 +234,13 @@ architecture = kcg.CycleGAN.from_preset("hf://me/mine", load_weights=False)
 cache = os.listdir(os.path.join(os.environ["HF_HOME"], "hub/models--me--mine/blobs"))
 model = kcg.CycleGAN.from_preset("hf://me/mine@main")
 found = [np.sum(np.abs(weight)).item() for weight in model.generator_ab.get_weights()]
-try:
-    kcg.CycleGAN.from_preset("hf://me/nothing")
-except kcg.presets.download.DownloadError as error:
-    found.append(str(error))
+for offline, name in (("0", "nothing"), ("1", "something")):
+    os.environ["KERAS_CYCLEGAN_OFFLINE"] = offline
+    try:
+        kcg.CycleGAN.from_preset(f"hf://me/{name}")
+    except kcg.presets.download.DownloadError as error:
+        found.append(str(error))
+kcg.CycleGAN.from_preset("hf://me/mine")
 print(json.dumps([len(cache), found]))
 """
     folder = tmp_path / "generators"
@@ -240,30 +268,42 @@ print(json.dumps([len(cache), found]))
     assert hub.files["model.weights.h5"] == (folder / "model.weights.h5").read_bytes()
     assert blobs == 2  # config and metadata only
     sums = [abs(weight).sum().item() for weight in model.generator_ab.get_weights()]
-    assert found[:-1] == pytest.approx(sums, rel=1e-5)
-    assert "hf://me/nothing" in found[-1]
-    assert str(tmp_path / "hf") in found[-1]
+    assert found[:-2] == pytest.approx(sums, rel=1e-5)
+    for name, message in zip(("nothing", "something"), found[-2:], strict=True):
+        assert f"hf://me/{name}" in message
+        assert str(tmp_path / "hf") in message
+    assert not any("something" in path for _, path in hub.requests)
+    assert b'from_preset("hf://me/mine")' in hub.files["README.md"]
 
 
-def test_kaggle_handles_go_to_its_client(model, folder, monkeypatch):
+def test_kaggle_handles_go_to_its_client(model, folder, tmp_path, monkeypatch):
     calls = []
 
     def model_download(handle):
         calls.append(("down", handle))
         return str(folder)
 
-    def model_upload(handle, path, ignore_patterns=None):
-        calls.append(("up", handle, path, ignore_patterns))
+    def model_upload(handle, path):
+        calls.append(("up", handle, contents(Path(path))))
 
     client = types.SimpleNamespace(model_download=model_download, model_upload=model_upload)
     monkeypatch.setitem(sys.modules, "kagglehub", client)
     loaded = CycleGAN.from_preset("kaggle://me/mine/keras/small/2")
     assert_same_weights(loaded.generator_ab, model.generator_ab)
-    kcg.upload_preset("kaggle://me/mine/keras/small", folder)
+    mine = tmp_path / "mine"
+    shutil.copytree(folder, mine)
+    (mine / "[1].txt").write_text("not of the preset")
+    kcg.upload_preset("kaggle://me/mine/keras/small", mine)
+    uploaded = contents(folder)
+    card = uploaded["README.md"].replace(b'"mine"', b'"kaggle://me/mine/keras/small"')
     assert calls == [
         ("down", "me/mine/keras/small/2"),
-        ("up", "me/mine/keras/small", str(folder), None),
+        ("up", "me/mine/keras/small", {**uploaded, "README.md": card}),
     ]
+    monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
+    with pytest.raises(download.DownloadError, match="Offline"):
+        CycleGAN.from_preset("kaggle://me/mine/keras/small/2")
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize("package", ["huggingface_hub", "kagglehub"])
@@ -274,12 +314,18 @@ def test_absent_client_says_what_to_install(folder, monkeypatch, package):
         CycleGAN.from_preset(handle[package])
 
 
-def test_a_broken_preset_is_not_uploaded(model, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "broken", ["model.weights.h5", "metadata.json", "README.md", "config.json"]
+)
+def test_a_broken_preset_is_not_uploaded(broken, model, tmp_path, monkeypatch):
     model.save_to_preset(tmp_path / "mine")
-    (tmp_path / "mine" / "model.weights.h5").write_bytes(b"broken")
+    if broken == "model.weights.h5":
+        (tmp_path / "mine" / broken).write_bytes(b"broken")
+    else:
+        (tmp_path / "mine" / broken).unlink()
     client = types.SimpleNamespace(model_upload=lambda *_, **__: pytest.fail("uploaded"))
     monkeypatch.setitem(sys.modules, "kagglehub", client)
-    with pytest.raises(ValueError, match=r"model\.weights\.h5"):
+    with pytest.raises((ValueError, FileNotFoundError), match=broken):
         kcg.upload_preset("kaggle://me/mine/keras/small", tmp_path / "mine")
 
 

@@ -1,13 +1,16 @@
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
-from presets_helpers import assert_same_weights, images, small_model, torch_modules
+import typer.testing
+from presets_helpers import assert_same_weights, small_model, torch_modules
 from presets_server import Server, serving
 
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.cli import app
 from keras_cyclegan.presets import convert, download, published, table
 from keras_cyclegan.presets.download import DownloadError
 
@@ -54,9 +57,11 @@ def test_every_built_in_name_loads_its_architecture_without_a_download(name, mon
 def test_what_ships_loads_offline(folder, monkeypatch):
     monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
     model = CycleGAN.from_preset(folder.name)
-    size = model.image_shape[0]
-    translated = model.generator_ab.predict(images(model.generator_ab, size), verbose=0)
-    assert np.std(translated) > 0.01
+    image = np.random.default_rng(0).integers(0, 256, (*model.image_shape[:2], 3), "uint8")
+    for direction in ("a_to_b", "b_to_a") if model.generator_ba is not None else ("a_to_b",):
+        translated = model.translate(image, direction=direction)
+        assert (translated.shape[:2], translated.dtype) == (image.shape[:2], np.uint8)
+        assert np.std(translated) > 1
 
 
 def test_a_folder_in_the_package_is_a_built_in_preset(tmp_path, monkeypatch):
@@ -71,6 +76,19 @@ def test_a_folder_in_the_package_is_a_built_in_preset(tmp_path, monkeypatch):
     assert facts["ships"] is True
     assert facts["architecture"] == "ResNetGenerator, 1 blocks, width 2"
     assert_same_weights(CycleGAN.from_preset("letters").generator_ba, model.generator_ba)
+
+
+def test_presets_command_shows_every_name_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = typer.testing.CliRunner().invoke(app, ["presets"]).output
+    assert all(name in shown for name in kcg.list_presets())
+
+
+def test_a_command_says_which_client_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    ran = typer.testing.CliRunner().invoke(app, ["export", "hf://me/mine", str(tmp_path / "out")])
+    assert ran.exit_code == 1
+    assert "keras-cyclegan[hub]" in ran.output
 
 
 @pytest.mark.parametrize(
@@ -136,3 +154,34 @@ def test_a_page_in_place_of_the_checkpoint_is_refused(authors, home):
     with pytest.raises(DownloadError, match="18 bytes, expected 1000"):
         CycleGAN.from_preset("vangogh_256")
     assert not (home / "presets" / "vangogh_256").exists()
+
+
+def test_a_file_that_is_no_checkpoint_is_not_met_again(authors, home):
+    good, authors.content = authors.content, bytes(2000)
+    with pytest.raises(ValueError, match=r"style_vangogh\.pth"):
+        CycleGAN.from_preset("vangogh_256")
+    authors.content = good
+    assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
+
+
+def test_a_preset_whose_hash_was_not_yet_recorded_is_recorded_when_seen(authors, home):
+    CycleGAN.from_preset("vangogh_256")
+    for record in (home / "presets").rglob("*.sha256"):
+        record.unlink()
+    CycleGAN.from_preset("vangogh_256")
+    weights = home / "presets" / "vangogh_256" / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(DownloadError, match="SHA-256"):
+        CycleGAN.from_preset("vangogh_256")
+
+
+def test_a_read_only_cache_of_a_published_preset_is_used(authors, home, monkeypatch):
+    CycleGAN.from_preset("vangogh_256")
+
+    def denied(*_, **__):
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(download.filelock, "FileLock", denied)
+    assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
+    with pytest.raises(DownloadError, match="KERAS_HOME"):
+        CycleGAN.from_preset("cezanne_256")

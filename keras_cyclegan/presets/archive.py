@@ -1,10 +1,10 @@
 """Preset archives, zip or tar, that may come from anyone."""
 
+import errno
 import gzip
 import shutil
 import tarfile
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from keras_cyclegan.presets.folder import FILES
@@ -25,10 +25,11 @@ def unpack(path, folder):
     """
     try:
         (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"{path} is no preset archive that can be unpacked: {error}") from error
-    except (ValueError, NotImplementedError) as error:
-        raise ValueError(f"{path} is refused: {error}") from error
+    # What the readers meet in damaged bytes can raise nearly anything.
+    except Exception as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            raise
+        raise ValueError(f"{path} is refused as a preset archive: {error}") from error
 
 
 def _unpack_zip(path, folder):

@@ -1,5 +1,6 @@
 """`README.md`: what a preset is, where it comes from and how to use it."""
 
+import json
 import re
 
 HEADER = """---
@@ -44,6 +45,11 @@ def model_card(title, model, metadata):
     return "\n\n".join(sections) + "\n"
 
 
+def naming(card, handle):
+    """The card with `handle` in its usage, in place of the folder that it was written to."""
+    return re.sub(r"(?m)\.from_preset\(.*$", f'.from_preset("{handle}")', card, count=1)
+
+
 def _generators(model):
     for name, direction in (("generator_ab", "A to B"), ("generator_ba", "B to A")):
         network = getattr(model, name)
@@ -55,7 +61,7 @@ def _usage(title, model):
     lines = [
         "import keras_cyclegan",
         "",
-        f'model = keras_cyclegan.CycleGAN.from_preset("{title}")  # or "hf://…", or a folder',
+        f"model = keras_cyclegan.CycleGAN.from_preset({json.dumps(title, ensure_ascii=False)})",
         'translated = model.translate("image.jpg", direction="a_to_b")',
     ]
     if model.generator_ba is not None:

@@ -1,6 +1,7 @@
 """PyTorch checkpoints of the authors' networks to models of this package."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from keras_cyclegan.networks import (
     ResNetGenerator,
     UNetGenerator,
 )
+from keras_cyclegan.presets.download import sha256_of
 from keras_cyclegan.presets.sketch import sketch
 from keras_cyclegan.presets.torch_checkpoint import read_state_dict
 from keras_cyclegan.presets.weights import listing
@@ -75,6 +77,19 @@ def convert_checkpoints(
                 f"{name} must be a {wanted}. {path} holds a {type(networks[name]).__name__}."
             )
     return CycleGAN(**networks, image_shape=networks["generator_ab"].image_shape)
+
+
+def conversion_card(**paths):
+    """Provenance for the card of `convert_checkpoints(**paths)`: the files and their SHA-256."""
+    origin = [
+        f"- {name}: `{Path(path).name}`, SHA-256 `{sha256_of(path)}`"
+        for name, path in paths.items()
+        if path is not None
+    ]
+    return {
+        "description": "A CycleGAN, converted by keras-cyclegan from PyTorch checkpoints.",
+        "origin": "\n".join(origin),
+    }
 
 
 def convert_network(state_dict, image_size=None, name=None):

@@ -46,7 +46,7 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
     """
     import keras_cyclegan
 
-    folder = Path(folder).absolute()
+    folder = Path(folder).expanduser().absolute()
     _check_replaceable(folder)
     config = model_config(model)
     both = zip(NETWORKS[:2], model.generators(), strict=True)
@@ -87,7 +87,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
         ValueError: a file of the preset is damaged or not allowed; see `build_model`,
             `read_weights`.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     overrides = overrides or {}
     root = Path(root or folder)
     config = read_json(preset_file(folder, CONFIG, root))

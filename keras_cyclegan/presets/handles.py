@@ -54,7 +54,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
         if not load_weights:
             return build_model(cls, published_config(preset), overrides)
         return load_folder(cls, published_folder(preset), overrides=overrides)
-    if os.path.isdir(preset):
+    if os.path.isdir(os.path.expanduser(preset)):
         return load_folder(cls, preset, load_weights, overrides)
     raise ValueError(_unknown(preset))
 

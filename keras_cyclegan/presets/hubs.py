@@ -3,13 +3,23 @@
 import contextlib
 import hashlib
 import re
+import shutil
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from keras_cyclegan.presets.archive import unpack
-from keras_cyclegan.presets.download import DownloadError, cache_folder, fetch
-from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA, load_folder
+from keras_cyclegan.presets.card import naming
+from keras_cyclegan.presets.download import DownloadError, cache_folder, fetch, forget, is_offline
+from keras_cyclegan.presets.folder import (
+    CARD,
+    CONFIG,
+    DISCRIMINATORS,
+    FILES,
+    METADATA,
+    load_folder,
+    preset_file,
+)
 
 HANDLES = (
     "hf://user/repo[@revision]",
@@ -39,8 +49,13 @@ def hub_folder(handle, load_weights=True):
         folder = _kaggle(handle, rest)
         yield folder, folder
     elif scheme == "https" or (scheme == "http" and "#sha256=" in rest):
+        archive = _archive(handle)
         with tempfile.TemporaryDirectory() as folder:
-            unpack(_archive(handle), folder)
+            try:
+                unpack(archive, folder)
+            except ValueError:  # perhaps a page of errors: it must not stand in the way of the file
+                forget(archive)
+                raise
             yield Path(folder), Path(folder)
     else:
         raise _malformed(handle)
@@ -48,6 +63,8 @@ def hub_folder(handle, load_weights=True):
 
 def upload_preset(uri, folder):
     """Uploads a preset folder to a hub, after loading it once to see that it is whole.
+
+    Other files in the folder are left out. The card's usage names the preset by its address there.
 
     Args:
         uri: `"hf://user/repo"` or `"kaggle://user/model/keras/variant"`. You must be logged in
@@ -76,22 +93,30 @@ def upload_preset(uri, folder):
     else:
         raise _malformed(uri, HANDLES[:2])
     load_folder(CycleGAN, folder)
-    if scheme == "hf":
-        repository = client.create_repo(repo_id=handle, exist_ok=True).repo_id
-        client.upload_folder(
-            repo_id=repository,
-            folder_path=folder,
-            allow_patterns=list(FILES),
-            delete_patterns=list(FILES),  # no file of an earlier preset stays between the new ones
-        )
-    else:
-        others = sorted(p.name for p in Path(folder).iterdir() if p.name not in FILES)
-        client.model_upload(handle, str(folder), ignore_patterns=others or None)
+    with tempfile.TemporaryDirectory() as staged:
+        _stage(Path(folder).expanduser(), Path(staged), uri)
+        if scheme == "hf":
+            client.upload_folder(
+                repo_id=client.create_repo(repo_id=handle, exist_ok=True).repo_id,
+                folder_path=staged,
+                delete_patterns=list(FILES),  # of an earlier preset none stays between the new
+            )
+        else:
+            client.model_upload(handle, staged)
+
+
+def _stage(folder, staged, uri):
+    """Copy what is to be uploaded; without card and metadata it is no preset."""
+    for name in FILES:
+        if name != DISCRIMINATORS or (folder / name).exists():
+            shutil.copyfile(preset_file(folder, name, folder), staged / name)
+    card = staged / CARD
+    card.write_text(naming(card.read_text(encoding="utf-8"), uri), encoding="utf-8")
 
 
 def _hugging_face(handle, rest, load_weights):
     repository, _, revision = rest.partition("@")
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", repository):
+    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@[\w-][\w.-]*(/[\w-][\w.-]*)*)?", rest):
         raise _malformed(handle)
     client = _client("huggingface_hub")
     try:
@@ -101,6 +126,7 @@ def _hugging_face(handle, rest, load_weights):
                 revision=revision or None,
                 allow_patterns=list(FILES if load_weights else (CONFIG, METADATA)),
                 library_name="keras-cyclegan",
+                local_files_only=is_offline(),
             )
         )
     except Exception as error:  # of many kinds: HTTP, offline, not found, no access
@@ -114,6 +140,11 @@ def _kaggle(handle, rest):
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*){3}(/\d+)?", rest):
         raise _malformed(handle)
     client = _client("kagglehub")
+    if is_offline():
+        raise DownloadError(
+            f"Offline mode is on, and kagglehub asks for {handle} even if it has it. Give the "
+            "folder where it lies, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
+        )
     try:
         return Path(client.model_download(rest))
     except Exception as error:  # of many kinds: HTTP, not found, no access

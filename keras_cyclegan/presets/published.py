@@ -1,10 +1,8 @@
 """The authors' published generators: downloaded once, converted once, then a preset folder."""
 
-import filelock
-
 from keras_cyclegan.presets.convert import convert_checkpoints
-from keras_cyclegan.presets.download import cache_folder, fetch, record_hash, verify
-from keras_cyclegan.presets.folder import GENERATORS, save_to_preset
+from keras_cyclegan.presets.download import alone, cache_folder, fetch, forget, verify
+from keras_cyclegan.presets.folder import GENERATORS
 from keras_cyclegan.presets.table import ADDRESS, PUBLISHED, RESNET_9_PARAMETERS, list_presets
 
 # Torch's framing and the running statistics of old files take less than a tenth of a megabyte.
@@ -22,22 +20,26 @@ def published_folder(name):
         DownloadError: a checkpoint could not be had, or a file was changed.
         ValueError: a checkpoint isn't what the authors published.
     """
-    published = PUBLISHED[name]
     folder = cache_folder() / "presets" / name
-    record = folder.with_name(f"{name}.sha256")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder.with_name(f"{name}.lock")):
-        weights = folder / GENERATORS
-        if not folder.exists():
-            checkpoints = [_checkpoint(file) for file in published.files]
-            model = convert_checkpoints(*checkpoints)
-            save_to_preset(model, folder, card=_card(name), discriminators=False)
-            record_hash(weights, record)
-            for checkpoint in checkpoints:
-                checkpoint.unlink()
-        elif record.exists():
-            verify(weights, record.read_text().strip(), f"the preset {name!r}")
+    if not folder.exists():
+        with alone(folder):
+            if not folder.exists():  # another process may have been here before
+                _convert(name, folder)
+    verify(folder / GENERATORS, f"the preset {name!r}")
     return folder
+
+
+def _convert(name, folder):
+    checkpoints = [_checkpoint(file) for file in PUBLISHED[name].files]
+    try:
+        model = convert_checkpoints(*checkpoints)
+    except ValueError:
+        for checkpoint in checkpoints:
+            forget(checkpoint)
+        raise
+    model.save_to_preset(folder, card=_card(name), discriminators=False)
+    for checkpoint in checkpoints:
+        checkpoint.unlink()
 
 
 def published_config(name):

@@ -61,7 +61,8 @@ def read_weights(path, networks, skip=()):
     try:
         with h5py.File(path, "r") as file:
             arrays, problems = _read_arrays(file, variables, skip)
-    except (OSError, KeyError, RuntimeError) as error:
+    # What HDF5's reader meets in damaged bytes can raise nearly anything.
+    except Exception as error:
         raise ValueError(f"{path} is damaged or no HDF5 file: {error}") from error
     if problems:
         raise ValueError(f"{path} does not fit the preset's config: {listing(problems, '; ')}.")
