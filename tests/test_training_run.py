@@ -114,14 +114,15 @@ def preset(tmp_path_factory):
 
 def test_run_starts_from_a_preset_and_records_it(preset, tmp_path):
     options = TrainingOptions(
-        **{"data": "glyphs", "image_size": 32, "epochs": 1, "steps_per_epoch": 1},
-        **{
-            "batch_size": 2,
-            "init": str(preset),
-            "learning_rate": 0.0,
-            "ema": 0.9,
-            "clip_norm": 1.0,
-        },
+        data="glyphs",
+        image_size=32,
+        epochs=1,
+        steps_per_epoch=1,
+        batch_size=2,
+        learning_rate=0.0,
+        init=str(preset),
+        ema=0.9,
+        clip_norm=1.0,
     )
     model = train_run(tmp_path, options)
     start = CycleGAN.from_preset(str(preset))
