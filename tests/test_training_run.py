@@ -175,14 +175,12 @@ def test_learning_rate_of_a_run_changes_only_when_asked_to(tmp_path, capsys):
 
 def test_sigterm_ends_the_command_with_a_checkpoint_and_status_143(tmp_path):
     command = [*COMMAND[:-1], "--checkpoint-steps=2", "--out", tmp_path]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 120
-    while not list(tmp_path.glob("checkpoints/step-*")):
-        assert process.poll() is None, "the run ended before it could be stopped"
-        assert time.monotonic() < until, "the run wrote no checkpoint"
-        time.sleep(0.01)
-    process.terminate()
-    _, errors = process.communicate()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("checkpoints/step-*")):
+            assert process.poll() is None, "the run ended before it could be stopped"
+            time.sleep(0.01)
+        process.terminate()
+        _, errors = process.communicate()
     assert process.returncode == 143
     newest = max(path.name for path in tmp_path.glob("checkpoints/step-*"))
     assert "Stopped by SIGTERM" in errors
