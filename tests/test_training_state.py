@@ -191,10 +191,11 @@ def test_weights_that_are_not_finite_are_never_written(finished, tmp_path):
 
 def test_step_left_out_by_loss_scaling_is_no_divergence(tmp_path):
     model = make_model(dtype="mixed_float16", monitor_gradients=True)
+    model.optimizer.dynamic_scale.assign(8.0)  # the first, 2¹⁵, overflows before it has settled
     overflow = At(2, lambda: model.optimizer.dynamic_scale.assign(1e30))
     history = HistoryFile(tmp_path / "history.jsonl")
     fit(make_state(tmp_path / "checkpoints"), model, epochs=1, callbacks=[overflow, history])
-    assert int(model.optimizer.iterations) < 3
+    assert int(model.optimizer.iterations) == 1
     (row,) = read_history(tmp_path / "history.jsonl")
     assert row["loss_scale"] > 1e29
     assert 0 < row["gradient_norm_generators"] < 1e4
@@ -212,9 +213,9 @@ def test_stop_at_divergence_works_alone():
 
 
 @pytest.mark.parametrize(
-    ("number", "raised"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)]
+    ("number", "raised", "step"),
+    [(signal.SIGTERM, SystemExit, 3), (signal.SIGINT, KeyboardInterrupt, 2)],
 )
-@pytest.mark.parametrize("step", [2, 3])
 def test_signal_ends_the_run_after_its_step_with_a_checkpoint(
     number, raised, step, tmp_path, capfd
 ):
@@ -296,8 +297,9 @@ def test_full_disk_warns_and_the_next_checkpoint_is_tried(disk):
     with pytest.warns(UserWarning, match="could not be written") as caught:
         fit(state, make_model(), callbacks=[history, samples, At(2, fill), At(5, free)])
     messages = [str(warning.message) for warning in caught]
+    messages = [message for message in messages if "could not be written" in message]
     for part in ("checkpoint of step 2", "checkpoint of step 4", "history.jsonl", "epoch-0001.png"):
-        assert any(part in message and "could not" in message for message in messages), part
+        assert any(part in message for message in messages), part
     assert "last good checkpoint is" in messages[0]
     assert steps(folder / "checkpoints") == [1, 5, 6]
     assert [row["epoch"] for row in read_history(folder / "history.jsonl")] == [1, 2]
