@@ -116,6 +116,17 @@ def test_metrics_that_would_share_a_name_are_refused(batches):
         TranslationMetrics(batches, [MeanAbsoluteError()], every=0)
 
 
+def test_what_can_not_be_scored_is_found_before_training(model, batches):
+    scores = TranslationMetrics(batches, [SegmentationScores([(0, 0, 0), (1, 1, 1)])], count=8)
+    before = model.generator_ab.get_weights()
+    with pytest.raises(ValueError, match="drawn in another one"):
+        fit(model, batches, [scores])
+    for one, other in zip(before, model.generator_ab.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="two images of each domain"):
+        TranslationMetrics(batches, count=1)
+
+
 def test_output_that_equals_input_raises_one_alarm_for_each_direction(batches):
     with pytest.warns(UserWarning, match="returns its input.*IdentityLoss") as caught:
         logs = watch(rigged(lambda x: 0.99 * x), batches, epochs=6)

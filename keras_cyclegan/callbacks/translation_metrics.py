@@ -6,6 +6,7 @@ from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.inference.translate import run
 from keras_cyclegan.metrics import KernelInceptionDistance
+from keras_cyclegan.metrics.features import FeatureDistance
 
 BATCH = 16
 
@@ -46,11 +47,21 @@ class TranslationMetrics(keras.callbacks.Callback):
         if len(set(names)) < len(names) or not names:
             raise ValueError(f"`metrics` must be metrics of different names. Received {names}.")
         self.images_a, self.images_b = first_images(dataset, count)
+        fewest = min(len(self.images_a), len(self.images_b))
+        if fewest < 2 and any(isinstance(metric, FeatureDistance) for metric in self.metrics):
+            raise ValueError(
+                "A distance between two sets needs at least two images of each domain. Received "
+                f"{fewest}, with count={count}."
+            )
         self.every = every
         self.last = None
 
     def on_train_begin(self, logs=None):
         self.last = None
+        # Weights that can't be downloaded and images that don't fit are found now, not when an
+        # epoch is done.
+        for _, generator, images, real in self._ways():
+            self._update(generator, images[:2], real[:2])
 
     def on_epoch_end(self, epoch, logs=None):
         if self.last is None or (epoch + 1) % self.every == 0:
@@ -61,20 +72,24 @@ class TranslationMetrics(keras.callbacks.Callback):
     def measure(self):
         """Returns the scores of the model as it is now, a dict of floats."""
         scores = {}
-        for way, generator, images, real in (
-            ("ab", self.model.generator_ab, self.images_a, self.images_b),
-            ("ba", self.model.generator_ba, self.images_b, self.images_a),
-        ):
-            for metric in self.metrics:
-                metric.reset_state()
-            for start in range(0, len(images), BATCH):
-                batch = slice(start, start + BATCH)
-                fake = from_unit(run(generator, images[batch]))  # as a user gets it: 8 bits
-                for metric in self.metrics:
-                    metric.update_state(from_unit(real[batch]), fake)
+        for way, generator, images, real in self._ways():
+            self._update(generator, images, real)
             for metric in self.metrics:
                 scores |= _named(metric, way)
         return scores
+
+    def _ways(self):
+        yield "ab", self.model.generator_ab, self.images_a, self.images_b
+        yield "ba", self.model.generator_ba, self.images_b, self.images_a
+
+    def _update(self, generator, images, real):
+        for metric in self.metrics:
+            metric.reset_state()
+        for start in range(0, len(images), BATCH):
+            batch = slice(start, start + BATCH)
+            fake = from_unit(run(generator, images[batch]))  # as a user gets it: 8 bits
+            for metric in self.metrics:
+                metric.update_state(from_unit(real[batch]), fake)
 
 
 def _named(metric, way):
