@@ -111,11 +111,15 @@ def train_run(folder, options, adjust=False):
         steps=options.checkpoint_steps,
         keep=options.keep_checkpoints,
     )
-    samples = callbacks.SampleGrid(folder / "samples", train if validation is None else validation)
+    watched = train if validation is None else validation
     state.fit(
         model,
         epochs=options.epochs,
-        callbacks=[samples, callbacks.HistoryFile(folder / "history.jsonl")],
+        callbacks=[
+            callbacks.SampleGrid(folder / "samples", watched),
+            callbacks.FailureAlarms(watched),
+            callbacks.HistoryFile(folder / "history.jsonl"),
+        ],
     )
     with whole_file(folder / "model.keras") as unfinished:
         model.save(unfinished)

@@ -1,5 +1,6 @@
 """Fixed images, translated again and again, so that progress can be seen."""
 
+import importlib.util
 import warnings
 from pathlib import Path
 
@@ -21,25 +22,46 @@ class SampleGrid(keras.callbacks.Callback):
         dataset: batches `(a, b)` of which the first images are taken: validation data, best.
         count: int. Images of each domain.
         every: int. Epochs between two pictures.
+        tensorboard: folder, or `None`. Where to write the pictures for TensorBoard too: the
+            `log_dir` of `keras.callbacks.TensorBoard`, or one below it.
     """
 
-    def __init__(self, folder, dataset, count=4, every=1):
+    def __init__(self, folder, dataset, count=4, every=1, tensorboard=None):
         super().__init__()
+        if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
+            raise ImportError("Pictures for TensorBoard need `pip install tensorboard`.")
         self.folder = Path(folder)
         self.images_a, self.images_b = first_images(dataset, count)
         self.every = every
+        self.tensorboard = tensorboard
+        self.writer = None
 
     def on_train_begin(self, logs=None):
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.tensorboard is not None:
+            import tensorflow as tf
+
+            self.writer = tf.summary.create_file_writer(str(self.tensorboard))
 
     def on_epoch_end(self, epoch, logs=None):
-        if (epoch + 1) % self.every == 0:
-            path = self.folder / f"epoch-{epoch + 1:04d}.png"
-            grid = sample_grid(self.model, self.images_a, self.images_b)
-            try:
-                save_png(grid, path)
-            except OSError as error:
-                warnings.warn(f"{path} could not be written: {error}", stacklevel=2)
+        if (epoch + 1) % self.every:
+            return
+        grid = sample_grid(self.model, self.images_a, self.images_b)
+        path = self.folder / f"epoch-{epoch + 1:04d}.png"
+        try:
+            save_png(grid, path)
+        except OSError as error:
+            warnings.warn(f"{path} could not be written: {error}", stacklevel=2)
+        if self.writer is not None:
+            import tensorflow as tf
+
+            with self.writer.as_default():
+                tf.summary.image("samples", grid[None], step=epoch)  # Keras counts from 0 there
+            self.writer.flush()
+
+    def on_train_end(self, logs=None):
+        if self.writer is not None:
+            self.writer.close()
 
 
 def first_images(dataset, count):

@@ -57,6 +57,8 @@ def evaluate(
     Returns:
         `Evaluation`.
     """
+    if fid and extractor == "none":
+        raise ValueError("FID needs features to be measured on. Received fid=True, extractor none.")
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     sets = load_sets(source, size, channels, split, paired)

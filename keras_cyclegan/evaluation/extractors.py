@@ -9,7 +9,11 @@ import numpy as np
 from keras_cyclegan.data import resize_image
 from keras_cyclegan.metrics import EfficientNetLite0Features, InceptionFeatures
 from keras_cyclegan.metrics.efficientnet import PACKAGE
-from keras_cyclegan.metrics.inception import download_fid_weights
+from keras_cyclegan.metrics.inception import (
+    WEIGHTS_URL,
+    download_fid_weights,
+    fid_weights_path,
+)
 from keras_cyclegan.presets.download import DownloadError
 
 WITHOUT_NETWORK = (
@@ -54,17 +58,23 @@ def find_extractor(name):
 
 def _best_at_hand():
     """No random network and no other stand-in: without weights that were trained, no distance."""
+    path = fid_weights_path()
     try:
         return InceptionFeatures(download_fid_weights(attempts=1)), None
-    except DownloadError as error:
-        reason = f"The Inception of published tables could not be had: {error}"
+    except DownloadError:
+        if path.exists():  # and isn't what was published
+            raise
+    absent = (
+        f"The Inception of published tables could not be downloaded. {WEIGHTS_URL} is to lie at "
+        f"{path}; --extractor inception tries again and says what fails."
+    )
     try:
         return EfficientNetLite0Features(), (
-            f"{reason} KID is measured on EfficientNet-Lite0 in its place, and compares only with "
+            f"{absent} In its place KID is measured on EfficientNet-Lite0: it compares only with "
             "other figures measured so."
         )
     except ImportError:
-        return None, f"{reason} So KID and FID are left out. {WITHOUT_NETWORK}"
+        return None, f"{absent} KID and FID are left out. {WITHOUT_NETWORK}"
 
 
 class ApplicationFeatures:

@@ -80,7 +80,7 @@ def label_scores(way, source, translated, truth, palette, conditions):
     for key, name in LABELS.items():
         protocol = {
             "metric": name,
-            "palette": f"{len(palette)} colours",
+            "palette": " ".join(_hex(colour) for colour in palette),
             "images": len(truth),
             **conditions,
         }
@@ -134,6 +134,10 @@ def cycle_scores(way, one, conditions):
             protocol = {"metric": name, "unit": "0 to 2", "images": len(values), **conditions}
             protocol["translations"] = "not rounded"
             yield Measured(name, way, better, Score(float(values.mean()), protocol))
+
+
+def _hex(colour):
+    return "#" + "".join(f"{round(level):02x}" for level in colour)
 
 
 def _mean(metric, truth, images):

@@ -114,6 +114,13 @@ def load_fid_weights(model, path):
     assign_state_dict(model, read_state_dict(path), "pytorch-fid's Inception-v3")
 
 
+def fid_weights_path():
+    """Returns where the published weights lie, or are to lie."""
+    from keras_cyclegan.presets.download import cache_folder
+
+    return cache_folder() / "metrics" / WEIGHTS_URL.rpartition("/")[2]
+
+
 def download_fid_weights(**options):
     """Returns the path of the published weights, downloaded once into the package's cache.
 
@@ -123,10 +130,9 @@ def download_fid_weights(**options):
     Raises:
         DownloadError: they can't be had, or aren't what was published.
     """
-    from keras_cyclegan.presets.download import cache_folder, fetch
+    from keras_cyclegan.presets.download import fetch
 
-    name = WEIGHTS_URL.rpartition("/")[2]
-    return fetch(WEIGHTS_URL, cache_folder() / "metrics" / name, sha256=WEIGHTS_SHA256, **options)
+    return fetch(WEIGHTS_URL, fid_weights_path(), sha256=WEIGHTS_SHA256, **options)
 
 
 def _conv(x, name, filters, kernel_size, strides=1, padding="same"):

@@ -1,0 +1,132 @@
+"""The three failures that users of CycleGAN report most, each measured and told of."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_cyclegan.callbacks.sample_grid import first_images
+from keras_cyclegan.inference.translate import run
+
+FLAT = 1e-4  # deviation of pixels below which it is rounding
+
+IDENTITY = (
+    "returns its input: it changes a pixel by {value:.3f} on average, on the scale of [-1, 1] "
+    "(alarm below {limit:g}). Try a smaller identity weight, "
+    "`compile(identity_loss=IdentityLoss(weight=0.5))` or `identity_loss=None`, then a smaller "
+    "cycle weight, `compile(cycle_loss=CycleConsistencyLoss(weight=5.0))`; and look whether the "
+    "two folders really hold different images."
+)
+COLLAPSE = (
+    "gives nearly the same output for every input: outputs differ from each other {value:.0%} as "
+    "much as inputs do (alarm below {limit:.0%}). Try another seed, a lower learning rate of the "
+    "discriminators, and a cycle weight of 10 or more, which punishes outputs that don't tell "
+    "inputs apart; and look whether the target folder holds more than a few distinct images."
+)
+INVERSION = (
+    "inverts brightness or colours: outputs correlate with inputs by {value:+.2f} (alarm below "
+    "{limit:+.2f}). The cycle loss can't see it, since the way back inverts again. If the domains "
+    "aren't negatives of each other, keep the identity loss, `compile(identity_loss="
+    "IdentityLoss(weight=5.0))`, and start again with another seed: early inversions rarely "
+    "correct themselves."
+)
+
+
+class FailureAlarms(keras.callbacks.Callback):
+    """Measures the three failures that are reported most, and warns once of each.
+
+    At the end of each epoch, on the same few images, for A → B (`_ab`) and B → A (`_ba`) in the
+    logs:
+
+    - `change`, mean |fake − real|: near 0 where the output equals the input. Not measured where
+      the domains differ in channels.
+    - `spread`, how much outputs differ from each other, by how much inputs do: near 0 where all
+      outputs are alike.
+    - `correlation` of the output's values with the input's, the mean over images: strongly
+      negative where brightness or colours are inverted.
+
+    A young model shows each of them for a while, so the alarm waits until a measure has been
+    beyond its limit for `patience` epochs in a row.
+
+    Args:
+        dataset: batches `(a, b)` of which the first images are taken: validation data, best.
+        count: int. Images of each domain, at least 2.
+        patience: int. Epochs in a row before a warning.
+        least_change: float. Limit of `change`; 0.03 are 4 of 255 levels.
+        least_spread: float. Limit of `spread`.
+        least_correlation: float. Limit of `correlation`.
+    """
+
+    def __init__(
+        self,
+        dataset,
+        count=8,
+        patience=3,
+        least_change=0.03,
+        least_spread=0.1,
+        least_correlation=-0.4,
+    ):
+        super().__init__()
+        if count < 2:
+            raise ValueError(
+                f"Whether outputs are alike takes at least 2 images. Received count={count}."
+            )
+        self.images_a, self.images_b = first_images(dataset, count)
+        self.patience = patience
+        self.alarms = {
+            "change": (least_change, IDENTITY),
+            "spread": (least_spread, COLLAPSE),
+            "correlation": (least_correlation, INVERSION),
+        }
+        self.epochs_beyond, self.told = {}, set()
+
+    def on_epoch_end(self, epoch, logs=None):
+        for way, generator, images in (
+            ("ab", self.model.generator_ab, self.images_a),
+            ("ba", self.model.generator_ba, self.images_b),
+        ):
+            for name, value in failure_measures(images, run(generator, images)).items():
+                if logs is not None:
+                    logs[f"{name}_{way}"] = value
+                self._judge(name, way, value)
+
+    def _judge(self, name, way, value):
+        limit, text = self.alarms[name]
+        beyond = self.epochs_beyond.get((name, way), 0) + 1 if value < limit else 0
+        self.epochs_beyond[name, way] = beyond
+        if beyond >= self.patience and (name, way) not in self.told:
+            self.told.add((name, way))
+            warnings.warn(
+                f"For {beyond} epoch{'s' if beyond > 1 else ''} generator_{way} "
+                + text.format(value=value, limit=limit),
+                stacklevel=2,
+            )
+
+
+def failure_measures(real, fake):
+    """What tells of the three failures, see `FailureAlarms`.
+
+    Args:
+        real: images `(n, height, width, channels)`, in [-1, 1].
+        fake: their translations. The channels may differ.
+
+    Returns:
+        dict of floats; those without a meaning for these images are left out.
+    """
+    real, fake = (np.asarray(images, "float64") for images in (real, fake))
+    measures = {}
+    if real.shape == fake.shape:
+        measures["change"] = float(np.abs(fake - real).mean())
+    else:
+        real, fake = (images.mean(axis=-1, keepdims=True) for images in (real, fake))
+    spread = real.std(axis=0).mean()
+    if spread > FLAT:  # there are at least two different images
+        measures["spread"] = float(fake.std(axis=0).mean() / spread)
+    axes = (1, 2)  # channel by channel, so that one inverted hue counts
+    real, fake = (images - images.mean(axis=axes, keepdims=True) for images in (real, fake))
+    scale = np.sqrt((real**2).mean(axis=axes) * (fake**2).mean(axis=axes))
+    varied = scale > FLAT**2  # a flat image correlates with nothing
+    if varied.any():
+        covariance = (real * fake).mean(axis=axes)
+        measures["correlation"] = float((covariance[varied] / scale[varied]).mean())
+    return measures

@@ -1,0 +1,210 @@
+"""What watches training: scores in the logs, pictures for TensorBoard, and the alarms."""
+
+import io
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.callbacks import FailureAlarms, SampleGrid, TranslationMetrics
+from keras_cyclegan.callbacks.failure_alarms import failure_measures
+from keras_cyclegan.data import from_unit, load
+from keras_cyclegan.metrics import (
+    FACADES_PALETTE,
+    KernelInceptionDistance,
+    MeanAbsoluteError,
+    SegmentationScores,
+)
+from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+
+SHAPE = (16, 16, 3)
+
+
+@pytest.fixture
+def batches():
+    random = np.random.default_rng(0)
+    return [tuple(random.uniform(-1, 1, (2, 4, *SHAPE)).astype("float32")) for _ in range(3)]
+
+
+@pytest.fixture
+def model():
+    keras.utils.set_random_seed(0)
+    generators = [ResNetGenerator(SHAPE, filters=2, num_blocks=0) for _ in range(2)]
+    discriminators = [PatchDiscriminator(SHAPE, filters=2, num_layers=1) for _ in range(2)]
+    model = CycleGAN(*generators, *discriminators, image_shape=SHAPE, pool_size=0)
+    model.compile()
+    return model
+
+
+def fit(model, batches, callbacks, epochs=4):
+    a, b = (np.concatenate(side) for side in zip(*batches, strict=True))
+    return model.fit(a, b, batch_size=4, epochs=epochs, callbacks=callbacks, verbose=0).history
+
+
+def rigged(function):
+    """A translator that does `function` both ways."""
+    inputs = keras.Input((None, None, 3))
+    generators = [keras.Model(inputs, function(inputs)) for _ in range(2)]
+    return CycleGAN(*generators, None, None, image_shape=SHAPE)
+
+
+def watch(model, dataset, epochs=3, **options):
+    alarms = FailureAlarms(dataset, **options)
+    alarms.set_model(model)
+    for epoch in range(epochs):
+        logs = {}
+        alarms.on_epoch_end(epoch, logs)
+    return logs
+
+
+def test_checkpoint_and_early_stopping_act_on_a_paired_score(model, batches, tmp_path):
+    scores = TranslationMetrics(batches, [MeanAbsoluteError(name="mae")], count=8)
+    path = tmp_path / "best.weights.h5"
+    best = keras.callbacks.ModelCheckpoint(
+        path, monitor="mae_ab", mode="min", save_best_only=True, save_weights_only=True
+    )
+    # Nothing is better by 10: two epochs without gain after the first.
+    stop = keras.callbacks.EarlyStopping("mae_ba", mode="min", min_delta=10.0, patience=2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*(available|skipping).*")
+        history = fit(model, batches, [scores, best, stop], epochs=6)
+    assert len(history["mae_ab"]) == 3
+    assert best.best == pytest.approx(min(history["mae_ab"]))
+    model.load_weights(path)
+    assert scores.measure()["mae_ab"] == pytest.approx(min(history["mae_ab"]), abs=1e-6)
+
+
+def test_scores_in_the_logs_are_those_of_the_translations(model, batches):
+    scores = TranslationMetrics(batches, [MeanAbsoluteError(name="mae")], count=10)
+    scores.set_model(model)
+    a, b = (np.concatenate(side)[:10] for side in zip(*batches, strict=True))
+    expected = MeanAbsoluteError()
+    expected.update_state(from_unit(a), model.translate(from_unit(b), direction="b_to_a"))
+    assert scores.measure()["mae_ba"] == pytest.approx(float(expected.result()), abs=2e-3)
+
+
+def test_kernel_distance_is_measured_anew_every_few_epochs_and_repeated_between(model, batches):
+    extractor = keras.Sequential([keras.Input(SHAPE), keras.layers.GlobalAveragePooling2D()])
+    extractor.build()
+
+    def features(images):
+        return extractor.predict_on_batch(images.astype("float32") / 255)
+
+    kid = KernelInceptionDistance(features, name="kid")
+    values = fit(model, batches, [TranslationMetrics(batches, [kid], count=8, every=3)])["kid_ab"]
+    assert values[0] == values[1]
+    assert values[2] != values[1]
+    assert values[3] == values[2]
+
+
+def test_metrics_with_several_results_are_logged_under_their_names(batches):
+    colours = np.array(FACADES_PALETTE, "uint8")
+    labels = colours[np.random.default_rng(1).integers(0, 12, (4, 16, 16))] / 127.5 - 1.0
+    labels = labels.astype("float32")
+    scores = TranslationMetrics([(labels, labels)], [SegmentationScores(FACADES_PALETTE)])
+    scores.set_model(rigged(lambda x: x))
+    assert scores.measure()["mean_iou_ab"] == 1.0
+
+
+def test_metrics_that_would_share_a_name_are_refused(batches):
+    with pytest.raises(ValueError, match="different names"):
+        TranslationMetrics(batches, [MeanAbsoluteError(), MeanAbsoluteError()])
+    with pytest.raises(ValueError, match="every=0"):
+        TranslationMetrics(batches, [MeanAbsoluteError()], every=0)
+
+
+def test_what_can_not_be_scored_is_found_before_training(model, batches):
+    scores = TranslationMetrics(batches, [SegmentationScores([(0, 0, 0), (1, 1, 1)])], count=8)
+    before = model.generator_ab.get_weights()
+    with pytest.raises(ValueError, match="drawn in another one"):
+        fit(model, batches, [scores])
+    for one, other in zip(before, model.generator_ab.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(ValueError, match="two images of each domain"):
+        TranslationMetrics(batches, count=1)
+
+
+def test_output_that_equals_input_raises_one_alarm_for_each_direction(batches):
+    with pytest.warns(UserWarning, match="returns its input.*IdentityLoss") as caught:
+        logs = watch(rigged(lambda x: 0.99 * x), batches, epochs=6)
+    assert sorted(str(w.message).split()[3] for w in caught) == ["generator_ab", "generator_ba"]
+    assert logs["change_ab"] == pytest.approx(0.005, abs=1e-3)
+
+
+def test_outputs_that_are_all_alike_raise_the_alarm(batches):
+    with pytest.warns(UserWarning, match="nearly the same output for every input"):
+        logs = watch(rigged(lambda x: 0.05 * x + 0.4), batches)
+    assert logs["spread_ab"] == pytest.approx(0.05, abs=1e-3)
+
+
+def test_inverted_colours_raise_the_alarm(batches):
+    with pytest.warns(UserWarning, match="inverts brightness or colours"):
+        logs = watch(rigged(lambda x: -0.8 * x), batches)
+    assert logs["correlation_ba"] == pytest.approx(-1.0)
+
+
+def test_an_alarm_waits_for_epochs_in_a_row(batches):
+    models = {True: rigged(lambda x: x), False: rigged(lambda x: 0.5 * x)}
+    alarms = FailureAlarms(batches, patience=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for epoch, failing in enumerate([True, True, False, True, True]):
+            alarms.set_model(models[failing])
+            alarms.on_epoch_end(epoch, {})
+    with pytest.warns(UserWarning, match="For 3 epochs"):
+        alarms.on_epoch_end(5, {})
+
+
+def test_a_healthy_translator_raises_no_alarm():
+    _, validation = load("glyphs", batch_size=8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        logs = watch(CycleGAN.from_preset("glyphs"), validation, patience=1)
+    assert min(logs["change_ab"], logs["change_ba"]) > 0.06
+    assert min(logs["spread_ab"], logs["spread_ba"]) > 0.5
+    assert min(logs["correlation_ab"], logs["correlation_ba"]) > 0.3
+
+
+def test_what_has_no_meaning_is_not_measured():
+    random = np.random.default_rng(2)
+    colour, gray = random.uniform(-1, 1, (4, 8, 8, 3)), random.uniform(-1, 1, (4, 8, 8, 1))
+    assert set(failure_measures(colour, gray)) == {"spread", "correlation"}
+    flat = np.full((4, 8, 8, 3), 0.3)
+    assert set(failure_measures(flat, colour)) == {"change"}
+    assert set(failure_measures(colour, flat)) == {"change", "spread"}
+    with pytest.raises(ValueError, match="count=1"):
+        FailureAlarms([], count=1)
+
+
+def test_measures_are_in_the_history_of_fit(model, batches):
+    history = fit(model, batches, [FailureAlarms(batches, patience=99)], epochs=1)
+    expected = {f"{name}_{way}" for name in ("change", "spread", "correlation") for way in
+                ("ab", "ba")}  # fmt: skip
+    assert expected <= set(history)
+
+
+def test_tensorboard_gets_the_pictures_and_the_scores(model, batches, tmp_path):
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    log = tmp_path / "log"
+    grid = SampleGrid(tmp_path / "samples", batches, count=2, tensorboard=log / "samples")
+    alarms = FailureAlarms(batches, patience=99)
+    fit(model, batches, [grid, alarms, keras.callbacks.TensorBoard(log)], epochs=2)
+
+    def written(folder, tag):
+        accumulator = event_accumulator.EventAccumulator(str(folder), {"tensors": 0})
+        accumulator.Reload()
+        events = accumulator.Tensors(tag)
+        return {event.step: event.tensor_proto.string_val for event in events}
+
+    pictures = written(log / "samples", "samples")
+    assert list(pictures) == [0, 1]
+    *_, png = pictures[1]  # after its width and height
+    shown = np.asarray(Image.open(io.BytesIO(png)))
+    saved = np.asarray(Image.open(tmp_path / "samples" / "epoch-0002.png"))
+    np.testing.assert_array_equal(shown, saved)
+    assert list(written(log / "train", "epoch_change_ab")) == [0, 1]
