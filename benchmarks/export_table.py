@@ -51,8 +51,8 @@ def noise(height, width, channels):
 
 
 def smooth(height, width, channels):
-    rows, columns = np.mgrid[:height, :width, None]
-    waves = np.sin(rows / 7 + np.arange(channels)) + np.cos(columns / 11)
+    rows, columns = np.ogrid[:height, :width]
+    waves = np.sin(rows / 7)[..., None] + np.cos(columns[..., None] / 11 + np.arange(channels))
     return (127.5 + 63 * waves).astype("uint8")
 
 
@@ -73,7 +73,8 @@ def size(path):
 def run_saved_model(path):
     import tensorflow as tf
 
-    return tf.saved_model.load(str(path)).a_to_b
+    served = tf.saved_model.load(str(path))  # its variables live as long as it
+    return lambda images: served.a_to_b(images)
 
 
 def run_onnx(path):
