@@ -41,9 +41,9 @@ def export(
       the extra `openvino`. Its runtime computes in bfloat16 where the processor can: compile the
       model with `{"INFERENCE_PRECISION_HINT": "f32"}` for `translate`'s own pixels.
 
-    Smaller weights are a matter of the file: `"float16"` halves it and changes a pixel by hardly
-    more than rounding; `"int8"` quarters it, at some grey levels, and its runtime computes with
-    integers. `benchmarks/README.md` has both measured.
+    Smaller weights make smaller files: `"float16"` halves them and changes pixels hardly more than
+    rounding does; `"int8"` leaves a third, costs some grey levels, and computes with integers.
+    `benchmarks/README.md` has both measured.
 
     An artefact has no tiles: it needs the memory of the whole image, because its instance norms
     take the statistics of the image that it is given, and the same image in parts would change
