@@ -255,13 +255,16 @@ def export(
         str, typer.Argument(help="Built-in name, folder, hf://, kaggle:// or https://.")
     ],
     target: Annotated[Path, typer.Argument(help="Folder or file to write.")],
-    format: Annotated[str, typer.Option(help="tf_saved_model, onnx or litert.")] = "tf_saved_model",
+    format: Annotated[
+        str, typer.Option(help="tf_saved_model, onnx, litert or openvino.")
+    ] = "tf_saved_model",
     direction: Annotated[Direction | None, typer.Option(help="Default: both.")] = None,
+    weights: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float32",
 ):
     """Write a preset's generators for a runtime without Keras."""
     with clear_errors():
         CycleGAN.from_preset(preset).export(
-            target, format=format, direction=direction and direction.value
+            target, format=format, direction=direction and direction.value, weights=weights
         )
     typer.echo(f"Wrote {target}")
 

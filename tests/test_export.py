@@ -8,6 +8,7 @@ import pytest
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.inference.formats import FORMATS
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
 
 pytestmark = pytest.mark.skipif(
@@ -168,41 +169,90 @@ def assert_translates(model, run):
             np.testing.assert_allclose(floats, expected, atol=2e-3)
 
 
-def test_onnxruntime_translates_as_translate_does(model, tmp_path):
-    pytest.importorskip("tf2onnx")
+def open_onnx(path):
+    """The endpoints of the files at `path`, and a function that runs one."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    model.export(tmp_path / "onnx", format="onnx")
-    assert [path.name for path in tmp_path.iterdir()] == ["onnx"]
-    sessions = {
-        path.stem: onnxruntime.InferenceSession(path) for path in (tmp_path / "onnx").iterdir()
-    }
-    assert sorted(sessions) == ["a_to_b", "a_to_b_float", "b_to_a", "b_to_a_float"]
-    assert_translates(
-        model, lambda name, images: sessions[name].run(["output_0"], {"images": images})[0]
-    )
+    sessions = {file.stem: onnxruntime.InferenceSession(file) for file in path.iterdir()}
+    return sessions, lambda name, images: sessions[name].run(["output_0"], {"images": images})[0]
 
 
-def test_litert_translates_as_translate_does(model, tmp_path):
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
-    model.export(tmp_path / "model.tflite", format="litert")
-    assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
-    loaded = interpreter.Interpreter(str(tmp_path / "model.tflite"))
-    assert sorted(loaded.get_signature_list()) == [
-        "a_to_b",
-        "a_to_b_float",
-        "b_to_a",
-        "b_to_a_float",
-    ]
-    assert_translates(
-        model,
-        lambda name, images: loaded.get_signature_runner(name)(images=images)["output_0"],
-    )
+def open_litert(path):
+    litert = pytest.importorskip("ai_edge_litert.interpreter").Interpreter(str(path))
+    return litert.get_signature_list(), lambda name, images: litert.get_signature_runner(name)(
+        images=images
+    )["output_0"]
+
+
+def open_openvino(path):
+    core = pytest.importorskip("openvino").Core()
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # else bfloat16, where the processor can
+    compiled = {file.stem: core.compile_model(file, "CPU", exact) for file in path.glob("*.xml")}
+    return compiled, lambda name, images: compiled[name]({"images": images})["output_0"]
+
+
+RUNTIMES = {"onnx": open_onnx, "litert": open_litert, "openvino": open_openvino}
+
+
+def skip_without_packages(format):
+    for package in ("tf2onnx", "openvino")[: ("litert", "onnx", "openvino").index(format)]:
+        pytest.importorskip(package)
+
+
+@pytest.mark.parametrize("format", list(RUNTIMES))
+def test_each_runtime_translates_as_translate_does(model, tmp_path, format):
+    skip_without_packages(format)
+    model.export(tmp_path / "out", format=format)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    endpoints, run = RUNTIMES[format](tmp_path / "out")
+    assert sorted(endpoints) == ["a_to_b", "a_to_b_float", "b_to_a", "b_to_a_float"]
+    assert_translates(model, run)
+
+
+@pytest.mark.parametrize(
+    ("format", "smaller"),
+    [
+        ("onnx", {"float16": 0.5, "int8": 20}),
+        ("litert", {"float16": 0.5, "int8": 20}),
+        ("openvino", {"float16": 0.5}),
+    ],
+)
+def test_smaller_weights_make_smaller_files_of_similar_pixels(tmp_path, format, smaller):
+    skip_without_packages(format)
+    keras.utils.set_random_seed(3)
+    wide = ResNetGenerator((32, 32, 3), filters=16, num_blocks=1)
+    one_way = CycleGAN(wide, None, None, None, image_shape=(32, 32, 3))
+    last_size, last_difference = None, 0
+    for weights, most in {"float32": 0.01, **smaller}.items():
+        path = tmp_path / weights
+        one_way.export(path, format=format, weights=weights)
+        size = path.stat().st_size if path.is_file() else folder_size(path)
+        _, run = RUNTIMES[format](path)
+        difference = np.mean(
+            [
+                np.abs(run("a_to_b", batch).astype(int) - one_way.translate(batch)).mean()
+                for batch in batches()
+            ]
+        )
+        assert last_size is None or size < 0.95 * last_size
+        assert last_difference <= difference <= most
+        last_size, last_difference = size, difference
+
+
+def folder_size(path):
+    return sum(file.stat().st_size for file in path.iterdir())
 
 
 def test_a_missing_package_is_named_before_any_work(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"pip install keras-cyclegan\[onnx\]"):
-        model.export(tmp_path / "onnx", format="onnx")
+    module = importlib.import_module("keras_cyclegan.inference.export")
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    for format, weights, package in (
+        ("onnx", "float32", "tf2onnx"),
+        ("onnx", "int8", "tf2onnx, onnxruntime"),
+        ("openvino", "float32", "openvino, tf2onnx"),
+    ):
+        message = rf"needs {package}: `pip install keras-cyclegan\[{format}\]"
+        with pytest.raises(ImportError, match=message):
+            model.export(tmp_path / "out", format=format, weights=weights)
     assert not list(tmp_path.iterdir())
 
 
@@ -218,9 +268,26 @@ def test_a_missing_direction_is_refused_before_anything_is_written(tmp_path):
 
 def test_an_unknown_format_names_the_formats(model, tmp_path):
     with pytest.raises(
-        ValueError, match=r"one of 'tf_saved_model', 'onnx', 'litert'. Received format='pickle'"
+        ValueError, match=r"one of 'tf_saved_model', .*'openvino'. Received format='pickle'"
     ):
         model.export(tmp_path / "served", format="pickle")
+    with pytest.raises(ValueError, match=r"only when it runs on torch.*torch's tools read ONNX"):
+        model.export(tmp_path / "served", format="torch")
+
+
+@pytest.mark.parametrize(
+    ("format", "weights", "message"),
+    [
+        ("tf_saved_model", "float16", "has no weights='float16': a SavedModel stores.*'openvino'"),
+        ("tf_saved_model", "int8", "one of the formats 'onnx', 'litert'"),
+        ("openvino", "int8", "NNCF.*Choose one of 'float32', 'float16', or"),
+        ("onnx", "int4", "`weights` must be one of .* Received weights='int4'"),
+    ],
+)
+def test_weights_that_a_format_does_not_have_are_refused(model, tmp_path, format, weights, message):
+    with pytest.raises(ValueError, match=message):
+        model.export(tmp_path / "out", format=format, weights=weights)
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_is_overwritten_unasked(model, tmp_path):
@@ -238,13 +305,12 @@ def test_a_failed_export_leaves_the_old_one_and_no_rubbish(model, tmp_path, monk
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
 
-    def fail(generators, path):
+    def fail(generators, path, weights):
         path.mkdir()
         (path / "saved_model.pb").write_bytes(b"half")
         raise OSError("disk full")
 
-    module = importlib.import_module("keras_cyclegan.inference.export")
-    monkeypatch.setattr(module, "_write_saved_model", fail)
+    monkeypatch.setitem(FORMATS, "tf_saved_model", FORMATS["tf_saved_model"]._replace(write=fail))
     with pytest.raises(OSError, match="disk full"):
         model.export(served, overwrite=True)
     assert (served / "saved_model.pb").read_bytes() == b"old"
@@ -257,8 +323,8 @@ def test_an_old_export_comes_back_if_the_new_one_cannot_take_its_place(
     served = tmp_path / "served"
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
-    module = importlib.import_module("keras_cyclegan.inference.export")
-    monkeypatch.setattr(module, "_write_saved_model", lambda generators, path: None)
+    lazy = FORMATS["tf_saved_model"]._replace(write=lambda generators, path, weights: None)
+    monkeypatch.setitem(FORMATS, "tf_saved_model", lazy)
     with pytest.raises(FileNotFoundError):  # there is nothing to rename
         model.export(served, overwrite=True)
     assert (served / "saved_model.pb").read_bytes() == b"old"

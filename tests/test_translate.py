@@ -236,7 +236,7 @@ def test_one_graph_serves_every_size(monkeypatch):
     trace = module._trace
     monkeypatch.setattr(module, "_trace", lambda *args: graphs.append(trace(*args)) or graphs[-1])
     model = two_way(resnet(), None)
-    for size in ((8, 8), (9, 8), (8, 33)):
+    for size in ((8 + i, 33 - 2 * i) for i in range(10)):
         model.translate(noise(*size, 3))
         model.translate(noise(2, *size, 3))
     (graph,) = graphs

@@ -1,20 +1,26 @@
 """The generators alone, for runtimes without Keras."""
 
-import importlib.util
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
 
-from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.inference.sizes import call_at_any_size, size_rule
+from keras_cyclegan.inference.formats import FORMATS
 from keras_cyclegan.inference.translate import DIRECTIONS, generator_for
 from keras_cyclegan.networks.building_blocks import check_choice
 from keras_cyclegan.whole import whole_folder
 
-FORMATS = ("tf_saved_model", "onnx", "litert")
+WEIGHTS = ("float32", "float16", "int8")
 
 
-def export(model, filepath, format="tf_saved_model", direction=None, overwrite=False):
+def export(
+    model,
+    filepath,
+    format="tf_saved_model",
+    direction=None,
+    overwrite=False,
+    weights="float32",
+):
     """Writes the generators, with their pre- and post-processing, for a runtime without Keras.
 
     The artefact takes any batch, height and width: sizes that a generator doesn't take are
@@ -31,18 +37,32 @@ def export(model, filepath, format="tf_saved_model", direction=None, overwrite=F
     - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on, because an ONNX
       file holds one graph. Needs the extra `onnx`.
     - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
+    - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`. Needs
+      the extra `openvino`. Its runtime computes in bfloat16 where the processor can: compile the
+      model with `{"INFERENCE_PRECISION_HINT": "f32"}` for `translate`'s own pixels.
+
+    Smaller weights make smaller files: `"float16"` halves them and changes pixels hardly more than
+    rounding does; `"int8"` leaves a third, costs some grey levels, and computes with integers.
+    `benchmarks/README.md` has both measured.
+
+    An artefact has no tiles: it needs the memory of the whole image, because its instance norms
+    take the statistics of the image that it is given, and the same image in parts would change
+    colour from part to part. Translate what doesn't fit with `translate(tile=…)`.
 
     Args:
         model: `CycleGAN`.
         filepath: folder or file to write.
-        format: `"tf_saved_model"`, `"onnx"` or `"litert"`.
+        format: `"tf_saved_model"`, `"onnx"`, `"litert"` or `"openvino"`.
         direction: `"a_to_b"` or `"b_to_a"` for one generator. None exports all that the model has.
         overwrite: bool. Whether to replace an earlier artefact of this format at `filepath`.
+        weights: `"float32"`, `"float16"` or `"int8"`. A SavedModel has the first alone, OpenVINO
+            the first two.
 
     Raises:
         FileExistsError: `filepath` exists and `overwrite` is False, or it is something else.
         ImportError: a package that the format needs is not installed.
-        ValueError: an unknown format, or a direction that the model has no generator for.
+        ValueError: an unknown format, a direction that the model has no generator for, or weights
+            that the format doesn't have.
         RuntimeError: Keras runs on another backend than TensorFlow.
 
     Example:
@@ -57,18 +77,13 @@ def export(model, filepath, format="tf_saved_model", direction=None, overwrite=F
     zebras = interpreter.get_signature_runner("a_to_b")(images=horses)["output_0"]
     ```
     """
-    check_choice("format", format, FORMATS)
+    _check_format(format, weights)
     generators = _generators(model, direction)
     path = Path(filepath)
     _check_target(path, format, overwrite)
-    _check_requirements(format)
-    write = {
-        "tf_saved_model": _write_saved_model,
-        "onnx": _write_onnx,
-        "litert": _write_litert,
-    }[format]
+    _check_requirements(format, weights)
     with whole_folder(path) as unfinished:
-        write(generators, unfinished)
+        FORMATS[format].write(generators, unfinished, weights)
 
 
 # --- what is exported, and where to ------------------------------------------------------------
@@ -89,92 +104,44 @@ def _check_target(path, format, overwrite):
         raise FileExistsError(
             f"{path} exists. Choose another path, or replace it with `overwrite=True`."
         )
-    replaceable = {
-        "tf_saved_model": (path / "saved_model.pb").exists(),
-        "onnx": path.is_dir() and all(file.suffix == ".onnx" for file in path.iterdir()),
-        "litert": path.is_file(),
-    }
-    if not replaceable[format]:
+    if not FORMATS[format].owns(path):
         raise FileExistsError(
             f"{path} is no earlier export as {format!r}: `overwrite=True` replaces nothing else. "
             "Choose another path."
         )
 
 
-def _check_requirements(format):
+def _check_format(format, weights):
+    if format == "torch":
+        raise ValueError(
+            "Keras writes format='torch' only when it runs on torch, where this package doesn't "
+            f"train or translate yet. Choose one of {_listed(FORMATS)}: torch's tools read ONNX."
+        )
+    check_choice("format", format, FORMATS)
+    check_choice("weights", weights, WEIGHTS)
+    if weights not in FORMATS[format].needs:
+        others = [name for name, other in FORMATS.items() if weights in other.needs]
+        raise ValueError(
+            f"{format!r} has no weights={weights!r}: {FORMATS[format].why_not}. Choose one of "
+            f"{_listed(FORMATS[format].needs)}, or one of the formats {_listed(others)}."
+        )
+
+
+def _check_requirements(format, weights):
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
             f"Exporting {format!r} traces the generators with TensorFlow; Keras runs on "
             f"{keras.backend.backend()!r}. Save the model, load it in a process with "
             "KERAS_BACKEND=tensorflow, and export there: the weights are the same."
         )
-    if format == "onnx" and not importlib.util.find_spec("tf2onnx"):
+    missing = [name for name in FORMATS[format].needs[weights] if not find_spec(name)]
+    if missing:
         raise ImportError(
-            "Exporting to ONNX needs tf2onnx: `pip install keras-cyclegan[onnx]`, or choose "
-            "another format: 'tf_saved_model', 'litert'."
+            f"Exporting {format!r} with weights={weights!r} needs {', '.join(missing)}: "
+            f"`pip install keras-cyclegan[{format}]`, or choose another format: "
+            "'tf_saved_model', 'litert'."
         )
 
 
-# --- endpoints ---------------------------------------------------------------------------------
-
-
-def _endpoints(generators):
-    """Each endpoint's name, its function of a batch, and the specification of the batch."""
-    import tensorflow as tf
-
-    for direction, generator in generators.items():
-        size_rule(generator)  # outside of the graph
-        shape = (None, *generator.input_shape[1:])
-        of_pixels, of_floats = _functions(generator)
-        yield direction, of_pixels, [tf.TensorSpec(shape, "uint8", "images")]
-        yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
-
-
-def _functions(generator):
-    """Functions of a batch of pixels, and of a batch of floats."""
-
-    def of_floats(images):
-        return call_at_any_size(generator, images)
-
-    def of_pixels(images):
-        return from_unit(of_floats(to_unit(images)))
-
-    return of_pixels, of_floats
-
-
-# --- formats -----------------------------------------------------------------------------------
-
-
-def _write_saved_model(generators, path):
-    # No `archive.track(generator)`: the endpoints' variables are in already, and would be twice.
-    archive = keras.export.ExportArchive()
-    for name, function, specification in _endpoints(generators):
-        archive.add_endpoint(name, function, specification)
-    archive.write_out(str(path), verbose=False)  # makes the first endpoint `serving_default`
-
-
-def _write_onnx(generators, path):
-    import tensorflow as tf
-    import tf2onnx
-
-    path.mkdir()
-    for name, function, specification in _endpoints(generators):
-        graph = tf.function(_named(function), input_signature=specification, autograph=False)
-        tf2onnx.convert.from_function(
-            graph, specification, opset=17, output_path=str(path / f"{name}.onnx")
-        )
-
-
-def _named(function):
-    """tf2onnx takes the name of an output from a dictionary's key."""
-    return lambda images: {"output_0": function(images)}
-
-
-def _write_litert(generators, path):
-    import tensorflow as tf
-
-    saved_model = path.with_name("saved_model")
-    _write_saved_model(generators, saved_model)
-    names = [name for name, *_ in _endpoints(generators)]
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=names)
-    path.write_bytes(converter.convert())
+def _listed(names):
+    return ", ".join(repr(name) for name in names)

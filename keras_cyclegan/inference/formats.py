@@ -1,0 +1,155 @@
+"""How each runtime's file is written. `export` checks first what is asked and where it goes."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+
+from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.inference.sizes import call_at_any_size, size_rule
+
+
+class Format(NamedTuple):
+    """What `export` has to know of a format."""
+
+    write: Callable  # of the generators by direction, the path, and the dtype of the weights
+    owns: Callable  # whether what lies at a path is an earlier export
+    needs: dict  # by dtype of the weights: the packages to import
+    why_not: str = ""  # why it has no other weights
+
+
+def write_saved_model(generators, path, weights="float32"):
+    # No `archive.track(generator)`: the endpoints' variables are in already, and would be twice.
+    archive = keras.export.ExportArchive()
+    for name, function, specification in _endpoints(generators):
+        archive.add_endpoint(name, function, specification)
+    archive.write_out(str(path), verbose=False)  # makes the first endpoint `serving_default`
+
+
+def write_onnx(generators, path, weights):
+    import onnx
+    import tensorflow as tf
+    import tf2onnx
+
+    path.mkdir()
+    for name, function, specification in _endpoints(generators):
+        graph = tf.function(_named(function), input_signature=specification, autograph=False)
+        exported, _ = tf2onnx.convert.from_function(graph, specification, opset=17)
+        if weights == "float16":
+            _store_kernels_as_float16(exported.graph)
+        onnx.save(exported, path / f"{name}.onnx")
+        if weights == "int8":
+            _quantize_onnx(path / f"{name}.onnx")
+
+
+def write_openvino(generators, path, weights):
+    # Not by `openvino.convert_model`, which reports every conversion to its makers.
+    import openvino
+
+    onnx = path.with_name("onnx")
+    write_onnx(generators, onnx, "float32")
+    path.mkdir()
+    for file in onnx.iterdir():
+        graph = openvino.Core().read_model(file)
+        openvino.save_model(graph, path / f"{file.stem}.xml", compress_to_fp16=weights == "float16")
+
+
+def write_litert(generators, path, weights):
+    import tensorflow as tf
+
+    saved_model = path.with_name("saved_model")
+    write_saved_model(generators, saved_model)
+    names = [name for name, *_ in _endpoints(generators)]
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=names)
+    if weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8, where nothing else is said
+    if weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    path.write_bytes(converter.convert())
+
+
+def _holds_only(*suffixes):
+    return lambda path: path.is_dir() and all(file.suffix in suffixes for file in path.iterdir())
+
+
+FORMATS = {
+    "tf_saved_model": Format(
+        write_saved_model,
+        lambda path: (path / "saved_model.pb").exists(),
+        {"float32": ["tensorflow"]},
+        "a SavedModel stores variables in the dtype that they compute in",
+    ),
+    "onnx": Format(
+        write_onnx,
+        _holds_only(".onnx"),
+        {"float32": ["tf2onnx"], "float16": ["tf2onnx"], "int8": ["tf2onnx", "onnxruntime"]},
+    ),
+    "litert": Format(
+        write_litert,
+        lambda path: path.is_file(),
+        {"float32": ["tensorflow"], "float16": ["tensorflow"], "int8": ["tensorflow"]},
+    ),
+    "openvino": Format(
+        write_openvino,
+        _holds_only(".xml", ".bin"),
+        {"float32": ["openvino", "tf2onnx"], "float16": ["openvino", "tf2onnx"]},
+        "only NNCF makes OpenVINO's int8: give the exported file to `nncf.compress_weights`",
+    ),
+}
+
+
+# --- endpoints ---------------------------------------------------------------------------------
+
+
+def _endpoints(generators):
+    """Each endpoint's name, its function of a batch, and the specification of the batch."""
+    import tensorflow as tf
+
+    for direction, generator in generators.items():
+        size_rule(generator)  # outside of the graph
+        shape = (None, *generator.input_shape[1:])
+        of_pixels, of_floats = _functions(generator)
+        yield direction, of_pixels, [tf.TensorSpec(shape, "uint8", "images")]
+        yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
+
+
+def _functions(generator):
+    """Functions of a batch of pixels, and of a batch of floats."""
+
+    def of_floats(images):
+        return call_at_any_size(generator, images)
+
+    def of_pixels(images):
+        return from_unit(of_floats(to_unit(images)))
+
+    return of_pixels, of_floats
+
+
+def _named(function):
+    """tf2onnx takes the name of an output from a dictionary's key."""
+    return lambda images: {"output_0": function(images)}
+
+
+# --- smaller weights in ONNX -------------------------------------------------------------------
+
+
+def _store_kernels_as_float16(graph):
+    """Halves the file; what is computed stays float32, as in the other formats."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for stored in graph.initializer:
+        kernel, name = numpy_helper.to_array(stored), stored.name
+        if kernel.dtype == "float32" and kernel.ndim == 4:
+            half = f"{name}_float16"
+            stored.CopyFrom(numpy_helper.from_array(kernel.astype("float16"), half))
+            casts.append(helper.make_node("Cast", [half], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]  # a node must come before those that read it
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _quantize_onnx(path):
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(path, path, weight_type=QuantType.QInt8)
