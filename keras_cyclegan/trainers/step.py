@@ -10,7 +10,8 @@ class Step:
 
     - `differentiate(objective, variables)`, where `objective()` returns a scalar and whatever else
       it computed: returns the latter and the gradients of the scalar;
-    - `update(gradients, variables)`: one application of the optimizer.
+    - `update(gradients, variables)`: one application of the optimizer;
+    - `draw(pool, fakes)`, where a step sees only a part of the batch.
     """
 
     def train_step(self, data):
@@ -29,7 +30,7 @@ class Step:
         )
         # The fakes were made before any update, so one application of all gradients equals
         # "generators first, then discriminators".
-        fake_a, fake_b = self.pool_a(fake_a), self.pool_b(fake_b)
+        fake_a, fake_b = self.draw(self.pool_a, fake_a), self.draw(self.pool_b, fake_b)
         discriminator_losses, discriminator_gradients = self.differentiate(
             for_discriminators, self.discriminator_variables
         )
@@ -38,6 +39,9 @@ class Step:
             self.generator_variables + self.discriminator_variables,
         )
         return self.track(losses | discriminator_losses, batch_size=ops.shape(real_a)[0])
+
+    def draw(self, pool, fakes):
+        return pool(fakes)
 
     def test_step(self, data):
         real_a, real_b = self.unpack(data)
