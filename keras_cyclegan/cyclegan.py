@@ -185,13 +185,6 @@ class CycleGAN(Trainer, keras.Model):
         )
         return checks.unpack_batch(data, channels_a, channels_b)
 
-    def track(self, losses, batch_size):
-        """Add one step's losses to the epoch's means and return these."""
-        losses = {"loss": sum(losses.values()), **losses}
-        for name, value in losses.items():
-            self.loss_trackers[name].update_state(value, sample_weight=batch_size)
-        return {name: tracker.result() for name, tracker in self.loss_trackers.items()}
-
     # --- compiling -----------------------------------------------------------------------------
 
     def compile(

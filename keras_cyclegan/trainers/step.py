@@ -48,3 +48,10 @@ class Step:
         losses, fake_a, fake_b = self.generator_losses(real_a, real_b, training=False)
         losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
         return self.track(losses, batch_size=ops.shape(real_a)[0])
+
+    def track(self, losses, batch_size):
+        """Add one step's losses to the epoch's means and return these."""
+        losses = {"loss": sum(losses.values()), **losses}
+        for name, value in losses.items():
+            self.loss_trackers[name].update_state(value, sample_weight=batch_size)
+        return {name: tracker.result() for name, tracker in self.loss_trackers.items()}

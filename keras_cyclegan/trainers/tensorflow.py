@@ -8,15 +8,13 @@ from keras_cyclegan.trainers.step import Step
 class Trainer(Step):
     """Gradients by `tf.GradientTape`.
 
-    Under a strategy each replica runs the step on its part of the batch, and the optimizer sums
-    the replicas' gradients.
+    Under a strategy each replica runs the step on its part of the batch. The optimizer sums the
+    replicas' gradients; for its sake `keras.losses.Loss` has divided the means by their number.
     """
 
     def differentiate(self, objective, variables):
         with tf.GradientTape() as tape:
             value, results = objective()
-            # The gradients' sum is then that of the mean over the whole batch.
-            value /= tf.distribute.get_strategy().num_replicas_in_sync
         return results, tape.gradient(value, variables)
 
     def update(self, gradients, variables):
@@ -39,3 +37,7 @@ class Trainer(Step):
         )
         first = context.replica_id_in_sync_group * batch
         return pool(everyone)[first : first + batch]
+
+    def track(self, losses, batch_size):
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        return super().track({name: loss * replicas for name, loss in losses.items()}, batch_size)
