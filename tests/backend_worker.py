@@ -115,13 +115,15 @@ def devices(folder):
     count = int(os.environ["DEVICES"])
     with on_devices(count):
         model, (a, b) = make_model(), images()
-        model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
+        model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4))
+    before = model.generator_ab.get_weights()[0]
     history = model.fit(a, b, batch_size=4, shuffle=False, verbose=0).history
     losses = model.evaluate(a, b, batch_size=4, verbose=0, return_dict=True)
     np.savez(
         folder / f"{keras.backend.backend()}-{count}.npz",
         history=[history[name] for name in sorted(history)],
         evaluate=[losses[name] for name in sorted(losses)],
+        moved=np.abs(model.generator_ab.get_weights()[0] - before).max(),
         **state(model),
     )
 
