@@ -208,20 +208,6 @@ class CycleGAN(Trainer, keras.Model):
         )
         return checks.unpack_batch(data, channels_a, channels_b)
 
-    def track(self, losses, batch_size, measured=None):
-        """Add one step's losses, and what `measure` gave, to the epoch's means and return these."""
-        losses = {"loss": sum(losses.values()), **losses}
-        for name, value in losses.items():
-            self.loss_trackers[name].update_state(value, sample_weight=batch_size)
-        measured = measured or {}
-        for name, value in measured.items():
-            # Loss scaling leaves out a step whose gradients overflow: so does the mean.
-            finite = ops.isfinite(value)
-            self.loss_trackers[name].update_state(
-                ops.where(finite, value, 0.0), sample_weight=ops.cast(finite, "float32")
-            )
-        return {name: self.loss_trackers[name].result() for name in (*losses, *measured)}
-
     def measure(self, generator_gradients, discriminator_gradients):
         """What the log shows of one step's gradients; to be called before they are applied."""
         if not self.monitor_gradients:

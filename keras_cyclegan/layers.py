@@ -34,6 +34,8 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.padding = padding
 
     def call(self, images):
+        if not self.padding:
+            return images  # torch refuses to pad by nothing
         side = (self.padding, self.padding)
         return ops.pad(images, ((0, 0), side, side, (0, 0)), mode="reflect")
 

@@ -1,9 +1,11 @@
 """What `test_backends.py` runs on each backend, in a process of its own.
 
-`python backend_worker.py train FOLDER` trains, and writes what came of it; `python
-backend_worker.py load FOLDER...` goes on with what other backends wrote.
+`python backend_worker.py train FOLDER` trains, and writes what came of it; `load FOLDER...` opens
+what other backends wrote; `devices FOLDER` trains on as many virtual devices as DEVICES says.
 """
 
+import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -69,9 +71,9 @@ def state(model):
     return {name: keras.ops.convert_to_numpy(v) for name, v in variables.items()}
 
 
-def translate(model):
-    a, b = images()
-    return {"a_to_b": model.translate(a[:2]), "b_to_a": model.translate(b[:2], "b_to_a")}
+def translations(model):
+    both = zip((model.generator_ab, model.generator_ba), images(), strict=True)
+    return [keras.ops.convert_to_numpy(network(batch[:2])) for network, batch in both]
 
 
 def train(folder):
@@ -85,7 +87,7 @@ def train(folder):
         evaluate=[losses[name] for name in sorted(losses)],
         predict=model.predict(a[:2], verbose=0),
         cropped=model.translate(a[0, :13, :10]),
-        **translate(model),
+        translations=translations(model),
         **state(model),
     )
     model.save(folder / "model.keras")
@@ -102,14 +104,50 @@ def load(folder):
     backend = keras.backend.backend()
     np.savez(
         folder / f"loaded-by-{backend}.npz",
-        preset=preset.translate(images()[0][:2]),
+        preset=translations(preset),
         **{f"weights {name}": value for name, value in state(weights).items()},
-        **translate(model),
+        translations=translations(model),
         **state(model),
     )
+
+
+def devices(folder):
+    count = int(os.environ["DEVICES"])
+    with on_devices(count):
+        model, (a, b) = make_model(), images()
+        model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4))
+    before = model.generator_ab.get_weights()[0]
+    history = model.fit(a, b, batch_size=4, shuffle=False, verbose=0).history
+    losses = model.evaluate(a, b, batch_size=4, verbose=0, return_dict=True)
+    np.savez(
+        folder / f"{keras.backend.backend()}-{count}.npz",
+        history=[history[name] for name in sorted(history)],
+        evaluate=[losses[name] for name in sorted(losses)],
+        moved=np.abs(model.generator_ab.get_weights()[0] - before).max(),
+        **state(model),
+    )
+
+
+def on_devices(count):
+    """Where a model is to be made that trains on `count` devices; on JAX, XLA_FLAGS makes them."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        assert jax.device_count() == count
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * count
+    )
+    if count == 1:
+        return contextlib.nullcontext()
+    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope()
 
 
 if __name__ == "__main__":
     command, *folders = sys.argv[1:]
     for folder in folders:
-        {"train": train, "load": load}[command](Path(folder))
+        {"train": train, "load": load, "devices": devices}[command](Path(folder))

@@ -2,12 +2,18 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from step_inputs import draw_weights
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
+array = keras.ops.convert_to_numpy
+on_tensorflow = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow",
+    reason="looks into a step, or compiles, with TensorFlow",
+)
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 LOSSES = {
     "loss",
@@ -66,9 +72,9 @@ def fit(model, data=None, **kwargs):
 def state(model):
     return {
         **{f"{name} {i}": w for name in NETWORKS for i, w in enumerate(weights(model, name))},
-        **{f"optimizer {i}": v.numpy() for i, v in enumerate(model.optimizer.variables)},
+        **{f"optimizer {i}": array(v) for i, v in enumerate(model.optimizer.variables)},
         **{
-            f"{pool.name} {i}": v.numpy()
+            f"{pool.name} {i}": array(v)
             for pool in (model.pool_a, model.pool_b)
             for i, v in enumerate([*pool.weights, pool.seed_generator.state])
         },

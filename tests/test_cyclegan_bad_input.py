@@ -29,6 +29,7 @@ def untrained(monkeypatch):
     return untrained_model(monkeypatch)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -223,6 +224,7 @@ def each_kind_of_data(a, b):
     yield {"x": (pair for pair in [(a, b)]), "steps_per_epoch": 1}
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     ("value", "dtype", "message"),
     [

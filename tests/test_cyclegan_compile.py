@@ -114,6 +114,7 @@ def test_data_of_unknown_length_keeps_the_rate_and_says_so(untrained):
     assert rates == pytest.approx([1] * len(rates))
 
 
+@pytest.mark.backend
 def test_own_optimizers_keep_their_own_rates():
     model = compiled(
         generator_optimizer=keras.optimizers.Adam(1e-3),
@@ -124,6 +125,7 @@ def test_own_optimizers_keep_their_own_rates():
     assert float(model.optimizer.discriminator_optimizer.learning_rate) == pytest.approx(4e-3)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_each_policy_trains(policy):
     model = make_model(dtype=policy)

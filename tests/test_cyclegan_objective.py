@@ -8,10 +8,12 @@ from cyclegan_helpers import (
     IMAGES_A,
     IMAGES_B,
     NETWORKS,
+    array,
     assert_same_state,
     compiled,
     fit,
     make_model,
+    on_tensorflow,
     sgd,
     weights,
 )
@@ -19,6 +21,7 @@ from cyclegan_helpers import (
 from keras_cyclegan.losses import PerceptualLoss
 
 
+@on_tensorflow
 @pytest.mark.parametrize("term", ["cycle_a", "cycle_b"])
 def test_cycle_term_reaches_both_generators(term):
     model = compiled()
@@ -48,6 +51,7 @@ def test_perceptual_term_compares_images_with_their_round_trips():
     assert not any(variable is w for w in features.weights for variable in model.weights)
 
 
+@on_tensorflow
 def test_adversarial_and_identity_terms_reach_their_own_generator_only():
     model = compiled()
     own = {
@@ -66,33 +70,35 @@ def test_adversarial_and_identity_terms_reach_their_own_generator_only():
             assert reached == [name == owner] * len(kernels), (term, name)
 
 
+@pytest.mark.backend
 def test_generator_terms_are_those_of_the_networks_called_apart():
     """The identity and the translation share one call of a generator; the result can't change."""
     model = compiled(weight_a=2.0, weight_b=3.0)
     a, b = IMAGES_A[:2], IMAGES_B[:2]
     losses, fake_a, fake_b = model.generator_losses(a, b, training=True)
-    np.testing.assert_allclose(fake_b, model.generator_ab(a), atol=1e-6)
-    np.testing.assert_allclose(fake_a, model.generator_ba(b), atol=1e-6)
+    np.testing.assert_allclose(array(fake_b), array(model.generator_ab(a)), atol=1e-5)
+    np.testing.assert_allclose(array(fake_a), array(model.generator_ba(b)), atol=1e-5)
     expected = {
-        "adversarial_ab": np.mean((model.discriminator_b(fake_b).numpy() - 1) ** 2),
-        "adversarial_ba": np.mean((model.discriminator_a(fake_a).numpy() - 1) ** 2),
-        "cycle_a": 2 * 10 * np.mean(np.abs(model.generator_ba(fake_b).numpy() - a)),
-        "cycle_b": 3 * 10 * np.mean(np.abs(model.generator_ab(fake_a).numpy() - b)),
-        "identity_a": 2 * 5 * np.mean(np.abs(model.generator_ba(a).numpy() - a)),
-        "identity_b": 3 * 5 * np.mean(np.abs(model.generator_ab(b).numpy() - b)),
+        "adversarial_ab": np.mean((array(model.discriminator_b(fake_b)) - 1) ** 2),
+        "adversarial_ba": np.mean((array(model.discriminator_a(fake_a)) - 1) ** 2),
+        "cycle_a": 2 * 10 * np.mean(np.abs(array(model.generator_ba(fake_b)) - a)),
+        "cycle_b": 3 * 10 * np.mean(np.abs(array(model.generator_ab(fake_a)) - b)),
+        "identity_a": 2 * 5 * np.mean(np.abs(array(model.generator_ba(a)) - a)),
+        "identity_b": 3 * 5 * np.mean(np.abs(array(model.generator_ab(b)) - b)),
     }
     assert losses.keys() == expected.keys()
     for name, value in expected.items():
         assert float(losses[name]) == pytest.approx(value, rel=1e-5), name
 
 
+@pytest.mark.backend
 def test_discriminator_term_is_half_of_real_and_half_of_fake():
     model = compiled()
     a, b = IMAGES_A[:2], IMAGES_B[:2]
     losses = model.discriminator_losses(a, b, 0.5 * a, 0.5 * b)
     for name, real in (("discriminator_a", a), ("discriminator_b", b)):
         judge = getattr(model, name)
-        expected = np.mean((judge(real).numpy() - 1) ** 2) + np.mean(judge(0.5 * real).numpy() ** 2)
+        expected = np.mean((array(judge(real)) - 1) ** 2) + np.mean(array(judge(0.5 * real)) ** 2)
         assert float(losses[name]) == pytest.approx(expected / 2, rel=1e-5)
 
 
@@ -111,7 +117,7 @@ def test_discriminators_see_older_fakes_of_their_own_domain_through_the_pools():
     seen, made = watch_fakes(model), []
     for i in range(6):
         a, b = IMAGES_A[i : i + 1], IMAGES_B[i : i + 1]
-        made.append({"a": model.generator_ba(b).numpy(), "b": model.generator_ab(a).numpy()})
+        made.append({"a": array(model.generator_ba(b)), "b": array(model.generator_ab(a))})
         model.train_on_batch(a, b)
     for domain in ("a", "b"):
         ages = []
@@ -137,6 +143,7 @@ def watch_fakes(model):
     return seen
 
 
+@pytest.mark.backend
 def test_generator_update_leaves_the_discriminators_alone():
     frozen = keras.optimizers.SGD(0.0)
     model = compiled(generator_optimizer=keras.optimizers.SGD(0.01), discriminator_optimizer=frozen)

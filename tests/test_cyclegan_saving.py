@@ -33,6 +33,7 @@ def untrained(monkeypatch):
     return untrained_model(monkeypatch)
 
 
+@pytest.mark.backend
 def test_saved_and_reloaded_model_goes_on_as_if_it_had_never_stopped(tmp_path):
     data = pairs(4)
     model = compiled()
@@ -66,6 +67,7 @@ def test_weights_of_a_compiled_model_hold_all_of_its_state(tmp_path):
     assert_same_state(copy, model)
 
 
+@pytest.mark.backend
 def test_reloaded_model_is_compiled_as_it_was(tmp_path):
     model = make_model()
     model.compile(
@@ -120,6 +122,7 @@ def test_model_not_compiled_reloads(tmp_path):
             np.testing.assert_array_equal(new, old)
 
 
+@pytest.mark.backend
 def test_loss_scaling_survives_a_reload(tmp_path):
     model = compiled(make_model(dtype="mixed_float16"))
     fit(model, pairs(2))

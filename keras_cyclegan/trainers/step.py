@@ -10,7 +10,8 @@ class Step:
 
     - `differentiate(objective, variables)`, where `objective()` returns a scalar and whatever else
       it computed: returns the latter and the gradients of the scalar;
-    - `update(gradients, variables)`: one application of the optimizer.
+    - `update(gradients, variables)`: one application of the optimizer;
+    - `draw(pool, fakes)`, where a step sees only a part of the batch.
     """
 
     def train_step(self, data):
@@ -29,7 +30,7 @@ class Step:
         )
         # The fakes were made before any update, so one application of all gradients equals
         # "generators first, then discriminators".
-        fake_a, fake_b = self.pool_a(fake_a), self.pool_b(fake_b)
+        fake_a, fake_b = self.draw(self.pool_a, fake_a), self.draw(self.pool_b, fake_b)
         discriminator_losses, discriminator_gradients = self.differentiate(
             for_discriminators, self.discriminator_variables
         )
@@ -41,8 +42,25 @@ class Step:
         self.update_averages()
         return self.track(losses | discriminator_losses, ops.shape(real_a)[0], measured)
 
+    def draw(self, pool, fakes):
+        return pool(fakes)
+
     def test_step(self, data):
         real_a, real_b = self.unpack(data)
         losses, fake_a, fake_b = self.generator_losses(real_a, real_b, training=False)
         losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
         return self.track(losses, batch_size=ops.shape(real_a)[0])
+
+    def track(self, losses, batch_size, measured=None):
+        """Add one step's losses, and what `measure` gave, to the epoch's means and return these."""
+        losses = {"loss": sum(losses.values()), **losses}
+        for name, value in losses.items():
+            self.loss_trackers[name].update_state(value, sample_weight=batch_size)
+        measured = measured or {}
+        for name, value in measured.items():
+            # Loss scaling leaves out a step whose gradients overflow: so does the mean.
+            finite = ops.isfinite(value)
+            self.loss_trackers[name].update_state(
+                ops.where(finite, value, 0.0), sample_weight=ops.cast(finite, "float32")
+            )
+        return {name: self.loss_trackers[name].result() for name in (*losses, *measured)}

@@ -1,4 +1,4 @@
-"""Training on TensorFlow."""
+"""Training on TensorFlow, on one device or on the replicas of a `tf.distribute` strategy."""
 
 import tensorflow as tf
 
@@ -6,7 +6,11 @@ from keras_cyclegan.trainers.step import Step
 
 
 class Trainer(Step):
-    """Gradients by `tf.GradientTape`."""
+    """Gradients by `tf.GradientTape`.
+
+    Under a strategy each replica runs the step on its part of the batch. The optimizer sums the
+    replicas' gradients; for its sake `keras.losses.Loss` has divided the means by their number.
+    """
 
     def differentiate(self, objective, variables):
         with tf.GradientTape() as tape:
@@ -15,3 +19,26 @@ class Trainer(Step):
 
     def update(self, gradients, variables):
         self.optimizer.apply(gradients, variables)
+
+    def draw(self, pool, fakes):
+        """The pool is one history: every replica sends all replicas' images through its copy.
+
+        Copies stay equal, because they see the same images and make the same draws.
+        """
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync == 1:
+            return pool(fakes)
+        everyone = tf.ensure_shape(context.all_gather(fakes, axis=0), (None, *fakes.shape[1:]))
+        batch = tf.shape(fakes)[0]
+        tf.debugging.assert_equal(
+            batch * context.num_replicas_in_sync,
+            tf.shape(everyone)[0],
+            "The batch must divide by the number of replicas, which share it.",
+        )
+        first = context.replica_id_in_sync_group * batch
+        return pool(everyone)[first : first + batch]
+
+    def track(self, losses, batch_size, measured=None):
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        losses = {name: loss * replicas for name, loss in losses.items()}
+        return super().track(losses, batch_size, measured)

@@ -9,6 +9,15 @@ from keras_cyclegan.trainers.step import Step
 class Trainer(Step):
     """Gradients by `torch.autograd.grad`, which leaves no `.grad` behind on any variable."""
 
+    def make_train_function(self, force=False):
+        if self.jit_compile:
+            raise ValueError(
+                "On torch a step can't be compiled: torch.compile retraces Keras's layers until it "
+                "gives up. Compile the model with `jit_compile=False`, or train on the backends "
+                "jax or tensorflow; weights and `.keras` files are the same."
+            )
+        super().make_train_function(force)
+
     def differentiate(self, objective, variables):
         value, results = objective()
         gradients = torch.autograd.grad(
