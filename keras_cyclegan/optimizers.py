@@ -85,3 +85,32 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
 
     def load_own_variables(self, store):
         self.iterations.assign(store["iterations"])
+
+
+def gradient_measures(optimizer, generator_gradients, discriminator_gradients):
+    """Global norms of both lists of gradients before clipping and, if it moves, the loss scale.
+
+    Args:
+        optimizer: the one that will apply the gradients.
+        generator_gradients: list of tensors, scaled as `optimizer.scale_loss` scales.
+        discriminator_gradients: the same.
+
+    Returns:
+        float32 scalars by name; not finite in a step that loss scaling leaves out.
+    """
+    scale = ops.cast(optimizer.scale_loss(1.0), "float32")
+    measures = {
+        "gradient_norm_generators": _global_norm(generator_gradients) / scale,
+        "gradient_norm_discriminators": _global_norm(discriminator_gradients) / scale,
+    }
+    return {**measures, "loss_scale": scale} if has_loss_scale(optimizer) else measures
+
+
+def has_loss_scale(optimizer):
+    """Whether the loss is scaled by a factor that moves, as under the policy mixed_float16."""
+    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def _global_norm(gradients):
+    squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
+    return ops.sqrt(sum(squares))

@@ -69,8 +69,9 @@ def run_quickstart(folder, steps=1500):
 def error_table(model, images_a, images_b):
     """Mean absolute error against the same character in the other typeface, black to white = 1."""
     baseline = float(np.abs(images_a - images_b).mean()) / 2
-    forward = paired_error(model.generator_ab, images_a, images_b)
-    backward = paired_error(model.generator_ba, images_b, images_a)
+    generator_ab, generator_ba = model.generators()
+    forward = paired_error(generator_ab, images_a, images_b)
+    backward = paired_error(generator_ba, images_b, images_a)
     table = Table("", "Sans → Serif Bold Italic", "Serif Bold Italic → Sans")
     table.add_row("untranslated", f"{baseline:.4f}", f"{baseline:.4f}")
     table.add_row("translated", f"{forward:.4f}", f"{backward:.4f}")

@@ -10,7 +10,7 @@ from keras_cyclegan.optimizers import LinearDecay
 LEARNING_RATE = 2e-4
 
 
-def adam(learning_rate):
+def adam(learning_rate, clip_norm=None):
     """Adam with the authors' settings: betas 0.5 and 0.999, epsilon 1e-8 (Keras's default is 1e-7).
 
     Keras adds epsilon before the moment's bias is corrected, torch after: in the first step it acts
@@ -18,8 +18,11 @@ def adam(learning_rate):
 
     Args:
         learning_rate: float or `LearningRateSchedule`.
+        clip_norm: float. Largest norm of all gradients together; None, the authors': any.
     """
-    return keras.optimizers.Adam(learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8)
+    return keras.optimizers.Adam(
+        learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm
+    )
 
 
 def optimizer(given):

@@ -7,11 +7,13 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan import callbacks, data, recipe
-from keras_cyclegan.cyclegan import CycleGAN
+from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.losses import IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
 from keras_cyclegan.whole import whole_file
+
+GENERATORS, DISCRIMINATORS = NETWORKS[:2], NETWORKS[2:]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +35,16 @@ class TrainingOptions:
         learning_rate: float.
         decay_epochs: int. Last epochs, in which the rate falls to 0; None: half of all.
         dtype: policy of all networks.
+        clip_norm: float. Largest norm of the gradients of both generators together, and of both
+            discriminators; None: any.
+        ema: float. Momentum of the generators' running averages, which stand in for them in
+            samples, translations and presets; None: no averages.
+        init: preset to start from. Its networks replace those that the options describe, which
+            stay as they are for a network that it lacks.
         seed: int. Fixes weights, order, crops and draws.
-        checkpoint_minutes: float. Least time between two checkpoints.
+        checkpoint_minutes: float. Time after which a checkpoint is due.
+        checkpoint_steps: int. Steps after which one is due too; None: time alone counts.
+        keep_checkpoints: int. Newest checkpoints kept.
         on_error: `"raise"` or `"skip"` image files that can't be used.
     """
 
@@ -52,12 +62,17 @@ class TrainingOptions:
     learning_rate: float = 2e-4
     decay_epochs: int | None = None
     dtype: str = "float32"
+    clip_norm: float | None = None
+    ema: float | None = None
+    init: str | None = None
     seed: int = 0
     checkpoint_minutes: float = 2.0
+    checkpoint_steps: int | None = None
+    keep_checkpoints: int = 2
     on_error: str = "raise"
 
 
-def train_run(folder, options):
+def train_run(folder, options, adjust=False):
     """Train as `options` say, or go on with the run that `folder` holds.
 
     The folder explains itself: `config.json` (the options), `history.jsonl` (a line an epoch),
@@ -66,12 +81,15 @@ def train_run(folder, options):
     Args:
         folder: path; made where it doesn't exist.
         options: `TrainingOptions`.
+        adjust: bool. Whether a run that goes on may do so with another learning rate or another
+            clipping of gradients, after it diverged for example.
 
     Returns:
         The trained `CycleGAN`.
 
     Raises:
-        ValueError: the folder holds a run with other options.
+        ValueError: the folder holds a run with other options, or `init` contradicts them.
+        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `TrainingState.fit`.
     """
     folder = Path(folder)
     keras.utils.set_random_seed(options.seed)
@@ -83,14 +101,16 @@ def train_run(folder, options):
         steps_per_epoch=options.steps_per_epoch,
         on_error=options.on_error,
     )
-    record_options(folder, options)
     model = build_model(options)
+    record_options(folder, options, adjust)
     compile_model(model, options, train.steps_per_epoch)
     state = callbacks.TrainingState(
-        folder / "checkpoints", train, minutes=options.checkpoint_minutes
+        folder / "checkpoints",
+        train,
+        minutes=options.checkpoint_minutes,
+        steps=options.checkpoint_steps,
+        keep=options.keep_checkpoints,
     )
-    if state.step:
-        print(f"Going on with {folder} at step {state.step}.")
     samples = callbacks.SampleGrid(folder / "samples", train if validation is None else validation)
     state.fit(
         model,
@@ -103,31 +123,58 @@ def train_run(folder, options):
 
 
 def build_model(options):
-    """The four networks of a run."""
-    size, policy = options.image_size, options.dtype
-    shape = (size, size, 3)
-    generators = {
-        name: ResNetGenerator(
-            shape,
-            filters=options.filters,
-            num_blocks=options.blocks,
-            upsampling=options.upsampling,
-            dtype=policy,
-            name=name,
-        )
-        for name in ("generator_ab", "generator_ba")
-    }
-    discriminators = {
-        name: PatchDiscriminator(
-            shape,
-            filters=options.discriminator_filters,
-            num_layers=options.discriminator_layers,
-            dtype=policy,
-            name=name,
-        )
-        for name in ("discriminator_a", "discriminator_b")
-    }
-    return CycleGAN(**generators, **discriminators, image_shape=shape, dtype=policy)
+    """The four networks of a run: those of the preset `options.init`, the others made anew."""
+    shape = (options.image_size, options.image_size, 3)
+    networks = {}
+    if options.init is not None:
+        policy = {} if options.dtype == "float32" else {"dtype": options.dtype}
+        start = CycleGAN.from_preset(options.init, **policy)
+        networks = {name: getattr(start, name) for name in NETWORKS if getattr(start, name)}
+        check_init(options, networks)
+    for name in NETWORKS:
+        if name not in networks:
+            make = new_generator if name in GENERATORS else new_discriminator
+            networks[name] = make(shape, options, name)
+    return CycleGAN(**networks, image_shape=shape, dtype=options.dtype)
+
+
+def new_generator(shape, options, name):
+    return ResNetGenerator(
+        shape,
+        filters=options.filters,
+        num_blocks=options.blocks,
+        upsampling=options.upsampling,
+        dtype=options.dtype,
+        name=name,
+    )
+
+
+def new_discriminator(shape, options, name):
+    return PatchDiscriminator(
+        shape,
+        filters=options.discriminator_filters,
+        num_layers=options.discriminator_layers,
+        dtype=options.dtype,
+        name=name,
+    )
+
+
+def check_init(options, networks):
+    """Refuse options for networks that all come from the preset."""
+    for names, described_by in (
+        (GENERATORS, ("filters", "blocks", "upsampling")),
+        (DISCRIMINATORS, ("discriminator_filters", "discriminator_layers")),
+    ):
+        given = [
+            f"{option}={getattr(options, option)}"
+            for option in described_by
+            if getattr(options, option) != getattr(TrainingOptions, option)
+        ]
+        if given and set(names) <= set(networks):
+            raise ValueError(
+                f"The preset {options.init} brings its own {' and '.join(names)}, which "
+                f"{', '.join(given)} can't change. Leave these options out, or `init`."
+            )
 
 
 def compile_model(model, options, steps_per_epoch):
@@ -142,32 +189,43 @@ def compile_model(model, options, steps_per_epoch):
             constant_steps=max(0, epochs - decay_epochs) * steps_per_epoch,
             decay_steps=max(1, decay_epochs * steps_per_epoch),
         )
-        return recipe.adam(schedule)
+        return recipe.adam(schedule, options.clip_norm)
 
     weight = options.identity_weight
-    model.compile(adam(), adam(), identity_loss=IdentityLoss(weight=weight) if weight else None)
+    model.compile(
+        adam(),
+        adam(),
+        identity_loss=IdentityLoss(weight=weight) if weight else None,
+        ema_momentum=options.ema,
+        monitor_gradients=True,
+    )
 
 
-# What may be changed when a run goes on.
-CHANGEABLE = {"checkpoint_minutes", "on_error", "data"}
+# What may be changed when a run goes on, and what only if asked for: the results depend on it.
+CHANGEABLE = {"checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "on_error", "data"}
+ADJUSTABLE = {"learning_rate", "clip_norm"}
 
 
-def record_options(folder, options):
+def record_options(folder, options, adjust=False):
     """Write `config.json`, or compare it with what a run that goes on is asked for."""
     path = folder / "config.json"
     options = dataclasses.asdict(options)
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(options, indent=2) + "\n")
-        return
-    recorded = json.loads(path.read_text())
-    changed = [
-        f"{name} was {recorded.get(name)!r}, now {value!r}"
+    recorded = json.loads(path.read_text()) if path.exists() else {}
+    changed = {
+        name: f"{name} was {recorded.get(name)!r}, now {value!r}"
         for name, value in options.items()
-        if name not in CHANGEABLE and recorded.get(name) != value
-    ]
-    if changed:
+        if recorded and recorded.get(name) != value
+    }
+    allowed = CHANGEABLE | ADJUSTABLE if adjust else CHANGEABLE
+    refused = [text for name, text in changed.items() if name not in allowed]
+    if refused:
         raise ValueError(
-            f"{folder} holds a run with other options: {'; '.join(changed)}. Give the same options "
-            "to go on with it, or another --out to start a new run."
+            f"{folder} holds a run with other options: {'; '.join(refused)}. Give the same options "
+            "to go on with it, or another --out to start a new run. With --adjust, it goes on with "
+            f"another {' or '.join(sorted(ADJUSTABLE))}."
         )
+    if changed:
+        print(f"Changed: {'; '.join(changed.values())}.")
+    if changed or not recorded:
+        with whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps(options, indent=2) + "\n")

@@ -1,4 +1,6 @@
+import hashlib
 import importlib
+import threading
 
 import keras
 import numpy as np
@@ -6,6 +8,8 @@ import pytest
 
 from keras_cyclegan.metrics import InceptionFeatures, KernelInceptionDistance
 from keras_cyclegan.metrics import inception as fid
+from keras_cyclegan.metrics.state_dict import assign_state_dict
+from keras_cyclegan.presets.download import DownloadError
 
 torch = pytest.importorskip("torch", reason="parity with pytorch-fid is measured against torch")
 torch_inception = importlib.import_module("torch_inception")
@@ -26,7 +30,7 @@ def state(network):
 def model(state):
     """The Keras definition, of any image size, with the torch network's weights."""
     model = fid.fid_inception((None, None, 3))
-    fid.assign_state_dict(model, state)
+    assign_state_dict(model, state, "Inception")
     return model
 
 
@@ -81,20 +85,46 @@ def test_images_are_resized_like_pytorch_fid_whether_small_or_large():
 def test_state_dict_of_another_network_is_refused_by_key(model, state):
     without = {key: value for key, value in state.items() if key != "Mixed_5b.branch1x1.bn.bias"}
     with pytest.raises(ValueError, match=r"Mixed_5b\.branch1x1\.bn\.bias"):
-        fid.assign_state_dict(model, without)
+        assign_state_dict(model, without, "Inception")
+    added = {**state, "AuxLogits.conv0.conv.weight": np.zeros(1)}
     with pytest.raises(ValueError, match="AuxLogits"):
-        fid.assign_state_dict(model, {**state, "AuxLogits.conv0.conv.weight": np.zeros(1)})
+        assign_state_dict(model, added, "Inception")
+    other = {**state, "Conv2d_3b_1x1.bn.bias": np.zeros(3)}
     with pytest.raises(ValueError, match=r"Conv2d_3b_1x1\.bn\.bias \(3,\), expected \(80,\)"):
-        fid.assign_state_dict(model, {**state, "Conv2d_3b_1x1.bn.bias": np.zeros(3)})
+        assign_state_dict(model, other, "Inception")
 
 
-def test_a_download_that_is_not_the_published_file_is_deleted(tmp_path, monkeypatch):
-    path = tmp_path / "weights.pth"
-    path.write_bytes(b"a page that says 404")
-    monkeypatch.setattr(fid.keras.utils, "get_file", lambda *_, **__: str(path))
-    with pytest.raises(ValueError, match="SHA-256"):
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Stands in for GitHub, and an empty cache."""
+    presets_server = importlib.import_module("presets_server")
+    server = presets_server.Server(b"a page that says 404")
+    monkeypatch.setattr(fid, "WEIGHTS_URL", server.url)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_download_that_is_not_the_published_file_is_refused_and_not_kept(server, tmp_path):
+    with pytest.raises(DownloadError, match="SHA-256"):
         fid.download_fid_weights()
-    assert not path.exists()
+    assert not list(tmp_path.rglob("file.bin"))
+
+
+def test_the_published_file_is_downloaded_once(server, tmp_path, monkeypatch):
+    digest = hashlib.sha256(server.content).hexdigest()
+    monkeypatch.setattr(fid, "WEIGHTS_SHA256", digest[:8])
+    assert fid.download_fid_weights().read_bytes() == server.content
+    fid.download_fid_weights()
+    assert len(server.ranges) == 1
+
+
+def test_offline_the_error_says_what_to_download_and_where_to_put_it(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
+    with pytest.raises(DownloadError, match=f"{server.url} to it"):
+        fid.download_fid_weights()
 
 
 def test_default_extractor_is_fetched_on_first_use_and_named_in_the_score(model, monkeypatch):
@@ -117,7 +147,7 @@ def test_mixed_precision_does_not_change_the_features(model, state):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         mixed = fid.fid_inception((None, None, 3))
-        fid.assign_state_dict(mixed, state)
+        assign_state_dict(mixed, state, "Inception")
         images = np.random.default_rng(6).uniform(-1, 1, (1, 75, 75, 3)).astype("float32")
         features = mixed.predict_on_batch(images)
     finally:

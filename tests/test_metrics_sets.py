@@ -135,6 +135,24 @@ def test_frechet_distance_of_known_gaussians():
     assert value == pytest.approx(1 + 1 + 0 + 1 + 9 + 0.25)
 
 
+@pytest.mark.parametrize("counts", [(90, 70), (90, 9), (9, 90), (9, 12)])
+def test_frechet_distance_of_few_and_of_many_images_is_that_of_singular_values(features, counts):
+    from keras_cyclegan.metrics.frechet import frechet_distance
+
+    # One feature that never varies: then no number of images gives the covariance full rank.
+    for constant in (False, True):
+        sets = [x[:count].astype("float64") for x, count in zip(features, counts, strict=True)]
+        if constant:
+            sets[0][:, 3] = 0.0
+        (m1, c1), (m2, c2) = [(mean(x), covariance(x)) for x in sets]
+        (u1, s1, _), (u2, s2, _) = np.linalg.svd(c1), np.linalg.svd(c2)
+        product = (u1 * np.sqrt(s1)).T @ (u2 * np.sqrt(s2))
+        overlap = np.linalg.svd(product, compute_uv=False).sum()
+        expected = np.sum((m1 - m2) ** 2) + np.trace(c1) + np.trace(c2) - 2 * overlap
+        # The roots of eigenvalues that should be 0 are noise of 1e-8 in the expected number too.
+        assert frechet_distance(m1, c1, m2, c2) == pytest.approx(expected, rel=1e-6)
+
+
 def test_frechet_distance_with_fewer_images_than_features_warns_and_names_kid():
     random = np.random.default_rng(2)
     real = random.normal(size=(9, 16))

@@ -185,6 +185,12 @@ def _rename(state, old, new):
         (lambda s: s.update({"model.1.weight": torch.ones(4)}), r"model\.1\.weight has shape"),
         (lambda s: _rename(s, "model.2.weight", "model.3.weight"), r"model\.3\.weight is unknown"),
         (lambda s: s.clear() or s.update(a=torch.ones(1)), "belong to no network.* a"),
+        (lambda s: s["model.4.bias"].fill_(np.nan), r"model\.4\.bias holds NaN"),
+        (lambda s: s.update({"model.4.bias": torch.ones(8).int()}), r"model\.4\.bias has dtype i"),
+        (
+            lambda s: s.update({"module.model.4.bias": torch.zeros(8)}),
+            r"module\.model\.4\.bias is unknown",
+        ),
     ],
 )
 def test_missing_unknown_and_misshapen_tensors_are_named(save_zip, edit, said, monkeypatch):
@@ -195,6 +201,24 @@ def test_missing_unknown_and_misshapen_tensors_are_named(save_zip, edit, said, m
     with pytest.raises(ValueError, match=said) as error:
         convert_checkpoints(path)
     assert "broken.pth" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        ({"model.1.weight": (2**20, 3, 7, 7), "model.17.weight": (3, 3, 7, 7)}, "are allowed"),
+        (
+            {"model.1.weight": (1, 3, 7, 7), "model.999999999.conv_block.1.weight": (1,)},
+            "999999999",
+        ),
+        ({"model.0.weight": (1, 3, 4, 4), "model.3000000002.weight": (1, 1, 4, 4)}, "3000000002"),
+    ],
+    ids=["wide", "deep generator", "deep discriminator"],
+)
+def test_a_small_file_that_would_make_a_giant_is_refused(save_zip, tensors, said):
+    state = {name: torch.ones(1).expand(shape) for name, shape in tensors.items()}
+    with pytest.raises(ValueError, match=said):
+        convert_checkpoints(save_zip(state))
 
 
 def test_a_discriminator_in_place_of_a_generator_is_refused(save_zip):

@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import json
@@ -131,6 +132,35 @@ def test_links_in_a_zip_are_refused(tmp_path):
         archive.writestr(member, "/etc/passwd")
     with pytest.raises(ValueError, match="no plain file"):
         load_archive(buffer.getvalue(), tmp_path)
+
+
+def test_unusual_compression_of_a_zip_is_refused(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ValueError, match="no plain file"):
+        load_archive(buffer.getvalue(), tmp_path)
+
+
+def test_a_sparse_member_of_a_tar_is_refused(tmp_path):
+    header = bytearray(tarred({"config.json": b""}, mode="w", kind=tarfile.GNUTYPE_SPARSE))
+    with pytest.raises(ValueError, match=r"no plain file"):
+        load_archive(bytes(header), tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_a_header_of_a_tar_that_would_fill_the_memory_is_refused(tmp_path, kind):
+    member = tarfile.TarInfo("config.json")
+    member.type, member.size = kind, 2**24
+    content = gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(2**24) + bytes(1024))
+    with pytest.raises(ValueError, match="a header of it has 16777216 bytes"):
+        load_archive(content, tmp_path)
+
+
+def test_endless_folders_in_a_tar_are_refused(tmp_path):
+    names = {f"folder{i}": b"" for i in range(99)}
+    with pytest.raises(ValueError, match="more members"):
+        load_archive(tarred(names, kind=tarfile.DIRTYPE), tmp_path)
 
 
 def test_an_archive_that_expands_beyond_its_declared_size_is_refused(tmp_path):

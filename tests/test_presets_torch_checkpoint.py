@@ -1,4 +1,5 @@
 import collections
+import io
 import os
 import pickle
 import zipfile
@@ -141,23 +142,41 @@ class _Tensor:
         return torch._utils._rebuild_tensor_v2, self.arguments
 
 
-def write_zip(path, content, raw, compression=zipfile.ZIP_STORED):
+class Pickler(pickle.Pickler):
+    def persistent_id(self, item):
+        return item.identity if isinstance(item, _Storage) else None
+
+
+def pickled(content):
+    buffer = io.BytesIO()
+    Pickler(buffer, 2).dump(content)
+    return buffer.getvalue()
+
+
+def write_zip(path, content, raw, compression=zipfile.ZIP_STORED, **more):
     """A zip checkpoint with the pickle and the storage bytes that a forger wants."""
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, item):
-            return item.identity if isinstance(item, _Storage) else None
-
     with zipfile.ZipFile(path, "w", compression) as archive:
-        with archive.open("x/data.pkl", "w") as file:
-            Pickler(file, 2).dump(content)
+        archive.writestr("x/data.pkl", content if isinstance(content, bytes) else pickled(content))
         archive.writestr("x/data/0", raw)
+        for name, value in more.items():
+            archive.writestr(f"x/{name}", value)
     return path
 
 
-def forged(shape, strides, offset=0, count=4):
-    storage = _Storage("storage", torch.FloatStorage, "0", "cpu", count)
-    return {"x": _Tensor(storage, offset, shape, strides, False, collections.OrderedDict())}
+def write_stream(path, content, raw, little_endian=True):
+    """The same as torch's legacy stream, of a machine of either byte order."""
+    system = {"protocol_version": 1001, "little_endian": little_endian, "type_sizes": {}}
+    count = (len(raw) // 4).to_bytes(8, "little" if little_endian else "big")
+    parts = [pickled(part) for part in (0x1950A86A20F9469CFC6C, 1001, system, content, ["0"])]
+    path.write_bytes(b"".join(parts) + count + raw)
+    return path
+
+
+def forged(shape, strides, offset=0, count=4, view=(), more=()):
+    storage = _Storage("storage", torch.FloatStorage, "0", "cpu", count, *view)
+    hooks = collections.OrderedDict()
+    strides = tuple(list(strides))  # torch never uses a tuple twice
+    return {"x": _Tensor(storage, offset, shape, strides, False, hooks, *more)}
 
 
 def test_forged_checkpoints_read_no_foreign_memory(tmp_path):
@@ -174,6 +193,9 @@ def test_forged_checkpoints_read_no_foreign_memory(tmp_path):
         forged((2,), (1, 1)),
         forged((2,), (1,), count=400),
         forged((2,), (1,), count=-1),
+        forged((True,), (1,)),
+        forged([1], [1]),
+        forged((2,), (1,), more=({"neg": True},)),
     ):
         with pytest.raises(ValueError, match=r"x\.pth"):
             read_state_dict(write_zip(path, content, raw))
@@ -183,4 +205,74 @@ def test_compressed_archives_are_refused(tmp_path):
     content, raw = forged((4,), (1,)), bytes(16)
     path = write_zip(tmp_path / "x.pth", content, raw, zipfile.ZIP_DEFLATED)
     with pytest.raises(ValueError, match="compressed"):
+        read_state_dict(path)
+
+
+def test_checkpoints_of_machines_of_the_other_byte_order(tmp_path):
+    path, raw = tmp_path / "x.pth", np.arange(4, dtype=">f4").tobytes()
+    for written in (
+        write_zip(path, forged((4,), (1,)), raw, byteorder="big"),
+        write_stream(tmp_path / "y.pth", forged((4,), (1,)), raw, little_endian=False),
+    ):
+        np.testing.assert_array_equal(read_state_dict(written)["x"], range(4))
+
+
+def test_views_of_storages_as_old_torch_wrote_them(tmp_path):
+    path, raw = tmp_path / "x.pth", np.arange(4, dtype="f4").tobytes()
+    content = forged((2,), (1,), view=[("view", 1, 3)])
+    np.testing.assert_array_equal(read_state_dict(write_stream(path, content, raw))["x"], [1, 2])
+    for view in [("view", -2, 2), ("view", 2, 3), ("view", 0, 1), ("view", 1)]:
+        with pytest.raises(ValueError, match=r"x\.pth"):
+            read_state_dict(write_stream(path, forged((2,), (1,), view=[view]), raw))
+
+
+def test_pickles_of_python_2(tmp_path):
+    """Names are byte strings there, and an ordered dictionary is made of a list of pairs."""
+    tensor = pickled(forged((4,), (1,))["x"]).removeprefix(b"\x80\x02").removesuffix(b".")
+    content = b"\x80\x02ccollections\nOrderedDict\n]]" + b"(U\x01x" + tensor + b"ea\x85R."
+    path = write_zip(tmp_path / "x.pth", content, np.arange(4, dtype="f4").tobytes())
+    np.testing.assert_array_equal(read_state_dict(path)["x"], range(4))
+
+
+STORAGE = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\4tQ"
+REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
+SET_ARRAY = b"}X\5\0\0\0arrayX\4\0\0\0aaaasb"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02}X\1\0\0\0x" + REBUILD + b"(" + STORAGE + SET_ARRAY + b"K\0)K\0\x85ttRs.",
+        b"\x80\x02" + REBUILD + SET_ARRAY + b".",
+        b"\x80\x02" + REBUILD + b"N}X\x09\0\0\0_functionK\1s\x86b.",
+        b"\x80\x02}X\1\0\0\0x" + REBUILD + b"(K\1K\0)K\0\x85tRs.",
+        b"\x80\x02(K\1tQ.",
+        b"\x80\x02ccollections\nOrderedDict\n)\x81.",
+        b"\x80\x04\x8c\x0bcollections\x8c\x14OrderedDict.__init__\x93.",
+        b"\x80\x02(K\1iposix\nsystem\n.",
+        b"\x82\x01.",
+    ],
+    ids=[
+        *("storage changed", "function changed", "function's slot changed", "no storage"),
+        *("short storage", "NEWOBJ", "attribute of a class", "INST", "EXT1"),
+    ],
+)
+def test_no_opcode_gets_hold_of_more_than_tensors(tmp_path, content):
+    with pytest.raises(ValueError, match=r"x\.pth"):
+        read_state_dict(write_zip(tmp_path / "x.pth", content, bytes(16)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x02K\x01r\xff\xff\xff\x0f.",
+        b"K\x01p268435455\n.",
+        b"\x80\x02}K\x01\x85" + b"2\x86" * 20 + b"K\x01s.",
+        b"\x80\x02}K\x01\x85" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(20)) + b"K\x01s.",
+    ],
+    ids=["far memo", "far memo in text", "doubled tuples", "tuples of the memo"],
+)
+def test_pickles_that_cost_memory_or_time_are_refused_unread(tmp_path, content):
+    path = write_zip(tmp_path / "x.pth", content, bytes(16))
+    with pytest.raises(ValueError, match=r"puts one at|a tuple twice"):
         read_state_dict(path)

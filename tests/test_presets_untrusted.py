@@ -28,18 +28,22 @@ def folder(saved, tmp_path):
     return copy
 
 
-def replace_generator(folder, network):
+def change_config(folder, edit):
     path = folder / "config.json"
     config = json.loads(path.read_text())
-    config["config"]["generator_ab"] = network
+    edit(config["config"])
     path.write_text(json.dumps(config))
 
 
-def sequential(layer):
+def replace_generator(folder, network):
+    change_config(folder, lambda config: config.update(generator_ab=network))
+
+
+def sequential(*layers):
     return {
         "module": "keras",
         "class_name": "Sequential",
-        "config": {"name": "network", "layers": [layer]},
+        "config": {"name": "network", "layers": list(layers)},
         "registered_name": None,
     }
 
@@ -119,6 +123,62 @@ def test_no_file_may_be_a_link_out_of_the_folder(folder, tmp_path, name):
         CycleGAN.from_preset(folder)
 
 
+IMAGES = layer("InputLayer", batch_shape=[None, None, None, 3])
+
+
+def generator_config(**changes):
+    def edit(config):
+        config["generator_ab"]["config"].update(changes)
+
+    return edit
+
+
+def put_generator(network):
+    return lambda config: config.update(generator_ab=network)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (generator_config(filters=10**6), "allowed"),
+        (generator_config(num_blocks=10**9), "num_blocks=1000000000"),
+        (put_generator(sequential(IMAGES, layer("Dense", units=2**30))), "allowed"),
+    ],
+    ids=["width", "depth", "Keras's layers"],
+)
+def test_a_config_that_would_fill_the_memory_is_refused(folder, edit, said):
+    change_config(folder, edit)
+    with pytest.raises(ValueError, match=said) as error:
+        CycleGAN.from_preset(folder, load_weights=False)
+    assert "config.json" in str(error.value)
+
+
+def test_weights_are_compared_before_a_network_takes_its_memory(folder, monkeypatch):
+    change_config(folder, generator_config(filters=1000))
+    made = []
+    initializer = keras.initializers.RandomNormal
+    monkeypatch.setattr(initializer, "__call__", lambda self, shape, **_: made.append(shape))
+    with pytest.raises(ValueError, match=r"conv\.bias has shape \(8,\), expected \(4000,\)"):
+        CycleGAN.from_preset(folder)
+    assert made == []
+
+
+@pytest.mark.parametrize(
+    "network",
+    [None, "paper", [], layer("Conv2D", filters=3, kernel_size=1)],
+    ids=["null", "text", "list", "layer"],
+)
+def test_a_generator_that_is_no_model_is_refused(folder, network):
+    change_config(folder, put_generator(network))
+    with pytest.raises(ValueError, match="generator_ab must be a model"):
+        CycleGAN.from_preset(folder, load_weights=False)
+
+
+def test_a_stranger_does_not_choose_the_dtype(folder):
+    change_config(folder, generator_config(dtype="float16"))
+    assert CycleGAN.from_preset(folder).generator_ab.get_layer("stem_conv").dtype == "float32"
+
+
 def change(folder, edit):
     with h5py.File(folder / "model.weights.h5", "r+") as file:
         edit(file)
@@ -137,6 +197,21 @@ def set_integers(file):
     shape = file[KERNEL].shape
     del file[KERNEL]
     file[KERNEL] = np.zeros(shape, "int32")
+
+
+def set_doubles(file):
+    shape = file[KERNEL].shape
+    del file[KERNEL]
+    file[KERNEL] = np.full(shape, 1e300)
+
+
+def set_chunks(file):
+    shape = file[KERNEL].shape
+    del file[KERNEL]
+    chunks = (*shape[:3], 2**16)
+    file.create_dataset(
+        KERNEL, shape, "float32", chunks=chunks, maxshape=(*shape[:3], None), compression="gzip"
+    )
 
 
 def set_external_link(file):
@@ -176,8 +251,10 @@ def set_group(file):
         (lambda file: file.create_dataset("more", data=[1.0]), "more is unknown"),
         (set_nan, "holds NaN"),
         (set_shape, r"has shape \(7, 7, 3, 5\), expected \(7, 7, 3, 2\)"),
-        (set_integers, "no tensor of floats"),
-        (set_group, "no tensor of floats"),
+        (set_integers, "no tensor of float32 or float16"),
+        (set_doubles, "no tensor of float32 or float16"),
+        (set_group, "no tensor of float32 or float16"),
+        (set_chunks, "is stored in chunks"),
         (set_external_link, "is a link"),
         (set_soft_link, "is a link"),
         (set_external_storage, "outside of the file"),
@@ -189,6 +266,25 @@ def test_bad_tensor_is_named(folder, edit, said):
     with pytest.raises(ValueError, match=said) as error:
         CycleGAN.from_preset(folder)
     assert KERNEL in str(error.value) or "more" in str(error.value)
+
+
+def test_weights_too_large_for_the_dtype_asked_for_are_named(folder):
+    def set_large(file):
+        file[KERNEL][0, 0, 0, 0] = 1e5
+
+    change(folder, set_large)
+    CycleGAN.from_preset(folder)
+    with pytest.raises(ValueError, match="too large for float16") as error:
+        CycleGAN.from_preset(folder, dtype="float16")
+    assert KERNEL in str(error.value)
+
+
+def test_a_dangling_link_is_no_missing_file(folder):
+    path = folder / "discriminators.weights.h5"
+    path.unlink()
+    path.symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError, match=r"discriminators\.weights\.h5"):
+        CycleGAN.from_preset(folder)
 
 
 def test_truncated_weights_are_named(folder):

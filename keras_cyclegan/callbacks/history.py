@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from pathlib import Path
 
 import keras
@@ -12,7 +13,8 @@ from keras_cyclegan.whole import whole_file
 class HistoryFile(keras.callbacks.Callback):
     """Appends one JSON line an epoch: the epoch, its logs, the steps so far, the seconds it took.
 
-    An epoch that is trained again after an interruption replaces its line.
+    An epoch that is trained again after an interruption replaces its line. If the disk is full,
+    that is a warning, and the line is written with the next.
 
     Args:
         path: file to write, `history.jsonl` for example.
@@ -21,6 +23,7 @@ class HistoryFile(keras.callbacks.Callback):
     def __init__(self, path):
         super().__init__()
         self.path = Path(path)
+        self.unwritten = []
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
@@ -32,10 +35,17 @@ class HistoryFile(keras.callbacks.Callback):
             "seconds": round(time.perf_counter() - self.began, 3),
             **{name: float(value) for name, value in (logs or {}).items()},
         }
-        earlier = [row for row in read_history(self.path) if row["epoch"] <= epoch]
-        text = "".join(json.dumps(row) + "\n" for row in [*earlier, line])
-        with whole_file(self.path) as unfinished:
-            unfinished.write_text(text)
+        self.unwritten.append(line)
+        first = self.unwritten[0]["epoch"]
+        earlier = [row for row in read_history(self.path) if row["epoch"] < first]
+        text = "".join(json.dumps(row) + "\n" for row in [*earlier, *self.unwritten])
+        try:
+            with whole_file(self.path) as unfinished:
+                unfinished.write_text(text)
+        except OSError as error:
+            warnings.warn(f"{self.path} could not be written: {error}", stacklevel=2)
+        else:
+            self.unwritten = []
 
 
 def read_history(path):

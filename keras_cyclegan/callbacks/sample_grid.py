@@ -1,5 +1,6 @@
 """Fixed images, translated again and again, so that progress can be seen."""
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -12,7 +13,8 @@ from keras_cyclegan.whole import whole_file
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    A row for each image of domain A and then of domain B: real, translated, reconstructed.
+    A row for each image of domain A and then of domain B: real, translated, reconstructed. If the
+    disk is full, that is a warning.
 
     Args:
         folder: where `epoch-0001.png`, … are written.
@@ -32,10 +34,12 @@ class SampleGrid(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            save_png(
-                sample_grid(self.model, self.images_a, self.images_b),
-                self.folder / f"epoch-{epoch + 1:04d}.png",
-            )
+            path = self.folder / f"epoch-{epoch + 1:04d}.png"
+            grid = sample_grid(self.model, self.images_a, self.images_b)
+            try:
+                save_png(grid, path)
+            except OSError as error:
+                warnings.warn(f"{path} could not be written: {error}", stacklevel=2)
 
 
 def first_images(dataset, count):
@@ -57,11 +61,12 @@ def sample_grid(model, images_a, images_b):
         model: `CycleGAN`.
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
     """
+    generator_ab, generator_ba = model.generators()
     translate = keras.ops.convert_to_numpy
-    fake_b = translate(model.generator_ab(images_a, training=False))
-    fake_a = translate(model.generator_ba(images_b, training=False))
-    cycle_a = translate(model.generator_ba(fake_b, training=False))
-    cycle_b = translate(model.generator_ab(fake_a, training=False))
+    fake_b = translate(generator_ab(images_a, training=False))
+    fake_a = translate(generator_ba(images_b, training=False))
+    cycle_a = translate(generator_ba(fake_b, training=False))
+    cycle_b = translate(generator_ab(fake_a, training=False))
     columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
     return np.concatenate([_column(images, gap=2) for images in columns], axis=1)
 

@@ -1,27 +1,41 @@
 """Checkpoints from which a killed run goes on as if it had never stopped."""
 
 import re
+import sys
 import time
 import warnings
 from pathlib import Path
 
-import h5py
 import keras
 
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.callbacks.checkpoint import (
+    DamagedCheckpointError,
+    read_checkpoint,
+    restore_metrics,
+    write_checkpoint,
+)
+from keras_cyclegan.callbacks.divergence import check_losses
+from keras_cyclegan.callbacks.interruption import Interruption
 
 
 class TrainingState(keras.callbacks.Callback):
     """Saves all that a run is made of, and restores it when the run is started again.
 
-    A checkpoint holds the weights, both optimizers, the image pools with their random generators
-    and the epoch's means; its name says the step. It is written beside its place and then renamed,
-    so that a file under its name is whole. The data goes on at that step with `dataset.seek`.
+    A checkpoint holds the weights, both optimizers, the image pools, the state of every random
+    generator and the epoch's means; its name says the step. A file under its name is whole, and
+    one that was damaged later is passed over. The data goes on at that step with `dataset.seek`.
+
+    - SIGTERM and Ctrl-C end the run after the current step, with a last checkpoint; a second
+      Ctrl-C ends it at once.
+    - A NaN or infinite loss ends it with a `DivergenceError`, and the last good checkpoint stays.
+    - A full disk is a warning as long as the run goes on: the next checkpoint is tried when it is
+      due, and the earlier ones stay.
 
     Args:
         folder: where the checkpoints are.
         dataset: what `fit` is given: `keras_cyclegan.data.unpaired_dataset` or `load`'s first.
-        minutes: float. Least time between two checkpoints; the end of training writes one too.
+        minutes: float. A checkpoint is due when that much time has passed since the last.
+        steps: int. One is also due when so many steps have been made. None: time alone counts.
         keep: int. Newest checkpoints kept.
 
     Example:
@@ -32,15 +46,22 @@ class TrainingState(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, folder, dataset, minutes=5.0, keep=2):
+    def __init__(self, folder, dataset, minutes=5.0, steps=None, keep=2):
         super().__init__()
-        if keep < 1:
-            raise ValueError(f"`keep` must be at least 1. Received keep={keep}.")
+        for name, value in (("keep", keep), ("steps", steps)):
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received {name}={value}.")
         self.folder = Path(folder)
         self.dataset = dataset
         self.minutes = minutes
+        self.steps = steps
         self.keep = keep
-        self.step = self.checkpoints()[-1][0] if self.checkpoints() else 0
+        self.step = 0
+        self.saved_step = 0
+        self.means = None
+        self.failure = None
+        self.is_partial = False
+        self.interruption = Interruption()
 
     def fit(self, model, epochs, callbacks=(), **kwargs):
         """`model.fit` on the dataset, from where the newest checkpoint stands.
@@ -50,89 +71,145 @@ class TrainingState(keras.callbacks.Callback):
             epochs: int. Epochs of the whole run.
             callbacks: further callbacks.
             **kwargs: further arguments of `fit`.
-        """
 
+        Raises:
+            DivergenceError: a loss is NaN or infinite.
+            OSError: the last checkpoint could not be written.
+            KeyboardInterrupt: after Ctrl-C.
+            SystemExit: with status 143, after SIGTERM.
+        """
         self.set_model(model)
-        self.restored = self.restore()
+        if path := self.restore():
+            print(f"Going on at step {self.step}, from {path}.")
+        length = self.dataset.steps_per_epoch
 
         def fit(callbacks, **more):
-            epoch = self.step // self.dataset.steps_per_epoch
+            # Last, so that a checkpoint at the end of an epoch comes after the epoch's other files.
             model.fit(
                 self.dataset,
                 epochs=epochs,
-                initial_epoch=epoch,
-                callbacks=[self, *callbacks],
+                initial_epoch=self.step // length,
+                callbacks=[*callbacks, self],
                 **more,
                 **kwargs,
             )
 
-        done = self.step % self.dataset.steps_per_epoch
-        if done:
-            # The rest of an epoch. Keras takes all epochs of a `fit` to be of one length, and where
-            # the data ends early TensorFlow has already run what of a step needs no data.
-            stop = keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
-            )
-            fit([*callbacks, stop], steps_per_epoch=self.dataset.steps_per_epoch - done)
-        fit(callbacks)
+        with self.interruption:
+            if done := self.step % length:
+                # The rest of an epoch. Keras takes all epochs of a `fit` to be of one length, and
+                # where the data ends early TensorFlow has already run what of a step needs no data.
+                stop = keras.callbacks.LambdaCallback(
+                    on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
+                )
+                self.is_partial = True
+                fit([*callbacks, stop], steps_per_epoch=length - done)
+                self.is_partial = False
+            fit(callbacks)
+        if self.interruption.signal:
+            self._leave()
+
+    # --- checkpoints ---------------------------------------------------------------------------
 
     def checkpoints(self):
         """`(step, path)` of every checkpoint, the oldest first."""
-        paths = ((re.fullmatch(r"step-(\d+)\.weights\.h5", p.name), p) for p in self._files())
+        files = self.folder.iterdir() if self.folder.is_dir() else ()
+        paths = ((re.fullmatch(r"step-(\d+)\.npz", path.name), path) for path in files)
         return sorted((int(match[1]), path) for match, path in paths if match)
 
-    def _files(self):
-        return self.folder.iterdir() if self.folder.is_dir() else ()
+    def restore(self):
+        """Load the newest checkpoint that is whole; return its path, or None where there is none.
+
+        Raises:
+            DamagedCheckpointError: there are checkpoints, and none of them is whole.
+        """
+        checkpoints = self.checkpoints()
+        for step, path in reversed(checkpoints):
+            try:
+                self.means = read_checkpoint(path, self.model)
+            except DamagedCheckpointError as error:
+                warnings.warn(f"{error}. Trying the one before.", stacklevel=2)
+                continue
+            self.step = self.saved_step = step
+            return path
+        if checkpoints:
+            raise DamagedCheckpointError(
+                f"None of the {len(checkpoints)} checkpoints in {self.folder} is whole. Remove "
+                "them to begin anew."
+            )
+        return None
+
+    def save(self):
+        """Write a checkpoint now; if the disk is full, that is a warning."""
+        self.saved_at, self.saved_step = time.monotonic(), self.step
+        try:
+            path = self.folder / f"step-{self.step:09d}.npz"
+            write_checkpoint(path, self.model, self.step, self._newest)
+        except OSError as error:
+            self.failure = error
+            warnings.warn(
+                f"The checkpoint of step {self.step} could not be written ({error}). Training "
+                f"goes on; the last good checkpoint is {self._newest()}.",
+                stacklevel=2,
+            )
+            return
+        self.failure = None
+        # Those of later steps are damaged: the run would have gone on from them.
+        kept = [path for step, path in self.checkpoints() if step <= self.step][-self.keep :]
+        for _, path in self.checkpoints():
+            if path not in kept:
+                path.unlink()
+
+    def _newest(self):
+        paths = [path for step, path in self.checkpoints() if step <= self.step]
+        return paths[-1] if paths else None
+
+    # --- the run -------------------------------------------------------------------------------
 
     def on_train_begin(self, logs=None):
         for path in self.folder.glob(".unfinished-*"):
             path.unlink()  # of a run that was killed while it saved
         self.saved_at = time.monotonic()
-
-    def restore(self):
-        """Load the newest checkpoint that is whole; return its path, or None."""
-        for step, path in reversed(self.checkpoints()):
-            try:
-                self.model.load_weights(path)
-            except (OSError, KeyError, ValueError) as error:
-                if step == self.checkpoints()[0][0]:
-                    raise
-                warnings.warn(
-                    f"Checkpoint {path} can't be read ({error}). Trying the one before.",
-                    stacklevel=2,
-                )
-                continue
-            self.step = step
-            return path
-        return None
+        self.stride = self.model.steps_per_execution
 
     def on_epoch_begin(self, epoch, logs=None):
         self.dataset.seek(self.step)
-        if self.restored and self.step % self.dataset.steps_per_epoch:
-            # Keras has just reset the epoch's means.
-            with h5py.File(self.restored) as file:
-                for variable, value in zip(self._means(), file["means"], strict=True):
-                    variable.assign(value)
-        self.restored = None
+        length = self.dataset.steps_per_epoch
+        self.epoch_end = (self.step // length + 1) * length
+        if self.means and self.step % length:
+            restore_metrics(self.model, self.means)  # Keras has just reset them
+        self.means = None
 
     def on_train_batch_end(self, batch, logs=None):
-        self.step += self.model.steps_per_execution
-        if time.monotonic() - self.saved_at >= self.minutes * 60:
-            self.save()
+        first = self.step + 1
+        self.step = min(self.step + self.stride, self.epoch_end)
+        check_losses(logs, "step", first, self.step, self._newest)
+        # The epoch's last step waits for what the end of the epoch writes.
+        if self.step < self.epoch_end:
+            self._save_if_due()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._save_if_due()
 
     def on_train_end(self, logs=None):
-        self.save()
+        if self.is_partial:
+            return  # the other epochs follow
+        if self.saved_step < self.step or self.failure:
+            self.save()
+        if self.failure:
+            raise self.failure
 
-    def save(self):
-        """Write a checkpoint now."""
-        path = self.folder / f"step-{self.step:09d}.weights.h5"
-        with whole_file(path) as unfinished:
-            self.model.save_weights(unfinished, overwrite=True)
-            with h5py.File(unfinished, "r+") as file:  # Keras leaves metrics out
-                file["means"] = [keras.ops.convert_to_numpy(mean) for mean in self._means()]
-        for _, old in self.checkpoints()[: -self.keep]:
-            old.unlink()
-        self.saved_at = time.monotonic()
+    def _save_if_due(self):
+        if self.interruption.signal:
+            self.save()
+            self._leave()
+        minutes = (time.monotonic() - self.saved_at) / 60
+        if minutes >= self.minutes or (self.steps and self.step - self.saved_step >= self.steps):
+            self.save()
 
-    def _means(self):
-        return [variable for metric in self.model.metrics for variable in metric.variables]
+    def _leave(self):
+        print(
+            f"Stopped by {self.interruption.signal.name} at step {self.step}. Started again, the "
+            f"run goes on from {self._newest()}.",
+            file=sys.stderr,
+        )
+        self.interruption.leave()

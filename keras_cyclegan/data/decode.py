@@ -2,7 +2,7 @@
 
 import numpy as np
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
 
 
 def decode_image(source, channels=3):

@@ -66,6 +66,30 @@ def folder_splits(source, validation_split=0.0):
     return tuple(_split(folder, _files(folder)) for folder in (train_a, train_b, *tests))
 
 
+def folder_pair(source, name):
+    """Finds the images of one split of both domains.
+
+    Args:
+        source: a folder with `{name}A` and `{name}B`.
+        name: `"test"` or `"train"`.
+
+    Returns:
+        Two `Split`s, A and B.
+
+    Raises:
+        FileNotFoundError: one of them is missing.
+        ValueError: one of them is empty.
+    """
+    folders = [pathlib.Path(source) / f"{name}{domain}" for domain in "AB"]
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing:
+        raise FileNotFoundError(
+            f"Scores are measured on {folders[0]} and {folders[1]}. There is no folder "
+            f"{' and no '.join(missing)}."
+        )
+    return tuple(_split(folder, _files(folder)) for folder in folders)
+
+
 def _files(folder):
     if not folder.is_dir():
         raise FileNotFoundError(f"Expected a folder of images. Received: {folder}.")

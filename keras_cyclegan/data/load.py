@@ -124,7 +124,7 @@ def load(
             home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
             folder = cache_folder or os.path.join(home, "keras_cyclegan", "images")
         images = [
-            split and _decode_split(split, size, resize, count, on_error, folder)
+            split and decode_split(split, size, resize, count, on_error, folder)
             for split, size, count in zip(
                 splits, [load_size] * 2 + [image_size] * 2, channels * 2, strict=True
             )
@@ -160,7 +160,8 @@ def _bytes(splits, sizes, channels):
     return total
 
 
-def _decode_split(split, size, resize, channels, on_error, cache_folder):
+def decode_split(split, size, resize, channels, on_error="raise", cache_folder=None):
+    """All images of a `Split`, uint8 `(n, *size, channels)`; see `store_images`."""
     return store_images(
         split,
         lambda source: resize_image(decode_image(source, channels), size, resize),

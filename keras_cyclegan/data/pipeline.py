@@ -3,7 +3,14 @@
 import os
 
 import numpy as np
-import tensorflow as tf
+
+try:
+    import tensorflow as tf
+except ImportError as error:
+    raise ImportError(
+        "Datasets run on tf.data, whichever backend trains: `pip install tensorflow keras-cv`. "
+        "Without TensorFlow, give `fit` two arrays or a `keras.utils.PyDataset` of batches (a, b)."
+    ) from error
 
 from keras_cyclegan.data.augment import crop_and_flip
 from keras_cyclegan.data.scale import to_unit

@@ -120,9 +120,7 @@ def paired_dataset(images_a, images_b, batch_size=1):
     pairs = min(len(images_a), len(images_b))
     batch_size = max(n for n in range(1, min(batch_size, pairs) + 1) if pairs % n == 0)
 
-    import tensorflow as tf
-
-    from keras_cyclegan.data.pipeline import as_tensor
+    from keras_cyclegan.data.pipeline import as_tensor, tf
 
     tensors = as_tensor(images_a), as_tensor(images_b)
 

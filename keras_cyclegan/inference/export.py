@@ -78,7 +78,7 @@ def _generators(model, direction):
     """The generators to export, by direction; the first one is served by default."""
     if direction is not None:
         return {direction: generator_for(model, direction)}
-    both = zip(DIRECTIONS, (model.generator_ab, model.generator_ba), strict=True)
+    both = zip(DIRECTIONS, model.generators(), strict=True)
     return {direction: generator for direction, generator in both if generator is not None}
 
 

@@ -18,6 +18,10 @@ MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte at 24 bit
 _pillow_limit = threading.Lock()
 
 
+class TooManyPixels(ValueError):
+    """The file is larger than `max_pixels`."""
+
+
 class Picture(NamedTuple):
     """One image, ready for a generator.
 
@@ -113,7 +117,7 @@ def _open_file(path, channels, max_pixels):
     with image:
         width, height = image.size
         if width * height > max_pixels:
-            raise ValueError(
+            raise TooManyPixels(
                 f"{path} has {height}×{width} = {height * width} pixels, more than `max_pixels` = "
                 f"{max_pixels}, which guards against small files that fill the memory. If you "
                 f"trust the file, translate it with `max_pixels={height * width}`."

@@ -1,5 +1,11 @@
 """A large image in pieces, with the result of the whole."""
 
+import errno
+import itertools
+import os
+import shutil
+import tempfile
+from collections import Counter
 from typing import NamedTuple
 
 import keras
@@ -8,35 +14,22 @@ from keras import layers, ops
 
 from keras_cyclegan.data import to_unit
 from keras_cyclegan.inference.sizes import size_rule
-from keras_cyclegan.layers import ReflectionPadding2D
-
-POINTWISE = (
-    layers.InputLayer,
-    layers.Activation,
-    layers.ReLU,
-    layers.LeakyReLU,
-    layers.Dropout,
-    layers.BatchNormalization,
-    layers.Add,
-    layers.Concatenate,
-    layers.Cropping2D,
-    layers.ZeroPadding2D,
-    ReflectionPadding2D,
-)
-WINDOWS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm, plan
 
 
 def translate_tiled(generator, pixels, tile, finish):
     """Translates one large image tile by tile, in memory that doesn't grow with the image.
 
     An instance norm takes its mean and variance from all of its input, so that tiles translated by
-    themselves would differ in colour and contrast. Here each norm gets the statistics of the whole
-    image: one pass over all tiles for each norm, up to that norm, with the norms before it fixed;
-    then one pass that translates. Every tile brings a margin as wide as the network can see, so
-    that what is kept of it is what the whole image would have given: there is no seam to blend.
+    themselves would differ in colour and contrast. Here the network is cut at its norms: the layers
+    between two norms go over all tiles, what they make of the whole image waits in temporary files,
+    and the layers behind the norm begin with its statistics. Every tile brings a margin as wide as
+    its layers can see, so that what is kept of it is what the whole image would have given: there
+    is no seam to blend. Nearly everything is computed once; see `tile_plan.plan`.
 
-    Exactness costs passes: the paper's ResNet has 23 norms, and takes about 12 times the work of
-    one translation, plus the margins.
+    The files take 256 bytes a pixel for the paper's ResNet in float32: 1 GB at 2048², 17 GB at
+    8192². They lie in `tempfile.gettempdir()`, which the environment variable TMPDIR sets, and
+    vanish even if the process is killed. A folder that is held in memory (tmpfs) saves none.
 
     Args:
         generator: functional `keras.Model` of convolutions, activations and instance norms.
@@ -50,6 +43,7 @@ def translate_tiled(generator, pixels, tile, finish):
 
     Raises:
         ValueError: `tile` doesn't fit, or the generator has a layer that can't be tiled.
+        OSError: too little room for the temporary files.
     """
     rule = size_rule(generator)
     if tile < rule.smallest or tile % rule.multiple:
@@ -58,85 +52,88 @@ def translate_tiled(generator, pixels, tile, finish):
             f"generator {generator.name!r}. Received tile={tile}."
         )
     height, width = pixels.shape[:2]
-    rows = _mirrored(height, rule.padded(height))
-    columns = _mirrored(width, rule.padded(width))
-    margin = -(-sight(generator) // rule.multiple) * rule.multiple
-    tiles = [
-        (down, across)
-        for down in _spans(len(rows), tile, margin)
-        for across in _spans(len(columns), tile, margin)
-    ]
+    size = rule.padded(height), rule.padded(width)
+    stages, steps = plan(generator)
+    _check_room(stages, steps, size, generator.output)
 
-    statistics = {}
-
-    def features(down, across, last):
-        """What layer `last` gets (or gives, if it is the output) for a tile and its margin."""
-        window = np.ix_(rows[down.outer], columns[across.outer])
-        images = pixels[window]
-        images = to_unit(images) if images.dtype == np.uint8 else images
-        kept = _run(generator, ops.convert_to_tensor(images[None]), statistics, last)
-        return ops.convert_to_numpy(kept)[0][down.inner(kept.shape[1]), across.inner(kept.shape[2])]
-
-    for norm in (layer for layer in generator.operations if _is_instance_norm(layer)):
-        moments = _Moments()
-        for down, across in tiles:
-            moments.add(features(down, across, norm))
-        statistics[norm] = moments.mean, moments.variance
-
-    translation = None
-    for down, across in tiles:
-        part = finish(features(down, across, None))
-        if translation is None:
-            translation = np.empty((len(rows), len(columns), part.shape[2]), part.dtype)
-        translation[down.kept, across.kept] = part
-    return translation[:height, :width]
+    result = _Result(size, finish)
+    maps, statistics = {id(generator.input): _Image(pixels, size)}, {}
+    for stage in stages:
+        for tensor in stage.stores:
+            is_result = tensor is generator.output
+            maps[id(tensor)] = result if is_result else _Map(tensor, steps[id(tensor)], size)
+        stored = {id(tensor) for tensor in stage.stores}
+        moments = {id(tensor): _Moments() for tensor in stage.measures}
+        for down, across in itertools.product(*(_spans(side, tile, stage.margin) for side in size)):
+            values = {id(tensor): maps[id(tensor)].read(down, across) for tensor in stage.reads}
+            for key, value in _run(stage, values, statistics).items():
+                value = value[:, down.inside(steps[key]), across.inside(steps[key])]
+                if key in moments:
+                    moments[key].add(value)
+                if key in stored:
+                    maps[key].write(down, across, ops.convert_to_numpy(value)[0])
+        statistics |= moments
+        for tensor in stage.frees:
+            del maps[id(tensor)]
+    return result.pixels[:height, :width]
 
 
-def sight(generator):
-    """How many pixels to each side an output pixel depends on, rounded up, norms left aside.
+def _run(stage, values, statistics):
+    """What a stage stores or measures, by the tensor's `id`, of `values` by their tensors' `id`.
 
-    Raises:
-        ValueError: a layer that mixes more of the image than a window of known size.
+    Layers are called one by one because Keras has no way to replace one, the norm, inside a call.
     """
-    seen = {id(generator.input): (0, 1.0)}  # (pixels to each side, pixels a step) of each tensor
-    for layer in generator.operations[1:]:
-        given = [seen[id(tensor)] for tensor in keras.tree.flatten(layer.input)]
-        reach, step = max(reach for reach, _ in given), given[0][1]
-        if isinstance(layer, layers.Conv2DTranspose):
-            reach += step * -(-layer.kernel_size[0] // layer.strides[0])
-            step /= layer.strides[0]
-        elif isinstance(layer, WINDOWS):
-            reach += step * ((layer.kernel_size[0] - 1) * layer.dilation_rate[0] // 2 + 1)
-            step *= layer.strides[0]
-        elif isinstance(layer, layers.UpSampling2D):
-            reach += step
-            step /= layer.size[0]
-        elif not (isinstance(layer, POINTWISE) or _is_instance_norm(layer)):
-            raise ValueError(
-                f"The generator {generator.name!r} can't be tiled: its layer {layer.name!r} "
-                f"({type(layer).__name__}) may look at the whole image. Translate without `tile`."
-            )
-        seen[id(layer.output)] = reach, step
-    return int(np.ceil(seen[id(generator.output)][0]))
+    kept = {id(tensor) for tensor in stage.stores + stage.measures}
+    uses = Counter(id(tensor) for layer in stage.layers for tensor in inputs_of(layer))
+    for layer in stage.layers:
+        given = keras.tree.map_structure(lambda tensor: values[id(tensor)], layer.input)
+        if is_instance_norm(layer):
+            values[id(layer.output)] = _normalize(layer, given, statistics[id(layer.input)])
+        elif isinstance(layer, (layers.Dropout, layers.BatchNormalization)):
+            values[id(layer.output)] = layer(given, training=False)
+        else:
+            values[id(layer.output)] = layer(given)
+        for tensor in inputs_of(layer):
+            uses[id(tensor)] -= 1
+            if not uses[id(tensor)] and id(tensor) not in kept:
+                del values[id(tensor)]
+    return {key: values[key] for key in kept}
+
+
+def _normalize(norm, x, moments):
+    scale = 1 / np.sqrt(moments.variance + norm.epsilon)
+    if norm.gamma is not None:
+        scale = scale * ops.convert_to_numpy(norm.gamma)
+    offset = -moments.mean * scale
+    if norm.beta is not None:
+        offset = offset + ops.convert_to_numpy(norm.beta)
+    x = ops.cast(x, "float32") * scale.astype("float32") + offset.astype("float32")
+    return ops.cast(x, norm.compute_dtype)
+
+
+# --- tiles -------------------------------------------------------------------------------------
 
 
 class _Span(NamedTuple):
-    """One tile along one axis: what is kept of it, within what the network gets to see."""
+    """One tile along one axis, in pixels: what is kept of it, within what its layers see."""
 
     kept: slice
-    outer: slice
+    seen: slice
 
-    def inner(self, size):
-        """The kept part of a feature map of `size`, whose steps may be several pixels long."""
-        step = (self.outer.stop - self.outer.start) // size
-        first = (self.kept.start - self.outer.start) // step
-        return slice(first, first + (self.kept.stop - self.kept.start) // step)
+    def inside(self, step):
+        """The kept part of what is seen, for a tensor whose steps are `step` pixels long."""
+        first = self.seen.start
+        return _in_steps(slice(self.kept.start - first, self.kept.stop - first), step)
 
 
 def _spans(size, tile, margin):
     for start in range(0, size, tile):
         stop = min(start + tile, size)
         yield _Span(slice(start, stop), slice(max(0, start - margin), min(size, stop + margin)))
+
+
+def _in_steps(pixels, step):
+    return slice(int(pixels.start / step), int(pixels.stop / step))
 
 
 class _Moments:
@@ -146,12 +143,12 @@ class _Moments:
         self.count, self.mean, self.squares = 0, 0.0, 0.0
 
     def add(self, values):
-        values = values.reshape(-1, values.shape[-1])
-        mean = values.mean(axis=0, dtype="float64")
-        squares = values.var(axis=0, dtype="float64") * len(values)
-        shift, count = mean - self.mean, self.count + len(values)
-        self.squares = self.squares + squares + shift**2 * self.count * len(values) / count
-        self.mean = self.mean + shift * len(values) / count
+        moments = ops.moments(ops.cast(values, "float32"), axes=(0, 1, 2))
+        mean, variance = (ops.convert_to_numpy(moment).astype("float64") for moment in moments)
+        added = np.prod(values.shape[:3])
+        shift, count = mean - self.mean, self.count + added
+        self.squares = self.squares + variance * added + shift**2 * self.count * added / count
+        self.mean = self.mean + shift * added / count
         self.count = count
 
     @property
@@ -159,54 +156,83 @@ class _Moments:
         return self.squares / self.count
 
 
-def _run(generator, images, statistics, last):
-    """The generator layer by layer, its norms fixed; ends at the input of `last`.
-
-    Layers are called one by one because Keras has no way to replace one inside a call.
-    """
-    values = {id(generator.input): images}
-    uses = _uses(generator)
-    for layer in generator.operations[1:]:
-        given = keras.tree.map_structure(lambda tensor: values[id(tensor)], layer.input)
-        if layer is last:
-            return given
-        for tensor in keras.tree.flatten(layer.input):
-            uses[id(tensor)] -= 1
-            if not uses[id(tensor)]:
-                del values[id(tensor)]
-        if layer in statistics:
-            values[id(layer.output)] = _normalize(layer, given, *statistics[layer])
-        elif isinstance(layer, (layers.Dropout, layers.BatchNormalization)):
-            values[id(layer.output)] = layer(given, training=False)
-        else:
-            values[id(layer.output)] = layer(given)
-    return values[id(generator.output)]
+# --- whole images, one tile at a time ----------------------------------------------------------
 
 
-def _uses(generator):
-    """How often each tensor is read, so that it is let go after the last time."""
-    uses = {id(generator.output): 1}
-    for layer in generator.operations[1:]:
-        for tensor in keras.tree.flatten(layer.input):
-            uses[id(tensor)] = uses.get(id(tensor), 0) + 1
-    return uses
+class _Image:
+    """The image itself, mirrored out to a size that fits the generator."""
+
+    def __init__(self, pixels, size):
+        self.pixels = pixels
+        self.rows, self.columns = (
+            np.pad(np.arange(given), (0, fitting - given), mode="reflect")
+            for given, fitting in zip(pixels.shape[:2], size, strict=True)
+        )
+
+    def read(self, down, across):
+        part = self.pixels[np.ix_(self.rows[down.seen], self.columns[across.seen])]
+        part = to_unit(part) if part.dtype == np.uint8 else part
+        return ops.convert_to_tensor(part[None])
 
 
-def _normalize(norm, x, mean, variance):
-    scale = 1 / np.sqrt(variance + norm.epsilon)
-    if norm.gamma is not None:
-        scale = scale * ops.convert_to_numpy(norm.gamma)
-    offset = -mean * scale
-    if norm.beta is not None:
-        offset = offset + ops.convert_to_numpy(norm.beta)
-    x = ops.cast(x, "float32") * scale.astype("float32") + offset.astype("float32")
-    return ops.cast(x, norm.compute_dtype)
+class _Map:
+    """One tensor of the whole image, in a file without a name, which goes with its last user."""
+
+    def __init__(self, tensor, step, size):
+        self.step, self.dtype = step, tensor.dtype
+        self.shape = _map_shape(tensor, step, size)
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115, open as long as the map lives
+        if hasattr(os, "posix_fallocate"):  # a disk that fills up later kills the process
+            os.posix_fallocate(self.file.fileno(), 0, _map_bytes(tensor, step, size))
+
+    def read(self, down, across):
+        part = self._window(down.seen, across.seen)
+        return ops.convert_to_tensor(np.array(part)[None])
+
+    def write(self, down, across, part):
+        self._window(down.kept, across.kept)[...] = part
+
+    def _window(self, rows, columns):
+        """Mapped anew each time: the pages of a map that stays count as the process's memory."""
+        mapped = np.memmap(self.file, self.dtype, "r+", shape=self.shape)
+        return mapped[_in_steps(rows, self.step), _in_steps(columns, self.step)]
 
 
-def _is_instance_norm(layer):
-    """One group a channel; Keras replaces `groups=-1` by the channels when it builds the layer."""
-    return isinstance(layer, layers.GroupNormalization) and layer.groups == layer.output.shape[-1]
+class _Result:
+    """The translation, in memory."""
+
+    def __init__(self, size, finish):
+        self.size, self.finish, self.pixels = size, finish, None
+
+    def write(self, down, across, part):
+        part = self.finish(part)
+        if self.pixels is None:
+            self.pixels = np.empty((*self.size, part.shape[2]), part.dtype)
+        self.pixels[down.kept, across.kept] = part
 
 
-def _mirrored(size, count):
-    return np.pad(np.arange(size), (0, count - size), mode="reflect")
+def _map_shape(tensor, step, size):
+    return (*(int(side / step) for side in size), tensor.shape[-1])
+
+
+def _map_bytes(tensor, step, size):
+    return int(np.prod(_map_shape(tensor, step, size))) * np.dtype(tensor.dtype).itemsize
+
+
+def _check_room(stages, steps, size, output):
+    """Refuses an image whose maps would fill the disk."""
+    held, most = 0, 0
+    for stage in stages:
+        sizes = {id(t): _map_bytes(t, steps[id(t)], size) for t in stage.stores + stage.frees}
+        held += sum(sizes[id(tensor)] for tensor in stage.stores if tensor is not output)
+        most = max(most, held)
+        held -= sum(sizes[id(tensor)] for tensor in stage.frees if tensor is not output)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if most > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"Translating {size[0]}×{size[1]} pixels in tiles takes {most / 1e9:.1f} GB of "
+            f"temporary files, and {folder} has room for {free / 1e9:.1f} GB. Set the environment "
+            "variable TMPDIR to a folder with more.",
+        )

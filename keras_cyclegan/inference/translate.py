@@ -40,8 +40,9 @@ def translate(model, images, direction="a_to_b", batch_size=None, tile=None, max
         batch_size: int. Images of one size that are translated at once. None takes as many as hold
             2²⁰ pixels, at least one.
         tile: int. Images higher or wider than this are translated in tiles of this side, with the
-            instance norms' statistics of the whole image: see `inference.tiles`. It bounds the
-            memory inside the generator, and takes many passes. None never tiles.
+            instance norms' statistics of the whole image: the result is the same. It bounds the
+            memory, takes about as long again, and temporary files: see
+            `inference.tiles.translate_tiled`. None never tiles.
         max_pixels: int. Largest file, height times width, that is decoded; raise it for a large
             file that you trust.
 
@@ -92,9 +93,9 @@ def reconstruct(
 
 
 def generator_for(model, direction):
-    """The model's generator of a direction."""
+    """The model's generator of a direction; its average, where there is one."""
     check_choice("direction", direction, DIRECTIONS)
-    generator = model.generator_ab if direction == "a_to_b" else model.generator_ba
+    generator = model.generators()[DIRECTIONS.index(direction)]
     if generator is None:
         other = "b_to_a" if direction == "a_to_b" else "a_to_b"
         raise ValueError(

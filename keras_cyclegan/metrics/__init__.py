@@ -2,6 +2,9 @@
 
 from keras_cyclegan.metrics.cycle import ContentChange as ContentChange
 from keras_cyclegan.metrics.cycle import CycleError as CycleError
+from keras_cyclegan.metrics.efficientnet import (
+    EfficientNetLite0Features as EfficientNetLite0Features,
+)
 from keras_cyclegan.metrics.frechet import FrechetInceptionDistance as FrechetInceptionDistance
 from keras_cyclegan.metrics.inception import InceptionFeatures as InceptionFeatures
 from keras_cyclegan.metrics.kernel import KernelInceptionDistance as KernelInceptionDistance

@@ -32,8 +32,7 @@ class CycleError(MeanAbsoluteError):
     0.5
     """
 
-    def __init__(self, name="cycle_error", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    default_name = "cycle_error"
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -53,5 +52,4 @@ class ContentChange(MeanAbsoluteError):
             content change.
     """
 
-    def __init__(self, name="content_change", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    default_name = "content_change"

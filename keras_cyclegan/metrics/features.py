@@ -27,12 +27,14 @@ class FeatureDistance(keras.metrics.Metric):
             they are; any other callable; or `None` where features are given in place of images.
         protocol: dict or `None`. Says `"extractor"` and `"resizing"` in words, for scores to carry,
             where the extractor can't say it for itself.
-        name: string.
+        name: string, the class's `default_name` by default.
         dtype: the dtype of the metric. Has no effect on the computation.
     """
 
+    default_name = "feature_distance"
+
     def __init__(self, extractor="inception", protocol=None, name=None, dtype=None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name or self.default_name, dtype=dtype)
         if not (extractor is None or extractor == "inception" or callable(extractor)):
             raise ValueError(
                 '`extractor` must be "inception", a keras model, a callable, or `None` for '
@@ -41,7 +43,7 @@ class FeatureDistance(keras.metrics.Metric):
         self.extractor = extractor
         self.protocol = protocol
         self._extract = None if extractor == "inception" else extractor
-        self._extractor_protocol = _describe(extractor, protocol)
+        self._extractor_protocol = describe_extractor(extractor, protocol)
         self.reset_state()
 
     def update_state(self, real=None, generated=None):
@@ -100,7 +102,7 @@ class FeatureDistance(keras.metrics.Metric):
             from keras_cyclegan.metrics.inception import InceptionFeatures
 
             self._extract = InceptionFeatures()
-            self._extractor_protocol = _describe(self._extract, self.protocol)
+            self._extractor_protocol = describe_extractor(self._extract, self.protocol)
         if isinstance(self._extract, keras.Model):
             features = self._extract.predict_on_batch(images)
         elif self._extract is not None:
@@ -152,8 +154,8 @@ class FeatureDistance(keras.metrics.Metric):
         return Score(float(value), {**protocol, **sizes, **counts}, deviation)
 
 
-def _describe(extractor, protocol):
-    """Returns what a score says of its extractor."""
+def describe_extractor(extractor, protocol):
+    """Returns what a score says of its extractor: `"extractor"` and `"resizing"`, in words."""
     if protocol is not None:
         missing = {"extractor", "resizing"} - set(protocol)
         if missing:
@@ -166,7 +168,7 @@ def _describe(extractor, protocol):
     if isinstance(extractor, str):
         return {"extractor": extractor, "resizing": "the extractor's"}
     if hasattr(extractor, "protocol"):
-        return _describe(extractor, extractor.protocol)
+        return describe_extractor(extractor, extractor.protocol)
     if isinstance(extractor, keras.Model):
         return {"extractor": _fingerprint(extractor), "resizing": "the extractor's"}
     name = getattr(extractor, "__qualname__", type(extractor).__qualname__)

@@ -42,10 +42,7 @@ class FrechetInceptionDistance(FeatureDistance):
     8.0
     """
 
-    def __init__(
-        self, extractor="inception", protocol=None, name="frechet_inception_distance", dtype=None
-    ):
-        super().__init__(extractor=extractor, protocol=protocol, name=name, dtype=dtype)
+    default_name = "frechet_inception_distance"
 
     def reset_state(self):
         super().reset_state()
@@ -95,9 +92,10 @@ class _Moments:
 def frechet_distance(mean, covariance, other_mean, other_covariance):
     """Squared Fréchet distance between two Gaussians.
 
-    The trace of (Σ·Σ')^½ is the sum of the singular values of Σ^½·Σ'^½: no root of a matrix that
-    isn't symmetric is taken, so nothing turns complex and nothing is added to the diagonal where
-    there are few images (pytorch-fid adds 1e-6 where its root fails).
+    With Σ = F·Fᵀ and Σ' = G·Gᵀ, the trace of (Σ·Σ')^½ is the sum of the singular values of Fᵀ·G:
+    the roots of the eigenvalues of a symmetric matrix. No root of any other matrix is taken, so
+    nothing turns complex, and nothing is added to the diagonal where there are few images
+    (pytorch-fid adds 1e-6 where its root fails).
 
     Args:
         mean, other_mean: `(d,)`.
@@ -107,14 +105,25 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
         float.
     """
     shift = mean - other_mean
-    overlap = np.linalg.svd(
-        _factor(covariance).T @ _factor(other_covariance), compute_uv=False
-    ).sum()
+    product = _factor(covariance).T @ _factor(other_covariance)  # (rank, other rank)
+    if product.shape[0] > product.shape[1]:
+        product = product.T  # of two equal spectra the one without additional zeros
+    squares = np.linalg.eigvalsh(product @ product.T)
+    overlap = np.sqrt(np.maximum(squares, 0.0)).sum()
     return float(shift @ shift + np.trace(covariance) + np.trace(other_covariance) - 2 * overlap)
 
 
 def _factor(covariance):
-    """Returns F with F·Fᵀ = Σ, without the columns that are zero but for rounding."""
+    """Returns F with F·Fᵀ = Σ and as many columns as Σ has rank."""
+    negligible = len(covariance) * np.finfo("float64").eps
+    try:
+        factor = np.linalg.cholesky(covariance)
+        pivots = np.diag(factor) ** 2
+        if pivots.min() > negligible * pivots.max():
+            return factor
+    except np.linalg.LinAlgError:
+        pass
+    # Fewer images than features, or a feature that never varies. This takes six times as long.
     values, vectors = np.linalg.eigh(covariance)
-    kept = values > values[-1] * len(values) * np.finfo("float64").eps
+    kept = values > values[-1] * negligible
     return vectors[:, kept] * np.sqrt(values[kept])

@@ -1,12 +1,10 @@
 """The Inception-v3 of published FID tables, in Keras."""
 
-import hashlib
-import pathlib
-
 import keras
 from keras import layers
 
 from keras_cyclegan.metrics.images import as_floats
+from keras_cyclegan.metrics.state_dict import assign_state_dict
 
 WEIGHTS_URL = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
@@ -113,61 +111,22 @@ def load_fid_weights(model, path):
     """
     from keras_cyclegan.presets.torch_checkpoint import read_state_dict
 
-    assign_state_dict(model, read_state_dict(path))
+    assign_state_dict(model, read_state_dict(path), "pytorch-fid's Inception-v3")
 
 
-def assign_state_dict(model, state):
-    """Gives `fid_inception()` the weights of a torch state dict.
+def download_fid_weights(**options):
+    """Returns the path of the published weights, downloaded once into the package's cache.
 
     Args:
-        model: what `fid_inception()` returned.
-        state: dict of torch's keys to arrays. The classifier (`fc`), which FID doesn't use, and
-            batch counters are left out.
+        **options: further arguments of `presets.download.fetch`.
 
     Raises:
-        ValueError: where a key is missing, unknown or of another shape. It names the keys.
+        DownloadError: they can't be had, or aren't what was published.
     """
-    wanted = {}
-    for layer in model.layers:
-        if isinstance(layer, layers.Conv2D):
-            wanted[f"{layer.name}.weight"] = layer.kernel
-        elif isinstance(layer, layers.BatchNormalization):
-            wanted[f"{layer.name}.weight"] = layer.gamma
-            wanted[f"{layer.name}.bias"] = layer.beta
-            wanted[f"{layer.name}.running_mean"] = layer.moving_mean
-            wanted[f"{layer.name}.running_var"] = layer.moving_variance
-    given = {
-        key: value.transpose(2, 3, 1, 0) if value.ndim == 4 else value
-        for key, value in state.items()
-        if not key.startswith("fc.") and not key.endswith(".num_batches_tracked")
-    }
-    wrong = sorted(wanted.keys() ^ given.keys()) or [
-        f"{key} {given[key].shape}, expected {tuple(variable.shape)}"
-        for key, variable in wanted.items()
-        if tuple(variable.shape) != given[key].shape
-    ]
-    if wrong:
-        raise ValueError(
-            "This is not the state dict of pytorch-fid's Inception-v3. Missing, unknown or of "
-            f"another shape: {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}."
-        )
-    for key, variable in wanted.items():
-        variable.assign(given[key])
+    from keras_cyclegan.presets.download import cache_folder, fetch
 
-
-def download_fid_weights():
-    """Returns the path of the published weights, downloaded once into Keras's cache."""
-    path = pathlib.Path(
-        keras.utils.get_file(pathlib.Path(WEIGHTS_URL).name, WEIGHTS_URL, cache_subdir="models")
-    )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if not digest.startswith(WEIGHTS_SHA256):
-        path.unlink()
-        raise ValueError(
-            f"{WEIGHTS_URL} is not the file that was published: its SHA-256 is {digest}, expected "
-            f"{WEIGHTS_SHA256}…. It was deleted; download it again."
-        )
-    return path
+    name = WEIGHTS_URL.rpartition("/")[2]
+    return fetch(WEIGHTS_URL, cache_folder() / "metrics" / name, sha256=WEIGHTS_SHA256, **options)
 
 
 def _conv(x, name, filters, kernel_size, strides=1, padding="same"):

@@ -39,10 +39,7 @@ class KernelInceptionDistance(FeatureDistance):
     120
     """
 
-    def __init__(
-        self, extractor="inception", protocol=None, name="kernel_inception_distance", dtype=None
-    ):
-        super().__init__(extractor=extractor, protocol=protocol, name=name, dtype=dtype)
+    default_name = "kernel_inception_distance"
 
     def reset_state(self):
         super().reset_state()

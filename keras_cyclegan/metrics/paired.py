@@ -20,6 +20,11 @@ class PairedScore(keras.metrics.Mean):
         sample_weight: `(batch,)` or `None`.
     """
 
+    default_name = "paired_score"
+
+    def __init__(self, name=None, dtype=None):
+        super().__init__(name=name or self.default_name, dtype=dtype)
+
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true, y_pred = as_floats(y_true), as_floats(y_pred)
         if len(y_true.shape) != 4 or not _shapes_agree(y_true.shape, y_pred.shape):
@@ -46,8 +51,7 @@ class MeanAbsoluteError(PairedScore):
         dtype: the dtype of the sum.
     """
 
-    def __init__(self, name="mean_absolute_error", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    default_name = "mean_absolute_error"
 
     def per_image(self, y_true, y_pred):
         return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=(1, 2, 3))
@@ -74,8 +78,7 @@ class PeakSignalToNoiseRatio(PairedScore):
     13.98
     """
 
-    def __init__(self, name="psnr", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    default_name = "psnr"
 
     def per_image(self, y_true, y_pred):
         error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
@@ -101,12 +104,12 @@ class StructuralSimilarity(PairedScore):
         ValueError: for images smaller than the window.
     """
 
-    def __init__(self, name="ssim", dtype=None):
-        super().__init__(name=name, dtype=dtype)
+    default_name = "ssim"
+    window = 11  # pixels
 
     def per_image(self, y_true, y_pred):
         height, width = y_true.shape[1:3]
-        if min(side or 11 for side in (height, width)) < 11:
+        if min(side or self.window for side in (height, width)) < self.window:
             raise ValueError(
                 "SSIM looks through a window of 11×11 pixels: images must be that large. "
                 f"Received {height}×{width}."

@@ -1,13 +1,16 @@
 """Preset archives, zip or tar, that may come from anyone."""
 
+import gzip
 import shutil
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from keras_cyclegan.presets.folder import FILES
 
 LARGEST = 4 * 2**30  # bytes, of all files together
+LONGEST_NAME = 2**20  # bytes
 
 
 def unpack(path, folder):
@@ -21,23 +24,33 @@ def unpack(path, folder):
             that it declares, or beyond 4 GiB.
     """
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                members = [m for m in archive.infolist() if not m.is_dir()]
-                checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members])
-                for name, size, member in checked:
-                    with archive.open(member) as source:
-                        _copy(source, Path(folder, name), size)
-        else:
-            with tarfile.open(path) as archive:
-                members = _few(m for m in archive if not m.isdir())
-                checked = _checked([(m.name, m.size, m.isreg(), m) for m in members])
-                for name, size, member in checked:
-                    _copy(archive.extractfile(member), Path(folder, name), size)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, NotImplementedError) as error:
+        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise ValueError(f"{path} is no preset archive that can be unpacked: {error}") from error
-    except ValueError as error:
+    except (ValueError, NotImplementedError) as error:
         raise ValueError(f"{path} is refused: {error}") from error
+
+
+def _unpack_zip(path, folder):
+    with zipfile.ZipFile(path) as archive:
+        members = [m for m in archive.infolist() if not m.is_dir()]
+        checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members])
+        for name, size, member in checked:
+            with archive.open(member) as source:
+                _copy(source, Path(folder, name), size)
+
+
+def _unpack_tar(path, folder):
+    with open(path, "rb") as file:
+        is_compressed = file.read(2) == b"\x1f\x8b"
+    with (
+        (gzip.open if is_compressed else open)(path, "rb") as stream,
+        tarfile.open(fileobj=_InSmallPieces(stream), mode="r:") as archive,
+    ):
+        members = [m for m in _few(archive) if not m.isdir()]
+        checked = _checked([(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members])
+        for name, size, member in checked:
+            _copy(archive.extractfile(member), Path(folder, name), size)
 
 
 def _checked(members):
@@ -62,22 +75,25 @@ def _checked(members):
     return list(found.values())
 
 
-def _few(members):
-    """The members, of which an archive of a preset has no more than files; `.` and `..` aside."""
-    found = []
-    for member in members:
+def _few(archive):
+    """The members of a tar, of which a preset has no more than files, and folders of them."""
+    found, total = [], 0
+    for member in archive:
         found.append(member)
-        if len(found) > len(FILES):
+        total += member.size
+        if len(found) > 2 * len(FILES):
             raise ValueError(f"it has more members than the {len(FILES)} files of a preset")
-        if member.size > LARGEST:
-            raise ValueError(f"its member {member.name!r} expands to {member.size} bytes")
+        if total > LARGEST:  # before the reader goes on to what lies behind it
+            raise ValueError(f"it expands to {total} bytes; {LARGEST} are allowed")
     return found
 
 
 def _is_plain(member):
     """Whether a zip member is a file, not a link; without Unix attributes it can't be one."""
     kind = member.external_attr >> 28
-    return kind in (0, 8) and not member.flag_bits & 1
+    # The other methods let an archive say how much memory it takes to unpack it.
+    is_common = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return kind in (0, 8) and is_common and not member.flag_bits & 1
 
 
 def _copy(source, path, size):
@@ -100,3 +116,17 @@ class _Limited:
         if self.left < 0:
             raise ValueError("a member expands beyond its declared size")
         return block
+
+
+class _InSmallPieces:
+    """A file for `tarfile`, which would take a long name of any declared length at once."""
+
+    def __init__(self, file):
+        self.file = file
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, count):
+        if not 0 <= count <= LONGEST_NAME:
+            raise ValueError(f"a header of it has {count} bytes")
+        return self.file.read(count)

@@ -1,5 +1,6 @@
 """`config.json`: a model's architecture as data, and which classes such data may name."""
 
+import copy
 import inspect
 import sys
 
@@ -28,6 +29,7 @@ REFUSED_LAYERS = tuple(
         "TextVectorization",
     )
 )
+MOST_LAYERS = 1000  # blocks, halvings … of one of this package's networks
 PLAIN_OBJECTS = ("__keras_tensor__", "__slice__", "__ellipsis__")
 
 
@@ -41,8 +43,9 @@ def model_config(model):
         ValueError: a network has a class that `build_model` would refuse.
     """
     serialized = keras.saving.serialize_keras_object(model)
+    left_out = ("name", "dtype", "ema_momentum")
     serialized = {key: serialized[key] for key in ("module", "class_name", "registered_name")} | {
-        "config": {k: v for k, v in serialized["config"].items() if k not in ("name", "dtype")}
+        "config": {k: v for k, v in serialized["config"].items() if k not in left_out}
     }
     for name in NETWORKS:
         network = serialized["config"][name]
@@ -65,8 +68,25 @@ def build_model(cls, config, overrides):
 
     Raises:
         ValueError: `config` names a class that is neither this package's nor Keras's, or is no
-            CycleGAN; an unknown override.
+            CycleGAN.
     """
+    check_config(config)
+    if config.get("registered_name") != "keras_cyclegan>CycleGAN":
+        raise ValueError(
+            f"Expected the config of a CycleGAN. Received that of {config.get('class_name')!r}."
+        )
+    arguments = {name: value for name, value in config["config"].items() if name != "dtype"}
+    for name in NETWORKS:
+        network = arguments.get(name)
+        if name in overrides or (network is None and name != "generator_ab"):
+            arguments[name] = None
+            continue
+        arguments[name] = _build_network(name, network, overrides.get("dtype"))
+    return cls(**{**arguments, **overrides})
+
+
+def check_overrides(cls, overrides):
+    """Refuse what is no argument of `cls`, before anything is downloaded for it."""
     known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
     unknown = [name for name in overrides if name not in known or name == "kwargs"]
     if unknown:
@@ -74,29 +94,19 @@ def build_model(cls, config, overrides):
             f"A preset can't be loaded with {', '.join(unknown)}. Expected: load_weights, "
             f"{', '.join(name for name in known if name != 'kwargs')}."
         )
-    check_config(config)
-    if config.get("registered_name") != "keras_cyclegan>CycleGAN":
-        raise ValueError(
-            f"Expected the config of a CycleGAN. Received that of {config.get('class_name')!r}."
-        )
-    arguments = dict(config["config"])
-    for name in NETWORKS:
-        network = arguments.get(name)
-        if network is None or name in overrides:
-            arguments[name] = None
-            continue
-        if overrides.get("dtype") is not None:
-            if not is_own(network):
-                raise ValueError(
-                    f"`dtype` can't reach inside {name}, a {network['class_name']}. Load it "
-                    "without `dtype`."
-                )
-            network = {
-                **network,
-                "config": {**network["config"], "dtype": overrides["dtype"]},
-            }
-        arguments[name] = keras.saving.deserialize_keras_object(network, safe_mode=True)
-    return cls(**{**arguments, **overrides})
+    keras.dtype_policies.get(overrides.get("dtype"))  # raises for what is none
+
+
+def _build_network(name, config, dtype):
+    if isinstance(config, dict) and is_own(config):
+        config = {**config, "config": {**config["config"], "dtype": dtype}}
+    elif dtype is not None:
+        raise ValueError(f"`dtype` can't reach inside {name}, which has a dtype for each layer.")
+    # A copy, because Keras takes a functional model's config apart.
+    network = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
+    if not isinstance(network, keras.Model):
+        raise ValueError(f"{name} must be a model. Received a {type(network).__name__}.")
+    return network
 
 
 def check_config(config):
@@ -127,6 +137,7 @@ def _check_class(config):
     if is_own(config):
         found = keras.saving.get_registered_object(registered)
         allowed = _is_package_class(found) and found.__name__ == name
+        _check_depth(name, config.get("config"))
     else:
         found = _keras_class(module, name)
         allowed = (
@@ -140,6 +151,14 @@ def _check_class(config):
             f"code and read no file. Received class_name={name!r}, module={module!r}, "
             f"registered_name={registered!r}."
         )
+
+
+def _check_depth(class_name, config):
+    for name, value in config.items() if isinstance(config, dict) else ():
+        if name.startswith("num_") and isinstance(value, int) and value > MOST_LAYERS:
+            raise ValueError(
+                f"{class_name} has {name}={value}; a preset may have {MOST_LAYERS} at most."
+            )
 
 
 def _is_package_class(found):

@@ -2,7 +2,7 @@
 
 import re
 
-import keras
+import numpy as np
 
 from keras_cyclegan.networks import (
     PatchDiscriminator,
@@ -10,6 +10,7 @@ from keras_cyclegan.networks import (
     ResNetGenerator,
     UNetGenerator,
 )
+from keras_cyclegan.presets.sketch import sketch
 from keras_cyclegan.presets.torch_checkpoint import read_state_dict
 from keras_cyclegan.presets.weights import listing
 
@@ -87,12 +88,27 @@ def convert_network(state_dict, image_size=None, name=None):
     Returns:
         `ResNetGenerator`, `UNetGenerator`, `PatchDiscriminator` or `PixelDiscriminator`.
     """
+    prefix = "module." if all(key.startswith("module.") for key in state_dict) else ""
     tensors = {
-        key.removeprefix("module."): tensor
+        key.removeprefix(prefix): tensor
         for key, tensor in state_dict.items()
         if not key.endswith(LEFT_OVERS)
     }
-    for matches, build in (
+    network_class, arguments, modules = _description(tensors, image_size)
+
+    def build():
+        return network_class(**arguments, affine_norm=_has_affine_norm(tensors), name=name)
+
+    arrays = _arrays(tensors, sketch(build), modules)
+    network = build()
+    for key, variable in _variables(network, modules).items():
+        variable.assign(arrays[key])
+    return network
+
+
+def _description(tensors, image_size):
+    """A network's class, its arguments, and its layers' names by torch's names of modules."""
+    for matches, describe in (
         (lambda key: key.startswith("model.model."), _unet),
         (lambda key: ".conv_block." in key, _resnet),
         (lambda key: key.startswith("net."), _pixel_discriminator),
@@ -100,16 +116,12 @@ def convert_network(state_dict, image_size=None, name=None):
         (lambda key: key == "model.1.weight", _resnet),
     ):
         if any(map(matches, tensors)):
-            network, modules = build(_Shapes(tensors), image_size, name)
-            break
-    else:
-        raise ValueError(
-            "These tensors belong to no network that can be converted: ResNet and U-Net "
-            "generators, PatchGAN and pixel discriminators, under the authors' names. Received "
-            f"{listing(sorted(tensors)) or 'none'}."
-        )
-    _load(network, modules, tensors)
-    return network
+            return describe(_Shapes(tensors), image_size)
+    raise ValueError(
+        "These tensors belong to no network that can be converted: ResNet and U-Net generators, "
+        "PatchGAN and pixel discriminators, under the authors' names. Received "
+        f"{listing(sorted(tensors)) or 'none'}."
+    )
 
 
 class _Shapes:
@@ -121,11 +133,6 @@ class _Shapes:
     def __contains__(self, key):
         return key in self.tensors
 
-    def has_affine_norm(self):
-        return any(
-            tensor.ndim == 1 for key, tensor in self.tensors.items() if key.endswith(".weight")
-        )
-
     def kernel(self, key):
         if key not in self.tensors:
             raise ValueError(f"{key} is missing")
@@ -134,15 +141,21 @@ class _Shapes:
             raise ValueError(f"{key} has shape {shape}, expected a kernel of 4 dimensions")
         return shape
 
-    def numbers(self, pattern):
-        """What `pattern`'s group takes over all names, as ints."""
+    def last(self, pattern, otherwise=0):
+        """The largest number that stands in a name, which can't be much more than the names."""
         found = (re.fullmatch(pattern, key) for key in self.tensors)
-        return sorted({int(match[1]) for match in found if match})
+        last = max((int(match[1]) for match in found if match), default=otherwise)
+        if last > 9 + 3 * len(self.tensors):
+            raise ValueError(f"a name has the number {last}, among {len(self.tensors)} tensors")
+        return last
 
 
-def _resnet(shapes, image_size, name):
-    blocks = shapes.numbers(r"model\.(\d+)\.conv_block\..*")
-    num_blocks = blocks[-1] - 9 if blocks else 0
+def _has_affine_norm(tensors):
+    return any(tensor.ndim == 1 for key, tensor in tensors.items() if key.endswith(".weight"))
+
+
+def _resnet(shapes, image_size):
+    num_blocks = max(0, shapes.last(r"model\.(\d+)\.conv_block\..*", otherwise=9) - 9)
     last = num_blocks + 17
     filters, channels = shapes.kernel("model.1.weight")[:2]
     first_block = "model.10.conv_block."
@@ -150,15 +163,13 @@ def _resnet(shapes, image_size, name):
         f"{first_block}6.weight" in shapes and shapes.tensors[f"{first_block}6.weight"].ndim == 4
     )
     size = image_size or ((256, 256) if num_blocks > 6 else (128, 128))
-    network = ResNetGenerator(
-        (*size, channels),
-        output_channels=shapes.kernel(f"model.{last}.weight")[0],
-        filters=filters,
-        num_blocks=num_blocks,
-        affine_norm=shapes.has_affine_norm(),
-        dropout=0.5 if has_dropout else 0.0,
-        name=name,
-    )
+    arguments = {
+        "image_shape": (*size, channels),
+        "output_channels": shapes.kernel(f"model.{last}.weight")[0],
+        "filters": filters,
+        "num_blocks": num_blocks,
+        "dropout": 0.5 if has_dropout else 0.0,
+    }
     modules = {}
     for index, stage in (
         (1, "stem"),
@@ -174,10 +185,10 @@ def _resnet(shapes, image_size, name):
             modules[f"model.{10 + i}.conv_block.{index}"] = f"block{i + 1}_{half}_conv"
             modules[f"model.{10 + i}.conv_block.{index + 1}"] = f"block{i + 1}_{half}_norm"
     modules[f"model.{last}"] = "head_conv"
-    return network, modules
+    return ResNetGenerator, arguments, modules
 
 
-def _unet(shapes, image_size, name):
+def _unet(shapes, image_size):
     filters, channels = shapes.kernel("model.model.0.weight")[:2]
     levels = [
         "model.model.",  # torch's prefix of each level
@@ -186,14 +197,12 @@ def _unet(shapes, image_size, name):
     while any(key.startswith(f"{levels[-1]}3.model.") for key in shapes.tensors):
         levels.append(f"{levels[-1]}3.model.")
     size = image_size or (max(2 ** len(levels), 128),) * 2
-    network = UNetGenerator(
-        (*size, channels),
-        output_channels=shapes.kernel("model.model.3.weight")[1],
-        filters=filters,
-        num_downsamplings=len(levels),
-        affine_norm=shapes.has_affine_norm(),
-        name=name,
-    )
+    arguments = {
+        "image_shape": (*size, channels),
+        "output_channels": shapes.kernel("model.model.3.weight")[1],
+        "filters": filters,
+        "num_downsamplings": len(levels),
+    }
     modules = {"model.model.0": "down1_conv", "model.model.3": "up1_conv"}
     for level, prefix in enumerate(levels[1:], start=2):
         innermost = level == len(levels)
@@ -202,50 +211,44 @@ def _unet(shapes, image_size, name):
             modules[f"{prefix}2"] = f"down{level}_norm"
         modules[f"{prefix}{3 if innermost else 5}"] = f"up{level}_conv"
         modules[f"{prefix}{4 if innermost else 6}"] = f"up{level}_norm"
-    return network, modules
+    return UNetGenerator, arguments, modules
 
 
-def _patch_discriminator(shapes, image_size, name):
+def _patch_discriminator(shapes, image_size):
     filters, channels = shapes.kernel("model.0.weight")[:2]
-    last = shapes.numbers(r"model\.(\d+)\.weight")[-1]  # the logits' 3 * num_layers + 2
+    last = shapes.last(r"model\.(\d+)\.weight")  # the logits' 3 * num_layers + 2
     num_layers = max(1, (last - 2) // 3)
-    network = PatchDiscriminator(
-        (*(image_size or (None, None)), channels),
-        filters=filters,
-        num_layers=num_layers,
-        affine_norm=shapes.has_affine_norm(),
-        name=name,
-    )
+    arguments = {
+        "image_shape": (*(image_size or (None, None)), channels),
+        "filters": filters,
+        "num_layers": num_layers,
+    }
     modules = {"model.0": "conv1", f"model.{3 * num_layers + 2}": "logits_conv"}
     for i in range(1, num_layers + 1):
         modules[f"model.{3 * i - 1}"] = f"conv{i + 1}"
         modules[f"model.{3 * i}"] = f"norm{i + 1}"
-    return network, modules
+    return PatchDiscriminator, arguments, modules
 
 
-def _pixel_discriminator(shapes, image_size, name):
+def _pixel_discriminator(shapes, image_size):
     filters, channels = shapes.kernel("net.0.weight")[:2]
-    network = PixelDiscriminator(
-        (*(image_size or (None, None)), channels),
-        filters=filters,
-        affine_norm=shapes.has_affine_norm(),
-        name=name,
-    )
-    return network, {
-        "net.0": "conv1",
-        "net.2": "conv2",
-        "net.3": "norm2",
-        "net.5": "logits_conv",
+    arguments = {"image_shape": (*(image_size or (None, None)), channels), "filters": filters}
+    modules = {"net.0": "conv1", "net.2": "conv2", "net.3": "norm2", "net.5": "logits_conv"}
+    return PixelDiscriminator, arguments, modules
+
+
+def _variables(network, modules):
+    """The network's variables by torch's names."""
+    return {
+        f"{module}.{'bias' if variable.name in ('bias', 'beta') else 'weight'}": variable
+        for module, layer in modules.items()
+        for variable in network.get_layer(layer).weights
     }
 
 
-def _load(network, modules, tensors):
-    """Give `network` all `tensors`; `modules` maps torch's module names to its layers' names."""
-    variables = {}
-    for module, layer in modules.items():
-        for variable in network.get_layer(layer).weights:
-            kind = "bias" if variable.name in ("bias", "beta") else "weight"
-            variables[f"{module}.{kind}"] = variable
+def _arrays(tensors, network, modules):
+    """What to give the network's variables, by torch's names; every tensor has its place."""
+    variables = _variables(network, modules)
     problems = [f"{key} is missing" for key in variables if key not in tensors]
     arrays = {}
     for key, tensor in tensors.items():
@@ -254,15 +257,21 @@ def _load(network, modules, tensors):
             continue
         # A kernel is (out, in, h, w), transposed (in, out, h, w); in Keras (h, w, in, out), (h, w,
         # out, in). No flip.
-        arrays[key] = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+        array = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
         expected = tuple(variables[key].shape)
-        if arrays[key].shape != expected:
+        if array.shape != expected:
             if tensor.ndim == 4:
                 expected = tuple(expected[axis] for axis in (3, 2, 0, 1))
             problems.append(f"{key} has shape {tensor.shape}, expected {expected}")
+        elif array.dtype.kind != "f":
+            problems.append(f"{key} has dtype {array.dtype}, expected floats")
+        else:
+            with np.errstate(over="ignore"):
+                arrays[key] = array.astype("float32")
+            if not np.isfinite(arrays[key]).all():
+                problems.append(f"{key} holds NaN or infinity")
     if problems:
         raise ValueError(
             f"These tensors don't make a {type(network).__name__}: {listing(problems, '; ')}."
         )
-    for key, array in arrays.items():
-        variables[key].assign(keras.ops.convert_to_tensor(array.astype("float32")))
+    return arrays

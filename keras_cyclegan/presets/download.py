@@ -13,7 +13,7 @@ import tqdm
 
 from keras_cyclegan.whole import whole_file
 
-ATTEMPTS = 6  # in a row that bring no byte
+ATTEMPTS = 6
 BACK_OFF = 0.5  # seconds, doubled at each of them
 TIMEOUT = (10, 30)  # seconds to connect; seconds without a byte
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
@@ -45,7 +45,7 @@ def is_offline():
     return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in names)
 
 
-def fetch(url, path, sha256=None, least=1, most=LARGEST):
+def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
     """Downloads a file to `path`, unless it is there.
 
     A cut download goes on where it stopped, in the next attempt or in another process. Two
@@ -54,9 +54,11 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST):
     Args:
         url: where from.
         path: where to. Beside it lie its SHA-256 (`.sha256`) and what is unfinished (`.part`).
-        sha256: expected hash in hexadecimal. Where it isn't known, the first download's is
-            recorded, and later ones must have the same.
+        sha256: expected hash in hexadecimal, or as many of its first digits as are published.
+            Where it isn't known, the first download's is recorded, and later ones must have the
+            same.
         least, most: ints. Bytes that the file may have.
+        attempts: int. Attempts in a row that may bring no byte before it is given up.
 
     Returns:
         `path`, as a `pathlib.Path`.
@@ -78,7 +80,7 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST):
                 "with a network, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
             )
         try:
-            _download(url, part, least, most)
+            _download(url, part, least, most, attempts)
         except (_Interrupted, _Refused, requests.RequestException) as error:
             if isinstance(error, _Refused):
                 part.unlink(missing_ok=True)
@@ -98,9 +100,9 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST):
 
 
 def verify(path, expected, source):
-    """Refuse a file whose SHA-256 isn't `expected`; None passes."""
+    """Refuse a file whose SHA-256 doesn't begin with `expected`; None passes."""
     found = sha256_of(path)
-    if expected is not None and found != expected.lower():
+    if expected is not None and not found.startswith(expected.lower()):
         raise DownloadError(
             f"{path} from {source} has SHA-256 {found}, expected {expected}. It was damaged or "
             "exchanged. If the file is there, remove it to download it anew; if its origin was "
@@ -119,7 +121,7 @@ def sha256_of(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(url, part, least, most):
+def _download(url, part, least, most, attempts):
     """Attempts until the file is whole; only attempts that bring nothing count."""
     failures = 0
     with requests.Session() as session:
@@ -132,8 +134,8 @@ def _download(url, part, least, most):
             except requests.exceptions.ChunkedEncodingError as error:  # the connection was cut
                 cause = error
             failures = 0 if _size(part) > begun else failures + 1
-            if failures == ATTEMPTS:
-                raise _Interrupted(f"{ATTEMPTS} attempts in a row failed, the last: {cause}")
+            if failures == attempts:
+                raise _Interrupted(f"{attempts} attempts in a row failed, the last: {cause}")
             time.sleep(BACK_OFF * 2**failures)
 
 

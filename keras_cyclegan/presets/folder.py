@@ -9,7 +9,8 @@ import keras
 
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
-from keras_cyclegan.presets.weights import read_weights, write_weights
+from keras_cyclegan.presets.sketch import sketch
+from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
 from keras_cyclegan.whole import whole_folder
 
 CONFIG = "config.json"
@@ -26,7 +27,8 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
 
     It holds `config.json`, `metadata.json`, `model.weights.h5` (the generators),
     `discriminators.weights.h5` and the model card `README.md`; no optimizer state and no image
-    pool. It is written beside its place and then renamed. A preset that is there is replaced.
+    pool. Where the generators have averages (`ema_momentum`), it holds these. It is written beside
+    its place and then renamed. A preset that is there is replaced.
 
     Args:
         model: `CycleGAN`.
@@ -47,7 +49,9 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
     folder = Path(folder).absolute()
     _check_replaceable(folder)
     config = model_config(model)
-    generators, judges = _networks(model, "generator"), _networks(model, "discriminator")
+    both = zip(NETWORKS[:2], model.generators(), strict=True)
+    generators = {name: network for name, network in both if network is not None}
+    judges = _networks(model, "discriminator")
     metadata = {
         "keras_version": keras.__version__,
         "keras_cyclegan_version": keras_cyclegan.__version__,
@@ -88,16 +92,21 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     root = Path(root or folder)
     config = read_json(preset_file(folder, CONFIG, root))
     try:
-        model = build_model(cls, config, overrides)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        sketched = sketch(lambda: build_model(cls, config, overrides))
+    # What a stranger's config makes of Keras's constructors can raise nearly anything.
+    except Exception as error:
         raise ValueError(f"{folder / CONFIG} can't be used: {error}") from error
+    weights = {}
     if load_weights:
         for file, kind in ((GENERATORS, "generator"), (DISCRIMINATORS, "discriminator")):
-            networks = _networks(model, kind)
+            networks = _networks(sketched, kind)
             wanted = {name: networks[name] for name in networks if name not in overrides}
-            absent = file == DISCRIMINATORS and not (folder / file).exists()
+            absent = file == DISCRIMINATORS and not os.path.lexists(folder / file)
             if wanted and not absent:
-                read_weights(preset_file(folder, file, root), wanted, skip=overrides)
+                path = preset_file(folder, file, root)
+                weights |= read_weights(path, wanted, skip=overrides)
+    model = build_model(cls, config, overrides)
+    assign_weights(_networks(model), weights)
     return model
 
 
@@ -126,7 +135,7 @@ def read_json(path):
     return content
 
 
-def _networks(model, kind):
+def _networks(model, kind=""):
     named = {name: getattr(model, name) for name in NETWORKS if name.startswith(kind)}
     return {name: network for name, network in named.items() if network is not None}
 

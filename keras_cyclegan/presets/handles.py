@@ -3,7 +3,7 @@
 import difflib
 import os
 
-from keras_cyclegan.presets.config import build_model
+from keras_cyclegan.presets.config import build_model, check_overrides
 from keras_cyclegan.presets.folder import CONFIG, load_folder
 from keras_cyclegan.presets.hubs import HANDLES, hub_folder
 from keras_cyclegan.presets.published import published_config, published_folder
@@ -37,6 +37,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
         DownloadError: it could not be downloaded.
     """
     overrides = overrides or {}
+    check_overrides(cls, overrides)
     if isinstance(preset, str) and "://" in preset:
         with hub_folder(preset, load_weights) as (folder, root):
             return load_folder(cls, folder, load_weights, overrides, root)

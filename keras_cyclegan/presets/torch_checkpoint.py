@@ -4,6 +4,8 @@ import collections
 import io
 import os
 import pickle
+import pickletools
+import reprlib
 import zipfile
 
 import numpy as np
@@ -59,10 +61,32 @@ def read_state_dict(path):
         raise ValueError(f"{path} can't be read as a PyTorch checkpoint: {detail}") from error
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
-    """Builds tensors from `storages`; no name in the pickle leads out of this file."""
+def _unpickle(file, load_storage=None):
+    """The next pickle in `file`.
 
-    def __init__(self, file, load_storage=None):
+    First it is looked through for what costs memory or time without calling anything: an object
+    put at a far index, which makes room for all before it, and tuples of twice the same tuple, over
+    and over, whose hash takes for ever. torch writes neither.
+    """
+    begin, memo, last = file.tell(), {}, None
+    for opcode, argument, _ in pickletools.genops(file):
+        name = opcode.name
+        if name.endswith("PUT") or name == "MEMOIZE":
+            index = len(memo) if argument is None else argument
+            if index > len(memo) + 1:
+                raise ValueError(f"its pickle counts {len(memo)} objects and puts one at {index}")
+            memo[index] = last
+        elif name == "DUP" or (name.endswith("GET") and "TUPLE" in memo.get(argument, "")):
+            raise ValueError("its pickle uses a tuple twice")
+        last = name
+    file.seek(begin)
+    return _RestrictedUnpickler(file, load_storage).load()
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    """Builds tensors from storages; no name in the pickle leads out of this file."""
+
+    def __init__(self, file, load_storage):
         super().__init__(file, encoding="utf-8")
         self.load_storage = load_storage
 
@@ -81,58 +105,71 @@ class _RestrictedUnpickler(pickle.Unpickler):
         )
 
     def persistent_load(self, identity):
-        if self.load_storage is None or not isinstance(identity, tuple):
-            raise ValueError(f"unexpected storage {identity!r}")
+        shown = reprlib.repr(identity)
+        if self.load_storage is None or not isinstance(identity, tuple) or len(identity) < 5:
+            raise ValueError(f"unexpected storage {shown}")
         kind, dtype, key, _, count, *view = identity
-        if kind != "storage" or dtype not in STORAGE_DTYPES:
-            raise ValueError(f"unknown storage {identity!r}")
-        if not isinstance(count, int) or count < 0:
-            raise ValueError(f"storage {key!r} has {count!r} elements")
+        if not all(isinstance(text, str) for text in (kind, dtype, key)) or kind != "storage":
+            raise ValueError(f"unknown storage {shown}")
+        if dtype not in STORAGE_DTYPES or not _are_counts(count):
+            raise ValueError(f"a storage of unknown dtype or size {shown}")
         return self.load_storage(dtype, key, count, *view)
 
 
-class _Callable:
-    """What a pickle gets in place of a class or function: it can be called, not changed."""
+class _Fixed:
+    """What a pickle gets hold of; it may not change it."""
 
-    __slots__ = ("_function",)
+    def __setstate__(self, state):
+        raise ValueError(f"its pickle changes the state of a {type(self).__name__.strip('_')}")
+
+
+class _Callable(_Fixed):
+    """Stands in a pickle for a class or function, and can be called only."""
 
     def __init__(self, function):
-        object.__setattr__(self, "_function", function)
+        self._function = function
 
     def __call__(self, *arguments):
         return self._function(*arguments)
 
-    def __setattr__(self, name, value):
-        raise ValueError(f"it sets {name!r} on a function")
 
-
-class _Storage:
+class _Storage(_Fixed):
     """`count` elements; the array is there once the stream has been read to its end."""
 
     def __init__(self, dtype, count):
+        name = STORAGE_DTYPES[dtype]
         self.dtype = dtype
         self.count = count
+        self.is_bfloat16 = name == "bfloat16"
+        self.stored = np.dtype("u2" if self.is_bfloat16 else name)
         self.array = None
+
+    @property
+    def length(self):
+        """Of its bytes."""
+        return self.count * self.stored.itemsize
 
     def fill(self, raw, byte_order):
         """Take the storage's bytes; `byte_order` is numpy's sign for it."""
-        name = STORAGE_DTYPES[self.dtype]
-        stored = np.dtype("u2" if name == "bfloat16" else name)
-        if len(raw) != self.count * stored.itemsize:
+        if len(raw) != self.length:
             raise ValueError(
                 f"a storage of {self.count} {self.dtype} elements has {len(raw)} bytes"
             )
-        array = np.frombuffer(raw, stored.newbyteorder(byte_order))
-        array = array.astype(stored, copy=False)
-        if name == "bfloat16":  # the upper half of a float32
+        array = np.frombuffer(raw, self.stored.newbyteorder(byte_order))
+        array = array.astype(self.stored, copy=False)
+        if self.is_bfloat16:  # the upper half of a float32
             array = (array.astype("u4") << 16).view("f4")
         self.array = array
 
 
-class _StorageView:
+class _StorageView(_Fixed):
     """A stretch of a storage, as torch before 0.4 wrote tensors that share memory."""
 
     def __init__(self, storage, offset, count):
+        if not _are_counts(offset, count) or offset + count > storage.count:
+            raise ValueError(
+                f"it views {count!r} elements from {offset!r} on of a storage of {storage.count}"
+            )
         self.storage = storage
         self.offset = offset
         self.count = count
@@ -142,20 +179,25 @@ class _StorageView:
         return self.storage.array[self.offset : self.offset + self.count]
 
 
-class _Tensor:
+class _Tensor(_Fixed):
     """A window on a storage: shape and strides in elements."""
 
-    def __init__(self, storage, offset, shape, strides, *_):
-        numbers = (offset, *shape, *strides)
-        if len(shape) != len(strides) or any(type(n) is not int or n < 0 for n in numbers):
-            raise ValueError(f"a tensor has shape {shape}, strides {strides}, offset {offset}")
+    def __init__(self, storage, offset, shape, strides, requires_grad=None, hooks=None, bits=None):
+        if bits:
+            raise ValueError(f"a tensor is to be read as {reprlib.repr(bits)}")
+        if not (
+            isinstance(storage, _Storage | _StorageView)
+            and isinstance(shape, tuple)
+            and isinstance(strides, tuple)
+            and len(shape) == len(strides)
+            and _are_counts(offset, *shape, *strides)
+        ):
+            described = reprlib.repr((shape, strides, offset))
+            raise ValueError(f"a tensor has shape, strides and offset {described}")
         self.storage = storage
         self.offset = offset
         self.shape = shape
         self.strides = strides
-
-    def __setstate__(self, state):
-        raise ValueError("it sets the state of a tensor")
 
     def array(self):
         elements = self.storage.array
@@ -191,7 +233,7 @@ def _read_zip(file):
             return _same(storages[key], dtype, key, count)
 
         pickled = io.BytesIO(_stored(archive, pickles[0]))
-        return _arrays(_RestrictedUnpickler(pickled, load_storage).load())
+        return _arrays(_unpickle(pickled, load_storage))
 
 
 def _stored(archive, name):
@@ -202,15 +244,12 @@ def _stored(archive, name):
 
 
 def _read_stream(file):
-    def load(load_storage=None):
-        return _RestrictedUnpickler(file, load_storage).load()
-
-    if load() != MAGIC_NUMBER:
+    if _unpickle(file) != MAGIC_NUMBER:
         raise ValueError("it does not begin with torch's magic number")
-    protocol, system = load(), load()
+    protocol, system = _unpickle(file), _unpickle(file)
     if protocol != PROTOCOL:
         raise ValueError(f"its protocol is {protocol!r}, not {PROTOCOL}")
-    byte_order = "<" if system["little_endian"] else ">"
+    order = "little" if system["little_endian"] else "big"
     storages = {}
 
     def load_storage(dtype, key, count, view=None):
@@ -220,16 +259,14 @@ def _read_stream(file):
         _, offset, view_count = view
         return _StorageView(storage, offset, view_count)
 
-    content = load(load_storage)
+    content = _unpickle(file, load_storage)
     size = os.fstat(file.fileno()).st_size
-    for key in load():
+    for key in _unpickle(file):
         storage = storages[key]
-        count = int.from_bytes(file.read(8), "little" if byte_order == "<" else "big")
-        name = STORAGE_DTYPES[storage.dtype]
-        length = count * np.dtype("u2" if name == "bfloat16" else name).itemsize
-        if count != storage.count or length > size - file.tell():
+        count = int.from_bytes(file.read(8), order)
+        if count != storage.count or storage.length > size - file.tell():
             raise ValueError(f"storage {key!r} has {count} elements, expected {storage.count}")
-        storage.fill(file.read(length), byte_order)
+        storage.fill(file.read(storage.length), "<" if order == "little" else ">")
     missing = [key for key, storage in storages.items() if storage.array is None]
     if missing:
         raise ValueError(f"it ends before the storages {missing[:5]}")
@@ -242,6 +279,10 @@ def _same(storage, dtype, key, count):
     return storage
 
 
+def _are_counts(*numbers):
+    return all(type(number) is int and number >= 0 for number in numbers)
+
+
 def _arrays(content):
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}, expected a dict of tensors")
@@ -252,11 +293,10 @@ def _arrays(content):
 
 
 def _tensors_only(content):
-    others = {name: value for name, value in content.items() if not isinstance(value, np.ndarray)}
-    if others or not content:
-        name, value = next(iter(others.items()), ("", None))
-        raise ValueError(
-            "expected a dict from names to tensors, `module.state_dict()`. "
-            + (f"Received {type(value).__name__} under {name!r}." if others else "It is empty.")
-        )
+    expected = "expected a dict from names to tensors, `module.state_dict()`"
+    if not content:
+        raise ValueError(f"{expected}. It is empty.")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, np.ndarray):
+            raise ValueError(f"{expected}. Received {type(value).__name__} under {name!r}.")
     return content

@@ -6,6 +6,8 @@ import h5py
 import keras
 import numpy as np
 
+DTYPES = (np.dtype("float32"), np.dtype("float16"))
+LARGEST_HALF = np.finfo("float16").max
 NAMED = 8  # bad tensors that a message names
 
 
@@ -40,16 +42,19 @@ def write_weights(path, networks, half_precision=False):
 
 
 def read_weights(path, networks, skip=()):
-    """Gives `networks` the weights that `write_weights` wrote, after checking all of them.
+    """The weights that `write_weights` wrote, checked against the shapes of `networks`.
 
     Args:
         path: the file.
-        networks: dict from a name to a `keras.Model`.
+        networks: dict from a name to a `keras.Model`, which keeps its own weights.
         skip: names of networks whose tensors in the file are not wanted.
 
+    Returns:
+        dict from a tensor's name to a float32 array, for `assign_weights`.
+
     Raises:
-        ValueError: the file is damaged; a tensor is missing, unknown, of another shape, not
-            numeric, not finite, or lies outside of the file.
+        ValueError: the file is damaged; a tensor is missing, unknown, of another shape or dtype,
+            not finite, compressed, or lies outside of the file.
     """
     variables = _variables(networks)
     path = os.fspath(path)
@@ -60,8 +65,14 @@ def read_weights(path, networks, skip=()):
         raise ValueError(f"{path} is damaged or no HDF5 file: {error}") from error
     if problems:
         raise ValueError(f"{path} does not fit the preset's config: {listing(problems, '; ')}.")
-    for name, array in arrays.items():
-        variables[name].assign(array.astype("float32"))
+    return arrays
+
+
+def assign_weights(networks, arrays):
+    """Give the weights of `networks` that are named in `arrays` the values there."""
+    for name, variable in _variables(networks).items():
+        if name in arrays:
+            variable.assign(arrays[name])
 
 
 def _read_arrays(file, variables, skip):
@@ -76,16 +87,20 @@ def _read_arrays(file, variables, skip):
             problems.append(f"{name} is a link")
         elif variable is None:
             problems.append(f"{name} is unknown")
-        elif not isinstance(data := file[name], h5py.Dataset) or data.dtype.kind != "f":
-            problems.append(f"{name} is no tensor of floats")
+        elif not isinstance(data := file[name], h5py.Dataset) or data.dtype not in DTYPES:
+            problems.append(f"{name} is no tensor of float32 or float16")
         elif data.is_virtual or data.external:
             problems.append(f"{name} lies outside of the file")
         elif data.shape != tuple(variable.shape):
             problems.append(f"{name} has shape {data.shape}, expected {tuple(variable.shape)}")
+        elif data.chunks is not None:  # compressed, a small file would fill the memory
+            problems.append(f"{name} is stored in chunks")
         else:
-            arrays[name] = data[()]
+            arrays[name] = data[()].astype("float32")
             if not np.isfinite(arrays[name]).all():
                 problems.append(f"{name} holds NaN or infinity")
+            elif variable.dtype == "float16" and np.any(np.abs(arrays[name]) > LARGEST_HALF):
+                problems.append(f"{name} holds values too large for float16")
     return arrays, problems
 
 

@@ -5,8 +5,12 @@ import keras
 match keras.backend.backend():
     case "tensorflow":
         from keras_cyclegan.trainers.tensorflow import Trainer as Trainer
+    case "jax":
+        from keras_cyclegan.trainers.jax import Trainer as Trainer
+    case "torch":
+        from keras_cyclegan.trainers.torch import Trainer as Trainer
     case backend:
         raise ImportError(
-            f"keras_cyclegan trains on the TensorFlow backend; KERAS_BACKEND is {backend!r}. "
-            "Set KERAS_BACKEND=tensorflow before Python starts."
+            "keras_cyclegan runs on the backends tensorflow, jax and torch; KERAS_BACKEND is "
+            f"{backend!r}. Set KERAS_BACKEND to one of them before Python starts."
         )

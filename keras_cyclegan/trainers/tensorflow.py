@@ -1,28 +1,17 @@
-"""One training step on TensorFlow: two tapes, one application."""
+"""Training on TensorFlow."""
 
 import tensorflow as tf
 
+from keras_cyclegan.trainers.step import Step
 
-class Trainer:
-    """Gradients by `tf.GradientTape`, for a `keras.Model` that has the losses of `CycleGAN`."""
 
-    def train_step(self, data):
-        real_a, real_b = self.unpack(data)
+class Trainer(Step):
+    """Gradients by `tf.GradientTape`."""
+
+    def differentiate(self, objective, variables):
         with tf.GradientTape() as tape:
-            losses, fake_a, fake_b = self.generator_losses(real_a, real_b, training=True)
-            objective = self.optimizer.scale_loss(sum(losses.values()))
-        generator_gradients = tape.gradient(objective, self.generator_variables)
+            value, results = objective()
+        return results, tape.gradient(value, variables)
 
-        # The fakes were made before any update, so one application of all gradients equals
-        # "generators first, then discriminators".
-        fake_a, fake_b = self.pool_a(fake_a), self.pool_b(fake_b)
-        with tf.GradientTape() as tape:
-            discriminator_losses = self.discriminator_losses(real_a, real_b, fake_a, fake_b)
-            objective = self.optimizer.scale_loss(sum(discriminator_losses.values()))
-        discriminator_gradients = tape.gradient(objective, self.discriminator_variables)
-
-        self.optimizer.apply(
-            generator_gradients + discriminator_gradients,
-            self.generator_variables + self.discriminator_variables,
-        )
-        return self.track(losses | discriminator_losses, batch_size=tf.shape(real_a)[0])
+    def update(self, gradients, variables):
+        self.optimizer.apply(gradients, variables)

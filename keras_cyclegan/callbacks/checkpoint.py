@@ -1,0 +1,94 @@
+"""A checkpoint: every variable of a compiled model in one file that notices damage."""
+
+import zipfile
+
+import keras
+import numpy as np
+
+from keras_cyclegan.callbacks.divergence import DivergenceError
+from keras_cyclegan.whole import whole_file
+
+
+class DamagedCheckpointError(ValueError):
+    """A checkpoint is not what was written."""
+
+
+def write_checkpoint(path, model, step, kept=None):
+    """Write all state of a compiled model, whole or not at all.
+
+    A NumPy archive, because it is written as any file is and has a checksum for each array: HDF5,
+    in which Keras saves weights, notices no changed byte, and ends the process with a segmentation
+    fault after the disk was full.
+
+    Args:
+        path: file to write.
+        model: compiled `CycleGAN`.
+        step: int. Step for the error.
+        kept: function that returns the path of the last good checkpoint, for the error.
+
+    Raises:
+        DivergenceError: a variable holds NaN or infinity; nothing is written.
+        OSError: the disk is full, for example.
+    """
+    variables = _state(model)
+    arrays = {name: _to_numpy(variable) for name, variable in variables.items()}
+    broken = [variables[name].path for name in arrays if not np.isfinite(arrays[name]).all()]
+    if broken:
+        more = f" and {len(broken) - 1} more" if broken[1:] else ""
+        raise DivergenceError(f"after step {step}, {broken[0]}{more} hold NaN or infinity.", kept)
+    with whole_file(path) as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def read_checkpoint(path, model):
+    """Give a model the state that `write_checkpoint` wrote, after checking all of it.
+
+    Returns:
+        The metrics' values. Keras resets these when an epoch begins: `restore_metrics` comes after.
+
+    Raises:
+        DamagedCheckpointError: the file is empty, cut off or changed.
+        ValueError: it is of a model that was built or compiled in another way.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
+    variables = _state(model)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    if shapes != {name: array.shape for name, array in arrays.items()}:
+        raise ValueError(
+            f"Checkpoint {path} is of another model: it holds {len(arrays)} arrays, this one has "
+            f"{len(shapes)} variables, or their shapes differ. Build and compile the model as it "
+            "was when the run began."
+        )
+    metrics = [arrays[name] for name in arrays if name.startswith("metrics.")]
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
+    return metrics
+
+
+def restore_metrics(model, values):
+    """Give the epoch's means what `read_checkpoint` returned."""
+    for variable, value in zip(model.metrics_variables, values, strict=True):
+        variable.assign(value)
+
+
+def _state(model):
+    """All variables under unique names; seeds of dropout and of the pools are among the model's."""
+    kinds = {
+        "model": model.variables,
+        "optimizer": model.optimizer.variables,
+        "metrics": model.metrics_variables,
+    }
+    return {
+        f"{kind}.{i}": variable
+        for kind, variables in kinds.items()
+        for i, variable in enumerate(variables)
+    }
+
+
+def _to_numpy(variable):
+    array = keras.ops.convert_to_numpy(variable)
+    return array.astype("float32") if array.dtype.kind == "V" else array  # bfloat16, to NumPy

@@ -1,0 +1,267 @@
+"""The web demo: an image is dropped into the browser, its translation and round trip beside it."""
+
+import html
+import os
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from keras_cyclegan.cyclegan import CycleGAN
+from keras_cyclegan.data import decode_image
+from keras_cyclegan.inference.files import SUFFIXES
+from keras_cyclegan.inference.images import TooManyPixels
+from keras_cyclegan.presets import list_presets
+
+LABELS = {"a_to_b": "A → B", "b_to_a": "B → A"}
+GLYPHS = "Rag74"  # letters and digits that differ clearly between the two typefaces
+HOUR = 3600
+
+STYLE = """
+.gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto !important; }
+.picture img { width: 100%; height: 100%; object-fit: contain; }
+.pixels img { image-rendering: pixelated; }
+#direction { min-width: 200px; }
+"""
+
+
+def launch_demo(
+    preset,
+    examples=None,
+    host="127.0.0.1",
+    port=None,
+    max_megabytes=20,
+    max_megapixels=4,
+    tile=None,
+    announce=print,
+):
+    """Serves a preset in the browser until it is interrupted.
+
+    Args:
+        preset: see `CycleGAN.from_preset`.
+        examples: path of a folder of images to try; see `find_examples`. None draws some for the
+            preset `glyphs`, and shows none for others.
+        host: address to listen at. The default can be reached from this machine only.
+        port: int. None takes the first free one from 7860 on.
+        max_megabytes: float. Largest file that is taken.
+        max_megapixels: float. Largest image that is translated. Inside the paper's generator a
+            megapixel takes about a gigabyte, unless it is tiled.
+        tile: see `CycleGAN.translate`.
+        announce: function that is told the address once the demo can be reached.
+
+    Raises:
+        ImportError: gradio is not installed.
+        OSError: the port is taken.
+    """
+    gradio = import_gradio()
+    model = CycleGAN.from_preset(preset)
+    with tempfile.TemporaryDirectory() as folder:
+        if examples is not None:
+            examples = find_examples(examples)
+        elif preset == "glyphs":
+            examples = draw_glyphs(folder)
+        page = build_demo(
+            model,
+            title=Path(preset).name,
+            description=list_presets().get(preset, {}).get("description", ""),
+            examples=examples,
+            max_pixels=round(max_megapixels * 1e6),
+            tile=tile,
+        )
+        try:
+            _, address, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                max_file_size=round(max_megabytes * 2**20),
+                theme=_theme(gradio),
+                css=STYLE,
+                share=False,
+                ssr_mode=False,
+                run_history=False,
+                footer_links=[],
+                prevent_thread_lock=True,
+                quiet=True,
+            )
+        except OSError as error:
+            raise OSError(
+                f"Can't listen at {host}, port {port or '7860 to 7959'}: is another program there? "
+                f"Choose a free one with --port. ({error})"
+            ) from error
+        announce(address)
+        page.block_thread()
+
+
+def import_gradio():
+    """gradio, told before its import to report nothing to its makers."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError(
+            f"The demo needs gradio: pip install keras-cyclegan[demo]. ({error})"
+        ) from error
+    return gradio
+
+
+def find_examples(folder):
+    """Images of a folder, to be tried with a click.
+
+    Args:
+        folder: path. Its images are taken for domain A, as are those in a folder `a` in it; those
+            in a folder `b` for domain B.
+
+    Returns:
+        List of pairs of a path and the direction to translate it in.
+
+    Raises:
+        FileNotFoundError: there is no image.
+    """
+    folder = Path(folder)
+    found = [
+        (path, direction)
+        for place, direction in (
+            (folder, "a_to_b"),
+            (folder / "a", "a_to_b"),
+            (folder / "b", "b_to_a"),
+        )
+        for path in sorted(place.glob("*"))
+        if path.suffix.lower() in SUFFIXES and path.is_file()
+    ]
+    if not found:
+        raise FileNotFoundError(
+            f"There is no example in {str(folder)!r}: expected images that end in "
+            f"{', '.join(SUFFIXES)}, in it or in its folders `a` and `b`."
+        )
+    return found
+
+
+def draw_glyphs(folder):
+    """Examples for the preset `glyphs`, drawn as its training images were."""
+    from keras_cyclegan.data.glyphs import render_glyphs
+
+    drawn = []
+    for domain, direction in (("a", "a_to_b"), ("b", "b_to_a")):
+        for character, pixels in zip(GLYPHS, render_glyphs(GLYPHS, domain), strict=True):
+            path = Path(folder, f"{character}_{domain}.png")
+            Image.fromarray(pixels).save(path)
+            drawn.append((path, direction))
+    return drawn
+
+
+def build_demo(model, title, description="", examples=None, max_pixels=4_000_000, tile=None):
+    """The page, not yet served.
+
+    Args:
+        model: `CycleGAN`; the page offers the directions that it has generators for.
+        title, description: what the page says of the model.
+        examples: list of pairs of a path and a direction.
+        max_pixels: int. Largest image that is translated.
+        tile: see `CycleGAN.translate`.
+
+    Returns:
+        `gradio.Blocks`.
+    """
+    gr = import_gradio()
+    directions = [way for way in LABELS if _generators(model)[way]]
+    two_way = len(directions) == 2
+    few_pixels = max(model.image_shape[:2]) <= 64
+
+    def picture(label, name, interactive=False, **options):
+        return gr.Image(
+            label=label,
+            sources=["upload"],
+            buttons=["fullscreen"],
+            height=360,
+            min_width=260,
+            interactive=interactive,
+            elem_id=name,
+            elem_classes=["picture", "pixels"] if few_pixels else ["picture"],
+            **options,
+        )
+
+    with gr.Blocks(
+        title=f"{title} · keras_cyclegan", analytics_enabled=False, delete_cache=(HOUR, HOUR)
+    ) as page:
+        gr.Markdown(f"# {title}\n{description}")
+        with gr.Row():
+            image = picture("Image", "input", interactive=True, type="filepath", image_mode=None)
+            output = picture("Translation", "translation")
+            round_trip = picture("Round trip", "round_trip", visible=two_way)
+        with gr.Row():
+            direction = gr.Radio(
+                [(LABELS[name], name) for name in directions],
+                value=directions[0],
+                show_label=False,
+                container=False,
+                elem_id="direction",
+            )
+            button = gr.Button("Translate", variant="primary", elem_id="translate")
+            download = gr.DownloadButton(
+                "Download the translation", interactive=False, elem_id="download"
+            )
+        event = {
+            "fn": _translating(model, max_pixels, tile, output.GRADIO_CACHE),
+            "inputs": [image, direction],
+            "outputs": [image, output, round_trip, download],
+            "preprocess": False,  # gradio would open the file itself, with errors of its own
+            "concurrency_id": "model",  # one translation at a time, whatever started it
+            "concurrency_limit": 1,
+        }
+        button.click(**event)
+        usable = [[str(path), way] for path, way in examples or () if way in directions]
+        if usable:
+            shown = gr.Examples(usable, [image, direction], visible_columns=[0])
+            shown.load_input_event.then(**event)
+    return page
+
+
+def _translating(model, max_pixels, tile, cache):
+    """The function behind the button; its results lie where gradio serves them and cleans up."""
+    import gradio as gr
+
+    def translate(image, direction):
+        """The translation as soon as it is there, then the round trip."""
+        if image is None:
+            refuse("Drop an image first.")
+        path = Path(image["path"])
+        options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
+        try:
+            saved = save(model.translate(path, **options), f"{path.stem}_{direction}.png")
+            shown = gr.skip()
+            if path.suffix.lower() in (".tif", ".tiff"):  # which browsers don't show
+                pixels = decode_image(path, _generators(model)[direction].input_shape[-1])
+                shown = save(pixels, f"{path.stem}.png")
+            yield shown, saved, None, gr.update(value=saved, interactive=True)
+            if all(_generators(model).values()):
+                back = save(model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
+                yield gr.skip(), gr.skip(), back, gr.skip()
+        except TooManyPixels:
+            refuse(f"{path.name} has more than {max_pixels / 1e6:g} megapixels, the limit here.")
+        except (ValueError, OSError) as error:
+            # Where the server keeps an upload is nobody's business.
+            refuse(str(error).replace(str(path), path.name))
+
+    def refuse(message):
+        """Tell the user; what was given may hold anything, and is shown as HTML."""
+        raise gr.Error(html.escape(message, quote=False), duration=None, print_exception=False)
+
+    def save(pixels, name):
+        path = Path(tempfile.mkdtemp(dir=cache), name)
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels).save(path)
+        return str(path)
+
+    return translate
+
+
+def _generators(model):
+    return {"a_to_b": model.generator_ab, "b_to_a": model.generator_ba}
+
+
+def _theme(gr):
+    """Fonts of the reader's own system: a page that fetches nothing."""
+    return gr.themes.Default(
+        primary_hue="teal",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )

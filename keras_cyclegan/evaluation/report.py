@@ -1,0 +1,166 @@
+"""An evaluation as one HTML page that needs nothing beside itself."""
+
+import base64
+import io
+from pathlib import Path
+
+import numpy as np
+
+from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.evaluation.evaluate import DOMAINS
+from keras_cyclegan.evaluation.table import ARROWS, BETTER, figure, protocol_lines, score_rows
+from keras_cyclegan.inference.translate import generator_for, run
+from keras_cyclegan.whole import whole_file
+
+SAMPLES = 8  # rows of the grid, spread evenly over the set
+EXTREMES = 4  # best, and worst
+OTHER = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
+
+
+def write_report(evaluation, model, folder, preset):
+    """Writes `index.html`: scores, samples, best and worst round trips, histograms, the protocol.
+
+    Args:
+        evaluation: `Evaluation`.
+        model: the `CycleGAN` that was evaluated; it makes the round trips that are shown.
+        folder: path; made where it doesn't exist.
+        preset: string. What was scored, for the title.
+
+    Returns:
+        The path of the page.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from keras_cyclegan import __version__
+
+    templates = Environment(
+        loader=PackageLoader("keras_cyclegan.evaluation", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sets = evaluation.sets
+    page = templates.get_template("report.html").render(
+        preset=preset,
+        counts={"A": len(sets.a), "B": len(sets.b)},
+        size="×".join(str(side) for side in sets.a.shape[1:3]),
+        paired=sets.paired,
+        arrows=[ARROWS[way] for way in evaluation.passes],
+        rows=[_row(row, evaluation.passes) for row in score_rows(evaluation)],
+        directions=[_direction(evaluation, model, way) for way in evaluation.passes],
+        histograms=list(_histograms(evaluation.passes)),
+        protocol=protocol_lines(evaluation),
+        notes=evaluation.notes,
+        version=__version__,
+    )
+    path = Path(folder) / "index.html"
+    with whole_file(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+    return path
+
+
+def _row(row, ways):
+    """A line of the table of scores; `verdict` says which of two figures is the better one."""
+    name, better, measured = row
+    cells = []
+    for way in ways:
+        one = measured.get(way)
+        verdict = ""
+        if one and one.untranslated and better:
+            gain = one.translated - one.untranslated
+            verdict = "worse" if (gain < 0) == (better == "higher") and gain else "better"
+        cells.append(
+            {
+                "value": figure(one and one.translated),
+                "baseline": figure(one and one.untranslated),
+                "verdict": verdict,
+            }
+        )
+    return {"name": name, "better": BETTER[better], "cells": cells}
+
+
+def _direction(evaluation, model, way):
+    """What is shown of one direction: samples, and the best and worst of its round trips."""
+    source, target = DOMAINS[way]
+    images = getattr(evaluation.sets, source)
+    truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
+    errors = evaluation.passes[way].cycle_error
+
+    def strips(indices):
+        """A strip of pictures for each index: the image, its translation and what comes back."""
+        indices = np.asarray(indices, int)
+        fake = run(generator_for(model, way), to_unit(images[indices]))
+        columns = [("input", images[indices]), ("translation", from_unit(fake))]
+        if errors is not None:
+            cycle = run(generator_for(model, OTHER[way]), fake)
+            columns.append(("round trip", from_unit(cycle)))
+        if truth is not None:
+            columns.append(("ground truth", truth[indices]))
+        return [
+            {
+                "index": int(index),
+                "error": None if errors is None else f"{errors[index]:.3f}",
+                "pictures": [(title, picture(column[row])) for title, column in columns],
+            }
+            for row, index in enumerate(indices)
+        ]
+
+    spread = np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()
+    ranked = [] if errors is None else np.argsort(errors)
+    return {
+        "arrow": ARROWS[way],
+        "samples": strips(spread),
+        "best": strips(ranked[:EXTREMES]) if errors is not None else [],
+        "worst": strips(ranked[::-1][:EXTREMES]) if errors is not None else [],
+    }
+
+
+def picture(image):
+    """A uint8 image as a `data:` address of a PNG."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _histograms(passes):
+    """`(title, picture)` of how cycle errors and content changes are spread over the images."""
+    for title, attribute in (("Cycle error", "cycle_error"), ("Content change", "content_change")):
+        values = {ARROWS[way]: getattr(one, attribute) for way, one in passes.items()}
+        values = {arrow: some for arrow, some in values.items() if some is not None}
+        if values:
+            yield title, histogram(values)
+
+
+def histogram(values):
+    """Draws one histogram of several sets of values.
+
+    Args:
+        values: dict of labels to arrays.
+
+    Returns:
+        A `data:` address of a transparent SVG, black on nothing: the page inverts it in the dark.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    # Equal scores, equal page: without this SVG has random names and the date.
+    with matplotlib.rc_context({"svg.hashsalt": "keras-cyclegan", "font.size": 10}):
+        chart = Figure(figsize=(5.2, 2.6), layout="constrained")
+        axes = chart.add_subplot()
+        axes.hist(
+            list(values.values()),
+            bins=24,
+            label=list(values),
+            color=["#2f6fde", "#e08a1e"][: len(values)],
+        )
+        axes.set_xlabel("mean absolute difference, 0 to 2")
+        axes.set_ylabel("images")
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+        file = io.BytesIO()
+        chart.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,187 @@
+"""A network cut at its instance norms, for `tiles`: what is computed together, kept, and freed."""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+from keras_cyclegan.inference.sizes import size_rule
+from keras_cyclegan.layers import ReflectionPadding2D
+
+POINTWISE = (
+    layers.InputLayer,
+    layers.Activation,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.Dropout,
+    layers.BatchNormalization,
+    layers.Add,
+    layers.Concatenate,
+    layers.Cropping2D,
+    layers.ZeroPadding2D,
+    ReflectionPadding2D,
+)
+WINDOWS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
+
+
+class Stage(NamedTuple):
+    """Layers that go over all tiles of the image before the next layers do."""
+
+    reads: list  # tensors known for the whole image: the input, or stored by an earlier stage
+    layers: list  # in the order of their calls; a norm among them has its statistics by now
+    measures: list  # tensors whose mean and variance the norms of later stages need
+    stores: list  # tensors that later stages read; the network's output in the last one
+    margin: int  # pixels around a tile that it takes to compute all of the tile
+    frees: list  # tensors that no later stage reads
+
+
+def plan(generator):
+    """The stages, each over all tiles, that translate an image as one call of the generator would.
+
+    A norm waits for the statistics of its whole input, so that a stage ends before it. What a later
+    stage reads is stored, but for tensors at full resolution, the most bytes for the least work:
+    the next stage computes them again. It does so from stored tensors only, lest every stage begin
+    at the image.
+
+    Args:
+        generator: functional `keras.Model` of convolutions, activations and instance norms.
+
+    Returns:
+        The stages, and the pixels of one step of each tensor by the tensor's `id`: 4 at a quarter
+        of the resolution.
+
+    Raises:
+        ValueError: a layer that mixes more of the image than a window of known size, or a tensor
+            to store that doesn't lie on the image's grid.
+    """
+    _check_layers(generator)
+    steps, levels = {id(generator.input): 1.0}, {id(generator.input): 0}
+    for layer in generator.operations[1:]:
+        given = [id(tensor) for tensor in inputs_of(layer)]
+        steps[id(layer.output)] = steps[given[0]] * _stride(layer)
+        levels[id(layer.output)] = max(levels[key] for key in given) + is_instance_norm(layer)
+
+    stages, known = [], {id(generator.input)}
+    for level in range(levels[id(generator.output)] + 1):
+        wanted, measures = _results(generator, levels, level)
+        work, reads = _work(generator, wanted, known)
+        from_stored = all(id(layer.input) in known for layer in work if is_instance_norm(layer))
+        stores = [t for t in wanted if steps[id(t)] > 1 or t is generator.output or not from_stored]
+        known.update(id(t) for t in stores)
+        stages.append(Stage(reads, work, measures, stores, _margin(work, reads, steps), []))
+    _check_grid(generator, [t for stage in stages for t in stage.stores + stage.measures], steps)
+    return _with_frees(stages), steps
+
+
+def _check_layers(generator):
+    """Refuses a network with a layer that no tile can hold, or whose calls can't be told apart."""
+    for layer in generator.operations:
+        local = isinstance(layer, (*POINTWISE, *WINDOWS, layers.Conv2DTranspose))
+        if not local and not isinstance(layer, layers.UpSampling2D) and not is_instance_norm(layer):
+            raise ValueError(
+                f"The generator {generator.name!r} can't be tiled: its layer {layer.name!r} "
+                f"({type(layer).__name__}) may look at the whole image. Translate without `tile`."
+            )
+    inputs = [tensor for layer in generator.operations[1:] for tensor in inputs_of(layer)]
+    made = {id(layer.output) for layer in generator.operations}
+    if not made.issuperset(id(tensor) for tensor in [*inputs, generator.output]):
+        raise ValueError(
+            f"The generator {generator.name!r} can't be tiled: it calls a layer twice, or one that "
+            "another network called before. Translate without `tile`."
+        )
+
+
+def inputs_of(layer):
+    return keras.tree.flatten(layer.input)
+
+
+def is_instance_norm(layer):
+    """One group a channel; Keras replaces `groups=-1` by the channels when it builds the layer."""
+    return isinstance(layer, layers.GroupNormalization) and layer.groups == layer.output.shape[-1]
+
+
+# --- what a stage computes ---------------------------------------------------------------------
+
+
+def _results(generator, levels, level):
+    """What later levels read of a level's tensors, or the output; what norms read among it."""
+    wanted, measures = {}, {}
+    for layer in generator.operations[1:]:
+        for tensor in inputs_of(layer):
+            if levels[id(tensor)] == level < levels[id(layer.output)]:
+                wanted[id(tensor)] = tensor
+                if is_instance_norm(layer):
+                    measures[id(tensor)] = tensor
+    if levels[id(generator.output)] == level:
+        wanted[id(generator.output)] = generator.output
+    return list(wanted.values()), list(measures.values())
+
+
+def _work(generator, wanted, known):
+    """The layers that make `wanted` of `known` tensors, and those of the known that they read."""
+    open_ends, work, reads = {id(tensor) for tensor in wanted}, [], {}
+    for layer in reversed(generator.operations):
+        if id(layer.output) in open_ends - known:
+            work.insert(0, layer)
+            for tensor in inputs_of(layer):
+                open_ends.add(id(tensor))
+                if id(tensor) in known:
+                    reads[id(tensor)] = tensor
+    reads |= {id(tensor): tensor for tensor in wanted if id(tensor) in known}
+    return work, list(reads.values())
+
+
+def _with_frees(stages):
+    alive, finished = {}, []
+    for i, stage in enumerate(stages):
+        alive |= {id(tensor): tensor for tensor in stage.stores}
+        later = {id(tensor) for other in stages[i + 1 :] for tensor in other.reads}
+        done = [key for key in alive if key not in later]
+        finished.append(stage._replace(frees=[alive.pop(key) for key in done]))
+    return finished
+
+
+# --- where a tensor's pixels lie ---------------------------------------------------------------
+
+
+def _stride(layer):
+    """Steps of a layer's input for one step of its output."""
+    if isinstance(layer, layers.Conv2DTranspose):
+        return 1 / layer.strides[0]
+    if isinstance(layer, layers.UpSampling2D):
+        return 1 / layer.size[0]
+    return layer.strides[0] if isinstance(layer, WINDOWS) else 1
+
+
+def _sight(layer):
+    """Steps of its input to each side that a layer's output depends on, rounded up."""
+    if isinstance(layer, layers.Conv2DTranspose):
+        return -(-max(layer.kernel_size) // layer.strides[0])
+    if isinstance(layer, WINDOWS):
+        return (max(layer.kernel_size) - 1) * max(layer.dilation_rate) // 2 + 1
+    return 1 if isinstance(layer, layers.UpSampling2D) else 0
+
+
+def _margin(work, reads, steps):
+    """Pixels that a stage sees around a tile, up to the next that all of its tensors start at."""
+    reach = {id(tensor): 0 for tensor in reads}
+    for layer in work:
+        inputs = inputs_of(layer)
+        step = steps[id(inputs[0])]
+        reach[id(layer.output)] = max(reach[id(t)] for t in inputs) + step * _sight(layer)
+    grid = max(steps[key] for key in reach)
+    return int(-(-max(reach.values()) // grid) * grid)
+
+
+def _check_grid(generator, tensors, steps):
+    """Refuses a stored tensor with a frame, from padding, that tiles would not join."""
+    side = 4 * size_rule(generator).smallest
+    image = keras.KerasTensor((1, side, side, generator.input_shape[-1]))
+    found = keras.Function(generator.input, tensors).compute_output_spec(image)
+    for tensor, whole in zip(tensors, found, strict=True):
+        if tuple(whole.shape[1:3]) != (side / steps[id(tensor)],) * 2:
+            raise ValueError(
+                f"The generator {generator.name!r} can't be tiled: {tensor.name!r}, which an "
+                f"instance norm or a skip connection reads, is {whole.shape[1]}×{whole.shape[2]} "
+                f"for an image of {side}×{side}. Translate without `tile`."
+            )

@@ -1,0 +1,115 @@
+"""What `test_backends.py` runs on each backend, in a process of its own.
+
+`python backend_worker.py train FOLDER` trains, and writes what came of it; `python
+backend_worker.py load FOLDER...` goes on with what other backends wrote.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from step_inputs import draw_weights
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+
+SHAPE = (16, 16, 3)
+NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+STEPS, BATCH = 10, 2
+
+
+def make_model():
+    """A CycleGAN whose weights and pools are the same on every backend."""
+    keras.utils.set_random_seed(0)  # of the pools; initial weights depend on the backend
+    options = {"filters": 4, "num_blocks": 1}
+    networks = {
+        "generator_ab": ResNetGenerator(SHAPE, **options),
+        "generator_ba": ResNetGenerator(SHAPE, **options),
+        "discriminator_a": PatchDiscriminator(SHAPE, 4, num_layers=1),
+        "discriminator_b": PatchDiscriminator(SHAPE, 4, num_layers=1),
+    }
+    for i, network in enumerate(networks.values()):
+        network.set_weights(draw_weights([w.shape for w in network.weights], i))
+    return CycleGAN(**networks, image_shape=SHAPE, pool_size=3)
+
+
+def images():
+    return [
+        np.random.RandomState(seed).uniform(-1, 1, (STEPS * BATCH, *SHAPE)).astype("float32")
+        for seed in (0, 1)
+    ]
+
+
+class Means(keras.callbacks.Callback):
+    """The running means of the losses, after every step."""
+
+    def on_train_begin(self, logs=None):
+        self.history = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.history.append([float(logs[name]) for name in sorted(logs)])
+
+
+def state(model):
+    """All that the next step depends on."""
+    variables = {
+        **{
+            f"{name} {i}": v
+            for name in NETWORKS
+            for i, v in enumerate(getattr(model, name).weights)
+        },
+        **{f"optimizer {i}": v for i, v in enumerate(model.optimizer.variables)},
+        **{
+            f"{pool.name} {i}": v
+            for pool in (model.pool_a, model.pool_b)
+            for i, v in enumerate([*pool.weights, pool.seed_generator.state])
+        },
+    }
+    return {name: keras.ops.convert_to_numpy(v) for name, v in variables.items()}
+
+
+def translate(model):
+    a, b = images()
+    return {"a_to_b": model.translate(a[:2]), "b_to_a": model.translate(b[:2], "b_to_a")}
+
+
+def train(folder):
+    model, means, (a, b) = make_model(), Means(), images()
+    model.compile()
+    model.fit(a, b, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[means])
+    losses = model.evaluate(a[:4], b[:4], batch_size=2, verbose=0, return_dict=True)
+    np.savez(
+        folder / "trained.npz",
+        history=means.history,
+        evaluate=[losses[name] for name in sorted(losses)],
+        predict=model.predict(a[:2], verbose=0),
+        cropped=model.translate(a[0, :13, :10]),
+        **translate(model),
+        **state(model),
+    )
+    model.save(folder / "model.keras")
+    model.save_to_preset(folder / "preset")
+    model.save_weights(folder / "model.weights.h5")
+
+
+def load(folder):
+    model = keras.saving.load_model(folder / "model.keras")
+    preset = CycleGAN.from_preset(str(folder / "preset"))
+    weights = make_model()
+    weights.compile()
+    weights.load_weights(folder / "model.weights.h5")
+    backend = keras.backend.backend()
+    np.savez(
+        folder / f"loaded-by-{backend}.npz",
+        preset=preset.translate(images()[0][:2]),
+        **{f"weights {name}": value for name, value in state(weights).items()},
+        **translate(model),
+        **state(model),
+    )
+
+
+if __name__ == "__main__":
+    command, *folders = sys.argv[1:]
+    for folder in folders:
+        {"train": train, "load": load}[command](Path(folder))

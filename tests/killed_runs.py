@@ -1,0 +1,115 @@
+"""Runs that are killed: one process imports, and each of its forks is an attempt at a run.
+
+`python killed_runs.py FOLDER` trains without a stop in `FOLDER/whole`, and in `FOLDER/killed` gets
+ten times SIGKILL at random moments, one of them in the middle of writing a checkpoint.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_cyclegan import CycleGAN, callbacks, data
+from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+
+KILLS, EPOCHS, STEPS = 10, 4, 6
+
+
+def train(folder):
+    """A small run with all that has state: dropout, pools, averages, moments, a falling rate."""
+    keras.utils.set_random_seed(0)
+    dataset, validation = data.load("glyphs", 8, batch_size=2, seed=0, steps_per_epoch=STEPS)
+    shape = (8, 8, 3)
+    model = CycleGAN(
+        *(ResNetGenerator(shape, filters=2, num_blocks=1, dropout=0.5) for _ in range(2)),
+        *(PatchDiscriminator(shape, 2, num_layers=1) for _ in range(2)),
+        image_shape=shape,
+        pool_size=3,
+    )
+    model.compile(
+        identity_loss=None,
+        ema_momentum=0.9,
+        monitor_gradients=True,
+        run_eagerly=keras.backend.backend() != "jax",  # tracing costs more than so few steps
+    )
+    callbacks.TrainingState(folder / "checkpoints", dataset, minutes=0).fit(
+        model,
+        EPOCHS,
+        callbacks=[
+            callbacks.HistoryFile(folder / "history.jsonl"),
+            callbacks.SampleGrid(folder / "samples", validation, count=1),
+        ],
+        verbose=0,
+    )
+
+
+def start(folder, die_in_write=False):
+    """The process id of an attempt at the run, which has a memory of its own."""
+    child = os.fork()
+    if child:
+        return child
+    if die_in_write:
+        np.savez = lambda file, **arrays: (
+            file.write(b"PK\3\4 half of a file"),
+            file.flush(),
+            os.kill(os.getpid(), signal.SIGKILL),
+        )
+    status = 1
+    try:
+        train(folder)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def wait(child):
+    """The signal that ended an attempt, or None where it came to its end."""
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return os.WTERMSIG(status)
+    if os.waitstatus_to_exitcode(status):
+        sys.exit(f"A run failed with status {status}.")
+    return None
+
+
+def newest(folder):
+    return max((path.name for path in folder.glob("checkpoints/step-*")), default="")
+
+
+def wait_for_checkpoint(folder, child):
+    """Until the attempt has written one. Returns the moment, or None where it ended."""
+    before = newest(folder)
+    while newest(folder) == before:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            return None
+        time.sleep(0.002)
+    return time.monotonic()
+
+
+def main(folder):
+    child = start(folder / "whole")
+    began = wait_for_checkpoint(folder / "whole", child)
+    wait(child)
+    step = (time.monotonic() - began) / (EPOCHS * STEPS)
+
+    rng = random.Random(0)
+    for kill in range(KILLS):
+        child = start(folder / "killed", die_in_write=kill == 5)
+        if kill != 5:
+            if rng.random() < 0.8:
+                wait_for_checkpoint(folder / "killed", child)
+            time.sleep(rng.uniform(0, 2 * step))
+            os.kill(child, signal.SIGKILL)
+        assert wait(child) == signal.SIGKILL, "the run ended before it could be killed"
+        unfinished = len(list((folder / "killed").rglob(".unfinished-*")))
+        print(f"killed at {newest(folder / 'killed')}, {unfinished} files unfinished", flush=True)
+    assert wait(start(folder / "killed")) is None
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

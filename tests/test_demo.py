@@ -1,0 +1,285 @@
+"""The web demo as its users meet it: a server of its own, and Debian's Chromium before it."""
+
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.cli import app
+from keras_cyclegan.data.glyphs import render_glyphs
+from keras_cyclegan.demo import build_demo, draw_glyphs, find_examples
+
+SECONDS = 60
+CHROMIUM = ("chromium", "chromedriver")
+needs_gradio = pytest.mark.skipif(
+    importlib.util.find_spec("gradio") is None,
+    reason="gradio is absent: pip install keras-cyclegan[demo]",
+)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return CycleGAN.from_preset("glyphs")
+
+
+# --- in the browser ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address():
+    """`keras-cyclegan demo`, which ends with Ctrl-C."""
+    pytest.importorskip("gradio", reason="gradio is absent: pip install keras-cyclegan[demo]")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "keras_cyclegan.cli", "demo", "--preset", "glyphs"),
+            *("--port", str(port), "--max-megabytes", "0.1", "--max-megapixels", "0.5"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    said = server.stdout.readline()
+    try:
+        assert f"http://127.0.0.1:{port}/" in said
+        yield f"http://127.0.0.1:{port}/"
+        server.send_signal(signal.SIGINT)
+        server.wait(SECONDS)
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is absent")
+    absent = [program for program in CHROMIUM if not shutil.which(program)]
+    if absent:
+        pytest.skip(f"{' and '.join(absent)} absent: apt-get install chromium chromium-driver")
+    options = selenium.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in (
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+        "--window-size=1300,900",
+    ):
+        options.add_argument(argument)
+    downloads = tmp_path_factory.mktemp("downloads")
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    service = selenium.ChromeService(shutil.which("chromedriver"))
+    browser = selenium.Chrome(options=options, service=service)
+    browser.downloads = downloads
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def page(browser, address):
+    return Page(browser, address)
+
+
+class Page:
+    """What a user does on the page, and sees there."""
+
+    def __init__(self, browser, address):
+        self.browser = browser
+        browser.get(address)
+        self.one("#translate")
+
+    def one(self, selector, shown=True):
+        """The element, as soon as there is one."""
+
+        def look(browser):
+            found = browser.find_elements("css selector", selector)
+            return next((one for one in found if one.is_displayed() or not shown), None)
+
+        return self.wait(look, f"no {selector}")
+
+    def wait(self, condition, message):
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        return WebDriverWait(self.browser, SECONDS).until(condition, message)
+
+    def upload(self, path):
+        self.one("#input input[type=file]", shown=False).send_keys(str(path))
+
+    def translate(self, path, direction="a_to_b"):
+        self.upload(path)
+        self.one("#input img")
+        self.one(f"#direction input[value={direction}]").click()
+        self.one("#translate").click()
+
+    def pixels(self, name):
+        """The picture that the page shows, at full size."""
+        with urllib.request.urlopen(self.one(f"#{name} img").get_attribute("src")) as file:
+            return np.asarray(Image.open(file))
+
+    def downloaded(self, name):
+        path = self.browser.downloads / name  # Chromium gives it this name when it is whole
+        self.wait(lambda browser: path.exists(), f"no {path}")
+        return path
+
+    def error(self):
+        return self.one("[data-testid=toast-body]").text
+
+
+@pytest.fixture
+def glyph(tmp_path):
+    """Upright and wider than high, to tell a picture from its transpose."""
+    path = tmp_path / "glyphs.png"
+    Image.fromarray(np.concatenate(render_glyphs("RE", "a"), axis=1)).save(path)
+    return path
+
+
+def test_upload_is_translated_and_makes_the_round_trip(page, model, glyph):
+    page.translate(glyph)
+    np.testing.assert_array_equal(page.pixels("round_trip"), model.reconstruct(glyph))
+    np.testing.assert_array_equal(page.pixels("translation"), model.translate(glyph))
+    np.testing.assert_array_equal(page.pixels("input"), np.asarray(Image.open(glyph)))
+
+
+def test_translation_is_downloaded_under_the_name_of_its_image(page, model, glyph):
+    page.translate(glyph)
+    page.one("#round_trip img")
+    page.one("#download").click()
+    downloaded = page.downloaded("glyphs_a_to_b.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(downloaded)), model.translate(glyph))
+
+
+def test_other_direction_uses_the_other_generator(page, model, glyph):
+    page.translate(glyph, direction="b_to_a")
+    expected = model.reconstruct(glyph, direction="b_to_a")
+    np.testing.assert_array_equal(page.pixels("round_trip"), expected)
+    expected = model.translate(glyph, direction="b_to_a")
+    np.testing.assert_array_equal(page.pixels("translation"), expected)
+
+
+def test_example_is_translated_with_one_click_in_its_direction(page, model, tmp_path):
+    path, direction = draw_glyphs(tmp_path)[-1]
+    page.one(".gallery-item:last-of-type").click()
+    np.testing.assert_array_equal(
+        page.pixels("round_trip"), model.reconstruct(path, direction=direction)
+    )
+    assert page.one(f"#direction input[value={direction}]").is_selected()
+
+
+def test_tiff_that_browsers_cannot_show_is_shown(page, glyph):
+    Image.open(glyph).save(glyph.with_suffix(".tiff"))
+    page.translate(glyph.with_suffix(".tiff"))
+    page.one("#round_trip img")
+    np.testing.assert_array_equal(page.pixels("input"), np.asarray(Image.open(glyph)))
+
+
+def test_what_is_no_image_says_so_and_tells_no_path_of_the_server(page, tmp_path):
+    (tmp_path / "note.png").write_bytes(b"no image")
+    page.translate(tmp_path / "note.png")
+    assert "Can't read note.png" in page.error()
+    assert "cannot identify image file" in page.error()
+    assert "/" not in page.error()
+
+
+def test_truncated_image_says_so(page, glyph):
+    glyph.write_bytes(glyph.read_bytes()[:-200])
+    page.translate(glyph)
+    assert "truncated" in page.error()
+
+
+def test_small_file_with_too_many_pixels_is_refused(page, tmp_path):
+    Image.new("L", (1000, 1000)).save(tmp_path / "bomb.png")
+    page.translate(tmp_path / "bomb.png")
+    assert "bomb.png has more than 0.5 megapixels" in page.error()
+
+
+def test_too_large_file_is_refused(page, tmp_path):
+    (tmp_path / "large.png").write_bytes(os.urandom(200_000))
+    page.upload(tmp_path / "large.png")
+    assert "exceed" in page.error()
+
+
+def test_no_image_at_all_says_so(page):
+    page.one("#translate").click()
+    assert "Drop an image" in page.error()
+
+
+def test_page_asks_nobody_but_its_own_server(page, address, glyph):
+    page.browser.get_log("performance")
+    page.browser.get(address)
+    page.translate(glyph)
+    page.one("#round_trip img")
+    events = [json.loads(e["message"])["message"] for e in page.browser.get_log("performance")]
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    assert len(asked) > 10
+    assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []
+    assert "preconnect" not in page.browser.page_source
+
+
+# --- without a browser -------------------------------------------------------------------------
+
+
+@needs_gradio
+def test_one_way_model_offers_its_way_and_no_round_trip(model):
+    one_way = CycleGAN(None, model.generator_ba, None, None, image_shape=(32, 32, 3))
+    parts = {
+        part.elem_id: part
+        for part in build_demo(one_way, "one way").blocks.values()
+        if hasattr(part, "elem_id")
+    }
+    assert [value for _, value in parts["direction"].choices] == ["b_to_a"]
+    assert not parts["round_trip"].visible
+
+
+@needs_gradio
+def test_all_translations_wait_in_one_line(model, tmp_path):
+    page = build_demo(model, "glyphs", examples=draw_glyphs(tmp_path))
+    functions = [f for f in page.fns.values() if f.name == "translate"]
+    assert len(functions) == 2  # of the button, and of the examples
+    assert {(f.concurrency_id, f.concurrency_limit) for f in functions} == {("model", 1)}
+
+
+def test_examples_of_a_folder_know_their_direction(tmp_path):
+    for name in ("one.png", "a/two.JPG", "b/three.webp", "b/note.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [(path.name, way) for path, way in find_examples(tmp_path)] == [
+        ("one.png", "a_to_b"),
+        ("two.JPG", "a_to_b"),
+        ("three.webp", "b_to_a"),
+    ]
+    with pytest.raises(FileNotFoundError, match="no example in"):
+        find_examples(tmp_path / "b" / "nothing")
+
+
+def test_missing_gradio_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    result = CliRunner().invoke(app, ["demo", "--preset", "glyphs"])
+    assert result.exit_code == 1
+    assert "pip install keras-cyclegan[demo]" in result.output
+
+
+@needs_gradio
+def test_taken_port_says_so():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        result = CliRunner().invoke(app, ["demo", "--preset", "glyphs", "--port", port])
+    assert result.exit_code == 1
+    assert f"Can't listen at 127.0.0.1, port {port}" in result.output
