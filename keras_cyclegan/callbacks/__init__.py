@@ -3,5 +3,6 @@
 from keras_cyclegan.callbacks.divergence import DivergenceError as DivergenceError
 from keras_cyclegan.callbacks.divergence import StopAtDivergence as StopAtDivergence
 from keras_cyclegan.callbacks.history import HistoryFile as HistoryFile
+from keras_cyclegan.callbacks.progress import Progress as Progress
 from keras_cyclegan.callbacks.sample_grid import SampleGrid as SampleGrid
 from keras_cyclegan.callbacks.training_state import TrainingState as TrainingState
