@@ -5,8 +5,13 @@ import sys
 
 if os.path.basename(sys.argv[0]) == "keras-cyclegan":
     # TensorFlow's notes to its developers are noise in a terminal. They can only be turned off
-    # before TensorFlow is imported, which is below.
+    # before TensorFlow is imported, which Keras does.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+    from keras_cyclegan.terminal import without_notes
+
+    with without_notes():
+        import keras as keras
 
 from keras_cyclegan import callbacks as callbacks
 from keras_cyclegan import data as data

@@ -81,13 +81,16 @@ def check_networks(image_shape, generator_ab, generator_ba, discriminator_a, dis
             )
     size = tuple(image_shape[:2])
     for name, network in networks.items() if None not in size else ():
-        given = network.compute_output_shape((1, *size, network.input_shape[-1]))
-        is_judge = name.startswith("discriminator")
-        if (min(given) < 1) if is_judge else (tuple(given[1:3]) != size):
+        try:
+            given = network.compute_output_shape((1, *size, network.input_shape[-1]))
+        except ValueError as error:
             raise ValueError(
-                f"From images of {size[0]}×{size[1]} pixels (`image_shape`), {name} makes "
-                f"{' × '.join(map(str, given[1:]))}. A generator must give back the size of its "
-                "images, a discriminator at least one logit."
+                f"{name} can't take images of {size[0]}×{size[1]} pixels (`image_shape`): {error}"
+            ) from error
+        if name.startswith("generator") and tuple(given[1:3]) != size:
+            raise ValueError(
+                f"{name} must give back the size of its images: {size[0]}×{size[1]} pixels "
+                f"(`image_shape`). It makes {' × '.join(map(str, given[1:]))}."
             )
     return channels_a, channels_b
 

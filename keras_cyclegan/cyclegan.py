@@ -301,6 +301,7 @@ class CycleGAN(Trainer, keras.Model):
             self.discriminator_variables,
         )
         self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
+        self.auto_scale_loss = kwargs.get("auto_scale_loss", True)
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.optimizer.build(self.trainable_variables)
         names = ["loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b"]
@@ -485,6 +486,7 @@ class CycleGAN(Trainer, keras.Model):
             "jit_compile": self.wanted_jit_compile,  # "auto" means another thing elsewhere
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
+            "auto_scale_loss": self.auto_scale_loss,
             "paper_schedule": self.paper_schedule,
         }
 

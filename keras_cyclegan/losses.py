@@ -130,9 +130,9 @@ class PerceptualLoss(_WeightedLoss):
 
     Args:
         extractor: `"vgg16"`, ImageNet's (Keras downloads its weights once), or a `keras.Model` from
-            images in [-1, 1] to one feature map or a list of them. A model isn't kept in saved
-            files: compile again after reloading.
-        norm: `"l2"` or `"l1"`. Each feature map counts by its mean.
+            images in [-1, 1] to features of any shape, or to a list of them. A model isn't kept in
+            saved files: compile again after reloading.
+        norm: `"l2"` or `"l1"`. Each output of the extractor counts by its mean.
         weight: float.
 
     Call arguments:
@@ -167,7 +167,10 @@ class PerceptualLoss(_WeightedLoss):
         )
         distance = ops.abs if self.norm == "l1" else ops.square
         return self.weight * sum(
-            ops.mean(distance(ops.cast(predicted - true, self.dtype)), axis=(1, 2, 3))
+            ops.mean(
+                distance(ops.cast(predicted - true, self.dtype)),
+                axis=tuple(range(1, len(true.shape))),
+            )
             for true, predicted in features
         )
 

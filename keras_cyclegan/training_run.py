@@ -76,7 +76,8 @@ def train_run(folder, options, adjust=False):
     """Train as `options` say, or go on with the run that `folder` holds.
 
     The folder explains itself: `config.json` (the options), `history.jsonl` (a line an epoch),
-    `samples/epoch-0001.png` …, `checkpoints/`, and `model.keras` when the last epoch is done.
+    `samples/epoch-0001.png` …, `checkpoints/`, and when the last epoch is done `model.keras` (to
+    train on in Python) and `preset` (to translate with).
 
     Args:
         folder: path; made where it doesn't exist.
@@ -102,8 +103,8 @@ def train_run(folder, options, adjust=False):
         on_error=options.on_error,
     )
     model = build_model(options)
-    record_options(folder, options, adjust)
     compile_model(model, options, train.steps_per_epoch)
+    record_options(folder, options, adjust)  # a run that can't begin leaves no options behind
     state = callbacks.TrainingState(
         folder / "checkpoints",
         train,
@@ -116,13 +117,17 @@ def train_run(folder, options, adjust=False):
         model,
         epochs=options.epochs,
         callbacks=[
+            callbacks.Progress(),
             callbacks.SampleGrid(folder / "samples", watched),
             callbacks.FailureAlarms(watched),
             callbacks.HistoryFile(folder / "history.jsonl"),
         ],
+        verbose=0,
     )
     with whole_file(folder / "model.keras") as unfinished:
         model.save(unfinished)
+    model.save_to_preset(folder / "preset")
+    print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")
     return model
 
 

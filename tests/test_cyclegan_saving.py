@@ -131,3 +131,11 @@ def test_loss_scaling_survives_a_reload(tmp_path):
     assert isinstance(copy.optimizer, keras.optimizers.LossScaleOptimizer)
     assert_same_state(copy, model)
     assert float(copy.optimizer.dynamic_scale) == float(model.optimizer.dynamic_scale)
+
+
+def test_loss_scaling_that_was_turned_off_stays_off(tmp_path):
+    model = compiled(make_model(dtype="mixed_float16"), auto_scale_loss=False)
+    assert not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    assert not isinstance(copy.optimizer, keras.optimizers.LossScaleOptimizer)

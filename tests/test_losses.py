@@ -143,6 +143,13 @@ def test_vgg16_sees_pixels_as_it_was_trained_to(monkeypatch, channels):
     assert found == pytest.approx(expected, rel=1e-4)
 
 
+def test_perceptual_loss_takes_features_of_any_shape():
+    first, second = (np.random.default_rng(seed).uniform(-1, 1, (2, 4, 4, 3)) for seed in (0, 1))
+    loss = PerceptualLoss(lambda images: keras.ops.mean(images, axis=(1, 2)), norm="l1")
+    expected = np.abs(first.mean((1, 2)) - second.mean((1, 2))).mean()
+    np.testing.assert_allclose(loss(first, second), expected, rtol=1e-5)
+
+
 def test_reloaded_perceptual_loss_says_that_its_extractor_is_missing():
     loss = PerceptualLoss(two_maps(), "l1", weight=2.0)
     again = PerceptualLoss.from_config(loss.get_config())

@@ -54,6 +54,17 @@ def test_run_folder_explains_itself(finished):
     assert grids == ["epoch-0001.png", "epoch-0002.png", "epoch-0003.png"]
     assert np.asarray(Image.open(finished / "samples" / grids[0])).std() > 10
     assert len(list((finished / "checkpoints").iterdir())) == 2
+    whole = keras.saving.load_model(finished / "model.keras")
+    preset = CycleGAN.from_preset(str(finished / "preset"))
+    assert_same_weights(preset.generator_ba, whole.generator_ba)
+
+
+def test_run_that_can_not_begin_leaves_no_options_behind(tmp_path):
+    with pytest.raises(ValueError, match="needs images of at least"):
+        train_run(tmp_path, dataclasses.replace(TINY, discriminator_layers=4))
+    with pytest.raises(ValueError, match="weight"):
+        train_run(tmp_path, dataclasses.replace(TINY, identity_weight=float("nan")))
+    assert not (tmp_path / "config.json").exists()
 
 
 def test_killed_run_ends_as_one_that_never_stopped(finished, tmp_path):

@@ -10,7 +10,7 @@ from keras_cyclegan.networks.building_blocks import (
     conv,
     float32_activation,
 )
-from keras_cyclegan.networks.resnet import Stages
+from keras_cyclegan.networks.resnet import Stages, paper_blocks
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -29,7 +29,7 @@ class AttentionGenerator(keras.Model):
         image_shape: `(height, width, channels)` of the input. Only the channels bind, those of the
             translation too: the network takes every height and width that are multiples of 4.
         filters: int. Width of the first layer; the residual blocks have four times as many.
-        num_blocks: int. Residual blocks.
+        num_blocks: int. Residual blocks; None takes 9 from 256 pixels on and 6 below.
         foregrounds: int. Images that are painted; 9 in the paper.
         upsampling: `"transposed"` (the paper's) or `"resize"`, as for `ResNetGenerator`.
         affine_norm: bool. Whether instance norms learn a scale and an offset.
@@ -59,7 +59,7 @@ class AttentionGenerator(keras.Model):
         self,
         image_shape=(256, 256, 3),
         filters=64,
-        num_blocks=9,
+        num_blocks=None,
         foregrounds=9,
         upsampling="transposed",
         affine_norm=False,
@@ -73,8 +73,10 @@ class AttentionGenerator(keras.Model):
         check_multiple(height, width, 4, "An attention generator")
         check_choice("upsampling", upsampling, ("transposed", "resize"))
         check_choice("padding", padding, ("reflect", "zeros"))
-        if foregrounds < 1:
-            raise ValueError(f"`foregrounds` must be at least 1. Received {foregrounds!r}.")
+        if not isinstance(foregrounds, int) or foregrounds < 1:
+            raise ValueError(f"`foregrounds` is an int of at least 1. Received {foregrounds!r}.")
+        if num_blocks is None:
+            num_blocks = paper_blocks(height, width)
         stages = Stages(upsampling, "standard", affine_norm, padding, dropout, dtype)
 
         images = keras.Input((None, None, channels), name="images")
@@ -107,7 +109,16 @@ class AttentionGenerator(keras.Model):
         return super().call(inputs, training=training, mask=mask)
 
     def foreground(self, images):
-        """How much of each pixel is painted: `(batch, height, width, 1)`, 0 … 1."""
+        """How much of each pixel is painted, from 0 to 1.
+
+        Args:
+            images: `(batch, height, width, channels)`, in [-1, 1]; height and width are multiples
+                of 4.
+
+        Returns:
+            `(batch, height, width, 1)`, float32.
+        """
+        check_multiple(*images.shape[1:3], 4, "An attention generator")
         masks = keras.Model(self.input, self.get_layer("attention").output)(images, training=False)
         return 1.0 - masks[..., -1:]
 
@@ -151,4 +162,10 @@ class BlendForegrounds(layers.Layer):
         return blended
 
     def compute_output_shape(self, input_shape):
-        return input_shape[0]
+        images, painted, masks = input_shape
+        if not images[1:3] == painted[1:3] == masks[1:3]:
+            raise ValueError(
+                "Images, painted images and masks must have one size. Received "
+                f"{images[1:3]}, {painted[1:3]} and {masks[1:3]}."
+            )
+        return images

@@ -77,7 +77,7 @@ class ResNetGenerator(keras.Model):
         check_choice("block", block, ("standard", "separable"))
         check_choice("padding", padding, ("reflect", "zeros"))
         if num_blocks is None:
-            num_blocks = 9 if min(height or 256, width or 256) >= 256 else 6
+            num_blocks = paper_blocks(height, width)
         stages = Stages(upsampling, block, affine_norm, padding, dropout, dtype)
 
         images = keras.Input((None, None, channels), name="images")
@@ -121,6 +121,11 @@ class ResNetGenerator(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+
+def paper_blocks(height, width):
+    """The paper's number of residual blocks for images of this size."""
+    return 9 if min(height or 256, width or 256) >= 256 else 6
 
 
 class Stages:

@@ -1,0 +1,63 @@
+"""What a training run shows in the terminal."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+from keras_cyclegan.callbacks.progress import Progress, figures
+from keras_cyclegan.terminal import without_notes
+
+
+def test_progress_is_one_line_an_epoch_that_fits_the_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    progress = Progress()
+    progress.set_params({"epochs": 2, "steps": 6})
+    logs = {"loss": 31.25, "cycle_a": 10.5, "cycle_b": 9.0, "identity_a": 8.0, "val_loss": 1.0}
+    for epoch in range(2):
+        progress.on_epoch_begin(epoch)
+        for batch in (1, 3, 5):  # two steps an execution
+            progress.on_train_batch_end(batch, logs)
+        progress.on_epoch_end(epoch, logs)
+    written = capsys.readouterr().out
+    assert written.count("\n") == 2
+    last = [line.split("\r")[-1] for line in written.split("\n")]
+    assert last[1].startswith("Epoch 2/2 ")
+    assert "6/6" in last[1]
+    assert "loss 31.250, cycle 19.500" in last[1]
+    assert all(len(shown.rstrip()) <= 80 for shown in written.replace("\n", "\r").split("\r"))
+
+
+def test_figures_add_both_directions_and_leave_validation_out():
+    logs = {"loss": 3.0, "discriminator_a": 0.5, "discriminator_b": 0.25, "val_cycle_a": 9.0}
+    assert figures(logs) == "loss 3.000, cycle 0.000, discriminator 0.750"
+
+
+def test_only_notes_are_left_out(capfd):
+    with without_notes():
+        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are\n")
+        os.write(2, b"I0000 00:00:1795462818.123149   15524 port.cc:153] oneDNN custom\n")
+        os.write(2, b"E0000 00:00:1795462818.123149   15524 port.cc:153] broken\nTraceback\n")
+    assert capfd.readouterr().err == (
+        "E0000 00:00:1795462818.123149   15524 port.cc:153] broken\nTraceback\n"
+    )
+    with contextlib.suppress(KeyError), without_notes():
+        os.write(2, b"said before the error\n")
+        raise KeyError
+    assert capfd.readouterr().err == "said before the error\n"
+
+
+def test_the_command_writes_nothing_but_its_answer(tmp_path):
+    command = tmp_path / "keras-cyclegan"
+    command.write_text("from keras_cyclegan.cli import app\napp()\n")
+    environment = {key: v for key, v in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    paths = [os.getcwd(), *sys.path]
+    finished = subprocess.run(
+        [sys.executable, command, "presets"],
+        env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "glyphs" in finished.stdout
+    assert finished.stderr == ""
