@@ -19,6 +19,9 @@ on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
     reason="looks into a step, or compiles, with TensorFlow",
 )
+not_on_torch = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="torch trains in float16 on a GPU only"
+)
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 LOSSES = {
     "loss",
@@ -602,7 +605,7 @@ def test_reloaded_model_is_compiled_as_it_was(tmp_path):
     copy = keras.saving.load_model(tmp_path / "model.keras")
     assert copy.get_compile_config() == model.get_compile_config()
     assert copy.get_config() == model.get_config()
-    assert type(copy.optimizer.discriminator_optimizer) is keras.optimizers.RMSprop
+    assert isinstance(copy.optimizer.discriminator_optimizer, keras.optimizers.RMSprop)
     assert not copy.paper_schedule
     json.dumps(copy.get_compile_config())
 
@@ -643,7 +646,10 @@ def test_model_not_compiled_reloads(tmp_path):
 
 
 @pytest.mark.backend
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy",
+    ["float32", "mixed_bfloat16", pytest.param("mixed_float16", marks=not_on_torch)],
+)
 def test_each_policy_trains(policy):
     model = make_model(dtype=policy)
     assert model.dtype_policy.name == policy
@@ -661,6 +667,19 @@ def test_each_policy_trains(policy):
                 assert np.abs(new - old).max() > 1e-5, name
 
 
+@pytest.mark.backend
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="about torch")
+@pytest.mark.parametrize(
+    ("dtype", "options", "message"),
+    [(None, {"jit_compile": True}, "jit_compile=False"), ("mixed_float16", {}, "mixed_bfloat16")],
+)
+def test_what_torch_cannot_do_is_said(dtype, options, message):
+    model = make_model(dtype=dtype)
+    model.compile(**options)
+    with pytest.raises(ValueError, match=message):
+        fit(model, pairs(2))
+
+
 def test_low_precision_losses_are_near_those_of_float32():
     values = {}
     for policy in ("float32", "mixed_bfloat16", "mixed_float16"):
@@ -671,6 +690,7 @@ def test_low_precision_losses_are_near_those_of_float32():
         assert values["mixed_float16"][name] == pytest.approx(values["float32"][name], rel=0.005)
 
 
+@not_on_torch
 @pytest.mark.backend
 def test_loss_scaling_survives_a_reload(tmp_path):
     model = compiled(make_model(dtype="mixed_float16"))
