@@ -14,6 +14,9 @@ on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
     reason="looks into a step, or compiles, with TensorFlow",
 )
+not_on_torch = pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="torch trains in float16 on a GPU only"
+)
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 LOSSES = {
     "loss",

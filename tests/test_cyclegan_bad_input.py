@@ -264,3 +264,16 @@ def test_each_kind_of_data_trains_without_a_warning(untrained):
 def test_dataset_without_a_batch_is_refused():
     with pytest.raises(ValueError, match=r"no batch.*`batch_size`"):
         fit(compiled(), pairs(1).batch(8, drop_remainder=True))
+
+
+@pytest.mark.backend
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="about torch")
+@pytest.mark.parametrize(
+    ("dtype", "options", "message"),
+    [(None, {"jit_compile": True}, "jit_compile=False"), ("mixed_float16", {}, "mixed_bfloat16")],
+)
+def test_what_torch_cannot_do_is_said(dtype, options, message):
+    model = make_model(dtype=dtype)
+    model.compile(**options)
+    with pytest.raises(ValueError, match=message):
+        fit(model, pairs(2))

@@ -41,9 +41,10 @@ def test_devices_train_as_one(trained, backend, count):
     """With plain SGD, which would show a gradient that is a multiple of the right one."""
     one, several = (np.load(trained / f"{backend}-{n}.npz") for n in (1, count))
     assert set(one.files) == set(several.files)
-    assert one["moved"] > 1e-3, "too little to tell a wrong gradient from the right one"
+    assert one["moved"] > 1e-4, "too little to tell a wrong gradient from the right one"
     for name in one.files:  # losses, weights, optimizers, the pools' images, counts and seeds
-        np.testing.assert_allclose(several[name], one[name], rtol=1e-5, atol=1e-5, err_msg=name)
+        atol = 1e-6 if name.startswith(("generator", "discriminator")) else 1e-5
+        np.testing.assert_allclose(several[name], one[name], rtol=1e-5, atol=atol, err_msg=name)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

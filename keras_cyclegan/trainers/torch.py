@@ -16,6 +16,14 @@ class Trainer(Step):
                 "gives up. Compile the model with `jit_compile=False`, or train on the backends "
                 "jax or tensorflow; weights and `.keras` files are the same."
             )
+        if (
+            self.compute_dtype == "float16"
+            and self.trainable_variables[0].value.device.type == "cpu"
+        ):
+            raise ValueError(
+                "torch has no gradients of float16 convolutions on a CPU. Use the policy "
+                "`mixed_bfloat16`, a GPU, or another backend."
+            )
         super().make_train_function(force)
 
     def differentiate(self, objective, variables):
