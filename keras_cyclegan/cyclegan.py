@@ -283,7 +283,9 @@ class CycleGAN(Trainer, keras.Model):
         if shuffle is None:
             shuffle = not hasattr(x, "element_spec")
         if self.compiled and (first := checks.first_batch(x, y)) is not None:
-            for images in self.unpack(first):
+            # Before a step, in the middle of which a failure costs the weights on JAX.
+            for images, pool in zip(self.unpack(first), (self.pool_a, self.pool_b), strict=True):
+                pool.check_shape(images)
                 checks.check_values(images)
         if self.paper_schedule:
             steps = recipe.count_steps(x, batch_size, steps_per_epoch, validation_split)
