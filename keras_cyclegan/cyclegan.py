@@ -366,7 +366,7 @@ class CycleGAN(Trainer, keras.Model):
         if shuffle is None:
             shuffle = hasattr(x, "shape") or getattr(x, "num_batches", None) is not None
         if self.compiled:
-            x = checks.check_data(x, y, lambda batch: checks.check_values(*self.unpack(batch)))
+            x = checks.check_data(x, y, self.check_first)
         if self.paper_schedule:
             checks.check_callbacks(callbacks)
             steps = recipe.count_steps(x, batch_size, steps_per_epoch, validation_split)
@@ -385,6 +385,13 @@ class CycleGAN(Trainer, keras.Model):
             steps_per_epoch=steps_per_epoch,
             **kwargs,
         )
+
+    def check_first(self, batch):
+        """Look at a batch before the first step, in the middle of which JAX loses the weights."""
+        images = self.unpack(batch)
+        for pool, real in zip((self.pool_a, self.pool_b), images, strict=True):
+            pool.check_shape(real)
+        checks.check_values(*images)
 
     def follow_paper_schedule(self, steps, epochs, initial_epoch):
         """Constant for the first half of `epochs`, linear to 0 over the second."""

@@ -99,15 +99,19 @@ class ImagePool(keras.layers.Layer):
             )
         super().build(input_shape)
 
-    def call(self, images):
-        if not self.size:
-            return images
-        if tuple(images.shape[1:]) != tuple(self.images.shape[1:]):
+    def check_shape(self, images):
+        """Refuse images of another shape than those that the pool was built for."""
+        if self.size and tuple(images.shape[1:]) != tuple(self.images.shape[1:]):
             raise ValueError(
                 f"This pool stores images of shape {tuple(self.images.shape[1:])}. Received images "
                 f"of shape {tuple(images.shape[1:])}. Build the model for the size of its training "
                 "images (`image_shape`), or without a pool (`pool_size=0`)."
             )
+
+    def call(self, images):
+        if not self.size:
+            return images
+        self.check_shape(images)
         batch = ops.shape(images)[0]
         draws = random_integers(self.seed_generator.next(), batch)
 
