@@ -145,17 +145,18 @@ def load_run(run):
     """Returns the model of a folder of `keras-cyclegan train`: its newest checkpoint."""
     import json
 
+    from keras_cyclegan.callbacks.checkpoint import read_checkpoint
     from keras_cyclegan.training_run import TrainingOptions, build_model, compile_model
 
     run = pathlib.Path(run)
-    checkpoints = sorted(run.glob("checkpoints/step-*.weights.h5"))
+    checkpoints = sorted(run.glob("checkpoints/step-*.npz"))
     if not checkpoints:
-        raise FileNotFoundError(f"{run} holds no checkpoint: no checkpoints/step-*.weights.h5.")
+        raise FileNotFoundError(f"{run} holds no checkpoint: no checkpoints/step-*.npz.")
     options = TrainingOptions(**json.loads((run / "config.json").read_text(encoding="utf-8")))
     model = build_model(options)
     # A checkpoint holds the optimizers too: without them it can't be loaded.
     compile_model(model, options, options.steps_per_epoch or 1)
-    model.load_weights(checkpoints[-1])
+    read_checkpoint(checkpoints[-1], model)
     print(f"Checkpoint: {checkpoints[-1].name}")
     return model
 

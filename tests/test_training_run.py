@@ -67,6 +67,7 @@ def test_run_that_can_not_begin_leaves_no_options_behind(tmp_path):
     assert not (tmp_path / "config.json").exists()
 
 
+@pytest.mark.slow
 def test_killed_run_ends_as_one_that_never_stopped(finished, tmp_path):
     process = subprocess.Popen([*COMMAND, "--out", tmp_path])
     until = time.monotonic() + 120

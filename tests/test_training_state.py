@@ -212,12 +212,20 @@ def test_stop_at_divergence_works_alone():
 # --- SIGTERM and Ctrl-C --------------------------------------------------------------------------
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as in a terminal: a job in the background starts with it ignored."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
+
+
 @pytest.mark.parametrize(
     ("number", "raised", "step"),
     [(signal.SIGTERM, SystemExit, 3), (signal.SIGINT, KeyboardInterrupt, 2)],
 )
 def test_signal_ends_the_run_after_its_step_with_a_checkpoint(
-    number, raised, step, tmp_path, capfd
+    number, raised, step, tmp_path, capfd, interruptible
 ):
     handler = signal.getsignal(number)
     history = HistoryFile(tmp_path / "history.jsonl")
@@ -232,7 +240,7 @@ def test_signal_ends_the_run_after_its_step_with_a_checkpoint(
     assert signal.getsignal(number) is handler
 
 
-def test_second_ctrl_c_ends_the_run_at_once(tmp_path):
+def test_second_ctrl_c_ends_the_run_at_once(tmp_path, interruptible):
     def twice():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
