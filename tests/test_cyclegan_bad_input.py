@@ -29,7 +29,6 @@ def untrained(monkeypatch):
     return untrained_model(monkeypatch)
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize(
     ("data", "message"),
     [
