@@ -127,10 +127,7 @@ def unpack_batch(data, channels_a, channels_b):
     if isinstance(data, (tuple, list)) and len(data) == 3 and data[2] is None:
         data = data[:2]  # `train_on_batch(a, b)` adds that there are no sample weights
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise ValueError(
-            "A batch must be a pair (images of domain A, images of domain B). Received "
-            f"{_describe(data)}. Two arrays are given apart: `fit(a, b)`."
-        )
+        raise no_pair(data)
     for name, images, channels in (("A", data[0], channels_a), ("B", data[1], channels_b)):
         if len(images.shape) != 4 or images.shape[-1] != channels:
             raise ValueError(
@@ -150,7 +147,9 @@ def check_data(data, second, check):
     """
     if isinstance(data, types.GeneratorType):
         return _checked(data, check)
-    if hasattr(data, "shape"):
+    if isinstance(data, (tuple, list, dict)):
+        raise no_pair(data)  # Keras would take all of it for A
+    elif hasattr(data, "shape"):
         check(data[:8] if second is None else (data[:8], second[:8]))
     elif isinstance(data, keras.utils.PyDataset):
         check(data[0])
@@ -192,9 +191,15 @@ def check_values(images_a, images_b):
         )
 
 
-def _describe(data):
+def no_pair(data):
+    """The error for what is not `(a, b)`."""
     if isinstance(data, (tuple, list)):
-        return f"a {type(data).__name__} of {len(data)}"
-    if isinstance(data, dict):
-        return f"a dict with keys {sorted(data)}"
-    return f"one array of shape {tuple(data.shape)}"
+        received = f"a {type(data).__name__} of {len(data)}"
+    elif isinstance(data, dict):
+        received = f"a dict with keys {sorted(data)}"
+    else:
+        received = f"one array of shape {tuple(data.shape)}"
+    return ValueError(
+        "A batch must be a pair (images of domain A, images of domain B). Received "
+        f"{received}. Two arrays are given apart: `fit(a, b)`."
+    )

@@ -50,6 +50,11 @@ class OnError(StrEnum):
     skip = "skip"
 
 
+class Distribute(StrEnum):
+    devices = "devices"
+    machines = "machines"
+
+
 class Engine(StrEnum):
     local = "local"
     ray = "ray"
@@ -72,6 +77,10 @@ def train(
     image_size: Annotated[
         int, typer.Option(help="Pixels, a multiple of 4.")
     ] = TrainingOptions.image_size,
+    load_size: Annotated[
+        int | None,
+        typer.Option(help="Pixels before --image-size is cut out. Default: 286/256 of it."),
+    ] = TrainingOptions.load_size,
     epochs: Annotated[int, typer.Option(min=1)] = TrainingOptions.epochs,
     steps_per_epoch: Annotated[
         int | None, typer.Option(min=1, help="Default: images of the larger domain by the batch.")
@@ -115,6 +124,10 @@ def train(
     ] = TrainingOptions.checkpoint_steps,
     keep_checkpoints: Annotated[int, typer.Option(min=1)] = TrainingOptions.keep_checkpoints,
     on_error: Annotated[OnError, typer.Option(help="What a bad image file does.")] = OnError.stop,
+    distribute: Annotated[
+        Distribute | None,
+        typer.Option(help="Share each batch between all devices here, or all machines (JAX)."),
+    ] = TrainingOptions.distribute,
     adjust: Annotated[
         bool, typer.Option(help="Go on with another --learning-rate or --clip-norm.")
     ] = False,

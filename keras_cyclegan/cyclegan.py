@@ -395,7 +395,8 @@ class CycleGAN(Trainer, keras.Model):
 
     def follow_paper_schedule(self, steps, epochs, initial_epoch):
         """Constant for the first half of `epochs`, linear to 0 over the second."""
-        schedule = recipe.schedule(steps, epochs, initial_epoch, int(self.optimizer.iterations))
+        done = int(ops.convert_to_numpy(self.optimizer.iterations))
+        schedule = recipe.schedule(steps, epochs, initial_epoch, done)
         if schedule is not None:
             self.optimizer.learning_rate = schedule
             self.train_function = None  # its graph holds the earlier rate

@@ -8,6 +8,7 @@ import keras
 
 from keras_cyclegan import callbacks, data, recipe
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
+from keras_cyclegan.distribution import distributed, is_chief, part
 from keras_cyclegan.losses import IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
@@ -23,6 +24,8 @@ class TrainingOptions:
     Args:
         data: source of the images, as `keras_cyclegan.data.load` takes it.
         image_size: int. Side of the training images in pixels, a multiple of 4.
+        load_size: int. Side that images are resized to before `image_size` is cut from them; None:
+            `image_size * 286 / 256`.
         epochs: int.
         steps_per_epoch: int. None: images of the larger domain by the batch.
         batch_size: int.
@@ -46,10 +49,13 @@ class TrainingOptions:
         checkpoint_steps: int. Steps after which one is due too; None: time alone counts.
         keep_checkpoints: int. Newest checkpoints kept.
         on_error: `"raise"` or `"skip"` image files that can't be used.
+        distribute: `"devices"`, `"machines"` or None: see `distribution.distributed`. Machines
+            must share the run's folder, which the first of them writes.
     """
 
     data: str
     image_size: int = 256
+    load_size: int | None = None
     epochs: int = 200
     steps_per_epoch: int | None = None
     batch_size: int = 1
@@ -70,6 +76,7 @@ class TrainingOptions:
     checkpoint_steps: int | None = None
     keep_checkpoints: int = 2
     on_error: str = "raise"
+    distribute: str | None = None
 
 
 def train_run(folder, options, adjust=False):
@@ -93,14 +100,29 @@ def train_run(folder, options, adjust=False):
         DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `TrainingState.fit`.
     """
     folder = Path(folder)
+    with distributed(options.distribute, options.batch_size):
+        model = _train(folder, options, adjust)
+        writes = is_chief()
+    # Not while the machines are one: a variable that one of them makes waits for the others.
+    if writes:
+        with whole_file(folder / "model.keras") as unfinished:
+            model.save(unfinished)
+        model.save_to_preset(folder / "preset")
+        print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")
+    return model
+
+
+def _train(folder, options, adjust):
     keras.utils.set_random_seed(options.seed)
     train, validation = data.load(
         options.data,
         image_size=options.image_size,
+        load_size=options.load_size,
         batch_size=options.batch_size,
         seed=options.seed,
         steps_per_epoch=options.steps_per_epoch,
         on_error=options.on_error,
+        part=part(),
     )
     model = build_model(options)
     compile_model(model, options, train.steps_per_epoch)
@@ -124,10 +146,6 @@ def train_run(folder, options, adjust=False):
         ],
         verbose=0,
     )
-    with whole_file(folder / "model.keras") as unfinished:
-        model.save(unfinished)
-    model.save_to_preset(folder / "preset")
-    print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")
     return model
 
 
@@ -211,7 +229,14 @@ def compile_model(model, options, steps_per_epoch):
 
 
 # What may be changed when a run goes on, and what only if asked for: the results depend on it.
-CHANGEABLE = {"checkpoint_minutes", "checkpoint_steps", "keep_checkpoints", "on_error", "data"}
+CHANGEABLE = {
+    "checkpoint_minutes",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "on_error",
+    "data",
+    "distribute",
+}
 ADJUSTABLE = {"learning_rate", "clip_norm"}
 
 
@@ -235,6 +260,6 @@ def record_options(folder, options, adjust=False):
         )
     if changed:
         print(f"Changed: {'; '.join(changed.values())}.")
-    if changed or not recorded:
+    if (changed or not recorded) and is_chief():
         with whole_file(path) as unfinished:
             unfinished.write_text(json.dumps(options, indent=2) + "\n")

@@ -1,10 +1,9 @@
 """What `test_backends.py` runs on each backend, in a process of its own.
 
 `python backend_worker.py train FOLDER` trains, and writes what came of it; `load FOLDER...` opens
-what other backends wrote; `devices FOLDER` trains on as many virtual devices as DEVICES says.
+what other backends wrote; `devices FOLDER` trains on the devices that the environment describes.
 """
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -13,7 +12,8 @@ import keras
 import numpy as np
 from step_inputs import draw_weights
 
-from keras_cyclegan import CycleGAN
+from keras_cyclegan import CycleGAN, callbacks, data
+from keras_cyclegan.distribution import distributed, is_chief, part
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 SHAPE = (16, 16, 3)
@@ -112,39 +112,47 @@ def load(folder):
 
 
 def devices(folder):
-    count = int(os.environ["DEVICES"])
-    with on_devices(count):
-        model, (a, b) = make_model(), images()
-        model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4))
-    before = model.generator_ab.get_weights()[0]
-    history = model.fit(a, b, batch_size=4, shuffle=False, verbose=0).history
-    losses = model.evaluate(a, b, batch_size=4, verbose=0, return_dict=True)
-    np.savez(
-        folder / f"{keras.backend.backend()}-{count}.npz",
-        history=[history[name] for name in sorted(history)],
-        evaluate=[losses[name] for name in sorted(losses)],
-        moved=np.abs(model.generator_ab.get_weights()[0] - before).max(),
-        **state(model),
-    )
+    """Trains as `OVER` says: a short run with everything that reads or writes state."""
+    over, name = os.environ.get("OVER"), os.environ["NAME"]
+    make_virtual_devices(int(os.environ["DEVICES"]))
+    with distributed(over, batch_size=4):
+        train, validation = data.load(
+            "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, part=part()
+        )
+        model = make_model()
+        model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)
+        before = model.generator_ab.get_weights()[0]
+        callbacks.TrainingState(folder / name / "checkpoints", train, steps=2).fit(
+            model,
+            epochs=2,
+            callbacks=[
+                callbacks.SampleGrid(folder / name / "samples", validation, count=3),
+                callbacks.FailureAlarms(validation, count=3),
+                callbacks.HistoryFile(folder / name / "history.jsonl"),
+            ],
+            verbose=0,
+        )
+        if is_chief():
+            np.savez(
+                folder / name / "state.npz",
+                moved=np.abs(model.generator_ab.get_weights()[0] - before).max(),
+                **state(model),
+            )
+        if over != "machines":
+            a, b = images()
+            losses = model.evaluate(a, b, batch_size=4, verbose=0, return_dict=True)
+            np.savez(folder / name / "evaluate.npz", **losses)
 
 
-def on_devices(count):
-    """Where a model is to be made that trains on `count` devices; on JAX, XLA_FLAGS makes them."""
-    if keras.backend.backend() == "jax":
-        import jax
+def make_virtual_devices(count):
+    """Makes the processor look like so many devices to TensorFlow; XLA_FLAGS do it for JAX."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
 
-        assert jax.device_count() == count
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
-        return contextlib.nullcontext()
-    import tensorflow as tf
-
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    tf.config.set_logical_device_configuration(
-        cpu, [tf.config.LogicalDeviceConfiguration()] * count
-    )
-    if count == 1:
-        return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(count)]).scope()
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * count
+        )
 
 
 if __name__ == "__main__":

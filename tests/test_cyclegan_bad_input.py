@@ -29,6 +29,7 @@ def untrained(monkeypatch):
     return untrained_model(monkeypatch)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -1,60 +1,158 @@
-"""Several devices with one batch between them equal one device with that batch."""
+"""Several devices, or several machines, with one batch between them equal one device with it."""
 
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
-BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]
+from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.cli import app
+from keras_cyclegan.distribution import distributed
+
 WORKER = Path(__file__).with_name("backend_worker.py")
+BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]
+needs_jax = pytest.mark.skipif("jax" not in BACKENDS, reason="no jax here to train with")
+SEVERAL = [
+    *(pytest.param(backend, "devices", 2) for backend in BACKENDS),
+    *(pytest.param(backend, "devices", 4, marks=pytest.mark.slow) for backend in BACKENDS),
+    pytest.param("jax", "machines", 2, marks=needs_jax),
+]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("devices")
+def trained(tmp_path_factory):
+    """A function that trains once in each way that it is asked for, and returns the folder."""
+    root = tmp_path_factory.mktemp("devices")
+
+    def train(backend, over=None, count=1):
+        folder = root / f"{backend}-{over}-{count}"
+        if not folder.exists():
+            processes = start(root, folder.name, backend, over, count)
+            errors = [process.communicate()[1] for process in processes]
+            assert not any(process.returncode for process in processes), errors[0][-3000:]
+        return folder
+
+    return train
 
 
-def trained(folder, *counts):
-    """The folder, with what each backend made on so many virtual devices of this machine."""
-    for count in counts:
-        if (folder / f"{BACKENDS[-1]}-{count}.npz").exists():
-            continue
-        environment = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}"}
-        environment = {**os.environ, **environment, "DEVICES": str(count)}
-        processes = [
-            subprocess.Popen(
-                [sys.executable, WORKER, "devices", folder],
-                env={**environment, "KERAS_BACKEND": backend},
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for backend in BACKENDS
-        ]
-        for process in processes:
-            _, errors = process.communicate()
-            assert process.returncode == 0, errors[-3000:]
-    return folder
+def start(root, name, backend, over, count):
+    """One process with `count` devices, or `count` processes that meet at a port."""
+    machines = count if over == "machines" else 1
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": backend,
+        "NAME": name,
+        "DEVICES": str(count // machines),
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={count // machines}",
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(machines),
+    }
+    if over:
+        environment["OVER"] = over
+    return [
+        subprocess.Popen(
+            [sys.executable, WORKER, "devices", root],
+            env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(machines)
+    ]
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_devices_train_as_one(folder, backend, count):
-    """With plain SGD, which would show a gradient that is a multiple of the right one."""
-    one, several = (np.load(trained(folder, 1, count) / f"{backend}-{n}.npz") for n in (1, count))
-    assert set(one.files) == set(several.files)
-    assert one["moved"] > 1e-4, "too little to tell a wrong gradient from the right one"
-    for name in one.files:  # losses, weights, optimizers, the pools' images, counts and seeds
-        atol = 1e-6 if name.startswith(("generator", "discriminator")) else 1e-5
+def assert_close(one, several):
+    assert one.keys() == several.keys()
+    for name in one:
+        # Instance norm magnifies rounding in what is nearly flat, as the paper around a glyph is.
+        atol = 2e-3 if name in ("pool_a 0", "pool_b 0") else 1e-5
         np.testing.assert_allclose(several[name], one[name], rtol=1e-5, atol=atol, err_msg=name)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_the_pools_of_several_devices_are_one_history(folder, backend):
-    with np.load(trained(folder, 2) / f"{backend}-2.npz") as several:
+@pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
+def test_several_train_as_one(trained, backend, over, count):
+    """With plain SGD, which would show a gradient that is a multiple of the right one."""
+    one, several = trained(backend), trained(backend, over, count)
+    states = [dict(np.load(folder / "state.npz")) for folder in (one, several)]
+    assert states[0]["moved"] > 1e-4, "too little to tell a wrong gradient from the right one"
+    assert_close(*states)  # weights, optimizers, the pools' images, counts and seeds
+    histories = [read_history(folder / "history.jsonl") for folder in (one, several)]
+    assert len(histories[0]) == 2
+    for first, second in zip(*histories, strict=True):
+        assert first.pop("seconds") > 0
+        assert second.pop("seconds") > 0
+        assert_close(first, second)
+    if over == "devices":
+        assert_close(*(dict(np.load(folder / "evaluate.npz")) for folder in (one, several)))
+
+
+@pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
+def test_pools_of_several_are_one_history(trained, backend, over, count):
+    with np.load(trained(backend, over, count) / "state.npz") as several:
         assert several["pool_a 1"] == 3  # full
-        assert several["pool_a 2"][1] == 5  # turns: one a step, not one a device
+        assert several["pool_a 2"][1] == 6  # turns: one a step, not one a device
         assert np.abs(np.diff(several["pool_a 0"], axis=0)).max() > 0.1  # different images
+
+
+@pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
+def test_several_write_what_one_writes(trained, backend, over, count):
+    one, several = (
+        {str(path.relative_to(folder)) for path in folder.rglob("*")}
+        for folder in (trained(backend), trained(backend, over, count))
+    )
+    assert several == one - {"evaluate.npz"} if over == "machines" else several == one
+    assert {"checkpoints/step-000000006.npz", "samples/epoch-0002.png"} <= several
+
+
+@pytest.mark.parametrize(
+    ("backend", "over", "message"),
+    [
+        ("torch", "devices", "several devices runs on the backend jax or tensorflow"),
+        ("torch", "machines", "several machines runs on the backend jax;"),
+        ("tensorflow", "machines", "several machines runs on the backend jax;"),
+    ],
+)
+def test_backend_that_can_not_says_which_can(monkeypatch, backend, over, message):
+    monkeypatch.setattr("keras.backend.backend", lambda: backend)
+    with pytest.raises(ValueError, match=message), distributed(over, 4):
+        pass
+
+
+def test_command_line_hands_over(monkeypatch, tmp_path):
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    command = ["train", "glyphs", "--out", str(tmp_path / "run"), "--distribute", "devices"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "jax or tensorflow" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("machines", "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT"),
+        ("devices", "must be a multiple of 2. Received batch_size=3"),
+    ],
+)
+@needs_jax
+def test_what_can_not_be_shared_is_refused(over, message):
+    command = (
+        f"from keras_cyclegan import distribution as d; d.distributed('{over}', 3).__enter__()"
+    )
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert message in result.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from keras_cyclegan.distribution import is_chief
 from keras_cyclegan.whole import whole_file
 
 
@@ -29,9 +30,11 @@ class HistoryFile(keras.callbacks.Callback):
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
+        if not is_chief():
+            return
         line = {
             "epoch": epoch + 1,
-            "step": int(self.model.optimizer.iterations),
+            "step": int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
             "seconds": round(time.perf_counter() - self.began, 3),
             **{name: float(value) for name, value in (logs or {}).items()},
         }

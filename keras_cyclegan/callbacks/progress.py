@@ -6,6 +6,8 @@ import sys
 import keras
 from tqdm import tqdm
 
+from keras_cyclegan.distribution import is_chief
+
 FIGURES = ("loss", "cycle", "discriminator")
 
 
@@ -25,6 +27,7 @@ class Progress(keras.callbacks.Callback):
             ncols=shutil.get_terminal_size((100, 24)).columns - 1,
             mininterval=0.2 if sys.stdout.isatty() else 60,
             file=sys.stdout,
+            disable=not is_chief(),
         )
 
     def on_train_batch_end(self, batch, logs=None):

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data import from_unit
+from keras_cyclegan.distribution import is_chief
 from keras_cyclegan.whole import whole_file
 
 
@@ -37,6 +38,8 @@ class SampleGrid(keras.callbacks.Callback):
         self.writer = None
 
     def on_train_begin(self, logs=None):
+        if not is_chief():
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.tensorboard is not None:
             import tensorflow as tf
@@ -47,6 +50,8 @@ class SampleGrid(keras.callbacks.Callback):
         if (epoch + 1) % self.every:
             return
         grid = sample_grid(self.model, self.images_a, self.images_b)
+        if not is_chief():
+            return
         path = self.folder / f"epoch-{epoch + 1:04d}.png"
         try:
             save_png(grid, path)

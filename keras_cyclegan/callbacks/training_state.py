@@ -16,6 +16,7 @@ from keras_cyclegan.callbacks.checkpoint import (
 )
 from keras_cyclegan.callbacks.divergence import check_losses
 from keras_cyclegan.callbacks.interruption import Interruption
+from keras_cyclegan.distribution import check_agreement, is_chief
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -81,6 +82,7 @@ class TrainingState(keras.callbacks.Callback):
         self.set_model(model)
         if path := self.restore():
             print(f"Going on at step {self.step}, from {path}.")
+        check_agreement(self.step)
         length = self.dataset.steps_per_epoch
 
         def fit(callbacks, **more):
@@ -141,6 +143,8 @@ class TrainingState(keras.callbacks.Callback):
     def save(self):
         """Write a checkpoint now; if the disk is full, that is a warning."""
         self.saved_at, self.saved_step = time.monotonic(), self.step
+        if not is_chief():
+            return
         try:
             path = self.folder / f"step-{self.step:09d}.npz"
             write_checkpoint(path, self.model, self.step, self._newest)
@@ -166,8 +170,9 @@ class TrainingState(keras.callbacks.Callback):
     # --- the run -------------------------------------------------------------------------------
 
     def on_train_begin(self, logs=None):
-        for path in self.folder.glob(".unfinished-*"):
-            path.unlink()  # of a run that was killed while it saved
+        if is_chief():
+            for path in self.folder.glob(".unfinished-*"):
+                path.unlink()  # of a run that was killed while it saved
         self.saved_at = time.monotonic()
         self.stride = self.model.steps_per_execution
 

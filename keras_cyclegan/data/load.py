@@ -32,6 +32,7 @@ def load(
     on_error="raise",
     memory_limit=2 * 2**30,
     cache_folder=None,
+    part=(0, 1),
 ):
     """Loads unpaired images for training, and pairs of them for validation.
 
@@ -72,6 +73,7 @@ def load(
             as many); if there are more, they are kept on disk. 2 GiB by default.
         cache_folder: where on disk. Defaults to `keras_cyclegan/images` in `KERAS_HOME` or
             `~/.keras`. It is found again the next time, unless the images have changed.
+        part: `(index, count)`, as for `unpaired_dataset`.
 
     Returns:
         `(train, validation)`, two `tf.data.Dataset`s of `(a, b)` float32 batches in [-1, 1]. For
@@ -136,6 +138,7 @@ def load(
         flip=not is_glyphs if flip is None else flip,
         seed=seed,
         steps_per_epoch=steps_per_epoch,
+        part=part,
     )
     return train, None if images[2] is None else paired_dataset(*images[2:], batch_size)
 

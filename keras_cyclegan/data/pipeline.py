@@ -39,10 +39,13 @@ class UnpairedDataset(tf.data.Dataset):
         seed: int. What the randomness comes from.
     """
 
-    def __init__(self, images_a, images_b, image_size, batch_size, flip, seed, steps_per_epoch):
+    def __init__(
+        self, images_a, images_b, image_size, batch_size, flip, seed, steps_per_epoch, part=(0, 1)
+    ):
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
         self.seed = seed
+        self.part = part
         self.position = 0
         self._pipeline = self._build(images_a, images_b, image_size, flip)
         super().__init__(tf.data.experimental.to_variant(self._pipeline))
@@ -76,12 +79,15 @@ class UnpairedDataset(tf.data.Dataset):
     def _build(self, images_a, images_b, image_size, flip):
         augment = crop_and_flip(image_size, flip)
         tensor_a, tensor_b = as_tensor(images_a), as_tensor(images_b)
+        index, parts = self.part
+        share = self.batch_size // parts
 
         def numbers(_):
             # The only call of Python, once an iteration: one for each image, from tf.data's
             # threads, can lock up an interpreter that exits.
             start, end = tf.numpy_function(self._begin_iteration, [], ("int64", "int64"))
-            return tf.data.Dataset.range(start, end)
+            every = tf.data.Dataset.range(start, end)
+            return every.filter(lambda n: n % self.batch_size // share == index)
 
         def pair(number):
             seed = tf.constant(self.seed, "int64")
@@ -96,7 +102,7 @@ class UnpairedDataset(tf.data.Dataset):
 
         dataset = tf.data.Dataset.from_tensors(0).flat_map(numbers)
         dataset = dataset.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return dataset.batch(self.batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        return dataset.batch(share, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def shuffled_index(number, count, seed):

@@ -16,6 +16,7 @@ def unpaired_dataset(
     flip=True,
     seed=None,
     steps_per_epoch=None,
+    part=(0, 1),
 ):
     """Batches for training, sampled as the authors' code does.
 
@@ -35,6 +36,8 @@ def unpaired_dataset(
             `keras.utils.set_random_seed` fixes.
         steps_per_epoch: int. Defaults to `max(len(images_a), len(images_b)) // batch_size`. No
             image is lost to the remainder: the next epoch goes on where this one ended.
+        part: `(index, count)`. Where `count` processes train together, each makes its part of
+            every batch, `batch_size / count` images, and no other.
 
     Returns:
         A `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size, channels)`,
@@ -70,6 +73,11 @@ def unpaired_dataset(
                 f"`image_size`, {height}×{width}. Enlarge them, or give a smaller `image_size`."
             )
     check_sampling(batch_size, steps_per_epoch, seed)
+    if batch_size % part[1]:
+        raise ValueError(
+            f"A batch of {batch_size} can't be shared by {part[1]} processes. Give a `batch_size` "
+            f"that is a multiple of {part[1]}."
+        )
     if steps_per_epoch is None:
         steps_per_epoch = max(len(images_a), len(images_b)) // batch_size
         if not steps_per_epoch:
@@ -84,7 +92,7 @@ def unpaired_dataset(
     from keras_cyclegan.data.pipeline import UnpairedDataset
 
     return UnpairedDataset(
-        images_a, images_b, image_size, batch_size, flip, int(seed), steps_per_epoch
+        images_a, images_b, image_size, batch_size, flip, int(seed), steps_per_epoch, part
     )
 
 

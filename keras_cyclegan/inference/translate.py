@@ -150,7 +150,11 @@ def run(generator, images):
         return _graph(generator)(images).numpy()
     height, width = images.shape[1:3]
     padded = keras.ops.convert_to_numpy(pad_to_rule(images, size_rule(generator)))
-    return np.asarray(generator.predict_on_batch(padded))[:, :height, :width]
+    if keras.distribution.distribution() is None:
+        translated = generator.predict_on_batch(padded)
+    else:  # which would give each device a part of the batch, and this process its own part
+        translated = keras.ops.convert_to_numpy(generator(padded, training=False))
+    return np.asarray(translated)[:, :height, :width]
 
 
 def _graph(generator):

@@ -10,11 +10,12 @@ from keras_cyclegan.networks.building_blocks import (
     conv,
     float32_activation,
 )
+from keras_cyclegan.networks.image_network import ImageNetwork
 from keras_cyclegan.networks.resnet import Stages, paper_blocks
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class AttentionGenerator(keras.Model):
+class AttentionGenerator(ImageNetwork):
     """Translates the objects of an image, and leaves its background as it was.
 
     Tang et al. 2021, "AttentionGAN", scheme II, eq. (5) and (6): an encoder with residual blocks,
@@ -67,7 +68,6 @@ class AttentionGenerator(keras.Model):
         dropout=0.0,
         dtype=None,
         name=None,
-        **kwargs,
     ):
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 4, "An attention generator")
@@ -92,21 +92,21 @@ class AttentionGenerator(keras.Model):
         masks = float32_activation("softmax", "attention")(masks)  # (n, h, w, K + 1)
 
         blended = BlendForegrounds(name="blend", dtype="float32")([images, painted, masks])
-        super().__init__(images, blended, name=name, **kwargs)
-
-        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        self.image_shape = (height, width, channels)
-        self.filters = filters
-        self.num_blocks = num_blocks
-        self.foregrounds = foregrounds
-        self.upsampling = upsampling
-        self.affine_norm = affine_norm
-        self.padding = padding
-        self.dropout = dropout
-
-    def call(self, inputs, training=None, mask=None):
-        check_multiple(*inputs.shape[1:3], 4, "An attention generator")
-        return super().call(inputs, training=training, mask=mask)
+        super().__init__(
+            images,
+            blended,
+            dtype,
+            name,
+            image_shape=(height, width, channels),
+            filters=filters,
+            num_blocks=num_blocks,
+            foregrounds=foregrounds,
+            upsampling=upsampling,
+            affine_norm=affine_norm,
+            padding=padding,
+            dropout=dropout,
+            multiple=4,
+        )
 
     def foreground(self, images):
         """How much of each pixel is painted, from 0 to 1.
@@ -121,24 +121,6 @@ class AttentionGenerator(keras.Model):
         check_multiple(*images.shape[1:3], 4, "An attention generator")
         masks = keras.Model(self.input, self.get_layer("attention").output)(images, training=False)
         return 1.0 - masks[..., -1:]
-
-    def get_config(self):
-        return {
-            "image_shape": self.image_shape,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "foregrounds": self.foregrounds,
-            "upsampling": self.upsampling,
-            "affine_norm": self.affine_norm,
-            "padding": self.padding,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

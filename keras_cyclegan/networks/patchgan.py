@@ -9,10 +9,11 @@ from keras_cyclegan.networks.building_blocks import (
     float32_activation,
     instance_norm,
 )
+from keras_cyclegan.networks.image_network import ImageNetwork
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class PatchDiscriminator(keras.Model):
+class PatchDiscriminator(ImageNetwork):
     """Judges whether overlapping patches of an image are real.
 
     Isola et al. 2017 and Zhu et al. 2017 (appendix, section 7.2). With the default three layers
@@ -48,7 +49,6 @@ class PatchDiscriminator(keras.Model):
         affine_norm=False,
         dtype=None,
         name=None,
-        **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
         if num_layers < 1:
@@ -73,27 +73,16 @@ class PatchDiscriminator(keras.Model):
         x = layers.ZeroPadding2D(1, name="logits_pad", dtype=dtype)(x)
         x = conv(1, 4, name="logits_conv", dtype=dtype)(x)
         x = float32_activation("linear", "logits")(x)
-        super().__init__(images, x, name=name, **kwargs)
-
-        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        self.image_shape = image_shape
-        self.filters = filters
-        self.num_layers = num_layers
-        self.affine_norm = affine_norm
-
-    def get_config(self):
-        return {
-            "image_shape": self.image_shape,
-            "filters": self.filters,
-            "num_layers": self.num_layers,
-            "affine_norm": self.affine_norm,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        super().__init__(
+            images,
+            x,
+            dtype,
+            name,
+            image_shape=image_shape,
+            filters=filters,
+            num_layers=num_layers,
+            affine_norm=affine_norm,
+        )
 
 
 def _smallest_input(num_layers):
@@ -105,7 +94,7 @@ def _smallest_input(num_layers):
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class PixelDiscriminator(keras.Model):
+class PixelDiscriminator(ImageNetwork):
     """Judges each pixel by its own colour alone: the 1×1 PatchGAN of Isola et al. 2017.
 
     Args:
@@ -128,7 +117,6 @@ class PixelDiscriminator(keras.Model):
         affine_norm=False,
         dtype=None,
         name=None,
-        **kwargs,
     ):
         image_shape = check_image_shape(image_shape)
         images = keras.Input((None, None, image_shape[2]), name="images")
@@ -139,22 +127,12 @@ class PixelDiscriminator(keras.Model):
         x = layers.LeakyReLU(0.2, name="relu2", dtype=dtype)(x)
         x = conv(1, 1, name="logits_conv", dtype=dtype)(x)
         x = float32_activation("linear", "logits")(x)
-        super().__init__(images, x, name=name, **kwargs)
-
-        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        self.image_shape = image_shape
-        self.filters = filters
-        self.affine_norm = affine_norm
-
-    def get_config(self):
-        return {
-            "image_shape": self.image_shape,
-            "filters": self.filters,
-            "affine_norm": self.affine_norm,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        super().__init__(
+            images,
+            x,
+            dtype,
+            name,
+            image_shape=image_shape,
+            filters=filters,
+            affine_norm=affine_norm,
+        )

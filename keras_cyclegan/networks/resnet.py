@@ -13,10 +13,11 @@ from keras_cyclegan.networks.building_blocks import (
     normal_initializer,
     padding,
 )
+from keras_cyclegan.networks.image_network import ImageNetwork
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class ResNetGenerator(keras.Model):
+class ResNetGenerator(ImageNetwork):
     """Translates images with a residual network.
 
     Johnson et al. 2016, as used by Zhu et al. 2017 (appendix, section 7.2) and by the authors'
@@ -69,7 +70,6 @@ class ResNetGenerator(keras.Model):
         dropout=0.0,
         dtype=None,
         name=None,
-        **kwargs,
     ):
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 4, "A ResNet generator")
@@ -86,41 +86,22 @@ class ResNetGenerator(keras.Model):
         x = stages.pad(x, 3, "head_pad")
         x = conv(output_channels, 7, name="head_conv", dtype=dtype)(x)
         x = float32_activation("tanh", "tanh")(x)
-        super().__init__(images, x, name=name, **kwargs)
-
-        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        self.image_shape = (height, width, channels)
-        self.output_channels = output_channels
-        self.filters = filters
-        self.num_blocks = num_blocks
-        self.upsampling = upsampling
-        self.block = block
-        self.affine_norm = affine_norm
-        self.padding = padding
-        self.dropout = dropout
-
-    def call(self, inputs, training=None, mask=None):
-        check_multiple(*inputs.shape[1:3], 4, "A ResNet generator")
-        return super().call(inputs, training=training, mask=mask)
-
-    def get_config(self):
-        return {
-            "image_shape": self.image_shape,
-            "output_channels": self.output_channels,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "upsampling": self.upsampling,
-            "block": self.block,
-            "affine_norm": self.affine_norm,
-            "padding": self.padding,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        super().__init__(
+            images,
+            x,
+            dtype,
+            name,
+            image_shape=(height, width, channels),
+            output_channels=output_channels,
+            filters=filters,
+            num_blocks=num_blocks,
+            upsampling=upsampling,
+            block=block,
+            affine_norm=affine_norm,
+            padding=padding,
+            dropout=dropout,
+            multiple=4,
+        )
 
 
 def paper_blocks(height, width):

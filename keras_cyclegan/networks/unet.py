@@ -11,10 +11,11 @@ from keras_cyclegan.networks.building_blocks import (
     instance_norm,
     normal_initializer,
 )
+from keras_cyclegan.networks.image_network import ImageNetwork
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class UNetGenerator(keras.Model):
+class UNetGenerator(ImageNetwork):
     """Translates images with a U-Net.
 
     Isola et al. 2017 (appendix, section 6.1) as in the authors' `unet_256` (8 halvings) and
@@ -52,7 +53,6 @@ class UNetGenerator(keras.Model):
         dropout=0.0,
         dtype=None,
         name=None,
-        **kwargs,
     ):
         height, width, channels = check_image_shape(image_shape)
         if num_downsamplings is None:
@@ -94,32 +94,16 @@ class UNetGenerator(keras.Model):
                     x = layers.Dropout(dropout, name=f"{name_i}_dropout", dtype=dtype)(x)
                 x = layers.Concatenate(name=f"{name_i}_skip", dtype=dtype)([skips.pop(), x])
         x = float32_activation("tanh", "tanh")(x)
-        super().__init__(images, x, name=name, **kwargs)
-
-        self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        self.image_shape = (height, width, channels)
-        self.output_channels = output_channels
-        self.filters = filters
-        self.num_downsamplings = num_downsamplings
-        self.affine_norm = affine_norm
-        self.dropout = dropout
-
-    def call(self, inputs, training=None, mask=None):
-        check_multiple(*inputs.shape[1:3], 2**self.num_downsamplings, "This U-Net generator")
-        return super().call(inputs, training=training, mask=mask)
-
-    def get_config(self):
-        return {
-            "image_shape": self.image_shape,
-            "output_channels": self.output_channels,
-            "filters": self.filters,
-            "num_downsamplings": self.num_downsamplings,
-            "affine_norm": self.affine_norm,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        super().__init__(
+            images,
+            x,
+            dtype,
+            name,
+            image_shape=(height, width, channels),
+            output_channels=output_channels,
+            filters=filters,
+            num_downsamplings=num_downsamplings,
+            affine_norm=affine_norm,
+            dropout=dropout,
+            multiple=2**num_downsamplings,
+        )

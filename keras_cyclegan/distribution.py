@@ -1,0 +1,94 @@
+"""One training on several devices of a machine, or on several machines."""
+
+import contextlib
+
+import keras
+
+MACHINES = (
+    "Several machines find each other by environment variables of Keras, on each of them: "
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, an address of the first that all reach; "
+    "KERAS_DISTRIBUTION_NUM_PROCESSES, how many there are; and KERAS_DISTRIBUTION_PROCESS_ID, "
+    "which of them this is, from 0."
+)
+
+
+@contextlib.contextmanager
+def distributed(over, batch_size):
+    """Where a model is to be made, compiled and fitted, so that devices share each batch.
+
+    On TensorFlow by `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`.
+    The result is that of one device with the same batch, but for rounding.
+
+    Args:
+        over: `"devices"`, all of this machine; `"machines"`, all of those that the environment
+            names (JAX); or None for one device.
+        batch_size: int. Images of a domain in one step, on all devices together.
+
+    Raises:
+        ValueError: the batch doesn't divide by the devices, the backend can't, or the environment
+            names no machines.
+    """
+    if over is None:
+        yield
+        return
+    backend = keras.backend.backend()
+    if backend == "torch" or (over == "machines" and backend != "jax"):
+        able = "jax" if over == "machines" else "jax or tensorflow"
+        raise ValueError(
+            f"Training on several {over} runs on the backend {able}; this is {backend}. Set "
+            "KERAS_BACKEND before Python starts; files of one backend open on the others."
+        )
+    if over == "machines":
+        try:
+            keras.distribution.initialize()
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"{MACHINES} Now: {error}") from error
+    if backend == "jax":
+        count = keras.distribution.get_device_count()
+        # The dataset makes only this machine's part of each batch: see `part`.
+        scope = keras.distribution.DataParallel(auto_shard_dataset=False).scope()
+    else:
+        import tensorflow as tf
+
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        count = len(devices)
+        scope = tf.distribute.MirroredStrategy([device.name for device in devices]).scope()
+    if batch_size % count:
+        raise ValueError(
+            f"{count} devices share each batch: its size must be a multiple of {count}. Received "
+            f"batch_size={batch_size}."
+        )
+    with scope:
+        print(f"Training on {count} devices, {batch_size // count} images a step on each.")
+        yield
+
+
+def part():
+    """`(index, count)`: which of the equal parts of each batch this process is to make."""
+    distribution = keras.distribution.distribution()
+    if distribution is None:
+        return 0, 1
+    return distribution.data_shard_id, distribution.num_processes
+
+
+def is_chief():
+    """Whether this process is the one that writes files; the others compute the same."""
+    return part()[0] == 0
+
+
+def check_agreement(step):
+    """Refuse to train where processes stand at different steps.
+
+    Raises:
+        RuntimeError: some don't see the checkpoint that the chief goes on from.
+    """
+    if part()[1] == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    steps = multihost_utils.process_allgather(keras.ops.array(step)).tolist()
+    if len(set(steps)) > 1:
+        raise RuntimeError(
+            f"The machines stand at the steps {', '.join(map(str, steps))}. They must share the "
+            "folder of the run (NFS, for example): the first writes its checkpoints, all read them."
+        )
