@@ -12,7 +12,9 @@ import pytest
 from keras_cyclegan.callbacks.history import read_history
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "backend", ["tensorflow", "torch", pytest.param("jax", marks=pytest.mark.slow)]
+)
 def test_run_killed_ten_times_ends_bit_for_bit_as_one_never_killed(backend, tmp_path):
     trainer = f"keras_cyclegan.trainers.{backend}"
     if not importlib.util.find_spec(backend) or not importlib.util.find_spec(trainer):

@@ -13,7 +13,7 @@ class DamagedCheckpointError(ValueError):
     """A checkpoint is not what was written."""
 
 
-def write_checkpoint(path, model, step, kept=None):
+def write_checkpoint(path, model, step, kept=None, random_states=()):
     """Write all state of a compiled model, whole or not at all.
 
     A NumPy archive, because it is written as any file is and has a checksum for each array: HDF5,
@@ -25,6 +25,7 @@ def write_checkpoint(path, model, step, kept=None):
         model: compiled `CycleGAN`.
         step: int. Step for the error.
         kept: function that returns the path of the last good checkpoint, for the error.
+        random_states: what the model's `random_states` gave after the step.
 
     Raises:
         DivergenceError: a variable holds NaN or infinity; nothing is written.
@@ -36,6 +37,8 @@ def write_checkpoint(path, model, step, kept=None):
     if broken:
         more = f" and {len(broken) - 1} more" if broken[1:] else ""
         raise DivergenceError(f"after step {step}, {broken[0]}{more} hold NaN or infinity.", kept)
+    for i, state in enumerate(random_states):
+        arrays[f"random.{i}"] = state
     with whole_file(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, **arrays)
 
@@ -44,7 +47,8 @@ def read_checkpoint(path, model):
     """Give a model the state that `write_checkpoint` wrote, after checking all of it.
 
     Returns:
-        The metrics' values. Keras resets these when an epoch begins: `restore_metrics` comes after.
+        The metrics' values, which Keras resets when an epoch begins: `restore_metrics` comes after.
+        And the states of the random generators that are no variables.
 
     Raises:
         DamagedCheckpointError: the file is empty, cut off or changed.
@@ -55,6 +59,7 @@ def read_checkpoint(path, model):
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
+    random_states = [arrays.pop(name) for name in list(arrays) if name.startswith("random.")]
     variables = _state(model)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     if shapes != {name: array.shape for name, array in arrays.items()}:
@@ -66,7 +71,7 @@ def read_checkpoint(path, model):
     metrics = [arrays[name] for name in arrays if name.startswith("metrics.")]
     for name, variable in variables.items():
         variable.assign(arrays[name])
-    return metrics
+    return metrics, random_states
 
 
 def restore_metrics(model, values):

@@ -59,7 +59,7 @@ class TrainingState(keras.callbacks.Callback):
         self.keep = keep
         self.step = 0
         self.saved_step = 0
-        self.means = None
+        self.means = self.random_states = None
         self.failure = None
         self.is_partial = False
         self.interruption = Interruption()
@@ -127,7 +127,7 @@ class TrainingState(keras.callbacks.Callback):
         checkpoints = self.checkpoints()
         for step, path in reversed(checkpoints):
             try:
-                self.means = read_checkpoint(path, self.model)
+                self.means, self.random_states = read_checkpoint(path, self.model)
             except DamagedCheckpointError as error:
                 warnings.warn(f"{error}. Trying the one before.", stacklevel=2)
                 continue
@@ -147,7 +147,8 @@ class TrainingState(keras.callbacks.Callback):
             return
         try:
             path = self.folder / f"step-{self.step:09d}.npz"
-            write_checkpoint(path, self.model, self.step, self._newest)
+            random_states = self.random_states or self.model.random_states()
+            write_checkpoint(path, self.model, self.step, self._newest, random_states)
         except OSError as error:
             self.failure = error
             warnings.warn(
@@ -184,13 +185,19 @@ class TrainingState(keras.callbacks.Callback):
             restore_metrics(self.model, self.means)  # Keras has just reset them
         self.means = None
 
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.random_states is not None:
+            self.model.restore_random_states(self.random_states)
+            self.random_states = None
+
     def on_train_batch_end(self, batch, logs=None):
         first = self.step + 1
         self.step = min(self.step + self.stride, self.epoch_end)
         check_losses(logs, "step", first, self.step, self._newest)
-        # The epoch's last step waits for what the end of the epoch writes.
         if self.step < self.epoch_end:
             self._save_if_due()
+        else:  # a checkpoint waits for what the end of the epoch writes
+            self.random_states = self.model.random_states()  # torch's loader draws between epochs
 
     def on_epoch_end(self, epoch, logs=None):
         self._save_if_due()

@@ -11,7 +11,9 @@ class Step:
     - `differentiate(objective, variables)`, where `objective()` returns a scalar and whatever else
       it computed: returns the latter and the gradients of the scalar;
     - `update(gradients, variables)`: one application of the optimizer;
-    - `draw(pool, fakes)`, where a step sees only a part of the batch.
+    - `draw(pool, fakes)`, where a step sees only a part of the batch;
+    - `random_states()` and `restore_random_states(states)`, where some layer draws from generators
+      that are no variables.
     """
 
     def train_step(self, data):
@@ -44,6 +46,12 @@ class Step:
 
     def draw(self, pool, fakes):
         return pool(fakes)
+
+    def random_states(self):
+        return []
+
+    def restore_random_states(self, states):
+        pass  # a checkpoint of another backend may bring some
 
     def test_step(self, data):
         real_a, real_b = self.unpack(data)

@@ -33,6 +33,17 @@ class Trainer(Step):
         )
         return keras.tree.map_structure(torch.Tensor.detach, results), list(gradients)
 
+    def random_states(self):
+        """Of torch's own generators, from which Keras's dropout draws: uint8 arrays."""
+        states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+        return [state.numpy() for state in states]
+
+    def restore_random_states(self, states):
+        if states:  # not of another backend
+            processor, *devices = (torch.from_numpy(state) for state in states)
+            torch.set_rng_state(processor)
+            torch.cuda.set_rng_state_all(devices)
+
     @torch.no_grad()
     def update(self, gradients, variables):
         self.optimizer.apply(gradients, variables)
