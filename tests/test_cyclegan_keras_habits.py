@@ -50,6 +50,8 @@ def test_each_epoch_starts_its_means_anew():
         assert first == pytest.approx(second, rel=1e-5), name
 
 
+@pytest.mark.backend
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch makes single steps")
 def test_several_steps_per_execution_train_and_log_as_single_steps():
     models = [make_model(pool_size=6), make_model(pool_size=6)]
     histories = []
