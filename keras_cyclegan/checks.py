@@ -30,36 +30,37 @@ def check_network(name, network):
 def domain_channels(image_shape, generator_ab, generator_ba):
     """Channels of both domains, as far as the given generators fix them.
 
+    Returns:
+        Channels of domain A and of domain B.
+
     Raises:
         ValueError: a generator contradicts `image_shape`.
     """
-    for generator, shape_a, shape_b in (
-        (generator_ab, "input_shape", "output_shape"),
-        (generator_ba, "output_shape", "input_shape"),
-    ):
-        if isinstance(generator, keras.Model):
-            channels = getattr(generator, shape_a)[-1], getattr(generator, shape_b)[-1]
-            if channels[0] != image_shape[2]:
-                raise ValueError(
-                    f"`image_shape` {image_shape} says that images of domain A have "
-                    f"{image_shape[2]} channels; the generators say {channels[0]}."
-                )
-            return channels
-    return image_shape[2], image_shape[2]
+    if isinstance(generator_ab, keras.Model):
+        channels_a, channels_b = generator_ab.input_shape[-1], generator_ab.output_shape[-1]
+    elif isinstance(generator_ba, keras.Model):
+        channels_a, channels_b = generator_ba.output_shape[-1], generator_ba.input_shape[-1]
+    else:
+        return image_shape[2], image_shape[2]
+    if channels_a != image_shape[2]:
+        raise ValueError(
+            f"`image_shape` {image_shape} says that images of domain A have {image_shape[2]} "
+            f"channels; the generators say {channels_a}."
+        )
+    return channels_a, channels_b
 
 
-def check_networks(image_shape, generator_ab, generator_ba, discriminator_a, discriminator_b):
+def check_networks(image_shape, networks):
     """Refuse to train networks of which one is missing or doesn't fit the others.
+
+    Args:
+        image_shape: `(height, width, channels)` of domain A.
+        networks: dict of both generators and both discriminators by name, in `NETWORKS`' order.
 
     Returns:
         Channels of domain A and of domain B.
     """
-    networks = {
-        "generator_ab": generator_ab,
-        "generator_ba": generator_ba,
-        "discriminator_a": discriminator_a,
-        "discriminator_b": discriminator_b,
-    }
+    generator_ab, generator_ba, discriminator_a, discriminator_b = networks.values()
     missing = [name for name, network in networks.items() if network is None]
     if missing:
         raise ValueError(
@@ -95,8 +96,13 @@ def check_networks(image_shape, generator_ab, generator_ba, discriminator_a, dis
     return channels_a, channels_b
 
 
-def check_arguments(given, weights):
-    """Refuse what `CycleGAN.compile` would have to pass over in silence."""
+def check_arguments(given, weight_a, weight_b, ema_momentum):
+    """Refuse what `CycleGAN.compile` would have to pass over in silence, and numbers out of range.
+
+    Args:
+        given: dict of the arguments meant for `keras.Model.compile`.
+        weight_a, weight_b, ema_momentum: arguments of `CycleGAN.compile`.
+    """
     known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
     if unknown := sorted(set(given) - known):
         raise ValueError(
@@ -104,9 +110,26 @@ def check_arguments(given, weights):
             "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
             "`cycle_loss`, `identity_loss` and `perceptual_loss`."
         )
-    for name, weight in weights.items():
+    for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
         if not isinstance(weight, (int, float)) or not weight >= 0:
             raise ValueError(f"`{name}` must be a number of at least 0. Received {weight!r}.")
+    if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
+        raise ValueError(
+            f"`ema_momentum` must lie between 0 and 1, at 0.999 say. Received {ema_momentum}."
+        )
+
+
+def check_objective(adversarial_loss, cycle_loss, identity_loss, channels_a, channels_b):
+    """Refuse an objective without its two main terms, or with one that the domains don't allow."""
+    if identity_loss is not None and channels_a != channels_b:
+        raise ValueError(
+            "The identity loss feeds images of one domain to the generator of the other: both "
+            f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
+            "`identity_loss=None`."
+        )
+    for name, loss in (("adversarial_loss", adversarial_loss), ("cycle_loss", cycle_loss)):
+        if loss is None:
+            raise ValueError(f"`{name}` must be a loss or its kind. Received None.")
 
 
 def check_callbacks(callbacks):
@@ -127,7 +150,7 @@ def unpack_batch(data, channels_a, channels_b):
     if isinstance(data, (tuple, list)) and len(data) == 3 and data[2] is None:
         data = data[:2]  # `train_on_batch(a, b)` adds that there are no sample weights
     if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise no_pair(data)
+        raise _no_pair(data)
     for name, images, channels in (("A", data[0], channels_a), ("B", data[1], channels_b)):
         if len(images.shape) != 4 or images.shape[-1] != channels:
             raise ValueError(
@@ -148,8 +171,8 @@ def check_data(data, second, check):
     if isinstance(data, types.GeneratorType):
         return _checked(data, check)
     if isinstance(data, (tuple, list, dict)):
-        raise no_pair(data)  # Keras would take all of it for A
-    elif hasattr(data, "shape"):
+        raise _no_pair(data)  # Keras would take all of it for A
+    if hasattr(data, "shape"):
         check(data[:8] if second is None else (data[:8], second[:8]))
     elif isinstance(data, keras.utils.PyDataset):
         check(data[0])
@@ -191,7 +214,7 @@ def check_values(images_a, images_b):
         )
 
 
-def no_pair(data):
+def _no_pair(data):
     """The error for what is not `(a, b)`."""
     if isinstance(data, (tuple, list)):
         received = f"a {type(data).__name__} of {len(data)}"

@@ -60,9 +60,11 @@ class Engine(StrEnum):
     ray = "ray"
 
 
-@app.callback()
-def main():
-    """Unpaired image-to-image translation with CycleGAN."""
+PRESET = "Built-in name, folder, hf://, kaggle:// or https://."
+Preset = Annotated[str, typer.Option(help=PRESET)]
+Tile = Annotated[
+    int | None, typer.Option(min=64, help="Translate larger images in tiles of this side.")
+]
 
 
 @app.command()
@@ -155,13 +157,9 @@ def quickstart(
 def translate(
     source: Annotated[str, typer.Argument(help="An image, a folder, or a pattern in quotes.")],
     target: Annotated[Path, typer.Argument(help="A file for one image, else a folder.")],
-    preset: Annotated[
-        str, typer.Option(help="Built-in name, folder, hf://, kaggle:// or https://.")
-    ],
+    preset: Preset,
     direction: Annotated[Direction, typer.Option()] = Direction.a_to_b,
-    tile: Annotated[
-        int | None, typer.Option(min=64, help="Translate larger images in tiles of this side.")
-    ] = None,
+    tile: Tile = None,
     side_by_side: Annotated[bool, typer.Option(help="Write the image beside it.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
     max_pixels: Annotated[
@@ -207,9 +205,7 @@ def translate(
 @app.command()
 def evaluate(
     data: Annotated[str, typer.Argument(help="Folder with testA and testB; tfds:NAME; or glyphs.")],
-    preset: Annotated[
-        str, typer.Option(help="Built-in name, folder, hf://, kaggle:// or https://.")
-    ],
+    preset: Preset,
     extractor: Annotated[
         str | None,
         typer.Option(
@@ -264,9 +260,7 @@ def evaluate(
 
 @app.command()
 def export(
-    preset: Annotated[
-        str, typer.Argument(help="Built-in name, folder, hf://, kaggle:// or https://.")
-    ],
+    preset: Annotated[str, typer.Argument(help=PRESET)],
     target: Annotated[Path, typer.Argument(help="Folder or file to write.")],
     format: Annotated[
         str, typer.Option(help="tf_saved_model, onnx, litert or openvino.")
@@ -284,9 +278,7 @@ def export(
 
 @app.command()
 def demo(
-    preset: Annotated[
-        str, typer.Option(help="Built-in name, folder, hf://, kaggle:// or https://.")
-    ],
+    preset: Preset,
     examples: Annotated[
         Path | None,
         typer.Option(help="Folder of images to try; in its folders a and b, those of a domain."),
@@ -299,15 +291,12 @@ def demo(
     ] = None,
     max_megabytes: Annotated[float, typer.Option(min=0, help="Largest file taken.")] = 20,
     max_megapixels: Annotated[float, typer.Option(min=0, help="Largest image taken.")] = 4,
-    tile: Annotated[
-        int | None, typer.Option(min=64, help="Translate larger images in tiles of this side.")
-    ] = None,
+    tile: Tile = None,
 ):
     """Translate in the browser: drop an image, see its translation and its round trip."""
+    options = dict(locals())
     from keras_cyclegan.demo import launch_demo
 
-    options = locals()
-    del options["launch_demo"]
     with clear_errors():
         launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))
 

@@ -14,7 +14,7 @@ from keras_cyclegan.losses import (
 )
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.networks.building_blocks import check_image_shape
-from keras_cyclegan.optimizers import AdversarialOptimizer, gradient_measures, has_loss_scale
+from keras_cyclegan.optimizers import AdversarialOptimizer, gradient_measures, measure_names
 from keras_cyclegan.trainers import Trainer
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
@@ -93,23 +93,20 @@ class CycleGAN(Trainer, keras.Model):
         shape_a, shape_b = (*image_shape[:2], channels_a), (*image_shape[:2], channels_b)
         policy = self.dtype_policy
 
-        def resolve(network, paper, shape, name, **options):
-            if isinstance(network, str):
-                return paper(shape, dtype=policy, name=name, **options)
-            return network
+        def generator(given, name, shape, channels):
+            if not isinstance(given, str):
+                return given
+            return ResNetGenerator(shape, channels, dtype=policy, name=name)
 
-        self.generator_ab = resolve(
-            generator_ab, ResNetGenerator, shape_a, "generator_ab", output_channels=channels_b
-        )
-        self.generator_ba = resolve(
-            generator_ba, ResNetGenerator, shape_b, "generator_ba", output_channels=channels_a
-        )
-        self.discriminator_a = resolve(
-            discriminator_a, PatchDiscriminator, shape_a, "discriminator_a"
-        )
-        self.discriminator_b = resolve(
-            discriminator_b, PatchDiscriminator, shape_b, "discriminator_b"
-        )
+        def discriminator(given, name, shape):
+            if not isinstance(given, str):
+                return given
+            return PatchDiscriminator(shape, dtype=policy, name=name)
+
+        self.generator_ab = generator(generator_ab, "generator_ab", shape_a, channels_b)
+        self.generator_ba = generator(generator_ba, "generator_ba", shape_b, channels_a)
+        self.discriminator_a = discriminator(discriminator_a, "discriminator_a", shape_a)
+        self.discriminator_b = discriminator(discriminator_b, "discriminator_b", shape_b)
         self.image_shape = image_shape
         self.pool_size = pool_size
         self.pool_a = ImagePool(pool_size, name="pool_a", dtype="float32")
@@ -151,13 +148,14 @@ class CycleGAN(Trainer, keras.Model):
             training: bool.
 
         Returns:
-            The weighted terms by name, and the translations `fake_a` and `fake_b`.
+            The weighted terms by name, scalars; and the translations `fake_a`, `(n, height, width,
+            channels_a)`, and `fake_b`, in [-1, 1], which pass no gradient on.
         """
         generator_ab, generator_ba = self.generators(training)
         if self.identity_loss is None:
-            fake_b = generator_ab(real_a, training=training)
-            fake_a = generator_ba(real_b, training=training)
-        else:
+            fake_b = generator_ab(real_a, training=training)  # (n, h, w, channels_b)
+            fake_a = generator_ba(real_b, training=training)  # (n, h, w, channels_a)
+        else:  # same_b ought to be real_b, and same_a real_a
             fake_b, same_b = _apply_to_both(generator_ab, real_a, real_b, training)
             fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
         cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
@@ -185,9 +183,10 @@ class CycleGAN(Trainer, keras.Model):
         Args:
             real_a, fake_a: `(n, height, width, channels_a)`, in [-1, 1].
             real_b, fake_b: `(n, height, width, channels_b)`, in [-1, 1].
+            training: bool.
 
         Returns:
-            The two terms by name.
+            The two terms by name, scalars.
         """
         losses = {}
         for name, discriminator, real, fake in (
@@ -201,14 +200,11 @@ class CycleGAN(Trainer, keras.Model):
         return losses
 
     def unpack(self, data):
-        """Check one batch `(a, b)` and return its two tensors."""
-        channels_a, channels_b = (
-            self.generator_ab.input_shape[-1],
-            self.generator_ba.input_shape[-1],
-        )
-        return checks.unpack_batch(data, channels_a, channels_b)
+        """Check one batch `(a, b)` and return its two tensors, `(n, height, width, channels)`."""
+        channels = self.generator_ab.input_shape[-1], self.generator_ba.input_shape[-1]
+        return checks.unpack_batch(data, *channels)
 
-    def measure(self, generator_gradients, discriminator_gradients):
+    def measure_gradients(self, generator_gradients, discriminator_gradients):
         """What the log shows of one step's gradients; to be called before they are applied."""
         if not self.monitor_gradients:
             return {}
@@ -217,11 +213,9 @@ class CycleGAN(Trainer, keras.Model):
     def update_averages(self):
         """Take the weights into the generators' averages; to be called after the update."""
         if self.ema_momentum is not None:
-            for average, generator in (
-                (self.average_ab, self.generator_ab),
-                (self.average_ba, self.generator_ba),
-            ):
-                update_average(average, generator, self.ema_momentum, self.optimizer.iterations)
+            momentum, steps = self.ema_momentum, self.optimizer.iterations
+            update_average(self.average_ab, self.generator_ab, momentum, steps)
+            update_average(self.average_ba, self.generator_ba, momentum, steps)
 
     # --- compiling -----------------------------------------------------------------------------
 
@@ -257,7 +251,7 @@ class CycleGAN(Trainer, keras.Model):
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
                 weights, which then stand in for them in all but training: `translate`,
                 `evaluate`, `predict`, samples, exports and presets. The trained weights stay
-                what they are. None for no averages.
+                what they are. The averages begin anew at each `compile`. None for no averages.
             monitor_gradients: bool. Log the norms of both gradients before any clipping
                 (`gradient_norm_generators`, `gradient_norm_discriminators`) and, under
                 `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
@@ -269,23 +263,10 @@ class CycleGAN(Trainer, keras.Model):
                 the channels differ, `ema_momentum` is not between 0 and 1, or an argument is
                 unknown.
         """
-        checks.check_arguments(kwargs, {"weight_a": weight_a, "weight_b": weight_b})
-        channels_a, channels_b = checks.check_networks(
-            self.image_shape, **{name: getattr(self, name) for name in NETWORKS}
-        )
-        if identity_loss is not None and channels_a != channels_b:
-            raise ValueError(
-                "The identity loss feeds images of one domain to the generator of the other: both "
-                f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
-                "`identity_loss=None`."
-            )
-        for name, loss in (("adversarial_loss", adversarial_loss), ("cycle_loss", cycle_loss)):
-            if loss is None:
-                raise ValueError(f"`{name}` must be a loss or its kind. Received None.")
-        if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
-            raise ValueError(
-                f"`ema_momentum` must lie between 0 and 1, at 0.999 say. Received {ema_momentum}."
-            )
+        checks.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
+        networks = {name: getattr(self, name) for name in NETWORKS}
+        channels = checks.check_networks(self.image_shape, networks)
+        checks.check_objective(adversarial_loss, cycle_loss, identity_loss, *channels)
         self.paper_schedule = generator_optimizer is None and discriminator_optimizer is None
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
@@ -304,24 +285,25 @@ class CycleGAN(Trainer, keras.Model):
         self.auto_scale_loss = kwargs.get("auto_scale_loss", True)
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.optimizer.build(self.trainable_variables)
-        names = ["loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b"]
-        if self.identity_loss is not None:
-            names += ["identity_a", "identity_b"]
-        if self.perceptual_loss is not None:
-            names += ["perceptual_a", "perceptual_b"]
-        names += ["discriminator_a", "discriminator_b"]
         self.monitor_gradients = monitor_gradients
-        if monitor_gradients:
-            names += ["gradient_norm_generators", "gradient_norm_discriminators"]
-            names += ["loss_scale"] if has_loss_scale(self.optimizer) else []
-        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in self._log_names()}
+
+    def _log_names(self):
+        yield from ("loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b")
+        if self.identity_loss is not None:
+            yield from ("identity_a", "identity_b")
+        if self.perceptual_loss is not None:
+            yield from ("perceptual_a", "perceptual_b")
+        yield from ("discriminator_a", "discriminator_b")
+        if self.monitor_gradients:
+            yield from measure_names(self.optimizer)
 
     @property
     def metrics(self):
         return list(self.loss_trackers.values()) if self.compiled else []
 
     def build_averages(self, momentum):
-        """Give the generators' averages their memory, or leave it that there are none."""
+        """Start the generators' averages at the generators, or leave it that there are none."""
         self.ema_momentum = momentum
         if momentum is not None:
             if self.average_ab is None:
@@ -337,69 +319,6 @@ class CycleGAN(Trainer, keras.Model):
         for pool, channels in ((self.pool_a, channels_a), (self.pool_b, channels_b)):
             if not pool.built:
                 pool.build((None, height, width, channels))
-
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=None,
-        *,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        **kwargs,
-    ):
-        """`keras.Model.fit` on batches `(a, b)`; see `compile` for the paper's learning rate.
-
-        Two arrays of as many images work too: `fit(a, b, batch_size=1)`. Left out, `shuffle` is
-        True where Keras can shuffle: arrays, and a `PyDataset` of known length.
-
-        Raises:
-            ValueError: the first batch is no pair of images in [-1, 1], or a callback sets the
-                learning rate that the paper's schedule sets.
-        """
-        if shuffle is None:
-            shuffle = hasattr(x, "shape") or getattr(x, "num_batches", None) is not None
-        if self.compiled:
-            x = checks.check_data(x, y, self.check_first)
-        if self.paper_schedule:
-            checks.check_callbacks(callbacks)
-            steps = recipe.count_steps(x, batch_size, steps_per_epoch, validation_split)
-            self.follow_paper_schedule(steps, epochs, initial_epoch)
-        return super().fit(
-            x,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_split,
-            validation_data,
-            shuffle,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            **kwargs,
-        )
-
-    def check_first(self, batch):
-        """Look at a batch before the first step, in the middle of which JAX loses the weights."""
-        images = self.unpack(batch)
-        for pool, real in zip((self.pool_a, self.pool_b), images, strict=True):
-            pool.check_shape(real)
-        checks.check_values(*images)
-
-    def follow_paper_schedule(self, steps, epochs, initial_epoch):
-        """Constant for the first half of `epochs`, linear to 0 over the second."""
-        done = int(ops.convert_to_numpy(self.optimizer.iterations))
-        schedule = recipe.schedule(steps, epochs, initial_epoch, done)
-        if schedule is not None:
-            self.optimizer.learning_rate = schedule
-            self.train_function = None  # its graph holds the earlier rate
 
     # --- using ---------------------------------------------------------------------------------
 
@@ -478,6 +397,7 @@ class CycleGAN(Trainer, keras.Model):
     def get_compile_config(self):
         if not self.compiled:
             return None
+        # Under mixed_float16 Keras wraps it in a LossScaleOptimizer.
         optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         serialize = keras.saving.serialize_keras_object
         return {
@@ -504,11 +424,15 @@ class CycleGAN(Trainer, keras.Model):
         self.compile(
             **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )
-        self.paper_schedule = paper_schedule
+        self.paper_schedule = paper_schedule  # `compile` was given optimizers, so it said no
 
 
 def _apply_to_both(network, first, second, training):
-    """`network(first), network(second)`, in one call where their shapes allow it."""
+    """`network(first), network(second)`; in one call where their shapes allow it, which is faster.
+
+    The paper's networks normalise each image by itself and don't notice. Batch normalisation does:
+    its statistics are those of both together.
+    """
     if first.shape[1:] != second.shape[1:]:
         return network(first, training=training), network(second, training=training)
     both = network(ops.concatenate([first, second]), training=training)

@@ -99,16 +99,15 @@ def gradient_measures(optimizer, generator_gradients, discriminator_gradients):
         float32 scalars by name; not finite in a step that loss scaling leaves out.
     """
     scale = ops.cast(optimizer.scale_loss(1.0), "float32")
-    measures = {
-        "gradient_norm_generators": _global_norm(generator_gradients) / scale,
-        "gradient_norm_discriminators": _global_norm(discriminator_gradients) / scale,
-    }
-    return {**measures, "loss_scale": scale} if has_loss_scale(optimizer) else measures
+    norms = [_global_norm(g) / scale for g in (generator_gradients, discriminator_gradients)]
+    return dict(zip(measure_names(optimizer), [*norms, scale], strict=False))
 
 
-def has_loss_scale(optimizer):
-    """Whether the loss is scaled by a factor that moves, as under the policy mixed_float16."""
-    return isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+def measure_names(optimizer):
+    """What `gradient_measures` gives; the scale only where it moves, under mixed_float16."""
+    names = ["gradient_norm_generators", "gradient_norm_discriminators"]
+    moves = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return [*names, "loss_scale"] if moves else names
 
 
 def _global_norm(gradients):

@@ -28,6 +28,7 @@ def adam(learning_rate, clip_norm=None):
 def optimizer(given):
     """What `given` names, or the paper's Adam, whose rate `fit` lets fall."""
     if given is None:
+        # Constant until `fit` knows the number of steps.
         return adam(LinearDecay(LEARNING_RATE, constant_steps=2**31 - 1))
     return keras.optimizers.get(given)
 

@@ -228,7 +228,8 @@ def compile_model(model, options, steps_per_epoch):
     )
 
 
-# What may be changed when a run goes on, and what only if asked for: the results depend on it.
+# What may be changed when a run goes on: the course of training doesn't depend on it. The folder of
+# the data may have moved.
 CHANGEABLE = {
     "checkpoint_minutes",
     "checkpoint_steps",
@@ -237,6 +238,7 @@ CHANGEABLE = {
     "data",
     "distribute",
 }
+# What may be changed only if asked for.
 ADJUSTABLE = {"learning_rate", "clip_norm"}
 
 

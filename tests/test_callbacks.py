@@ -86,6 +86,20 @@ def test_scores_in_the_logs_are_those_of_the_translations(model, batches):
     assert scores.measure()["mae_ba"] == pytest.approx(float(expected.result()), abs=2e-3)
 
 
+def test_scores_and_alarms_are_those_of_the_averages(model, batches):
+    model.compile(ema_momentum=0.9)
+    model.average_ba.set_weights([0 * weights for weights in model.average_ba.get_weights()])
+    scores = TranslationMetrics(batches, [MeanAbsoluteError(name="mae")], count=10)
+    scores.set_model(model)
+    a = np.concatenate([a for a, _ in batches])[:10]
+    assert scores.measure()["mae_ba"] == pytest.approx(float(np.abs(a).mean()), abs=5e-3)  # grey
+    alarms, logs = FailureAlarms(batches), {}
+    alarms.set_model(model)
+    alarms.on_epoch_end(0, logs)
+    assert logs["spread_ba"] == 0
+    assert logs["spread_ab"] > 0
+
+
 def test_kernel_distance_is_measured_anew_every_few_epochs_and_repeated_between(model, batches):
     extractor = keras.Sequential([keras.Input(SHAPE), keras.layers.GlobalAveragePooling2D()])
     extractor.build()

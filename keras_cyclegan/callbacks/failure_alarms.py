@@ -81,9 +81,10 @@ class FailureAlarms(keras.callbacks.Callback):
         self.epochs_beyond, self.told = {}, set()
 
     def on_epoch_end(self, epoch, logs=None):
+        generator_ab, generator_ba = self.model.generators()
         for way, generator, images in (
-            ("ab", self.model.generator_ab, self.images_a),
-            ("ba", self.model.generator_ba, self.images_b),
+            ("ab", generator_ab, self.images_a),
+            ("ba", generator_ba, self.images_b),
         ):
             for name, value in failure_measures(images, run(generator, images)).items():
                 if logs is not None:

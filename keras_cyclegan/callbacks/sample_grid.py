@@ -15,8 +15,8 @@ from keras_cyclegan.whole import whole_file
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    A row for each image of domain A and then of domain B: real, translated, reconstructed. If the
-    disk is full, that is a warning.
+    A row for each pair of images, six columns: real, translated and reconstructed, first of domain
+    A, then of domain B. If the disk is full, that is a warning.
 
     Args:
         folder: where `epoch-0001.png`, … are written.
@@ -89,11 +89,11 @@ def sample_grid(model, images_a, images_b):
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
     """
     generator_ab, generator_ba = model.generators()
-    translate = keras.ops.convert_to_numpy
-    fake_b = translate(generator_ab(images_a, training=False))
-    fake_a = translate(generator_ba(images_b, training=False))
-    cycle_a = translate(generator_ba(fake_b, training=False))
-    cycle_b = translate(generator_ab(fake_a, training=False))
+    to_numpy = keras.ops.convert_to_numpy
+    fake_b = to_numpy(generator_ab(images_a, training=False))
+    fake_a = to_numpy(generator_ba(images_b, training=False))
+    cycle_a = to_numpy(generator_ba(fake_b, training=False))
+    cycle_b = to_numpy(generator_ab(fake_a, training=False))
     columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
     return np.concatenate([_column(images, gap=2) for images in columns], axis=1)
 

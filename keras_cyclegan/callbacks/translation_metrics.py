@@ -79,8 +79,9 @@ class TranslationMetrics(keras.callbacks.Callback):
         return scores
 
     def _ways(self):
-        yield "ab", self.model.generator_ab, self.images_a, self.images_b
-        yield "ba", self.model.generator_ba, self.images_b, self.images_a
+        generator_ab, generator_ba = self.model.generators()
+        yield "ab", generator_ab, self.images_a, self.images_b
+        yield "ba", generator_ba, self.images_b, self.images_a
 
     def _update(self, generator, images, real):
         for metric in self.metrics:

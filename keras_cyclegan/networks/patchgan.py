@@ -33,6 +33,9 @@ class PatchDiscriminator(ImageNetwork):
     Returns:
         Logits `(batch, rows, columns, 1)`, float32; 30×30 for 256×256 pixels.
 
+    Raises:
+        ValueError: `num_layers` below 1, or an `image_shape` too small for one logit.
+
     Example:
 
     ```python

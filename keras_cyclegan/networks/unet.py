@@ -40,7 +40,8 @@ class UNetGenerator(ImageNetwork):
         `(batch, height, width, output_channels)`, float32, in [-1, 1].
 
     Raises:
-        ValueError: a height or width that is no multiple of `2 ** num_downsamplings`.
+        ValueError: fewer than 5 halvings, or a height or width that is no multiple of
+            `2 ** num_downsamplings`.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class UNetGenerator(ImageNetwork):
             if 0 < i < num_downsamplings - 1:
                 x = instance_norm(affine_norm, f"{name_i}_norm", dtype)(x)
             skips.append(x)  # (n, h / 2^(i+1), w / 2^(i+1), c)
-        x = skips.pop()
+        x = skips.pop()  # the innermost has no partner in the decoder
         for i in reversed(range(num_downsamplings)):
             name_i = f"up{i + 1}"
             x = layers.ReLU(name=f"{name_i}_relu", dtype=dtype)(x)

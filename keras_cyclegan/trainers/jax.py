@@ -44,6 +44,7 @@ class Trainer(Step):
         return results, gradients
 
     def update(self, gradients, variables):
+        # `stateless_apply` wants them in the order of `trainable_variables`.
         gradient_of = {id(v): gradient for v, gradient in zip(variables, gradients, strict=True)}
         # Not `apply`: loss scaling branches on the gradients, and a branch can't assign on JAX.
         values, optimizer_values = self.optimizer.stateless_apply(

@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from keras_cyclegan.trainers.fit import Fit
 
-class Step:
+
+class Step(Fit):
     """The order of a step, for a `keras.Model` that has the losses and the pools of `CycleGAN`.
 
     What a backend must do its own way:
@@ -36,7 +38,7 @@ class Step:
         discriminator_losses, discriminator_gradients = self.differentiate(
             for_discriminators, self.discriminator_variables
         )
-        measured = self.measure(generator_gradients, discriminator_gradients)
+        measured = self.measure_gradients(generator_gradients, discriminator_gradients)
         self.update(
             generator_gradients + discriminator_gradients,
             self.generator_variables + self.discriminator_variables,
@@ -60,7 +62,7 @@ class Step:
         return self.track(losses, batch_size=ops.shape(real_a)[0])
 
     def track(self, losses, batch_size, measured=None):
-        """Add one step's losses, and what `measure` gave, to the epoch's means and return these."""
+        """Add one step's losses and `measure_gradients` to the epoch's means, and return these."""
         losses = {"loss": sum(losses.values()), **losses}
         for name, value in losses.items():
             self.loss_trackers[name].update_state(value, sample_weight=batch_size)
