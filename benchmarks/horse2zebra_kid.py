@@ -145,7 +145,7 @@ def load_run(run):
     """Returns the model of a folder of `keras-cyclegan train`: its newest checkpoint."""
     import json
 
-    from keras_cyclegan.callbacks.checkpoint import read_checkpoint
+    from keras_cyclegan.callbacks.checkpoint import read_checkpoint, restore_checkpoint
     from keras_cyclegan.training_run import TrainingOptions, build_model, compile_model
 
     run = pathlib.Path(run)
@@ -156,7 +156,7 @@ def load_run(run):
     model = build_model(options)
     # A checkpoint holds the optimizers too: without them it can't be loaded.
     compile_model(model, options, options.steps_per_epoch or 1)
-    read_checkpoint(checkpoints[-1], model)
+    restore_checkpoint(model, read_checkpoint(checkpoints[-1]), checkpoints[-1])
     print(f"Checkpoint: {checkpoints[-1].name}")
     return model
 

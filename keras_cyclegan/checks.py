@@ -171,7 +171,10 @@ def check_data(data, second, check):
     if isinstance(data, types.GeneratorType):
         return _checked(data, check)
     if isinstance(data, (tuple, list, dict)):
-        raise _no_pair(data)  # Keras would take all of it for A
+        raise ValueError(  # Keras would take all of it for images of domain A
+            f"`fit` takes two arrays apart, `fit(a, b)`. Received one {type(data).__name__} of "
+            f"{len(data)}."
+        )
     if hasattr(data, "shape"):
         check(data[:8] if second is None else (data[:8], second[:8]))
     elif isinstance(data, keras.utils.PyDataset):

@@ -3,8 +3,9 @@
 import contextlib
 
 import keras
+import numpy as np
 
-MACHINES = (
+HOW_MACHINES_MEET = (
     "Several machines find each other by environment variables of Keras, on each of them: "
     "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, an address of the first that all reach; "
     "KERAS_DISTRIBUTION_NUM_PROCESSES, how many there are; and KERAS_DISTRIBUTION_PROCESS_ID, "
@@ -42,7 +43,7 @@ def distributed(over, batch_size):
         try:
             keras.distribution.initialize()
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{MACHINES} Now: {error}") from error
+            raise ValueError(f"{HOW_MACHINES_MEET} Now: {error}") from error
     if backend == "jax":
         count = keras.distribution.get_device_count()
         # The dataset makes only this machine's part of each batch: see `part`.
@@ -76,19 +77,33 @@ def is_chief():
     return part()[0] == 0
 
 
-def check_agreement(step):
-    """Refuse to train where processes stand at different steps.
+def check_agreement(advice, **facts):
+    """Refuse to go on where processes differ; to be called by all of them.
+
+    Args:
+        advice: str. What to do about it.
+        **facts: ints that ought to be the same everywhere.
 
     Raises:
-        RuntimeError: some don't see the checkpoint that the chief goes on from.
+        RuntimeError: one of them isn't.
     """
+    for fact, values in zip(facts, _gather(list(facts.values())).T, strict=True):
+        if len(set(values)) > 1:
+            values = ", ".join(map(str, values))
+            raise RuntimeError(
+                f"The machines differ in {fact.replace('_', ' ')}: {values}. {advice}"
+            )
+
+
+def largest(value):
+    """The largest of the ints that all processes give, which call this at the same time."""
+    return int(_gather([value]).max())
+
+
+def _gather(values):
+    """The ints of all processes, `(processes, len(values))`."""
     if part()[1] == 1:
-        return
+        return np.array([values])
     from jax.experimental import multihost_utils
 
-    steps = multihost_utils.process_allgather(keras.ops.array(step)).tolist()
-    if len(set(steps)) > 1:
-        raise RuntimeError(
-            f"The machines stand at the steps {', '.join(map(str, steps))}. They must share the "
-            "folder of the run (NFS, for example): the first writes its checkpoints, all read them."
-        )
+    return multihost_utils.process_allgather(np.array(values))

@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import zlib
 from pathlib import Path
 
 import keras
 
 from keras_cyclegan import callbacks, data, recipe
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
-from keras_cyclegan.distribution import distributed, is_chief, part
+from keras_cyclegan.distribution import check_agreement, distributed, is_chief, part
 from keras_cyclegan.losses import IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
@@ -123,6 +124,12 @@ def _train(folder, options, adjust):
         steps_per_epoch=options.steps_per_epoch,
         on_error=options.on_error,
         part=part(),
+    )
+    relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
+    check_agreement(
+        "Give all machines the same options and the same images.",
+        options=zlib.crc32(repr(relevant).encode()),
+        steps_per_epoch=train.steps_per_epoch,
     )
     model = build_model(options)
     compile_model(model, options, train.steps_per_epoch)

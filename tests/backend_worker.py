@@ -5,6 +5,7 @@ what other backends wrote; `devices FOLDER` trains on the devices that the envir
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -122,10 +123,12 @@ def devices(folder):
         model = make_model()
         model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)
         before = model.generator_ab.get_weights()[0]
+        stop = keras.callbacks.LambdaCallback(on_train_batch_end=end_the_last_machine)
         callbacks.TrainingState(folder / name / "checkpoints", train, steps=2).fit(
             model,
             epochs=2,
             callbacks=[
+                *([stop] if "STOP" in os.environ else []),
                 callbacks.SampleGrid(folder / name / "samples", validation, count=3),
                 callbacks.FailureAlarms(validation, count=3),
                 callbacks.HistoryFile(folder / name / "history.jsonl"),
@@ -142,6 +145,12 @@ def devices(folder):
             a, b = images()
             losses = model.evaluate(a, b, batch_size=4, verbose=0, return_dict=True)
             np.savez(folder / name / "evaluate.npz", **losses)
+
+
+def end_the_last_machine(batch, logs):
+    index, count = part()
+    if batch == 1 and index == count - 1:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def make_virtual_devices(count):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from keras_cyclegan import distribution
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.cli import app
-from keras_cyclegan.distribution import distributed
 
 WORKER = Path(__file__).with_name("backend_worker.py")
 BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]
@@ -32,22 +32,40 @@ def trained(tmp_path_factory):
 
     def train(backend, over=None, count=1):
         folder = root / f"{backend}-{over}-{count}"
-        if not folder.exists():
-            processes = start(root, folder.name, backend, over, count)
-            errors = [process.communicate()[1] for process in processes]
-            assert not any(process.returncode for process in processes), errors[0][-3000:]
+        if not (folder / "state.npz").exists():
+            if over == "machines":  # one of them is asked to end, in the middle of an epoch
+                ends = run(folder, backend, over, count, STOP="1")
+                assert ends == [143, 143]
+                assert [path.name for path in folder.glob("checkpoints/*")] == [
+                    "step-000000002.npz"
+                ]
+            assert set(run(folder, backend, over, count)) == {0}
         return folder
 
     return train
 
 
-def start(root, name, backend, over, count):
+def run(folder, *arguments, **environment):
+    """The exit statuses of `start`'s processes, which all have come to their ends."""
+    processes = start(folder.parent, folder.name, *arguments, **environment)
+    try:
+        statuses = [process.wait(timeout=240) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for log in sorted(folder.parent.glob(f"{folder.name}.*.log")):
+        print(log.read_text()[-3000:])
+    return statuses
+
+
+def start(root, name, backend, over, count, **environment):
     """One process with `count` devices, or `count` processes that meet at a port."""
     machines = count if over == "machines" else 1
     with socket.create_server(("localhost", 0)) as free:
         port = free.getsockname()[1]
     environment = {
         **os.environ,
+        **environment,
         "KERAS_BACKEND": backend,
         "NAME": name,
         "DEVICES": str(count // machines),
@@ -61,8 +79,7 @@ def start(root, name, backend, over, count):
         subprocess.Popen(
             [sys.executable, WORKER, "devices", root],
             env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=(root / f"{name}.{i}.log").open("w"),
         )
         for i in range(machines)
     ]
@@ -111,6 +128,13 @@ def test_several_write_what_one_writes(trained, backend, over, count):
     assert {"checkpoints/step-000000006.npz", "samples/epoch-0002.png"} <= several
 
 
+def test_machines_that_differ_are_refused(monkeypatch):
+    monkeypatch.setattr(distribution, "_gather", lambda values: np.array([values, [7, 90]]))
+    distribution.check_agreement("Mend it.", options=7, steps=90)
+    with pytest.raises(RuntimeError, match=r"differ in steps: 100, 90\. Mend it\."):
+        distribution.check_agreement("Mend it.", options=7, steps=100)
+
+
 @pytest.mark.parametrize(
     ("backend", "over", "message"),
     [
@@ -121,7 +145,7 @@ def test_several_write_what_one_writes(trained, backend, over, count):
 )
 def test_backend_that_can_not_says_which_can(monkeypatch, backend, over, message):
     monkeypatch.setattr("keras.backend.backend", lambda: backend)
-    with pytest.raises(ValueError, match=message), distributed(over, 4):
+    with pytest.raises(ValueError, match=message), distribution.distributed(over, 4):
         pass
 
 

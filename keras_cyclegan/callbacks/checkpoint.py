@@ -43,22 +43,29 @@ def write_checkpoint(path, model, step, kept=None, random_states=()):
         np.savez(file, **arrays)
 
 
-def read_checkpoint(path, model):
-    """Give a model the state that `write_checkpoint` wrote, after checking all of it.
+def read_checkpoint(path):
+    """The arrays that `write_checkpoint` wrote, all of them checked.
+
+    Raises:
+        DamagedCheckpointError: the file is empty, cut off or changed.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
+
+
+def restore_checkpoint(model, arrays, path):
+    """Give a model the state that `read_checkpoint` read from `path`.
 
     Returns:
         The metrics' values, which Keras resets when an epoch begins: `restore_metrics` comes after.
         And the states of the random generators that are no variables.
 
     Raises:
-        DamagedCheckpointError: the file is empty, cut off or changed.
         ValueError: it is of a model that was built or compiled in another way.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
     random_states = [arrays.pop(name) for name in list(arrays) if name.startswith("random.")]
     variables = _state(model)
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
@@ -68,14 +75,13 @@ def read_checkpoint(path, model):
             f"{len(shapes)} variables, or their shapes differ. Build and compile the model as it "
             "was when the run began."
         )
-    metrics = [arrays[name] for name in arrays if name.startswith("metrics.")]
     for name, variable in variables.items():
         variable.assign(arrays[name])
-    return metrics, random_states
+    return [arrays[name] for name in arrays if name.startswith("metrics.")], random_states
 
 
 def restore_metrics(model, values):
-    """Give the epoch's means what `read_checkpoint` returned."""
+    """Give the epoch's means what `restore_checkpoint` returned."""
     for variable, value in zip(model.metrics_variables, values, strict=True):
         variable.assign(value)
 

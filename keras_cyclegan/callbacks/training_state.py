@@ -1,6 +1,7 @@
 """Checkpoints from which a killed run goes on as if it had never stopped."""
 
 import re
+import signal
 import sys
 import time
 import warnings
@@ -11,12 +12,13 @@ import keras
 from keras_cyclegan.callbacks.checkpoint import (
     DamagedCheckpointError,
     read_checkpoint,
+    restore_checkpoint,
     restore_metrics,
     write_checkpoint,
 )
 from keras_cyclegan.callbacks.divergence import check_losses
 from keras_cyclegan.callbacks.interruption import Interruption
-from keras_cyclegan.distribution import check_agreement, is_chief
+from keras_cyclegan.distribution import check_agreement, is_chief, largest
 
 
 class TrainingState(keras.callbacks.Callback):
@@ -82,7 +84,6 @@ class TrainingState(keras.callbacks.Callback):
         self.set_model(model)
         if path := self.restore():
             print(f"Going on at step {self.step}, from {path}.")
-        check_agreement(self.step)
         length = self.dataset.steps_per_epoch
 
         def fit(callbacks, **more):
@@ -123,22 +124,33 @@ class TrainingState(keras.callbacks.Callback):
 
         Raises:
             DamagedCheckpointError: there are checkpoints, and none of them is whole.
+        RuntimeError: several machines see different checkpoints.
         """
+        step, path, arrays = self._read_newest()
+        check_agreement(
+            "They must share the folder of the run (NFS, for example): the first writes its "
+            "checkpoints, all read them.",
+            step=step,
+        )
+        if path is None:
+            return None
+        self.means, self.random_states = restore_checkpoint(self.model, arrays, path)
+        self.step = self.saved_step = step
+        return path
+
+    def _read_newest(self):
         checkpoints = self.checkpoints()
         for step, path in reversed(checkpoints):
             try:
-                self.means, self.random_states = read_checkpoint(path, self.model)
+                return step, path, read_checkpoint(path)
             except DamagedCheckpointError as error:
-                warnings.warn(f"{error}. Trying the one before.", stacklevel=2)
-                continue
-            self.step = self.saved_step = step
-            return path
+                warnings.warn(f"{error}. Trying the one before.", stacklevel=3)
         if checkpoints:
             raise DamagedCheckpointError(
                 f"None of the {len(checkpoints)} checkpoints in {self.folder} is whole. Remove "
                 "them to begin anew."
             )
-        return None
+        return 0, None, None
 
     def save(self):
         """Write a checkpoint now; if the disk is full, that is a warning."""
@@ -211,7 +223,9 @@ class TrainingState(keras.callbacks.Callback):
             raise self.failure
 
     def _save_if_due(self):
-        if self.interruption.signal:
+        # Machines leave after the same step: one that went on alone would wait for the others.
+        if number := largest(self.interruption.signal or 0):
+            self.interruption.signal = signal.Signals(number)
             self.save()
             self._leave()
         minutes = (time.monotonic() - self.saved_at) / 60

@@ -42,7 +42,7 @@ class Trainer(Step):
         if states:  # not of another backend
             processor, *devices = (torch.from_numpy(state) for state in states)
             torch.set_rng_state(processor)
-            torch.cuda.set_rng_state_all(devices)
+            torch.cuda.set_rng_state_all(devices[: torch.cuda.device_count()])
 
     @torch.no_grad()
     def update(self, gradients, variables):
