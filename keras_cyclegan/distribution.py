@@ -89,9 +89,9 @@ def check_agreement(advice, **facts):
     """
     for fact, values in zip(facts, _gather(list(facts.values())).T, strict=True):
         if len(set(values)) > 1:
-            values = ", ".join(map(str, values))
+            given = ", ".join(map(str, values))
             raise RuntimeError(
-                f"The machines differ in {fact.replace('_', ' ')}: {values}. {advice}"
+                f"The machines differ in {fact.replace('_', ' ')}: {given}. {advice}"
             )
 
 
