@@ -4,6 +4,7 @@
 ten times SIGKILL at random moments, one of them in the middle of writing a checkpoint.
 """
 
+import math
 import os
 import random
 import signal
@@ -17,7 +18,7 @@ import numpy as np
 from keras_cyclegan import CycleGAN, callbacks, data
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
-KILLS, EPOCHS, STEPS = 10, 4, 6
+KILLS, EPOCHS, STEPS = 10, 4, 8
 
 
 def train(folder):
@@ -81,12 +82,12 @@ def newest(folder):
     return max((path.name for path in folder.glob("checkpoints/step-*")), default="")
 
 
-def wait_for_checkpoint(folder, child):
-    """Until the attempt has written one. Returns the moment, or None where it ended."""
-    before = newest(folder)
-    while newest(folder) == before:
+def wait_for_checkpoint(folder, child, seconds=math.inf):
+    """Until the attempt has written one, has ended, or has had its time. Returns the moment."""
+    before, end = newest(folder), time.monotonic() + seconds
+    while newest(folder) == before and time.monotonic() < end:
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            return None
+            break
         time.sleep(0.002)
     return time.monotonic()
 
@@ -103,7 +104,8 @@ def main(folder):
         if kill != 5:
             if rng.random() < 0.8:
                 wait_for_checkpoint(folder / "killed", child)
-            time.sleep(rng.uniform(0, 2 * step))
+            # Two checkpoints an attempt at most, so that ten attempts don't reach the end.
+            wait_for_checkpoint(folder / "killed", child, rng.uniform(0, 2 * step))
             os.kill(child, signal.SIGKILL)
         assert wait(child) == signal.SIGKILL, "the run ended before it could be killed"
         unfinished = len(list((folder / "killed").rglob(".unfinished-*")))
