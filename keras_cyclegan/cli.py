@@ -101,6 +101,9 @@ def train(
     discriminator_layers: Annotated[
         int, typer.Option(min=1)
     ] = TrainingOptions.discriminator_layers,
+    cycle_weight: Annotated[
+        float, typer.Option(min=0, help="Weight of the cycle-consistency loss.")
+    ] = TrainingOptions.cycle_weight,
     identity_weight: Annotated[
         float, typer.Option(min=0, help="Weight of the identity loss; 0 for none.")
     ] = TrainingOptions.identity_weight,

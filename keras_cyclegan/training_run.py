@@ -10,7 +10,7 @@ import keras
 from keras_cyclegan import callbacks, data, recipe
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.distribution import check_agreement, distributed, is_chief, part
-from keras_cyclegan.losses import IdentityLoss
+from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
 from keras_cyclegan.whole import whole_file
@@ -35,6 +35,7 @@ class TrainingOptions:
         upsampling: `"transposed"` or `"resize"`.
         discriminator_filters: int. Width of the discriminators.
         discriminator_layers: int. Depth of the discriminators.
+        cycle_weight: float. Weight of the cycle-consistency loss.
         identity_weight: float. Weight of the identity loss, 0 for none.
         learning_rate: float.
         decay_epochs: int. Last epochs, in which the rate falls to 0; None: half of all.
@@ -65,6 +66,7 @@ class TrainingOptions:
     upsampling: str = "transposed"
     discriminator_filters: int = 64
     discriminator_layers: int = 3
+    cycle_weight: float = 10.0
     identity_weight: float = 5.0
     learning_rate: float = 2e-4
     decay_epochs: int | None = None
@@ -212,7 +214,7 @@ def check_init(options, networks):
 
 
 def compile_model(model, options, steps_per_epoch):
-    """The paper's recipe with the run's learning rate and identity weight."""
+    """The paper's recipe with the run's learning rate and weights."""
     epochs, decay_epochs = options.epochs, options.decay_epochs
     if decay_epochs is None:
         decay_epochs = epochs // 2
@@ -229,6 +231,7 @@ def compile_model(model, options, steps_per_epoch):
     model.compile(
         adam(),
         adam(),
+        cycle_loss=CycleConsistencyLoss(weight=options.cycle_weight),
         identity_loss=IdentityLoss(weight=weight) if weight else None,
         ema_momentum=options.ema,
         monitor_gradients=True,

@@ -2,12 +2,13 @@
 
 import glob
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from keras_cyclegan.data import decode_image
+from keras_cyclegan.inference.images import MAX_PIXELS, open_image
 from keras_cyclegan.whole import whole_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -17,7 +18,9 @@ def plan_files(source, target):
     """Pairs of `(source file, target file)`.
 
     Args:
-        source: an image, a folder (all images in it and below) or a pattern with `*`.
+        source: an image, a folder (all images in it and below) or a pattern with `*`, `?` or
+            `[…]`. Hidden files, whose names begin with a dot, aren't images, nor is what lies in
+            `target`, where that is a folder below the source.
         target: for one image a file, or a folder; for several a folder, in which what lies below
             the source folder keeps its place.
 
@@ -26,30 +29,51 @@ def plan_files(source, target):
 
     Raises:
         FileNotFoundError: there is no image at `source`.
-        ValueError: two images would be written to one file, or an image over itself.
+        ValueError: a file to write is an image of `source`, or has a suffix of no known format.
     """
     source, target = str(source), Path(target)
     if os.path.isfile(source):
-        path = Path(source)
-        into = target if target.suffix.lower() in SUFFIXES else target / path.name
-        pairs = [(path, into)]
+        pairs = [(Path(source), _target_file(Path(source), target))]
     else:
         if os.path.isdir(source):
             root, files = Path(source), Path(source).rglob("*")
         else:
-            root = Path(os.path.dirname(source.partition("*")[0]))
+            root = Path(os.path.dirname(re.split(r"[*?[]", source)[0]))
             files = (Path(path) for path in glob.glob(source, recursive=True))
-        images = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
-        pairs = [(path, target / path.relative_to(root)) for path in images if path.is_file()]
+        images = sorted(path for path in files if _is_image(path))
+        if root.resolve() in target.resolve().parents:  # what was written before is no source
+            images = [path for path in images if target.resolve() not in path.resolve().parents]
+        pairs = [(path, target / path.relative_to(root)) for path in images]
     if not pairs:
         raise FileNotFoundError(
             f"There is no image at {source!r}: expected a file, a folder or a pattern with files "
             f"that end in {', '.join(SUFFIXES)}."
         )
+    sources = {path.resolve() for path, _ in pairs}
     for path, into in pairs:
-        if path.resolve() == into.resolve():
-            raise ValueError(f"{path} would be written over itself. Give another folder to write.")
+        if into.resolve() in sources:
+            raise ValueError(
+                f"{into}, the translation of {path}, would be written over an image that is to be "
+                "translated. Give another folder to write."
+            )
     return pairs
+
+
+def _target_file(source, target):
+    """Where the translation of one file goes: to `target`, or into it where that is a folder."""
+    suffix = target.suffix.lower()
+    if target.is_dir() or suffix not in Image.registered_extensions():
+        return target / source.name
+    if suffix not in SUFFIXES:
+        raise ValueError(
+            f"{target} can't be written as {suffix}. Give a folder, or a file that ends in "
+            f"{', '.join(SUFFIXES)}."
+        )
+    return target
+
+
+def _is_image(path):
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
@@ -84,18 +108,19 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
     try:
         translated = model.translate(source, **options)
         if side_by_side:
-            translated = np.concatenate([_original(source, translated), translated], axis=1)
+            original = _original(source, translated, options.get("max_pixels", MAX_PIXELS))
+            translated = np.concatenate([original, translated], axis=1)
         _write_image(translated, target)
     except (ValueError, OSError) as error:
         return error
     return None
 
 
-def _original(path, translated):
+def _original(path, translated, max_pixels):
     """The image as the generator saw it, with the channels of its translation."""
     colours = 3 if translated.shape[-1] >= 3 else 1
     alpha = translated[:, :, colours:]  # the translation's is the image's
-    return np.concatenate([decode_image(path, colours), alpha], axis=-1)
+    return np.concatenate([open_image(path, colours, max_pixels).pixels, alpha], axis=-1)
 
 
 def _write_image(image, path):
