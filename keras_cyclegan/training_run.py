@@ -13,7 +13,7 @@ from keras_cyclegan.distribution import check_agreement, distributed, is_chief, 
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.files.atomic import whole_file
 
 GENERATORS, DISCRIMINATORS = NETWORKS[:2], NETWORKS[2:]
 

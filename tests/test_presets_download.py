@@ -10,8 +10,8 @@ import pytest
 import requests
 from presets_server import Server, serving
 
-from keras_cyclegan.presets import download
-from keras_cyclegan.presets.download import DownloadError, fetch
+from keras_cyclegan.files import download
+from keras_cyclegan.files.download import DownloadError, fetch
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 

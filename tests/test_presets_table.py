@@ -11,8 +11,9 @@ from presets_server import Server, serving
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
-from keras_cyclegan.presets import convert, download, published, table
-from keras_cyclegan.presets.download import DownloadError
+from keras_cyclegan.presets import convert, published, table
+from keras_cyclegan.files import download
+from keras_cyclegan.files.download import DownloadError
 
 FACTS = {
     *("description", "direction", "architecture", "native_size", "parameters", "bytes"),

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
 from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
-from keras_cyclegan.whole import remove_unfinished
+from keras_cyclegan.files.atomic import remove_unfinished
 
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="finds workers by /proc")
 

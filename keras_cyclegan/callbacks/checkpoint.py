@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.callbacks.divergence import DivergenceError
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.files.atomic import whole_file
 
 
 class DamagedCheckpointError(ValueError):

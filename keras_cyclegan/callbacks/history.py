@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan.distribution import is_chief
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.files.atomic import whole_file
 
 
 class HistoryFile(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.distribution import is_chief
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.files.atomic import whole_file
 
 
 class SampleGrid(keras.callbacks.Callback):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.files.atomic import whole_file
 
 PROGRESS_FROM = 500  # images; fewer are decoded before a bar is worth looking at
 NAMED = 10  # bad files that a message names

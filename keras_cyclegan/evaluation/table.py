@@ -7,7 +7,7 @@ import keras
 from rich.markup import escape
 from rich.table import Table
 
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.files.atomic import whole_file
 
 ARROWS = {"a_to_b": "A → B", "b_to_a": "B → A"}
 BETTER = {"lower": " ↓", "higher": " ↑", None: ""}

@@ -54,7 +54,7 @@ class EfficientNetLite0Features:
     }
 
     def __init__(self, weights=None):
-        from keras_cyclegan.presets.torch_checkpoint import read_state_dict
+        from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
         state = read_state_dict(weights or packaged_weights())
         self.model = efficientnet_lite0()

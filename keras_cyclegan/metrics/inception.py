@@ -109,14 +109,14 @@ def load_fid_weights(model, path):
 
     The file is read by the package's restricted reader: nothing in it is executed.
     """
-    from keras_cyclegan.presets.torch_checkpoint import read_state_dict
+    from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
     assign_state_dict(model, read_state_dict(path), "pytorch-fid's Inception-v3")
 
 
 def fid_weights_path():
     """Returns where the published weights lie, or are to lie."""
-    from keras_cyclegan.presets.download import cache_folder
+    from keras_cyclegan.files.download import cache_folder
 
     return cache_folder() / "metrics" / WEIGHTS_URL.rpartition("/")[2]
 
@@ -130,7 +130,7 @@ def download_fid_weights(**options):
     Raises:
         DownloadError: they can't be had, or aren't what was published.
     """
-    from keras_cyclegan.presets.download import fetch
+    from keras_cyclegan.files.download import fetch
 
     return fetch(WEIGHTS_URL, fid_weights_path(), sha256=WEIGHTS_SHA256, **options)
 

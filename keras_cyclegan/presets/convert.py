@@ -11,9 +11,9 @@ from keras_cyclegan.networks import (
     ResNetGenerator,
     UNetGenerator,
 )
-from keras_cyclegan.presets.download import sha256_of
+from keras_cyclegan.files.download import sha256_of
 from keras_cyclegan.presets.sketch import sketch
-from keras_cyclegan.presets.torch_checkpoint import read_state_dict
+from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.presets.weights import listing
 
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")

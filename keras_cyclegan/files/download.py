@@ -13,7 +13,7 @@ import requests
 import tqdm
 import urllib3
 
-from keras_cyclegan.whole import whole_file
+from keras_cyclegan.files.atomic import whole_file
 
 ATTEMPTS = 6
 BACK_OFF = 0.5  # seconds, doubled at each of them
