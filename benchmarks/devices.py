@@ -53,7 +53,7 @@ def measure(count):
     import numpy as np
 
     from keras_cyclegan import CycleGAN
-    from keras_cyclegan.distribution import distributed
+    from keras_cyclegan.trainers.distribution import distributed
     from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
     if keras.backend.backend() == "tensorflow":

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_cyclegan import checks, recipe
-from keras_cyclegan.averages import copy_network, update_average
+from keras_cyclegan.trainers.averages import copy_network, update_average
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,

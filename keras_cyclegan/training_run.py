@@ -9,7 +9,7 @@ import keras
 
 from keras_cyclegan import callbacks, data, recipe
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
-from keras_cyclegan.distribution import check_agreement, distributed, is_chief, part
+from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay

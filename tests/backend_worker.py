@@ -14,7 +14,7 @@ import numpy as np
 from step_inputs import draw_weights
 
 from keras_cyclegan import CycleGAN, callbacks, data
-from keras_cyclegan.distribution import distributed, is_chief, part
+from keras_cyclegan.trainers.distribution import distributed, is_chief, part
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 SHAPE = (16, 16, 3)

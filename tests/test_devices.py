@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from keras_cyclegan import distribution
+from keras_cyclegan.trainers import distribution
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.cli import app
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan.distribution import is_chief
+from keras_cyclegan.trainers.distribution import is_chief
 from keras_cyclegan.files.atomic import whole_file
 
 

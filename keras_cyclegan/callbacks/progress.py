@@ -6,7 +6,7 @@ import sys
 import keras
 from tqdm import tqdm
 
-from keras_cyclegan.distribution import is_chief
+from keras_cyclegan.trainers.distribution import is_chief
 
 FIGURES = ("loss", "cycle", "discriminator")
 

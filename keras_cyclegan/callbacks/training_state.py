@@ -18,7 +18,7 @@ from keras_cyclegan.callbacks.checkpoint import (
 )
 from keras_cyclegan.callbacks.divergence import check_losses
 from keras_cyclegan.callbacks.interruption import Interruption
-from keras_cyclegan.distribution import check_agreement, is_chief, largest
+from keras_cyclegan.trainers.distribution import check_agreement, is_chief, largest
 
 
 class TrainingState(keras.callbacks.Callback):
