@@ -145,7 +145,7 @@ def load_run(run):
     """Returns the model of a folder of `keras-cyclegan train`: its newest checkpoint."""
     import json
 
-    from keras_cyclegan.callbacks.checkpoint import read_checkpoint, restore_checkpoint
+    from keras_cyclegan.resume.checkpoint import read_checkpoint, restore_checkpoint
     from keras_cyclegan.training_run import TrainingOptions, build_model, compile_model
 
     run = pathlib.Path(run)

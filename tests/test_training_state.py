@@ -17,7 +17,7 @@ from keras_cyclegan.callbacks import (
     StopAtDivergence,
     TrainingState,
 )
-from keras_cyclegan.callbacks.checkpoint import DamagedCheckpointError
+from keras_cyclegan.resume.checkpoint import DamagedCheckpointError
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 

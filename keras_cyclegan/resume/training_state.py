@@ -9,15 +9,15 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan.callbacks.checkpoint import (
+from keras_cyclegan.resume.checkpoint import (
     DamagedCheckpointError,
     read_checkpoint,
     restore_checkpoint,
     restore_metrics,
     write_checkpoint,
 )
-from keras_cyclegan.callbacks.divergence import check_losses
-from keras_cyclegan.callbacks.interruption import Interruption
+from keras_cyclegan.resume.divergence import check_losses
+from keras_cyclegan.resume.interruption import Interruption
 from keras_cyclegan.trainers.distribution import check_agreement, is_chief, largest
 
 

@@ -5,7 +5,7 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_cyclegan.callbacks.divergence import DivergenceError
+from keras_cyclegan.resume.divergence import DivergenceError
 from keras_cyclegan.files.atomic import whole_file
 
 
