@@ -19,7 +19,7 @@ SIZES = ((64, 64), (96, 72), (45, 130))
 def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from keras_cyclegan import CycleGAN
-    from keras_cyclegan.inference.formats import FORMATS
+    from keras_cyclegan.export.formats import FORMATS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="glyphs")

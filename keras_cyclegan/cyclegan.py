@@ -336,7 +336,7 @@ class CycleGAN(Trainer, keras.Model):
 
     def export(self, filepath, format="tf_saved_model", **options):
         """Writes the generators for a runtime without Keras; see `inference.export`."""
-        from keras_cyclegan.inference import export
+        from keras_cyclegan.export import export
 
         return export(self, filepath, format, **options)
 

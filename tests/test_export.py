@@ -8,7 +8,7 @@ import pytest
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.inference.formats import FORMATS
+from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
 
 pytestmark = pytest.mark.skipif(
@@ -243,7 +243,7 @@ def folder_size(path):
 
 
 def test_a_missing_package_is_named_before_any_work(model, tmp_path, monkeypatch):
-    module = importlib.import_module("keras_cyclegan.inference.export")
+    module = importlib.import_module("keras_cyclegan.export.export")
     monkeypatch.setattr(module, "find_spec", lambda name: None)
     for format, weights, package in (
         ("onnx", "float32", "tf2onnx"),
