@@ -6,7 +6,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_cyclegan.data.scale import check_unit, seems_zero_to_one
+from keras_cyclegan.data.pixels import check_unit, seems_zero_to_one
 
 
 def check_network(name, network):

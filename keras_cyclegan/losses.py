@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_cyclegan.data.scale import unit_to_pixels
+from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.networks.building_blocks import check_choice
 
 

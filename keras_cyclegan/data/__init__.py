@@ -2,10 +2,10 @@
 
 from keras_cyclegan.data.decode import decode_image, resize_image
 from keras_cyclegan.data.glyphs import render_glyphs
-from keras_cyclegan.data.held_out import load_sets
+from keras_cyclegan.data.image_sets import load_sets
 from keras_cyclegan.data.load import load
-from keras_cyclegan.data.scale import from_unit, to_unit
-from keras_cyclegan.data.unpaired import paired_dataset, unpaired_dataset
+from keras_cyclegan.data.pixels import from_unit, to_unit
+from keras_cyclegan.data.batches import paired_dataset, unpaired_dataset
 
 __all__ = [
     "decode_image",

@@ -9,7 +9,7 @@ from keras_cyclegan.data.folders import folder_splits
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
 from keras_cyclegan.data.store import store_images
 from keras_cyclegan.data.tfds import tfds_splits
-from keras_cyclegan.data.unpaired import (
+from keras_cyclegan.data.batches import (
     as_pair,
     as_size,
     check_sampling,

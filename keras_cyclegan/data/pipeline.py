@@ -13,7 +13,7 @@ except ImportError as error:
     ) from error
 
 from keras_cyclegan.data.augment import crop_and_flip
-from keras_cyclegan.data.scale import to_unit
+from keras_cyclegan.data.pixels import to_unit
 
 A, B, INDEX_B = 0, 1, 2  # what the draws of an image number are for
 

@@ -3,10 +3,10 @@
 import dataclasses
 
 from keras_cyclegan.data import load_sets
-from keras_cyclegan.data.held_out import ImageSets
+from keras_cyclegan.data.image_sets import ImageSets
 from keras_cyclegan.evaluation import scores
 from keras_cyclegan.evaluation.extractors import find_extractor
-from keras_cyclegan.evaluation.passes import Pass, translate_all
+from keras_cyclegan.evaluation.round_trips import Pass, translate_all
 from keras_cyclegan.metrics import StructuralSimilarity
 
 DOMAINS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}

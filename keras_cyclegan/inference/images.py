@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_cyclegan.data import decode_image, from_unit
 from keras_cyclegan.data.decode import FORMATS
-from keras_cyclegan.data.scale import check_unit
+from keras_cyclegan.data.pixels import check_unit
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte at 24 bits a pixel
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_cyclegan.data.scale import from_unit, to_unit
+from keras_cyclegan.data.pixels import from_unit, to_unit
 
 
 def as_floats(images):

@@ -12,7 +12,7 @@ from keras_cyclegan.networks import (
     UNetGenerator,
 )
 from keras_cyclegan.files.download import sha256_of
-from keras_cyclegan.presets.sketch import sketch
+from keras_cyclegan.presets.shapes_only import sketch
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.presets.weights import listing
 

@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 
-from keras_cyclegan.data.scale import to_unit
+from keras_cyclegan.data.pixels import to_unit
 
 
 def unpaired_dataset(
