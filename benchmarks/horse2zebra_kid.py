@@ -146,7 +146,7 @@ def load_run(run):
     import json
 
     from keras_cyclegan.resume.checkpoint import read_checkpoint, restore_checkpoint
-    from keras_cyclegan.training_run import TrainingOptions, build_model, compile_model
+    from keras_cyclegan.commands.train import TrainingOptions, build_model, compile_model
 
     run = pathlib.Path(run)
     checkpoints = sorted(run.glob("checkpoints/step-*.npz"))

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 import keras_cyclegan
-from keras_cyclegan.quickstart import paired_error
+from keras_cyclegan.commands.quickstart import paired_error
 
 run, target = sys.argv[1:]
 model = keras.saving.load_model(f"{run}/model.keras")

@@ -8,7 +8,7 @@ if os.path.basename(sys.argv[0]) == "keras-cyclegan":
     # before TensorFlow is imported, which Keras does.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-    from keras_cyclegan.terminal import without_notes
+    from keras_cyclegan.commands.terminal import without_notes
 
     with without_notes():
         import keras as keras

@@ -16,9 +16,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.cli import app
+from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data.glyphs import render_glyphs
-from keras_cyclegan.demo import build_demo, draw_glyphs, find_examples
+from keras_cyclegan.commands.demo import build_demo, draw_glyphs, find_examples
 
 SECONDS = 120
 CHROMIUM = ("chromium", "chromedriver")
@@ -45,7 +45,7 @@ def address():
         port = probe.getsockname()[1]
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "keras_cyclegan.cli", "demo", "--preset", "glyphs"),
+            *(sys.executable, "-m", "keras_cyclegan.commands.cli", "demo", "--preset", "glyphs"),
             *("--port", str(port), "--max-megabytes", "0.1", "--max-megapixels", "0.5"),
         ],
         stdout=subprocess.PIPE,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from keras_cyclegan.trainers import distribution
 from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.cli import app
+from keras_cyclegan.commands.cli import app
 
 WORKER = Path(__file__).with_name("backend_worker.py")
 BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.cli import app
+from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance

@@ -7,7 +7,7 @@ import typer.testing
 from presets_helpers import torch_modules
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.cli import app
+from keras_cyclegan.commands.cli import app
 from keras_cyclegan.presets import convert_checkpoints, read_state_dict
 
 torch, reference = torch_modules()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from keras_cyclegan.callbacks.progress import Progress, figures
-from keras_cyclegan.terminal import without_notes
+from keras_cyclegan.commands.terminal import without_notes
 
 
 def test_progress_is_one_line_an_epoch_that_fits_the_terminal(capsys, monkeypatch):
@@ -49,7 +49,7 @@ def test_only_notes_are_left_out(capfd):
 
 def test_the_command_writes_nothing_but_its_answer(tmp_path):
     command = tmp_path / "keras-cyclegan"
-    command.write_text("from keras_cyclegan.cli import app\napp()\n")
+    command.write_text("from keras_cyclegan.commands.cli import app\napp()\n")
     environment = {key: v for key, v in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     paths = [os.getcwd(), *sys.path]
     finished = subprocess.run(

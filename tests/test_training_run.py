@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import DivergenceError
 from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.cli import app
-from keras_cyclegan.training_run import TrainingOptions, build_model, record_options, train_run
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.commands.train import TrainingOptions, build_model, record_options, train_run
 
 TINY = TrainingOptions(
     data="glyphs",
@@ -32,7 +32,7 @@ TINY = TrainingOptions(
     checkpoint_minutes=0,
 )
 COMMAND = [
-    *(sys.executable, "-m", "keras_cyclegan.cli", "train", "glyphs", "--image-size=32"),
+    *(sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs", "--image-size=32"),
     *("--epochs=3", "--steps-per-epoch=6", "--batch-size=2", "--filters=4", "--blocks=1"),
     *("--discriminator-filters=4", "--discriminator-layers=1", "--checkpoint-minutes=0"),
 ]
@@ -206,7 +206,7 @@ def test_exit_status_tells_how_a_run_ended(monkeypatch, tmp_path, error, status)
     def end(*_):
         raise error
 
-    monkeypatch.setattr("keras_cyclegan.cli.train_run", end)
+    monkeypatch.setattr("keras_cyclegan.commands.cli.train_run", end)
     result = CliRunner().invoke(app, ["train", "glyphs", "--out", str(tmp_path)])
     assert result.exit_code == status
     if status == 1:

@@ -26,7 +26,7 @@ SCRIPT = """
     from backend_worker import images, make_model
 
     import keras_cyclegan as kcg
-    import keras_cyclegan.cli
+    import keras_cyclegan.commands.cli
 
     class Pairs(keras.utils.PyDataset):
         def __len__(self):

@@ -10,7 +10,7 @@ import typer
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.inference.images import MAX_PIXELS
 from keras_cyclegan.presets import list_presets
-from keras_cyclegan.training_run import TrainingOptions, train_run
+from keras_cyclegan.commands.train import TrainingOptions, train_run
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
@@ -150,7 +150,7 @@ def quickstart(
     steps: Annotated[int, typer.Option(min=10, help="Training steps.")] = 1500,
 ):
     """The whole main job offline, in minutes: train on glyphs, score, translate, export, reload."""
-    from keras_cyclegan.quickstart import run_quickstart
+    from keras_cyclegan.commands.quickstart import run_quickstart
 
     with clear_errors():
         run_quickstart(out, steps)
@@ -298,7 +298,7 @@ def demo(
 ):
     """Translate in the browser: drop an image, see its translation and its round trip."""
     options = dict(locals())
-    from keras_cyclegan.demo import launch_demo
+    from keras_cyclegan.commands.demo import launch_demo
 
     with clear_errors():
         launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))
