@@ -53,8 +53,8 @@ def measure(count):
     import numpy as np
 
     from keras_cyclegan import CycleGAN
-    from keras_cyclegan.trainers.distribution import distributed
     from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+    from keras_cyclegan.trainers.distribution import distributed
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

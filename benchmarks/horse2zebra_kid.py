@@ -145,8 +145,8 @@ def load_run(run):
     """Returns the model of a folder of `keras-cyclegan train`: its newest checkpoint."""
     import json
 
-    from keras_cyclegan.resume.checkpoint import read_checkpoint, restore_checkpoint
     from keras_cyclegan.commands.train import TrainingOptions, build_model, compile_model
+    from keras_cyclegan.resume.checkpoint import read_checkpoint, restore_checkpoint
 
     run = pathlib.Path(run)
     checkpoints = sorted(run.glob("checkpoints/step-*.npz"))

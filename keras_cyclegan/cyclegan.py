@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from keras_cyclegan import checks, recipe
-from keras_cyclegan.trainers.averages import copy_network, update_average
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
@@ -16,6 +15,7 @@ from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.networks.building_blocks import check_image_shape
 from keras_cyclegan.optimizers import AdversarialOptimizer, gradient_measures, measure_names
 from keras_cyclegan.trainers import Trainer
+from keras_cyclegan.trainers.averages import copy_network, update_average
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 

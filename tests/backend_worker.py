@@ -14,8 +14,8 @@ import numpy as np
 from step_inputs import draw_weights
 
 from keras_cyclegan import CycleGAN, callbacks, data
-from keras_cyclegan.trainers.distribution import distributed, is_chief, part
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.trainers.distribution import distributed, is_chief, part
 
 SHAPE = (16, 16, 3)
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.commands.demo import build_demo, draw_glyphs, find_examples
+from keras_cyclegan.data.glyphs import render_glyphs
 
 SECONDS = 120
 CHROMIUM = ("chromium", "chromedriver")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from keras_cyclegan.trainers import distribution
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.commands.cli import app
+from keras_cyclegan.trainers import distribution
 
 WORKER = Path(__file__).with_name("backend_worker.py")
 BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]

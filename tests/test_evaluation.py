@@ -15,9 +15,9 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
+from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
 from keras_cyclegan.networks import ResNetGenerator
-from keras_cyclegan.files.download import DownloadError
 
 SIZE = (16, 16, 3)
 HALF = 0.5  # what the rigged translator multiplies by

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import pytest
 
+from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import InceptionFeatures, KernelInceptionDistance
 from keras_cyclegan.metrics import inception as fid
 from keras_cyclegan.metrics.state_dict import assign_state_dict
-from keras_cyclegan.files.download import DownloadError
 
 torch = pytest.importorskip("torch", reason="parity with pytorch-fid is measured against torch")
 torch_inception = importlib.import_module("torch_inception")

@@ -19,8 +19,8 @@ from presets_server import Server, serving
 
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.presets import archive as archives
 from keras_cyclegan.files import download
+from keras_cyclegan.presets import archive as archives
 from keras_cyclegan.presets.folder import FILES
 
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
 from keras_cyclegan.files.atomic import remove_unfinished
+from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
 
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="finds workers by /proc")
 

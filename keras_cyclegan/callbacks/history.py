@@ -7,8 +7,8 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan.trainers.distribution import is_chief
 from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.trainers.distribution import is_chief
 
 
 class HistoryFile(keras.callbacks.Callback):

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data import from_unit
-from keras_cyclegan.trainers.distribution import is_chief
 from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.trainers.distribution import is_chief
 
 
 class SampleGrid(keras.callbacks.Callback):

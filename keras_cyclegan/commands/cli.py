@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from keras_cyclegan.commands.train import TrainingOptions, train_run
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.inference.images import MAX_PIXELS
 from keras_cyclegan.presets import list_presets
-from keras_cyclegan.commands.train import TrainingOptions, train_run
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",

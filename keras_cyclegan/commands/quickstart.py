@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_cyclegan.callbacks.sample_grid import sample_grid, save_png
+from keras_cyclegan.commands.train import TrainingOptions, train_run
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, load, to_unit
-from keras_cyclegan.commands.train import TrainingOptions, train_run
 
 EPOCHS = 10
 

@@ -9,11 +9,11 @@ import keras
 
 from keras_cyclegan import callbacks, data, recipe
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
-from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
+from keras_cyclegan.files.atomic import whole_file
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
 
 GENERATORS, DISCRIMINATORS = NETWORKS[:2], NETWORKS[2:]
 

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_cyclegan.data.batches import as_size
 from keras_cyclegan.data.decode import check_channels
 from keras_cyclegan.data.folders import folder_pair
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
 from keras_cyclegan.data.load import decode_split
 from keras_cyclegan.data.tfds import tfds_splits
-from keras_cyclegan.data.batches import as_size
 
 
 class ImageSets(NamedTuple):

@@ -4,11 +4,6 @@ import os
 
 import numpy as np
 
-from keras_cyclegan.data.decode import check_channels, decode_image, resize_image
-from keras_cyclegan.data.folders import folder_splits
-from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
-from keras_cyclegan.data.store import store_images
-from keras_cyclegan.data.tfds import tfds_splits
 from keras_cyclegan.data.batches import (
     as_pair,
     as_size,
@@ -16,6 +11,11 @@ from keras_cyclegan.data.batches import (
     paired_dataset,
     unpaired_dataset,
 )
+from keras_cyclegan.data.decode import check_channels, decode_image, resize_image
+from keras_cyclegan.data.folders import folder_splits
+from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
+from keras_cyclegan.data.store import store_images
+from keras_cyclegan.data.tfds import tfds_splits
 
 
 def load(

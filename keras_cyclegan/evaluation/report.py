@@ -9,8 +9,8 @@ import numpy as np
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.evaluation.evaluate import DOMAINS
 from keras_cyclegan.evaluation.table import ARROWS, BETTER, figure, protocol_lines, score_rows
-from keras_cyclegan.inference.translate import generator_for, run
 from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.inference.translate import generator_for, run
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst

@@ -6,9 +6,9 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan.export.formats import FORMATS
+from keras_cyclegan.files.atomic import whole_folder
 from keras_cyclegan.inference.translate import DIRECTIONS, generator_for
 from keras_cyclegan.networks.building_blocks import check_choice
-from keras_cyclegan.files.atomic import whole_folder
 
 WEIGHTS = ("float32", "float16", "int8")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan.inference.files import translate_file
 from keras_cyclegan.files.atomic import remove_unfinished
+from keras_cyclegan.inference.files import translate_file
 
 FILES_PER_TASK = 16  # a task costs Ray milliseconds, and is what a worker that died does again
 ATTEMPTS = 3  # a file that kills its worker is given up then

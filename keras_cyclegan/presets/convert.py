@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_cyclegan.files.download import sha256_of
+from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.networks import (
     PatchDiscriminator,
     PixelDiscriminator,
     ResNetGenerator,
     UNetGenerator,
 )
-from keras_cyclegan.files.download import sha256_of
 from keras_cyclegan.presets.shapes_only import sketch
-from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.presets.weights import listing
 
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")

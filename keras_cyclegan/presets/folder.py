@@ -7,11 +7,11 @@ from pathlib import Path
 
 import keras
 
+from keras_cyclegan.files.atomic import whole_folder
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
 from keras_cyclegan.presets.shapes_only import sketch
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
-from keras_cyclegan.files.atomic import whole_folder
 
 CONFIG = "config.json"
 METADATA = "metadata.json"

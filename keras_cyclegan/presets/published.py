@@ -1,7 +1,7 @@
 """The authors' published generators: downloaded once, converted once, then a preset folder."""
 
-from keras_cyclegan.presets.convert import convert_checkpoints
 from keras_cyclegan.files.download import alone, cache_folder, fetch, forget, verify
+from keras_cyclegan.presets.convert import convert_checkpoints
 from keras_cyclegan.presets.folder import GENERATORS
 from keras_cyclegan.presets.table import ADDRESS, PUBLISHED, RESNET_9_PARAMETERS, list_presets
 

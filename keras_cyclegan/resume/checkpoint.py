@@ -5,8 +5,8 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_cyclegan.resume.divergence import DivergenceError
 from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.resume.divergence import DivergenceError
 
 
 class DamagedCheckpointError(ValueError):
