@@ -1,0 +1,214 @@
+"""`keras-cyclegan train` as a user runs it: from another process, killed, and run again."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from support.presets_helpers import assert_same_weights
+from typer.testing import CliRunner
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.callbacks import DivergenceError
+from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.commands.train import TrainingOptions, build_model, record_options, train_run
+
+TINY = TrainingOptions(
+    data="glyphs",
+    image_size=32,
+    epochs=3,
+    steps_per_epoch=6,
+    batch_size=2,
+    filters=4,
+    blocks=1,
+    discriminator_filters=4,
+    discriminator_layers=1,
+    checkpoint_minutes=0,
+)
+COMMAND = [
+    *(sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs", "--image-size=32"),
+    *("--epochs=3", "--steps-per-epoch=6", "--batch-size=2", "--filters=4", "--blocks=1"),
+    *("--discriminator-filters=4", "--discriminator-layers=1", "--checkpoint-minutes=0"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    train_run(folder, TINY)
+    return folder
+
+
+def test_run_folder_explains_itself(finished):
+    assert json.loads((finished / "config.json").read_text())["filters"] == 4
+    history = read_history(finished / "history.jsonl")
+    assert [row["step"] for row in history] == [6, 12, 18]
+    assert {"cycle_a", "identity_b", "discriminator_a", "adversarial_ba", "loss"} <= set(history[0])
+    grids = sorted(path.name for path in (finished / "samples").iterdir())
+    assert grids == ["epoch-0001.png", "epoch-0002.png", "epoch-0003.png"]
+    assert np.asarray(Image.open(finished / "samples" / grids[0])).std() > 10
+    assert len(list((finished / "checkpoints").iterdir())) == 2
+    whole = keras.saving.load_model(finished / "model.keras")
+    preset = CycleGAN.from_preset(str(finished / "preset"))
+    assert_same_weights(preset.generator_ba, whole.generator_ba)
+
+
+def test_run_that_can_not_begin_leaves_no_options_behind(tmp_path):
+    with pytest.raises(ValueError, match="needs images of at least"):
+        train_run(tmp_path, dataclasses.replace(TINY, discriminator_layers=4))
+    with pytest.raises(ValueError, match="weight"):
+        train_run(tmp_path, dataclasses.replace(TINY, identity_weight=float("nan")))
+    assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.slow
+def test_killed_run_ends_as_one_that_never_stopped(finished, tmp_path):
+    process = subprocess.Popen([*COMMAND, "--out", tmp_path])
+    until = time.monotonic() + 120
+    while not list(tmp_path.glob("checkpoints/step-00000000[89].npz")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < until, "the run wrote no checkpoint of its second epoch"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "model.keras").exists()
+
+    subprocess.run([*COMMAND, "--out", tmp_path], check=True)
+
+    whole = keras.saving.load_model(finished / "model.keras")
+    resumed = keras.saving.load_model(tmp_path / "model.keras")
+    for state in ("variables", "optimizer.variables"):
+        pairs = [_attribute(model, state) for model in (whole, resumed)]
+        for one, other in zip(*pairs, strict=True):
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other), err_msg=one.path)
+    histories = [read_history(folder / "history.jsonl") for folder in (finished, tmp_path)]
+    for one, other in zip(*histories, strict=True):
+        one.pop("seconds"), other.pop("seconds")
+        assert one == other
+
+
+def _attribute(model, path):
+    for name in path.split("."):
+        model = getattr(model, name)
+    return model
+
+
+def test_other_options_are_refused_and_named(finished):
+    result = CliRunner().invoke(app, [*COMMAND[3:], "--filters=8", "--out", str(finished)])
+    assert result.exit_code == 1
+    assert "filters was 4, now 8" in result.output
+
+
+def test_missing_folder_is_a_clear_error(tmp_path):
+    result = CliRunner().invoke(app, ["train", str(tmp_path / "absent"), "--out", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "absent" in result.output
+    assert not (tmp_path / "config.json").exists()
+
+
+# --- starting from a preset ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("presets") / "tiny"
+    options = dataclasses.replace(TINY, filters=3, blocks=2, discriminator_filters=5)
+    keras.utils.set_random_seed(5)
+    build_model(options).save_to_preset(folder)
+    return folder
+
+
+def test_run_starts_from_a_preset_and_records_it(preset, tmp_path):
+    options = TrainingOptions(
+        data="glyphs",
+        image_size=32,
+        epochs=1,
+        steps_per_epoch=1,
+        batch_size=2,
+        learning_rate=0.0,
+        init=str(preset),
+        ema=0.9,
+        clip_norm=1.0,
+    )
+    model = train_run(tmp_path, options)
+    start = CycleGAN.from_preset(str(preset))
+    for name in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
+        assert_same_weights(getattr(model, name), getattr(start, name))  # at a rate of 0
+    assert_same_weights(model.average_ab, start.generator_ab)
+    assert model.optimizer.generator_optimizer.global_clipnorm == 1.0
+    assert json.loads((tmp_path / "config.json").read_text())["init"] == str(preset)
+    (row,) = read_history(tmp_path / "history.jsonl")
+    assert row["gradient_norm_generators"] > 0
+
+
+def test_networks_that_the_preset_lacks_are_made_as_the_options_say(tmp_path):
+    start = build_model(dataclasses.replace(TINY, filters=3))
+    one_way = CycleGAN(start.generator_ab, None, None, None, image_shape=(32, 32, 3))
+    one_way.save_to_preset(tmp_path / "one_way")
+    model = build_model(dataclasses.replace(TINY, init=str(tmp_path / "one_way")))
+    assert_same_weights(model.generator_ab, start.generator_ab)
+    assert (model.generator_ab.filters, model.generator_ba.filters) == (3, 4)
+    assert model.discriminator_a is not None
+
+
+@pytest.mark.parametrize("option", [{"filters": 8}, {"blocks": 2}, {"discriminator_layers": 1}])
+def test_options_that_contradict_the_preset_are_refused(preset, tmp_path, option):
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in option.items()]
+    result = CliRunner().invoke(
+        app,
+        ["train", "glyphs", "--image-size=32", f"--init={preset}", *flags, "--out", str(tmp_path)],
+    )
+    assert result.exit_code == 1
+    assert "brings its own" in result.output
+    assert f"{next(iter(option))}={next(iter(option.values()))}" in result.output
+    assert not (tmp_path / "config.json").exists()
+
+
+# --- going on otherwise, and ending early --------------------------------------------------------
+
+
+def test_learning_rate_of_a_run_changes_only_when_asked_to(tmp_path, capsys):
+    record_options(tmp_path, TINY)
+    changed = dataclasses.replace(TINY, learning_rate=1e-5, checkpoint_steps=7)
+    with pytest.raises(ValueError, match=r"learning_rate was 0.0002, now 1e-05.*--adjust"):
+        record_options(tmp_path, changed)
+    record_options(tmp_path, changed, adjust=True)
+    assert "learning_rate was 0.0002, now 1e-05" in capsys.readouterr().out
+    assert json.loads((tmp_path / "config.json").read_text())["learning_rate"] == 1e-5
+    with pytest.raises(ValueError, match="filters was 4, now 5"):
+        record_options(tmp_path, dataclasses.replace(changed, filters=5), adjust=True)
+
+
+def test_sigterm_ends_the_command_with_a_checkpoint_and_status_143(tmp_path):
+    command = [*COMMAND[:-1], "--checkpoint-steps=2", "--out", tmp_path]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("checkpoints/step-*")):
+            assert process.poll() is None, "the run ended before it could be stopped"
+            time.sleep(0.01)
+        process.terminate()
+        _, errors = process.communicate()
+    assert process.returncode == 143
+    newest = max(path.name for path in tmp_path.glob("checkpoints/step-*"))
+    assert "Stopped by SIGTERM" in errors
+    assert newest in errors
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt(), 130), (DivergenceError("at step 5, loss"), 1)]
+)
+def test_exit_status_tells_how_a_run_ended(monkeypatch, tmp_path, error, status):
+    def end(*_):
+        raise error
+
+    monkeypatch.setattr("keras_cyclegan.commands.cli.train_run", end)
+    result = CliRunner().invoke(app, ["train", "glyphs", "--out", str(tmp_path)])
+    assert result.exit_code == status
+    if status == 1:
+        assert "at step 5" in result.output
+        assert "--learning-rate" in result.output

@@ -1,0 +1,188 @@
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import typer.testing
+from support.presets_helpers import assert_same_weights, small_model, torch_modules
+from support.presets_server import Server, serving
+
+import keras_cyclegan as kcg
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.files import download
+from keras_cyclegan.files.download import DownloadError
+from keras_cyclegan.presets import convert, published, table
+
+FACTS = {
+    *("description", "direction", "architecture", "native_size", "parameters", "bytes"),
+    *("origin", "code_licence", "data_licence", "recipe", "ships"),
+}
+GENERATORS = {
+    *("apple2orange", "orange2apple", "summer2winter_yosemite", "winter2summer_yosemite"),
+    *("horse2zebra", "zebra2horse", "monet2photo", "style_monet", "style_cezanne"),
+    *("style_ukiyoe", "style_vangogh", "sat2map", "map2sat", "cityscapes_photo2label"),
+    *("cityscapes_label2photo", "facades_photo2label", "facades_label2photo"),
+    "iphone2dslr_flower",
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    return tmp_path / "home" / "keras_cyclegan"
+
+
+def test_all_published_generators_are_reachable_once():
+    files = [file for preset in table.PUBLISHED.values() for file in preset.files]
+    assert sorted(files) == sorted(GENERATORS)
+
+
+@pytest.mark.parametrize("name", kcg.list_presets())
+def test_every_built_in_name_loads_its_architecture_without_a_download(name, monkeypatch):
+    monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
+    facts = CycleGAN.presets[name]
+    assert set(facts) == FACTS
+    assert all(facts[fact] not in (None, "", 0) for fact in FACTS - {"ships"})
+    model = CycleGAN.from_preset(name, load_weights=False)
+    generators = [g for g in (model.generator_ab, model.generator_ba) if g is not None]
+    assert sum(g.count_params() for g in generators) == facts["parameters"]
+    assert model.image_shape[:2] == facts["native_size"]
+    assert ("b_to_a" in facts["direction"]) == (model.generator_ba is not None)
+    assert (model.discriminator_a is None) == (model.generator_ba is None)
+    assert type(model.generator_ab).__name__ in facts["architecture"]
+
+
+@pytest.mark.parametrize("folder", table.shipped_folders(), ids=lambda folder: folder.name)
+def test_what_ships_loads_offline(folder, monkeypatch):
+    monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
+    model = CycleGAN.from_preset(folder.name)
+    image = np.random.default_rng(0).integers(0, 256, (*model.image_shape[:2], 3), "uint8")
+    for direction in ("a_to_b", "b_to_a") if model.generator_ba is not None else ("a_to_b",):
+        translated = model.translate(image, direction=direction)
+        assert (translated.shape[:2], translated.dtype) == (image.shape[:2], np.uint8)
+        assert np.std(translated) > 1
+
+
+def test_a_folder_in_the_package_is_a_built_in_preset(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "SHIPPED", tmp_path / "shipped")
+    model = small_model()
+    card = {"description": "Letters.", "data_licence": "CC0", "recipe": "1 step"}
+    model.save_to_preset(tmp_path / "shipped" / "letters", card=card)
+    (tmp_path / "shipped" / "notes").mkdir()
+    facts = kcg.list_presets()["letters"]
+    assert set(facts) == FACTS
+    assert facts["description"] == "Letters."
+    assert facts["ships"] is True
+    assert facts["architecture"] == "ResNetGenerator, 1 blocks, width 2"
+    assert_same_weights(CycleGAN.from_preset("letters").generator_ba, model.generator_ba)
+
+
+def test_presets_command_shows_every_name_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = typer.testing.CliRunner().invoke(app, ["presets"]).output
+    assert all(name in shown for name in kcg.list_presets())
+
+
+def test_a_command_says_which_client_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    ran = typer.testing.CliRunner().invoke(app, ["export", "hf://me/mine", str(tmp_path / "out")])
+    assert ran.exit_code == 1
+    assert "keras-cyclegan[hub]" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("asked", "suggested"), [("horse2zebra256", "horse2zebra_256"), ("van_gogh", "vangogh_256")]
+)
+def test_unknown_name_lists_close_ones_and_how_to_see_all(asked, suggested):
+    with pytest.raises(ValueError, match=rf"{suggested}.*list_presets\(\).*hf://"):
+        CycleGAN.from_preset(asked)
+
+
+def test_a_folder_named_like_a_preset_is_not_taken_for_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = small_model()
+    model.save_to_preset("maps_256")
+    with pytest.raises(ValueError, match=r"\./maps_256"):
+        CycleGAN.from_preset("maps_256")
+    assert_same_weights(CycleGAN.from_preset("./maps_256").generator_ab, model.generator_ab)
+
+
+@pytest.fixture
+def authors(monkeypatch, tmp_path):
+    """The authors' server with one small generator for every name."""
+    torch, reference = torch_modules()
+    path = tmp_path / "generator.pth"
+    module = reference.ResNetGenerator(3, 3, 4, 1)
+    torch.save(module.state_dict(), path, _use_new_zipfile_serialization=False)
+    with serving(Server(path.read_bytes())) as server:
+        monkeypatch.setattr(published, "ADDRESS", server.url.replace("file.bin", "{}.pth"))
+        monkeypatch.setattr(published, "LEAST_BYTES", 1000)
+        monkeypatch.setattr(download, "BACK_OFF", 0.001)
+        server.expected = convert.convert_network(convert.read_state_dict(path))
+        yield server
+
+
+def test_published_model_is_downloaded_converted_and_kept(authors, home):
+    model = CycleGAN.from_preset("horse2zebra_256")
+    assert_same_weights(model.generator_ab, authors.expected)
+    assert_same_weights(model.generator_ba, authors.expected)
+    assert model.discriminator_a.count_params() == 2_764_737
+    assert len(authors.ranges) == 2
+    CycleGAN.from_preset("horse2zebra_256", dtype="float32")
+    assert len(authors.ranges) == 2
+    assert not list(home.glob("checkpoints/*.pth"))
+    metadata = json.loads((home / "presets/horse2zebra_256/metadata.json").read_text())
+    assert "zebra2horse.pth" in metadata["card"]["origin"]
+
+
+def test_changed_cache_and_changed_origin_are_noticed(authors, home):
+    CycleGAN.from_preset("vangogh_256")
+    folder = home / "presets" / "vangogh_256"
+    weights = folder / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(DownloadError, match=r"vangogh_256.*SHA-256"):
+        CycleGAN.from_preset("vangogh_256")
+    shutil.rmtree(folder)
+    authors.content += b" "
+    with pytest.raises(DownloadError, match=r"style_vangogh\.pth.*SHA-256"):
+        CycleGAN.from_preset("vangogh_256")
+
+
+def test_a_page_in_place_of_the_checkpoint_is_refused(authors, home):
+    authors.content = b"<html>moved</html>"
+    with pytest.raises(DownloadError, match="18 bytes, expected 1000"):
+        CycleGAN.from_preset("vangogh_256")
+    assert not (home / "presets" / "vangogh_256").exists()
+
+
+def test_a_file_that_is_no_checkpoint_is_not_met_again(authors, home):
+    good, authors.content = authors.content, bytes(2000)
+    with pytest.raises(ValueError, match=r"style_vangogh\.pth"):
+        CycleGAN.from_preset("vangogh_256")
+    authors.content = good
+    assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
+
+
+def test_a_preset_whose_hash_was_not_yet_recorded_is_recorded_when_seen(authors, home):
+    CycleGAN.from_preset("vangogh_256")
+    for record in (home / "presets").rglob("*.sha256"):
+        record.unlink()
+    CycleGAN.from_preset("vangogh_256")
+    weights = home / "presets" / "vangogh_256" / "model.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(DownloadError, match="SHA-256"):
+        CycleGAN.from_preset("vangogh_256")
+
+
+def test_a_read_only_cache_of_a_published_preset_is_used(authors, home, monkeypatch):
+    CycleGAN.from_preset("vangogh_256")
+
+    def denied(*_, **__):
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(download.filelock, "FileLock", denied)
+    assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
+    with pytest.raises(DownloadError, match="KERAS_HOME"):
+        CycleGAN.from_preset("cezanne_256")

@@ -1,0 +1,98 @@
+"""TensorFlow, JAX and torch train, save and load as one: each in a process of its own."""
+
+import importlib.util
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
+PAIRS = list(itertools.permutations(BACKENDS, 2))
+WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
+
+
+def run_all(command):
+    """The worker on all backends at once; `command` maps a backend to its arguments."""
+    processes = {
+        backend: subprocess.Popen(
+            [sys.executable, WORKER, *command(backend)],
+            env={**os.environ, "KERAS_BACKEND": backend},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for backend in BACKENDS
+    }
+    for backend, process in processes.items():
+        _, errors = process.communicate()
+        assert process.returncode == 0, f"{backend}: {errors[-3000:]}"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What each backend's training wrote; the same weights, images and seed."""
+    root = tmp_path_factory.mktemp("backends")
+    for backend in BACKENDS:
+        (root / backend).mkdir()
+    run_all(lambda backend: ["train", root / backend])
+    return root
+
+
+@pytest.fixture(scope="module")
+def loaded(trained):
+    """Beside it, what each backend made of the others' files."""
+    run_all(lambda me: ["load", *(trained / other for other in BACKENDS if other != me)])
+    return trained
+
+
+def read(path):
+    with np.load(path) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("other", BACKENDS[1:])
+def test_loss_history_agrees_to_five_digits(trained, other):
+    first, second = (read(trained / b / "trained.npz")["history"] for b in (BACKENDS[0], other))
+    assert first.shape == (10, 9)
+    assert np.abs(np.diff(first, axis=0)).max() > 0.01, "the model doesn't train"
+    np.testing.assert_allclose(second, first, rtol=1e-5)
+
+
+@pytest.mark.parametrize("other", BACKENDS[1:])
+def test_trained_weights_and_pools_agree_to_five_digits(trained, other):
+    first, second = (read(trained / b / "trained.npz") for b in (BACKENDS[0], other))
+    compared = 0
+    for name, value in first.items():
+        # A bias in front of an instance norm has no gradient but rounding, which Adam magnifies,
+        # and no effect: kernels tell.
+        if name.startswith("pool") or (value.ndim == 4 and not name.startswith("optimizer")):
+            scale = np.abs(value).max()
+            np.testing.assert_allclose(second[name], value, rtol=0, atol=1e-5 * scale, err_msg=name)
+            compared += 1
+    assert compared > 20
+
+
+@pytest.mark.parametrize("other", BACKENDS[1:])
+def test_answers_of_the_trained_models_agree(trained, other):
+    first, second = (read(trained / b / "trained.npz") for b in (BACKENDS[0], other))
+    for name in ("evaluate", "predict", "cropped", "translations"):
+        np.testing.assert_allclose(second[name], first[name], rtol=1e-5, atol=3e-5, err_msg=name)
+    np.testing.assert_allclose(first["predict"], first["translations"][0], atol=1e-5)
+    assert first["cropped"].shape == (13, 10, 3)
+
+
+@pytest.mark.parametrize(("saved", "opened"), PAIRS)
+def test_files_of_one_backend_open_on_another(loaded, saved, opened):
+    before = read(loaded / saved / "trained.npz")
+    after = read(loaded / saved / f"loaded-by-{opened}.npz")
+    for name in ("history", "evaluate", "predict", "cropped"):
+        del before[name]
+    translations = before.pop("translations")
+    for name in ("preset", "translations"):
+        np.testing.assert_allclose(after[name], translations, atol=1e-5, err_msg=name)
+    for name, value in before.items():  # the moments, the pools and their seeds too
+        np.testing.assert_array_equal(after[name], value, err_msg=name)
+        np.testing.assert_array_equal(after[f"weights {name}"], value, err_msg=name)

@@ -1,0 +1,182 @@
+"""Several devices, or several machines, with one batch between them equal one device with it."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.trainers import distribution
+
+WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
+BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]
+needs_jax = pytest.mark.skipif("jax" not in BACKENDS, reason="no jax here to train with")
+SEVERAL = [
+    *(pytest.param(backend, "devices", 2) for backend in BACKENDS),
+    *(pytest.param(backend, "devices", 4, marks=pytest.mark.slow) for backend in BACKENDS),
+    pytest.param("jax", "machines", 2, marks=needs_jax),
+]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A function that trains once in each way that it is asked for, and returns the folder."""
+    root = tmp_path_factory.mktemp("devices")
+
+    def train(backend, over=None, count=1):
+        folder = root / f"{backend}-{over}-{count}"
+        if not (folder / "state.npz").exists():
+            if over == "machines":  # one of them is asked to end, in the middle of an epoch
+                ends = run(folder, backend, over, count, STOP="1")
+                assert ends == [143, 143]
+                assert [path.name for path in folder.glob("checkpoints/*")] == [
+                    "step-000000002.npz"
+                ]
+            assert set(run(folder, backend, over, count)) == {0}
+        return folder
+
+    return train
+
+
+def run(folder, *arguments, **environment):
+    """The exit statuses of `start`'s processes, which all have come to their ends."""
+    processes = start(folder.parent, folder.name, *arguments, **environment)
+    try:
+        statuses = [process.wait(timeout=240) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for log in sorted(folder.parent.glob(f"{folder.name}.*.log")):
+        print(log.read_text()[-3000:])
+    return statuses
+
+
+def start(root, name, backend, over, count, **environment):
+    """One process with `count` devices, or `count` processes that meet at a port."""
+    machines = count if over == "machines" else 1
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        **os.environ,
+        **environment,
+        "KERAS_BACKEND": backend,
+        "NAME": name,
+        "DEVICES": str(count // machines),
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={count // machines}",
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(machines),
+    }
+    if over:
+        environment["OVER"] = over
+    return [
+        subprocess.Popen(
+            [sys.executable, WORKER, "devices", root],
+            env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
+            stderr=(root / f"{name}.{i}.log").open("w"),
+        )
+        for i in range(machines)
+    ]
+
+
+def assert_close(one, several):
+    assert one.keys() == several.keys()
+    for name in one:
+        # Instance norm magnifies rounding in what is nearly flat, as the paper around a glyph is.
+        atol = 2e-3 if name in ("pool_a 0", "pool_b 0") else 1e-5
+        np.testing.assert_allclose(several[name], one[name], rtol=1e-5, atol=atol, err_msg=name)
+
+
+@pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
+def test_several_train_as_one(trained, backend, over, count):
+    """With plain SGD, which would show a gradient that is a multiple of the right one."""
+    one, several = trained(backend), trained(backend, over, count)
+    states = [dict(np.load(folder / "state.npz")) for folder in (one, several)]
+    assert states[0]["moved"] > 1e-4, "too little to tell a wrong gradient from the right one"
+    assert_close(*states)  # weights, optimizers, the pools' images, counts and seeds
+    histories = [read_history(folder / "history.jsonl") for folder in (one, several)]
+    assert len(histories[0]) == 2
+    for first, second in zip(*histories, strict=True):
+        assert first.pop("seconds") > 0
+        assert second.pop("seconds") > 0
+        assert_close(first, second)
+    if over == "devices":
+        assert_close(*(dict(np.load(folder / "evaluate.npz")) for folder in (one, several)))
+
+
+@pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
+def test_pools_of_several_are_one_history(trained, backend, over, count):
+    with np.load(trained(backend, over, count) / "state.npz") as several:
+        assert several["pool_a 1"] == 3  # full
+        assert several["pool_a 2"][1] == 6  # turns: one a step, not one a device
+        assert np.abs(np.diff(several["pool_a 0"], axis=0)).max() > 0.1  # different images
+
+
+@pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
+def test_several_write_what_one_writes(trained, backend, over, count):
+    one, several = (
+        {str(path.relative_to(folder)) for path in folder.rglob("*")}
+        for folder in (trained(backend), trained(backend, over, count))
+    )
+    assert several == one - {"evaluate.npz"} if over == "machines" else several == one
+    assert {"checkpoints/step-000000006.npz", "samples/epoch-0002.png"} <= several
+
+
+def test_machines_that_differ_are_refused(monkeypatch):
+    monkeypatch.setattr(distribution, "_gather", lambda values: np.array([values, [7, 90]]))
+    distribution.check_agreement("Mend it.", options=7, steps=90)
+    with pytest.raises(RuntimeError, match=r"differ in steps: 100, 90\. Mend it\."):
+        distribution.check_agreement("Mend it.", options=7, steps=100)
+
+
+@pytest.mark.parametrize(
+    ("backend", "over", "message"),
+    [
+        ("torch", "devices", "several devices runs on the backend jax or tensorflow"),
+        ("torch", "machines", "several machines runs on the backend jax;"),
+        ("tensorflow", "machines", "several machines runs on the backend jax;"),
+    ],
+)
+def test_backend_that_can_not_says_which_can(monkeypatch, backend, over, message):
+    monkeypatch.setattr("keras.backend.backend", lambda: backend)
+    with pytest.raises(ValueError, match=message), distribution.distributed(over, 4):
+        pass
+
+
+def test_command_line_hands_over(monkeypatch, tmp_path):
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    command = ["train", "glyphs", "--out", str(tmp_path / "run"), "--distribute", "devices"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "jax or tensorflow" in result.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("over", "message"),
+    [
+        ("machines", "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT"),
+        ("devices", "must be a multiple of 2. Received batch_size=3"),
+    ],
+)
+@needs_jax
+def test_what_can_not_be_shared_is_refused(over, message):
+    command = (
+        f"from keras_cyclegan import distribution as d; d.distributed('{over}', 3).__enter__()"
+    )
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", command], env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert message in result.stderr
