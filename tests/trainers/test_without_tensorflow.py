@@ -23,7 +23,7 @@ SCRIPT = """
 
     import keras
     import numpy as np
-    from support.backend_worker import images, make_model
+    from backend_worker import images, make_model
 
     import keras_cyclegan as kcg
     import keras_cyclegan.commands.cli
@@ -68,7 +68,7 @@ def test_trains_saves_and_translates_without_tensorflow(backend, tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(SCRIPT), tmp_path],
         env={**os.environ, "KERAS_BACKEND": backend},
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[1] / "support",
         capture_output=True,
         text=True,
     )

@@ -1,7 +1,7 @@
 """Write `step.json`: losses and weights of three whole steps of the plain-PyTorch CycleGAN.
 
-Run `python tests/support/golden/make_step.py` where torch is installed. `test_torch_parity.py` holds the
-package to the file where torch is absent.
+Run `python tests/support/golden/make_step.py` where torch is installed. `test_torch_parity.py`
+holds the package to the file where torch is absent.
 """
 
 import json
