@@ -8,19 +8,19 @@ from keras import layers
 from keras_cyclegan.layers import ReflectionPadding2D
 
 
-def normal_initializer():
+def normal_initializer(stddev=0.02):
     """N(0, 0.02). A new object each time: a shared one gives layers of one shape equal weights."""
-    return keras.initializers.RandomNormal(stddev=0.02)
+    return keras.initializers.RandomNormal(stddev=stddev)
 
 
-def conv(filters, kernel_size, strides=1, name=None, dtype=None):
+def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02):
     """A convolution without padding; what surrounds the image is the caller's choice."""
     return layers.Conv2D(
         filters,
         kernel_size,
         strides,
         padding="valid",
-        kernel_initializer=normal_initializer(),
+        kernel_initializer=normal_initializer(stddev),
         name=name,
         dtype=dtype,
     )

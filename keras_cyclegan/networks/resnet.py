@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_cyclegan.layers import InputSkip
 from keras_cyclegan.networks.building_blocks import (
     check_choice,
     check_image_shape,
@@ -38,6 +39,10 @@ class ResNetGenerator(ImageNetwork):
         affine_norm: bool. Whether instance norms learn a scale and an offset (2017 checkpoints).
         padding: `"reflect"` or `"zeros"`, around the image and in the residual blocks.
         dropout: float. Rate between the two convolutions of a block; the authors' option is 0.5.
+        input_skip: bool. Whether the output is `tanh(h + artanh(0.98 · image))` in place of
+            `tanh(h)`, with h the linear output of the last convolution, which starts small. The
+            network then begins near the identity and learns what to change; it needs as many
+            channels out as in.
         dtype: dtype or policy of every layer; the output is float32 under each.
 
     Call arguments:
@@ -47,7 +52,8 @@ class ResNetGenerator(ImageNetwork):
         `(batch, height, width, output_channels)`, float32, in [-1, 1].
 
     Raises:
-        ValueError: an unknown option, or a height or width that is no multiple of 4.
+        ValueError: an unknown option, a height or width that is no multiple of 4, or `input_skip`
+            where input and output differ in their channels.
 
     Example:
 
@@ -68,6 +74,7 @@ class ResNetGenerator(ImageNetwork):
         affine_norm=False,
         padding="reflect",
         dropout=0.0,
+        input_skip=False,
         dtype=None,
         name=None,
     ):
@@ -76,6 +83,11 @@ class ResNetGenerator(ImageNetwork):
         check_choice("upsampling", upsampling, ("transposed", "resize"))
         check_choice("block", block, ("standard", "separable"))
         check_choice("padding", padding, ("reflect", "zeros"))
+        if input_skip and channels != output_channels:
+            raise ValueError(
+                "`input_skip` adds the input to the output: they need equal channels. Received "
+                f"{channels} in, output_channels={output_channels}."
+            )
         if num_blocks is None:
             num_blocks = paper_blocks(height, width)
         stages = Stages(upsampling, block, affine_norm, padding, dropout, dtype)
@@ -84,7 +96,11 @@ class ResNetGenerator(ImageNetwork):
         x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
         x = stages.decode(x, filters)  # (n, h, w, f)
         x = stages.pad(x, 3, "head_pad")
-        x = conv(output_channels, 7, name="head_conv", dtype=dtype)(x)
+        # A tenth of the usual size under a skip: what is learned begins beside the identity.
+        stddev = 0.002 if input_skip else 0.02
+        x = conv(output_channels, 7, name="head_conv", dtype=dtype, stddev=stddev)(x)
+        if input_skip:
+            x = InputSkip(name="input_skip", dtype="float32")([x, images])
         x = float32_activation("tanh", "tanh")(x)
         super().__init__(
             images,
@@ -100,6 +116,7 @@ class ResNetGenerator(ImageNetwork):
             affine_norm=affine_norm,
             padding=padding,
             dropout=dropout,
+            input_skip=input_skip,
             multiple=4,
         )
 

@@ -24,6 +24,9 @@ SMALL = {
         dropout=0.5,
         **kwargs,
     ),
+    "resnet_with_input_skip": lambda **kwargs: ResNetGenerator(
+        (16, 16, 3), filters=4, num_blocks=1, input_skip=True, **kwargs
+    ),
     "attention": lambda **kwargs: AttentionGenerator(
         (16, 16, 3), filters=4, num_blocks=1, foregrounds=2, **kwargs
     ),
@@ -151,7 +154,9 @@ def test_every_argument_is_an_attribute(name):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "bfloat16"])
-@pytest.mark.parametrize("name", ["resnet", "attention", "unet", "patch", "pixel"])
+@pytest.mark.parametrize(
+    "name", ["resnet", "resnet_with_input_skip", "attention", "unet", "patch", "pixel"]
+)
 def test_output_is_float32_under_each_policy(name, policy):
     network = SMALL[name](dtype=policy)
     assert network(random_images(32, 32)).dtype == "float32"
@@ -180,6 +185,7 @@ def test_global_policy_is_the_default():
     [
         ("resnet", 16, 36),
         ("resnet", 52, 8),
+        ("resnet_with_input_skip", 16, 36),
         ("attention", 16, 36),
         ("unet", 32, 96),
         ("unet", 64, 64),
@@ -214,6 +220,7 @@ def test_unet_refuses_sizes_that_it_can_not_halve():
         (lambda: ResNetGenerator((16, 16, 3), upsampling="bilinear"), "'transposed', 'resize'"),
         (lambda: ResNetGenerator((16, 16, 3), block="dense"), "'standard', 'separable'"),
         (lambda: ResNetGenerator((16, 16, 3), padding="same"), "'reflect', 'zeros'"),
+        (lambda: ResNetGenerator((16, 16, 1), 3, input_skip=True), "1 in, output_channels=3"),
         (lambda: AttentionGenerator((16, 18, 3)), "multiples of 4. Received 16×18"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=0), "at least 1. Received 0"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=1.5), "at least 1. Received 1.5"),
@@ -271,6 +278,40 @@ def test_dropout_acts_in_training_only(name):
     assert np.abs(apply(network, images, training=True) - apply(network, images)).max() > 1e-4
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_input_skip_adds_the_image_to_what_the_tanh_is_given(policy):
+    network = SMALL["resnet_with_input_skip"](dtype=policy)
+    images = random_images(16, 16)
+    head = network.get_layer("head_conv")
+    linear = keras.Model(network.input, head.output)
+    h = keras.ops.convert_to_numpy(keras.ops.cast(linear(images), "float32"))
+    expected = np.tanh(h + np.arctanh(0.98 * images))
+    np.testing.assert_allclose(apply(network, images), expected, atol=1e-5)
+    head.kernel.assign(keras.ops.zeros_like(head.kernel))
+    np.testing.assert_allclose(apply(network, images), 0.98 * images, atol=1e-6)
+
+
+def test_input_skip_begins_beside_the_identity_and_lets_gradients_pass():
+    import tensorflow as tf
+
+    network = SMALL["resnet_with_input_skip"]()
+    images = tf.constant(random_images(16, 16))
+    assert np.abs(apply(network, images) - 0.98 * images).max() < 0.1
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        loss = tf.reduce_sum(network(images))
+    to_images, *to_weights = tape.gradient(loss, [images, *network.trainable_weights])
+    # d tanh(artanh(0.98 x)) / dx is 0.98, and of h it is 1 - (0.98 x)².
+    assert float(tf.reduce_mean(to_images)) == pytest.approx(0.98, abs=0.1)
+    pairs = zip(network.trainable_weights, to_weights, strict=True)
+    assert all(np.any(gradient) for weight, gradient in pairs if weight.name == "kernel")
+
+
+def test_input_skip_stays_finite_where_images_overshoot():
+    network = SMALL["resnet_with_input_skip"]()
+    assert np.isfinite(apply(network, 1.5 * np.sign(random_images(16, 16)))).all()
+
+
 def test_dropout_of_the_unet_is_in_the_widest_middle_blocks_only():
     network = UNetGenerator((256, 256, 3), filters=1, dropout=0.5)
     dropouts = {x.name for x in network.layers if isinstance(x, keras.layers.Dropout)}
@@ -292,8 +333,9 @@ def test_resize_upsampling_has_no_transposed_convolution():
     assert keras.layers.Conv2DTranspose not in kinds
 
 
-def test_saved_network_reloads_as_itself(tmp_path):
-    network = SMALL["resnet"]()
+@pytest.mark.parametrize("name", ["resnet", "resnet_with_input_skip"])
+def test_saved_network_reloads_as_itself(tmp_path, name):
+    network = SMALL[name]()
     network.save(tmp_path / "generator.keras")
     copy = keras.saving.load_model(tmp_path / "generator.keras")
     assert type(copy) is ResNetGenerator
