@@ -7,12 +7,12 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan import callbacks, data, recipe
+from keras_cyclegan import callbacks, data
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import whole_file
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.optimizers import LinearDecay
+from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
 
 GENERATORS, DISCRIMINATORS = NETWORKS[:2], NETWORKS[2:]
@@ -134,7 +134,7 @@ def _train(folder, options, adjust):
         steps_per_epoch=train.steps_per_epoch,
     )
     model = build_model(options)
-    compile_model(model, options, train.steps_per_epoch)
+    compile_model(model, options)
     record_options(folder, options, adjust)  # a run that can't begin leaves no options behind
     state = callbacks.TrainingState(
         folder / "checkpoints",
@@ -213,19 +213,12 @@ def check_init(options, networks):
             )
 
 
-def compile_model(model, options, steps_per_epoch):
+def compile_model(model, options):
     """The paper's recipe with the run's learning rate and weights."""
-    epochs, decay_epochs = options.epochs, options.decay_epochs
-    if decay_epochs is None:
-        decay_epochs = epochs // 2
 
     def adam():
-        schedule = LinearDecay(
-            options.learning_rate,
-            constant_steps=max(0, epochs - decay_epochs) * steps_per_epoch,
-            decay_steps=max(1, decay_epochs * steps_per_epoch),
-        )
-        return recipe.adam(schedule, options.clip_norm)
+        schedule = LinearDecay(options.learning_rate, decay_epochs=options.decay_epochs)
+        return paper_adam(schedule, options.clip_norm)
 
     weight = options.identity_weight
     model.compile(

@@ -65,7 +65,7 @@ def convert_checkpoints(
     ):
         if path is None:
             fresh = b_to_a is not None and wanted == "discriminator"
-            networks[name] = "paper" if fresh else None
+            networks[name] = "auto" if fresh else None
             continue
         try:
             networks[name] = convert_network(read_state_dict(path), image_size, name)

@@ -165,7 +165,7 @@ def test_weights_are_compared_before_a_network_takes_its_memory(folder, monkeypa
 
 @pytest.mark.parametrize(
     "network",
-    [None, "paper", [], layer("Conv2D", filters=3, kernel_size=1)],
+    [None, "auto", [], layer("Conv2D", filters=3, kernel_size=1)],
     ids=["null", "text", "list", "layer"],
 )
 def test_a_generator_that_is_no_model_is_refused(folder, network):

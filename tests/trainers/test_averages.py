@@ -107,7 +107,7 @@ def test_all_that_translates_uses_the_averages(averaged):
 
 
 def test_training_uses_the_trained_weights(averaged):
-    _, _, fake_b = averaged.generator_losses(IMAGES_A, IMAGES_B, training=True)
+    _, (_, fake_b) = averaged.generator_losses(IMAGES_A, IMAGES_B, training=True)
     trained_b = averaged.generator_ab(IMAGES_A, training=True)
     np.testing.assert_allclose(fake_b, trained_b, rtol=0, atol=1e-5)
 
