@@ -76,7 +76,7 @@ def efficientnet_lite(variant, taps=False):
 
     Tan and Le 2019, in the form that Google published for devices in 2020: no squeeze-and-excite,
     ReLU6 throughout. Batch normalisations are folded into the convolutions before them. Layers are
-    named after the keys of `efficientnet_lite_pytorch`'s state dict, less their underscores.
+    named after the modules of `efficientnet_lite_pytorch`: `block0_depthwise_conv`.
 
     Args:
         variant: `"efficientnet-lite0"` or `"efficientnet-lite1"`.
@@ -93,8 +93,12 @@ def efficientnet_lite(variant, taps=False):
     from keras_cyclegan.presets.torch_checkpoint import read_state_dict
 
     state = read_state_dict(packaged_weights(variant))
-    # A name in Keras doesn't begin with an underscore.
-    state = {key.replace("._", ".").removeprefix("_"): value for key, value in state.items()}
+    # A name in Keras doesn't begin with an underscore, and in torch it has no dot:
+    # "_blocks.0._bn1.weight" becomes "block0_bn1.weight".
+    state = {
+        key.replace("._", "_").replace("blocks.", "block").removeprefix("_"): value
+        for key, value in state.items()
+    }
     network = _Builder(state)
     images = keras.Input((None, None, 3), dtype="float32")
     x = network.convolve(images, "conv_stem", "bn0", 32, 3, 2)
@@ -105,7 +109,7 @@ def efficientnet_lite(variant, taps=False):
         kernel_size, strides, expansion, filters = first
         for repeat in range(repeats):
             x = network.block(
-                x, f"blocks.{block}.", kernel_size, 1 if repeat else strides, expansion, filters
+                x, f"block{block}_", kernel_size, 1 if repeat else strides, expansion, filters
             )
             block += 1
         if stage in TAPPED:
