@@ -484,7 +484,8 @@ def _apply_to_both(network, first, second, training):
         return network(first, training=training), network(second, training=training)
     both = network(ops.concatenate([first, second]), training=training)
     count = ops.shape(first)[0]
-    return both[:count], both[count:]
+    pick = keras.tree.map_structure  # a discriminator may give several maps
+    return pick(lambda x: x[:count], both), pick(lambda x: x[count:], both)
 
 
 def _trainable(*networks):

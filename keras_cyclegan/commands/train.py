@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan import callbacks, data
+from keras_cyclegan import callbacks, data, resume
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import whole_file
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
@@ -100,7 +100,7 @@ def train_run(folder, options, adjust=False):
 
     Raises:
         ValueError: the folder holds a run with other options, or `init` contradicts them.
-        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `TrainingState.fit`.
+        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
     """
     folder = Path(folder)
     with distributed(options.distribute, options.batch_size):
@@ -136,23 +136,21 @@ def _train(folder, options, adjust):
     model = build_model(options)
     compile_model(model, options)
     record_options(folder, options, adjust)  # a run that can't begin leaves no options behind
-    state = callbacks.TrainingState(
-        folder / "checkpoints",
-        train,
-        minutes=options.checkpoint_minutes,
-        steps=options.checkpoint_steps,
-        keep=options.keep_checkpoints,
-    )
     watched = train if validation is None else validation
-    state.fit(
+    resume.fit(
         model,
-        epochs=options.epochs,
+        train,
+        folder / "checkpoints",
+        options.epochs,
         callbacks=[
             callbacks.Progress(),
             callbacks.SampleGrid(folder / "samples", watched),
             callbacks.FailureAlarms(watched),
             callbacks.HistoryFile(folder / "history.jsonl"),
         ],
+        minutes=options.checkpoint_minutes,
+        steps=options.checkpoint_steps,
+        keep=options.keep_checkpoints,
         verbose=0,
     )
     return model
