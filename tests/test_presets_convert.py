@@ -1,4 +1,7 @@
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ from presets_helpers import torch_modules
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
-from keras_cyclegan.presets import convert_checkpoints, read_state_dict
+from keras_cyclegan.presets import convert_checkpoints, convert_network, read_state_dict
 
 torch, reference = torch_modules()
 
@@ -220,10 +223,27 @@ def test_missing_unknown_and_misshapen_tensors_are_named(save_zip, edit, said, m
     ],
     ids=["wide", "deep generator", "deep discriminator"],
 )
-def test_a_small_file_that_would_make_a_giant_is_refused(save_zip, tensors, said):
-    state = {name: torch.ones(1).expand(shape) for name, shape in tensors.items()}
+def test_tensors_that_would_make_a_giant_are_refused(tensors, said):
+    state = {name: np.broadcast_to(np.float32(1), shape) for name, shape in tensors.items()}
     with pytest.raises(ValueError, match=said):
-        convert_checkpoints(save_zip(state))
+        convert_network(state)
+
+
+def test_torch_is_never_imported(save_zip):
+    """A CUDA build of torch beside TensorFlow in one process can end in a segmentation fault."""
+    path = save_zip(reference.ResNetGenerator(3, 3, 2, 0).state_dict())
+    code = """
+import sys
+import keras_cyclegan.presets
+keras_cyclegan.presets.read_state_dict(sys.argv[1])
+keras_cyclegan.presets.convert_checkpoints(sys.argv[1])
+print([name for name in sys.modules if name.split(".")[0] == "torch"])
+"""
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(path)], env=environment, capture_output=True, text=True
+    )
+    assert ran.stdout.strip().endswith("[]"), ran.stdout + ran.stderr
 
 
 def test_a_discriminator_in_place_of_a_generator_is_refused(save_zip):

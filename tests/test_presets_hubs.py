@@ -178,7 +178,13 @@ def test_a_header_of_a_tar_that_would_fill_the_memory_is_refused(tmp_path, kind)
     member = tarfile.TarInfo("config.json")
     member.type, member.size = kind, 2**24
     content = gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(2**24) + bytes(1024))
-    with pytest.raises(ValueError, match="a header of it has 16777216 bytes"):
+    with pytest.raises(ValueError, match="a header of it has more than the 1048576 bytes"):
+        load_archive(content, tmp_path)
+
+
+def test_an_endless_directory_of_a_zip_is_refused_unread(tmp_path):
+    content = zipped({f"folder{i}/": b"" for i in range(20_000)}, top="")
+    with pytest.raises(ValueError, match="more than the 1048576 bytes"):
         load_archive(content, tmp_path)
 
 
