@@ -7,24 +7,17 @@ describe it: keys are text, tuples are flat, and the stack is as deep as torch's
 """
 
 import pickletools
-import reprlib
 import struct
+
+from keras_cyclegan.files.messages import shown
 
 LONGEST = 2**20  # bytes of a pickle; torch takes about 250 for each tensor
 DEEPEST = 2**12  # values on the stack; torch sets 1,000 pairs at once
-MOST_MARKS = 32
 MOST_ITEMS = 64  # of a tuple; no tensor has more dimensions
 LONGEST_NUMBER = 10  # bytes: torch's magic number
 LONGEST_NAME = 100  # of a module or a class
 
 _MARK = object()
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 100
-
-
-def shown(value):
-    """`value` for a message: short, however long or deep it is."""
-    return _short.repr(value)
 
 
 class Name(str):
@@ -62,7 +55,6 @@ class _Machine:
         self.load_storage = load_storage
         self.position = position
         self.stack = []
-        self.marks = 0
         self.memo = {}
 
     def run(self):
@@ -106,19 +98,12 @@ class _Machine:
         if not self.stack:
             raise ValueError("its pickle takes values that are not there")
         self.stack.pop()
-        self.marks -= 1
         return items[::-1]
 
     def top(self, kind):
         if not self.stack or type(self.stack[-1]) is not kind:
             raise ValueError(f"its pickle adds to a {kind.__name__} that is none")
         return self.stack[-1]
-
-    def mark(self):
-        self.marks += 1
-        if self.marks > MOST_MARKS:
-            raise ValueError("its pickle is nested too deep")
-        self.push(_MARK)
 
     def text(self, kind):
         self.push(str(self.take(self.number(kind)), "utf-8"))
@@ -208,7 +193,7 @@ class _Machine:
 FLAT = (int, str, bool, type(None))
 OPERATIONS = {
     b"\x80": _Machine.protocol,
-    b"(": _Machine.mark,
+    b"(": lambda machine: machine.push(_MARK),
     b"N": lambda machine: machine.push(None),
     b"\x88": lambda machine: machine.push(True),
     b"\x89": lambda machine: machine.push(False),

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from keras_cyclegan.files.bounded_reads import BoundedReads
+from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.presets.folder import FILES
 
 LARGEST = 4 * 2**30  # bytes, of all files together
@@ -29,7 +30,7 @@ def unpack(path, folder):
     except Exception as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
-        raise ValueError(f"{path} is refused as a preset archive: {error}") from error
+        raise ValueError(f"{path} is refused as a preset archive: {brief(error)}") from error
 
 
 def _unpack_zip(path, folder):
@@ -64,12 +65,12 @@ def _checked(members):
         allowed = name in FILES and name not in found and len(parts) <= 2 and is_plain
         if not allowed or parts[0] in ("..", "/") or "\\" in path:
             raise ValueError(
-                f"its member {path!r} is no plain file of a preset. Expected {', '.join(FILES)}, "
-                "in one folder or in none, each once."
+                f"its member {shown(path)} is no plain file of a preset. Expected "
+                f"{', '.join(FILES)}, in one folder or in none, each once."
             )
         found[name] = (name, size, member)
     if len(tops) > 1:
-        raise ValueError(f"its files lie in several folders: {sorted('/'.join(t) for t in tops)}")
+        raise ValueError(f"its files lie in several folders: {shown(sorted(tops))}")
     total = sum(size for _, size, _ in found.values())
     if total > LARGEST:
         raise ValueError(f"it expands to {total} bytes; {LARGEST} are allowed")

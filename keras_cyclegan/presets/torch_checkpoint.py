@@ -7,8 +7,9 @@ import zipfile
 import numpy as np
 
 from keras_cyclegan.files.bounded_reads import LONGEST, BoundedReads
+from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.files.torch_pickle import LONGEST as LONGEST_PICKLE
-from keras_cyclegan.files.torch_pickle import load_pickle, shown
+from keras_cyclegan.files.torch_pickle import load_pickle
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
@@ -64,7 +65,7 @@ def read_state_dict(path):
         raise
     # What the readers meet in damaged bytes can raise nearly anything.
     except Exception as error:
-        detail = str(error) or type(error).__name__
+        detail = brief(error) or type(error).__name__
         raise ValueError(f"{path} can't be read as a PyTorch checkpoint: {detail}") from error
 
 

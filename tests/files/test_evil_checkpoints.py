@@ -81,6 +81,7 @@ PICKLES = {
     "long shape": named(tensor(shape=b"\x8b" + struct.pack("<i", 9 * 10**5) + bytes(9 * 10**5))),
     "number of 255 bytes": named(tensor(shape=b"\x8a\xff" + bytes([1]) * 255 + b"\x85")),
     "zero strides": named(tensor(shape=long(2**30) + b"\x85", strides=b"K\0\x85")),
+    "more elements than the storage": named(tensor(shape=b"K\5\x85", strides=b"K\0\x85")),
     "huge shape": named(tensor(shape=long(2**70) + b"\x85")),
     "huge stride": named(tensor(shape=b"K\1\x85", strides=long(2**62) + b"\x85")),
     "huge empty shape": named(tensor(shape=b"K\0" + long(2**62) + b"\x86", strides=b"K\1K\1\x86")),
