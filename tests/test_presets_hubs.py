@@ -19,6 +19,7 @@ from presets_server import Server, serving
 
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.files import transfer
 from keras_cyclegan.presets import archive as archives
 from keras_cyclegan.presets import download
 from keras_cyclegan.presets.folder import FILES
@@ -27,7 +28,7 @@ from keras_cyclegan.presets.folder import FILES
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(download, "BACK_OFF", 0.001)
+    monkeypatch.setattr(transfer, "BACK_OFF", 0.001)
 
 
 @pytest.fixture(scope="module")
