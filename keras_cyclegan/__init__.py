@@ -22,40 +22,57 @@ if TYPE_CHECKING:
     from keras_cyclegan import networks as networks
     from keras_cyclegan import optimizers as optimizers
     from keras_cyclegan import recipes as recipes
+    from keras_cyclegan import resume as resume
     from keras_cyclegan.cyclegan import CycleGAN as CycleGAN
+    from keras_cyclegan.data import TooManyPixelsError as TooManyPixelsError
+    from keras_cyclegan.files.download import DownloadError as DownloadError
+    from keras_cyclegan.metrics import ProtocolMismatchError as ProtocolMismatchError
     from keras_cyclegan.presets import list_presets as list_presets
     from keras_cyclegan.presets import upload_preset as upload_preset
+    from keras_cyclegan.resume import DamagedCheckpointError as DamagedCheckpointError
+    from keras_cyclegan.resume import DivergenceError as DivergenceError
 
 __version__ = "0.1.0"
 
-# Where each public name is.
-_MODULES = (
+__all__ = [
+    "CycleGAN",
+    "DamagedCheckpointError",
+    "DivergenceError",
+    "DownloadError",
+    "ProtocolMismatchError",
+    "TooManyPixelsError",
     "callbacks",
     "data",
     "layers",
+    "list_presets",
     "losses",
     "metrics",
     "networks",
     "optimizers",
     "recipes",
-)
+    "resume",
+    "upload_preset",
+]
+# Where those that are no modules are.
 _ORIGINS = {
     "CycleGAN": "cyclegan",
+    "DamagedCheckpointError": "resume",
+    "DivergenceError": "resume",
+    "DownloadError": "files.download",
+    "ProtocolMismatchError": "metrics",
+    "TooManyPixelsError": "data",
     "list_presets": "presets",
     "upload_preset": "presets",
 }
 
-__all__ = ["CycleGAN", "list_presets", "upload_preset", *_MODULES]
-
 
 def __getattr__(name):
-    if name in _MODULES:
-        return importlib.import_module(f"keras_cyclegan.{name}")
-    if name in _ORIGINS:
-        value = getattr(importlib.import_module(f"keras_cyclegan.{_ORIGINS[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
+    module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
+    value = getattr(module, name) if name in _ORIGINS else module
+    globals()[name] = value
+    return value
 
 
 def __dir__():

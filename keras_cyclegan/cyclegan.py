@@ -1,9 +1,8 @@
-"""CycleGAN: four networks, the losses of one step, and how they are compiled and saved."""
+"""CycleGAN: its four networks, the objective, the training step, and what is saved."""
 
 import keras
 from keras import ops
 
-from keras_cyclegan import checks, recipe
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
@@ -11,10 +10,16 @@ from keras_cyclegan.losses import (
     IdentityLoss,
     PerceptualLoss,
 )
-from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.building_blocks import check_image_shape
-from keras_cyclegan.optimizers import AdversarialOptimizer, gradient_measures, measure_names
-from keras_cyclegan.trainers import Trainer
+from keras_cyclegan.optimizers import (
+    AdversarialOptimizer,
+    gradient_measures,
+    measure_names,
+    paper_adam,
+    without_loss_scaling,
+)
+from keras_cyclegan.trainers import Trainer, inspection, keras_step
 from keras_cyclegan.trainers.averages import copy_network, update_average
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
@@ -35,16 +40,23 @@ class CycleGAN(Trainer, keras.Model):
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
     Networks", ICCV 2017, arXiv 1703.10593. Where the paper and the authors' PyTorch code differ,
-    the code is followed. The paper's G is `generator_ab`, F is `generator_ba`, D_X and D_Y are
-    `discriminator_a` and `discriminator_b`.
+    the code is followed. The paper's X and Y are domains A and B, its G: X→Y is `generator_ab`, F
+    is `generator_ba`, D_X and D_Y are `discriminator_a` and `discriminator_b`. The full objective,
+    eq. (3) with the identity term of section 5.2, that the generators minimise and the
+    discriminators, in their adversarial terms, maximise:
+
+        L(ab, ba, D_A, D_B) = L_GAN(ab, D_B) + L_GAN(ba, D_A)
+                            + λ (‖ba(ab(a)) - a‖₁ + ‖ab(ba(b)) - b‖₁)
+                            + ½ λ (‖ba(a) - a‖₁ + ‖ab(b) - b‖₁)
 
     Args:
-        generator_ab: `keras.Model` that maps images of domain A to images of domain B.
-        generator_ba: `keras.Model`, the other way.
-        discriminator_a: `keras.Model` that maps images of domain A to logits: real or translated.
-        discriminator_b: `keras.Model`, the same for domain B.
-            Each network left out is the paper's for `image_shape`. None means that there is none:
-            a one-way model is `CycleGAN(generator, None, None, None)`.
+        generator_ab: `keras.Model` that maps images of domain A to images of domain B; `"auto"`,
+            the default: the paper's for `image_shape`; None: there is none.
+        generator_ba: the same, the other way.
+        discriminator_a: `keras.Model` that maps images of domain A to logits: real or translated;
+            `"auto"`, the default: the paper's; None: there is none. A one-way model that only
+            translates is `CycleGAN(generator, None, None, None)`.
+        discriminator_b: the same for domain B.
         image_shape: `(height, width, channels)` of domain A's training images. Domain B's have the
             same height and width, and as many channels as `generator_ab` gives.
         pool_size: int. Translated images kept for each discriminator; 0 for none.
@@ -70,10 +82,10 @@ class CycleGAN(Trainer, keras.Model):
 
     def __init__(
         self,
-        generator_ab="paper",
-        generator_ba="paper",
-        discriminator_a="paper",
-        discriminator_b="paper",
+        generator_ab="auto",
+        generator_ba="auto",
+        discriminator_a="auto",
+        discriminator_b="auto",
         image_shape=(256, 256, 3),
         pool_size=50,
         dtype=None,
@@ -87,9 +99,11 @@ class CycleGAN(Trainer, keras.Model):
             dtype = given[0].dtype_policy if given else None
         super().__init__(dtype=dtype, name=name, **kwargs)
         for network, given in zip(NETWORKS, networks, strict=True):
-            checks.check_network(network, given)
+            compatibility.check_network(network, given)
         image_shape = check_image_shape(image_shape)
-        channels_a, channels_b = checks.domain_channels(image_shape, generator_ab, generator_ba)
+        channels_a, channels_b = compatibility.domain_channels(
+            image_shape, generator_ab, generator_ba
+        )
         shape_a, shape_b = (*image_shape[:2], channels_a), (*image_shape[:2], channels_b)
         policy = self.dtype_policy
 
@@ -114,7 +128,6 @@ class CycleGAN(Trainer, keras.Model):
         self.average_ab = None
         self.average_ba = None
         self.ema_momentum = None
-        self.paper_schedule = False
         self.built = True
 
     @property
@@ -137,10 +150,56 @@ class CycleGAN(Trainer, keras.Model):
         generator_ab, _ = self.generators(training)
         return generator_ab(images, training=training)
 
-    # --- the objective -------------------------------------------------------------------------
+    # --- the step ------------------------------------------------------------------------------
+
+    @keras_step
+    def train_step(self, data):
+        """Update the generators, then the discriminators: Zhu et al. 2017, sections 3 and 4.
+
+        Args:
+            data: a batch `(a, b)`, `(n, height, width, channels)` each, in [-1, 1].
+
+        Returns:
+            The epoch's mean of each term, by name.
+        """
+        real_a, real_b = self.unpack(data)
+        # One gradient of the sum for both generators: each cycle term reaches both.
+        losses, (fake_a, fake_b), generator_gradients = self.differentiate(
+            lambda: self.generator_losses(real_a, real_b, training=True), self.generator_variables
+        )
+        # The discriminators see translations that were made before this update, older ones too.
+        fake_a, fake_b = self.draw(self.pool_a, fake_a), self.draw(self.pool_b, fake_b)
+        discriminator_losses, _, discriminator_gradients = self.differentiate(
+            lambda: (
+                self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=True),
+                None,
+            ),
+            self.discriminator_variables,
+        )
+        measures = {}
+        if self.monitor_gradients:
+            measures = gradient_measures(
+                self.optimizer, generator_gradients, discriminator_gradients
+            )
+        # Neither gradient saw the other's update, so that applying both at once equals
+        # "generators first, then discriminators".
+        self.update(
+            generator_gradients + discriminator_gradients,
+            self.generator_variables + self.discriminator_variables,
+        )
+        self.update_averages()
+        return self.track(losses | discriminator_losses, ops.shape(real_a)[0], measures)
+
+    @keras_step
+    def test_step(self, data):
+        """Measure every term on a batch `(a, b)`, with the averages where there are any."""
+        real_a, real_b = self.unpack(data)
+        losses, (fake_a, fake_b) = self.generator_losses(real_a, real_b, training=False)
+        losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
+        return self.track(losses, ops.shape(real_a)[0])
 
     def generator_losses(self, real_a, real_b, training):
-        """The terms that the generators minimise together; Zhu et al. 2017, eq. (3), section 5.2.
+        """Translate, and compute what the generators minimise together; eq. (3), section 5.2.
 
         Args:
             real_a: `(n, height, width, channels_a)`, in [-1, 1].
@@ -148,14 +207,14 @@ class CycleGAN(Trainer, keras.Model):
             training: bool.
 
         Returns:
-            The weighted terms by name, scalars; and the translations `fake_a`, `(n, height, width,
-            channels_a)`, and `fake_b`, in [-1, 1], which pass no gradient on.
+            The weighted terms by name, scalars; and the translations `(fake_a, fake_b)`, of the
+            shapes of `real_a` and `real_b`, in [-1, 1], which pass no gradient on.
         """
         generator_ab, generator_ba = self.generators(training)
         if self.identity_loss is None:
             fake_b = generator_ab(real_a, training=training)  # (n, h, w, channels_b)
             fake_a = generator_ba(real_b, training=training)  # (n, h, w, channels_a)
-        else:  # same_b ought to be real_b, and same_a real_a
+        else:  # same_b should be real_b, and same_a real_a
             fake_b, same_b = _apply_to_both(generator_ab, real_a, real_b, training)
             fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
         cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
@@ -175,10 +234,10 @@ class CycleGAN(Trainer, keras.Model):
         if self.perceptual_loss is not None:
             losses["perceptual_a"] = self.weight_a * self.perceptual_loss(real_a, cycle_a)
             losses["perceptual_b"] = self.weight_b * self.perceptual_loss(real_b, cycle_b)
-        return losses, ops.stop_gradient(fake_a), ops.stop_gradient(fake_b)
+        return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
 
-    def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training=True):
-        """What each discriminator minimises: half the loss on real and half on translated images.
+    def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
+        """Compute what each discriminator minimises: half on real, half on translated images.
 
         Args:
             real_a, fake_a: `(n, height, width, channels_a)`, in [-1, 1].
@@ -193,25 +252,14 @@ class CycleGAN(Trainer, keras.Model):
             ("discriminator_a", self.discriminator_a, real_a, fake_a),
             ("discriminator_b", self.discriminator_b, real_b, fake_b),
         ):
-            on_real, on_fake = _apply_to_both(discriminator, real, fake, training)
+            judged_real, judged_fake = _apply_to_both(discriminator, real, fake, training)
             losses[name] = 0.5 * (
-                self.adversarial_loss(1, on_real) + self.adversarial_loss(0, on_fake)
+                self.adversarial_loss(1, judged_real) + self.adversarial_loss(0, judged_fake)
             )
         return losses
 
-    def unpack(self, data):
-        """Check one batch `(a, b)` and return its two tensors, `(n, height, width, channels)`."""
-        channels = self.generator_ab.input_shape[-1], self.generator_ba.input_shape[-1]
-        return checks.unpack_batch(data, *channels)
-
-    def measure_gradients(self, generator_gradients, discriminator_gradients):
-        """What the log shows of one step's gradients; to be called before they are applied."""
-        if not self.monitor_gradients:
-            return {}
-        return gradient_measures(self.optimizer, generator_gradients, discriminator_gradients)
-
     def update_averages(self):
-        """Take the weights into the generators' averages; to be called after the update."""
+        """Take the weights into the generators' averages, after an update."""
         if self.ema_momentum is not None:
             momentum, steps = self.ema_momentum, self.optimizer.iterations
             update_average(self.average_ab, self.generator_ab, momentum, steps)
@@ -236,9 +284,9 @@ class CycleGAN(Trainer, keras.Model):
         """Choose the losses and the optimizers. With no argument: the paper's recipe.
 
         Args:
-            generator_optimizer: `keras.optimizers.Optimizer` of both generators. Left out: Adam
-                with betas (0.5, 0.999) and a learning rate of 2e-4, which stays constant for the
-                first half of the epochs given to `fit` and falls linearly to 0 over the second.
+            generator_optimizer: `keras.optimizers.Optimizer` of both generators. Left out:
+                `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of 2e-4,
+                constant for the first half of the epochs of `fit`, falling to 0 over the second.
             discriminator_optimizer: the same of both discriminators.
             adversarial_loss: an `AdversarialLoss`, or its kind.
             cycle_loss: a `CycleConsistencyLoss`, or its norm.
@@ -263,11 +311,10 @@ class CycleGAN(Trainer, keras.Model):
                 the channels differ, `ema_momentum` is not between 0 and 1, or an argument is
                 unknown.
         """
-        checks.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
+        inspection.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
         networks = {name: getattr(self, name) for name in NETWORKS}
-        channels = checks.check_networks(self.image_shape, networks)
-        checks.check_objective(adversarial_loss, cycle_loss, identity_loss, *channels)
-        self.paper_schedule = generator_optimizer is None and discriminator_optimizer is None
+        channels = compatibility.check_networks(self.image_shape, networks)
+        inspection.check_objective(adversarial_loss, cycle_loss, identity_loss, *channels)
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
@@ -277,8 +324,8 @@ class CycleGAN(Trainer, keras.Model):
         self.build_pools()
         self.build_averages(ema_momentum)
         optimizer = AdversarialOptimizer(
-            recipe.optimizer(generator_optimizer),
-            recipe.optimizer(discriminator_optimizer),
+            _optimizer(generator_optimizer),
+            _optimizer(discriminator_optimizer),
             self.discriminator_variables,
         )
         self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
@@ -372,14 +419,12 @@ class CycleGAN(Trainer, keras.Model):
         save_to_preset(self, folder, card, half_precision, discriminators)
 
     def get_config(self):
-        averages = {} if self.ema_momentum is None else {"ema_momentum": self.ema_momentum}
         return {
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS},
             "image_shape": self.image_shape,
             "pool_size": self.pool_size,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
-            **averages,
         }
 
     @classmethod
@@ -388,17 +433,23 @@ class CycleGAN(Trainer, keras.Model):
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in NETWORKS
         }
-        config = {**config, **networks}
-        momentum = config.pop("ema_momentum", None)
-        model = cls(**config)
-        model.build_averages(momentum)  # a model that is loaded without `compile` has them too
+        model = cls(**{**config, **networks})
+        model.built = False  # so that Keras calls `build_from_config`
         return model
+
+    def get_build_config(self):
+        return {"ema_momentum": self.ema_momentum}
+
+    def build_from_config(self, config):
+        self.build_averages(config["ema_momentum"])  # also of a model loaded without `compile`
+
+    def build(self, input_shape=None):
+        self.built = True  # the networks are
 
     def get_compile_config(self):
         if not self.compiled:
             return None
-        # Under mixed_float16 Keras wraps it in a LossScaleOptimizer.
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer = without_loss_scaling(self.optimizer)
         serialize = keras.saving.serialize_keras_object
         return {
             "generator_optimizer": serialize(optimizer.generator_optimizer),
@@ -415,16 +466,12 @@ class CycleGAN(Trainer, keras.Model):
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
             "auto_scale_loss": self.auto_scale_loss,
-            "paper_schedule": self.paper_schedule,
         }
 
     def compile_from_config(self, config):
-        config = {**config}
-        paper_schedule = config.pop("paper_schedule", False)
         self.compile(
             **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
         )
-        self.paper_schedule = paper_schedule  # `compile` was given optimizers, so it said no
 
 
 def _apply_to_both(network, first, second, training):
@@ -437,11 +484,17 @@ def _apply_to_both(network, first, second, training):
         return network(first, training=training), network(second, training=training)
     both = network(ops.concatenate([first, second]), training=training)
     count = ops.shape(first)[0]
-    return both[:count], both[count:]
+    pick = keras.tree.map_structure  # a discriminator may give several maps
+    return pick(lambda x: x[:count], both), pick(lambda x: x[count:], both)
 
 
 def _trainable(*networks):
     return [variable for network in networks if network for variable in network.trainable_variables]
+
+
+def _optimizer(value):
+    """The optimizer that `value` is, or names; the paper's for None."""
+    return paper_adam() if value is None else keras.optimizers.get(value)
 
 
 def _loss(value, loss_class):

@@ -46,7 +46,8 @@ class AdversarialLoss(_WeightedLoss):
 
     Call arguments:
         y_true: 1 where the verdict "real" is wanted, 0 where "fake" is; any shape that broadcasts.
-        y_pred: logits of a discriminator, `(batch, rows, columns, 1)`.
+        y_pred: logits of a discriminator, `(batch, rows, columns, 1)`; or a list of such maps, of
+            which each counts by its mean.
     """
 
     kind_argument = "kind"
@@ -56,6 +57,8 @@ class AdversarialLoss(_WeightedLoss):
         super().__init__(kind, weight, name, **kwargs)
 
     def __call__(self, y_true, y_pred, sample_weight=None):
+        if isinstance(y_pred, (list, tuple)):
+            return sum(self(y_true, logits, sample_weight) for logits in y_pred) / len(y_pred)
         y_true = ops.broadcast_to(ops.cast(y_true, self.dtype), ops.shape(y_pred))
         return super().__call__(y_true, y_pred, sample_weight)
 

@@ -1,49 +1,144 @@
-"""The paper's learning rate, and one optimizer made of two."""
+"""The paper's Adam and its one schedule, and one optimizer made of two."""
+
+import warnings
 
 import keras
 from keras import ops
 
+LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
+
+
+def paper_adam(learning_rate=None, clip_norm=None):
+    """Make the authors' Adam: betas 0.5 and 0.999, epsilon 1e-8 (Keras's default is 1e-7).
+
+    Keras adds epsilon before the moment's bias is corrected, torch after: in the first step it acts
+    as 3e-7, after a few thousand as 1e-8. Only gradients as small as that notice.
+
+    Args:
+        learning_rate: float or `LearningRateSchedule`. Left out: `LinearDecay()`, 2e-4 that falls
+            over the second half of `CycleGAN.fit`.
+        clip_norm: float. Largest norm of all gradients together; None, the authors': any.
+
+    Returns:
+        `keras.optimizers.Adam`.
+    """
+    if learning_rate is None:
+        learning_rate = LinearDecay()
+    return keras.optimizers.Adam(
+        learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm
+    )
+
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that stays constant, then falls in a straight line to 0.
+    """A learning rate that stays constant, then falls in a straight line.
 
     Zhu et al. 2017, section 4: 2e-4 for 100 epochs, then to zero over the next 100.
 
+    Without `decay_steps` the schedule is open: `CycleGAN.fit` knows its steps and sets them. They
+    are held by a variable, so that another `fit` needs no new graph. Until then, and in any other
+    model, the rate is constant.
+
     Args:
-        initial_learning_rate: float. The constant rate.
-        constant_steps: int. Step at which the fall begins.
-        decay_steps: int. Steps until the rate is 0; it stays 0 from there on.
+        initial_learning_rate: float, 2e-4 by default. The constant rate.
+        constant_steps: int, 0 by default. Step at which the fall begins.
+        decay_steps: int. Steps of the fall; the rate stays where it ends. None: set by `fit`.
+        decay_epochs: int. Last epochs of `fit`, in which the rate falls. None: half of them.
+        final_learning_rate: float, 0 by default. Where the fall ends.
+
+    Call arguments:
+        step: int scalar.
+
+    Returns:
+        The rate, a float32 scalar.
 
     Example:
 
     ```python
     steps = 1334  # an epoch of horse2zebra at batch size 1
     schedule = LinearDecay(2e-4, constant_steps=100 * steps, decay_steps=100 * steps)
+    float(schedule(150 * steps))  # 1e-4
     ```
     """
 
-    def __init__(self, initial_learning_rate=2e-4, constant_steps=0, decay_steps=1):
+    def __init__(
+        self,
+        initial_learning_rate=LEARNING_RATE,
+        constant_steps=0,
+        decay_steps=None,
+        decay_epochs=None,
+        final_learning_rate=0.0,
+    ):
         super().__init__()
-        if constant_steps < 0 or decay_steps < 1:
+        for name, value, least in (
+            ("constant_steps", constant_steps, 0),
+            ("decay_steps", decay_steps, 1),
+            ("decay_epochs", decay_epochs, 0),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f"`{name}` must be at least {least}. Received {name}={value}.")
+        if decay_steps is None and constant_steps:
             raise ValueError(
-                "`constant_steps` must be at least 0 and `decay_steps` at least 1. Received "
-                f"constant_steps={constant_steps}, decay_steps={decay_steps}."
+                "`constant_steps` goes with `decay_steps`: give both, or neither and `fit` sets "
+                f"them. Received constant_steps={constant_steps}."
+            )
+        if decay_steps is not None and decay_epochs is not None:
+            raise ValueError(
+                "`decay_steps` fixes the fall; `decay_epochs` leaves its steps to `fit`. Received "
+                f"decay_steps={decay_steps} and decay_epochs={decay_epochs}. Give one of them."
             )
         self.initial_learning_rate = initial_learning_rate
         self.constant_steps = constant_steps
         self.decay_steps = decay_steps
+        self.decay_epochs = decay_epochs
+        self.final_learning_rate = final_learning_rate
+        self.variable = None
+
+    @property
+    def is_open(self):
+        """Whether `CycleGAN.fit` sets the steps."""
+        return self.decay_steps is None
+
+    def follow_epochs(self, steps_per_epoch, epochs, earlier_steps=0):
+        """Constant for the first part of `epochs`, then falling; Zhu et al. 2017, section 4.
+
+        Args:
+            steps_per_epoch: int; None where the data can't tell, for a constant rate.
+            epochs: int. Epochs of the whole training.
+            earlier_steps: int. Steps made before it.
+        """
+        if steps_per_epoch is None:
+            constant, decay = NEVER, 1
+        else:
+            total = steps_per_epoch * epochs
+            decay = total // 2
+            if self.decay_epochs is not None:
+                decay = min(self.decay_epochs * steps_per_epoch, total)
+            constant = earlier_steps + total - decay
+        self.variable.assign([constant, max(1, decay)])
 
     def __call__(self, step):
-        past = ops.cast(step, "float32") - self.constant_steps
-        return self.initial_learning_rate * (1.0 - ops.clip(past / self.decay_steps, 0.0, 1.0))
+        if not self.is_open:
+            constant, decay = self.constant_steps, self.decay_steps
+        elif self.variable is not None:
+            constant, decay = self.variable[0], self.variable[1]
+        else:
+            return ops.convert_to_tensor(self.initial_learning_rate, "float32")
+        past = ops.cast(ops.cast(step, "int32") - constant, "float32")
+        fallen = ops.clip(past / ops.cast(decay, "float32"), 0.0, 1.0)
+        return self.initial_learning_rate * (1.0 - fallen) + self.final_learning_rate * fallen
 
     def get_config(self):
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "constant_steps": self.constant_steps,
             "decay_steps": self.decay_steps,
+            "decay_epochs": self.decay_epochs,
+            "final_learning_rate": self.final_learning_rate,
         }
+
+
+NEVER = 2**31 - 1  # the largest step that an int32 counts
 
 
 class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
@@ -68,6 +163,40 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         )
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
+        # Keras gives an optimizer's current rate, not its schedule: `_learning_rate` is the hook.
+        rates = [
+            vars(o).get("_learning_rate") for o in (generator_optimizer, discriminator_optimizer)
+        ]
+        self.schedules = [r for r in rates if isinstance(r, LinearDecay) and r.is_open]
+
+    def build(self, variables):
+        if not self.built:
+            for schedule in self.schedules:
+                # An optimizer's variable, because on JAX a step knows no others.
+                schedule.variable = self.add_variable((2,), dtype="int32", name="schedule")
+                schedule.follow_epochs(None, 1)
+        super().build(variables)
+
+    def follow_epochs(self, steps_per_epoch, epochs, initial_epoch=0):
+        """Set the steps of the open schedules for one `fit`.
+
+        Args:
+            steps_per_epoch: int, or None where the data can't tell.
+            epochs: int. Epochs of the whole training.
+            initial_epoch: int. The first of them that is still to be made.
+        """
+        earlier = 0
+        if steps_per_epoch is None:
+            warnings.warn(
+                "The data doesn't tell how many batches it has: the learning rate stays constant. "
+                "Give `fit` `steps_per_epoch`, and it falls over the second half of the epochs.",
+                stacklevel=3,
+            )
+        else:  # whole epochs of earlier calls of `fit`; a run that goes on has none
+            done = int(ops.convert_to_numpy(self.iterations)) // steps_per_epoch
+            earlier = max(0, done - initial_epoch) * steps_per_epoch
+        for schedule in self.schedules:
+            schedule.follow_epochs(steps_per_epoch, epochs, earlier)
 
     @property
     def learning_rate(self):
@@ -81,10 +210,20 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
 
     # `MultiOptimizer.variables` contains those of both optimizers, which Keras saves by themselves.
     def save_own_variables(self, store):
-        store["iterations"] = ops.convert_to_numpy(self.iterations)
+        for i, variable in enumerate(self._own_variables()):
+            store[str(i)] = ops.convert_to_numpy(variable)
 
     def load_own_variables(self, store):
-        self.iterations.assign(store["iterations"])
+        for i, variable in enumerate(self._own_variables()):
+            variable.assign(store[str(i)])
+
+    def _own_variables(self):
+        return [self.iterations, *(schedule.variable for schedule in self.schedules)]
+
+
+def without_loss_scaling(optimizer):
+    """Return the `AdversarialOptimizer` that Keras wraps under mixed_float16."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def gradient_measures(optimizer, generator_gradients, discriminator_gradients):

@@ -2,7 +2,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.layers import ImagePool, ReflectionPadding2D, random_integers
+from keras_cyclegan.layers import (
+    ImagePool,
+    InputSkip,
+    ReflectionPadding2D,
+    SpectralNormalization,
+    random_integers,
+)
 
 pytestmark = pytest.mark.backend
 on_tensorflow = pytest.mark.skipif(
@@ -232,3 +238,95 @@ def test_reflection_padding_config_round_trip():
 def test_reflection_padding_refuses_what_is_no_count(padding):
     with pytest.raises(ValueError, match="`padding` must be an int of at least 0"):
         ReflectionPadding2D(padding)
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def test_input_skip_equals_numpy_and_survives_a_round_trip_of_its_config():
+    change, images = np.random.RandomState(0).uniform(-1, 1, (2, 1, 4, 6, 3)).astype("float32")
+    skip = InputSkip.from_config(InputSkip(dtype="float32").get_config())
+    expected = change + np.arctanh(0.98 * images)
+    np.testing.assert_allclose(numpy(skip([change, images])), expected, atol=1e-5)
+
+
+def normalized(layer, shape, steps=60):
+    """A spectral-norm layer after so many steps of training, and images for it."""
+    wrapped = SpectralNormalization(layer)
+    images = np.random.RandomState(0).uniform(-1, 1, shape).astype("float32")
+    for _ in range(steps):
+        wrapped(images, training=True)
+    return wrapped, images
+
+
+def make_conv(**kwargs):
+    start = keras.initializers.RandomNormal(seed=0)
+    return keras.layers.Conv2D(4, 3, 2, kernel_initializer=start, **kwargs)
+
+
+def test_spectral_norm_divides_the_kernel_by_its_largest_singular_value():
+    wrapped, images = normalized(make_conv(), (1, 8, 8, 3))
+    kernel = numpy(wrapped.layer.kernel)
+    largest = np.linalg.svd(kernel.reshape(-1, 4), compute_uv=False)[0]
+    plain = make_conv()
+    plain.build(images.shape)
+    plain.set_weights([kernel / largest, numpy(wrapped.layer.bias)])
+    np.testing.assert_allclose(numpy(wrapped(images)), numpy(plain(images)), atol=1e-4)
+    np.testing.assert_array_equal(numpy(wrapped.layer.kernel), kernel)
+
+
+def test_spectral_norm_keeps_its_iterate_in_training_only():
+    wrapped, images = normalized(make_conv(), (1, 8, 8, 3), steps=1)
+    before = numpy(wrapped.vector)
+    wrapped(images)
+    np.testing.assert_array_equal(numpy(wrapped.vector), before)
+    wrapped(images, training=True)
+    assert np.abs(numpy(wrapped.vector) - before).max() > 0
+    assert not wrapped.vector.trainable
+
+
+def test_spectral_norm_works_in_mixed_precision_and_on_dense_layers():
+    wrapped, images = normalized(make_conv(dtype="mixed_bfloat16"), (1, 8, 8, 3), steps=2)
+    assert keras.backend.standardize_dtype(wrapped(images).dtype) == "bfloat16"
+    wrapped, vectors = normalized(keras.layers.Dense(2), (3, 5))
+    largest = np.linalg.svd(numpy(wrapped.layer.kernel), compute_uv=False)[0]
+    expected = vectors @ numpy(wrapped.layer.kernel) / largest
+    np.testing.assert_allclose(numpy(wrapped(vectors)), expected, atol=1e-4)
+
+
+def test_spectral_norm_is_saved_with_its_iterate(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, SpectralNormalization(make_conv())(inputs))
+    images = np.random.RandomState(0).uniform(-1, 1, (1, 8, 8, 3)).astype("float32")
+    model(images, training=True)
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(numpy(copy(images)), numpy(model(images)), atol=1e-6)
+    assert len(copy.weights) == 3
+
+
+def test_spectral_norm_refuses_a_layer_without_a_kernel():
+    with pytest.raises(ValueError, match="Received ReLU"):
+        SpectralNormalization(keras.layers.ReLU())(np.zeros((1, 2)))
+
+
+@on_tensorflow
+def test_gradient_of_spectral_norm_is_torch_s():
+    import tensorflow as tf
+
+    torch = pytest.importorskip("torch", reason="parity is measured against torch")
+    wrapped, images = normalized(make_conv(), (2, 8, 8, 3))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(wrapped(images) ** 2)
+    gradient = numpy(tape.gradient(loss, wrapped.layer.kernel.value))
+
+    kernel = torch.tensor(numpy(wrapped.layer.kernel).transpose(3, 2, 0, 1), requires_grad=True)
+    sigma = torch.linalg.matrix_norm(kernel.reshape(4, -1), 2)
+    outputs = torch.nn.functional.conv2d(
+        torch.tensor(images.transpose(0, 3, 1, 2)), kernel / sigma, stride=2
+    )
+    (outputs**2).sum().backward()
+    np.testing.assert_allclose(
+        gradient, kernel.grad.numpy().transpose(2, 3, 1, 0), rtol=1e-2, atol=1e-2
+    )

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay
+from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay, paper_adam
 
 
 def rate(schedule, step):
@@ -74,4 +74,33 @@ def test_own_state_is_saved_once():
     optimizer, _, _ = make_pair()
     store = {}
     optimizer.save_own_variables(store)
-    assert list(store) == ["iterations"]
+    assert list(store) == ["0"]  # the count of steps
+
+
+def test_an_open_schedule_is_constant_until_fit_sets_it_and_is_saved():
+    def make():
+        variables = [keras.Variable(np.ones(3, "float32")) for _ in range(2)]
+        optimizer = AdversarialOptimizer(paper_adam(), paper_adam(), variables[1:])
+        optimizer.build(variables)
+        return optimizer
+
+    optimizer, copy = make(), make()
+    schedule = optimizer.schedules[0]
+    assert rate(schedule, 10**9) == pytest.approx(2e-4)
+    optimizer.follow_epochs(steps_per_epoch=5, epochs=3)
+    expected = [2e-4] * 9 + [2e-4 * (1 - i / 7) for i in range(1, 8)]
+    assert [rate(schedule, i) for i in range(16)] == pytest.approx(expected, abs=1e-9)
+    store = {}
+    optimizer.save_own_variables(store)
+    copy.load_own_variables(store)
+    assert rate(copy.schedules[1], 12) == rate(schedule, 12)
+
+
+@pytest.mark.parametrize(("decay_epochs", "constant"), [(0, 30), (1, 20), (2, 10), (9, 0)])
+def test_last_epochs_in_which_the_rate_falls_can_be_chosen(decay_epochs, constant):
+    schedule = LinearDecay(1.0, decay_epochs=decay_epochs, final_learning_rate=0.5)
+    schedule.variable = keras.Variable([0, 0], dtype="int32")
+    schedule.follow_epochs(steps_per_epoch=10, epochs=3)
+    assert rate(schedule, constant) == 1.0
+    assert rate(schedule, constant + 1) < 1.0
+    assert rate(schedule, 31) == 0.5

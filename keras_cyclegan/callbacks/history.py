@@ -1,6 +1,7 @@
 """A training run's figures as a file that other programs read."""
 
 import json
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -52,8 +53,33 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def read_history(path):
-    """The lines that `HistoryFile` wrote, as dicts; none where there is no file."""
+    """Read the lines that `HistoryFile` wrote, as dicts; none where there is no file.
+
+    A line that is none of them, cut off by a power cut for example, is left out with a warning.
+    The file as it was is kept beside it as `history.jsonl.damaged`.
+    """
     path = Path(path)
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line]
+    rows, damaged = [], []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+        try:
+            rows.append(_row(line))
+        except ValueError:
+            damaged += [number] if line.strip() else []
+    if damaged:
+        kept = path.with_name(f"{path.name}.damaged")
+        shutil.copyfile(path, kept)
+        warnings.warn(
+            f"{path}: line {', '.join(map(str, damaged))} can't be read and is left out. The file "
+            f"as it was is kept as {kept}.",
+            stacklevel=2,
+        )
+    return rows
+
+
+def _row(line):
+    row = json.loads(line)
+    if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
+        raise ValueError("no line of `HistoryFile`")
+    return row

@@ -14,8 +14,9 @@ import typer
 
 import keras_cyclegan
 from keras_cyclegan import recipes as recipe_tables
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.commands.options import TrainingOptions, command_parameters
-from keras_cyclegan.commands.terminal import as_flag, import_keras, with_flags
+from keras_cyclegan.commands.terminal import as_flag, import_keras, show_messages, with_flags
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
@@ -46,6 +47,7 @@ def command(function):
     @functools.wraps(function)
     def run(**given):
         with clear_errors(given):
+            show_messages()
             import_keras()
             return function(**given)
 
@@ -79,11 +81,6 @@ def with_training_options(function):
 
 
 Recipe = StrEnum("Recipe", list(recipe_tables.TABLES))
-
-
-class Direction(StrEnum):
-    a_to_b = "a_to_b"
-    b_to_a = "b_to_a"
 
 
 class Domain(StrEnum):
@@ -143,7 +140,7 @@ def translate(
     source: Annotated[str, typer.Argument(help="An image, a folder, or a pattern in quotes.")],
     target: Annotated[Path, typer.Argument(help="A file for one image, else a folder.")],
     preset: Preset,
-    direction: Annotated[Direction, typer.Option(help="Which way.")] = Direction.a_to_b,
+    direction: Annotated[Direction, typer.Option(help="Which way.")] = Direction.A_TO_B,
     tile: Tile = None,
     side_by_side: Annotated[bool, typer.Option(help="Write the image beside it.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
@@ -167,7 +164,7 @@ def translate(
 
     from keras_cyclegan.inference.files import plan_files, translate_files
 
-    options = {"direction": direction.value, "tile": tile}
+    options = {"direction": direction, "tile": tile}
     if max_pixels is not None:
         options["max_pixels"] = max_pixels
     if engine is Engine.ray:
@@ -258,7 +255,7 @@ def export(
 ):
     """Write a preset's generators for a runtime without Keras."""
     keras_cyclegan.CycleGAN.from_preset(preset).export(
-        target, format=format, direction=direction and direction.value, weights=weights
+        target, format=format, direction=direction, weights=weights
     )
     typer.echo(f"Wrote {target}")
 

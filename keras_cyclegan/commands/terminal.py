@@ -1,13 +1,31 @@
 """What the commands keep out of the terminal, and how they put what the package says."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
 import tempfile
 
+import typer
+
 # "I0000 00:00:1795462818.123149 15524 port.cc:153] oneDNN custom operations are on." and the like.
 NOTE = re.compile(rb"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::InitializeLog")
+
+
+class MessagesHandler(logging.Handler):
+    """Shows what the package tells of its work, on standard error."""
+
+    def emit(self, record):
+        typer.echo(self.format(record), err=True)
+
+
+def show_messages():
+    """Show what the package logs, as a command does."""
+    logger = logging.getLogger("keras_cyclegan")
+    if not any(isinstance(handler, MessagesHandler) for handler in logger.handlers):
+        logger.addHandler(MessagesHandler())
+        logger.setLevel(logging.INFO)
 
 
 def import_keras():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan import callbacks, data, networks, recipe
+from keras_cyclegan import callbacks, data, networks, resume
 from keras_cyclegan.commands.options import (
     DISCRIMINATOR_ARGUMENTS,
     DISCRIMINATORS,
@@ -19,7 +19,7 @@ from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, lock
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import whole_file
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
-from keras_cyclegan.optimizers import LinearDecay
+from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
 
 # For generators and for discriminators: their names in the model, the option that chooses their
@@ -49,7 +49,7 @@ def train_run(folder, options, adjust=False):
     Raises:
         ValueError: the folder holds a run with other options, or `init` contradicts them.
         RuntimeError: another process trains in the folder.
-        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `TrainingState.fit`.
+        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
     """
     folder = Path(folder)
     with contextlib.ExitStack() as stack:
@@ -89,26 +89,24 @@ def _train(folder, options, adjust):
         steps_per_epoch=train.steps_per_epoch,
     )
     model = build_model(options)
-    compile_model(model, options, train.steps_per_epoch)
+    compile_model(model, options)
     if is_chief():
         write_options(folder, options)  # a run that can't begin leaves no options behind
-    state = callbacks.TrainingState(
-        folder / "checkpoints",
-        train,
-        minutes=options.checkpoint_minutes,
-        steps=options.checkpoint_steps,
-        keep=options.keep_checkpoints,
-    )
     watched = train if validation is None else validation
-    state.fit(
+    resume.fit(
         model,
-        epochs=options.epochs,
+        train,
+        folder / "checkpoints",
+        options.epochs,
         callbacks=[
             callbacks.Progress(),
             callbacks.SampleGrid(folder / "samples", watched),
             callbacks.FailureAlarms(watched),
             callbacks.HistoryFile(folder / "history.jsonl"),
         ],
+        minutes=options.checkpoint_minutes,
+        steps=options.checkpoint_steps,
+        keep=options.keep_checkpoints,
         verbose=0,
     )
     return model
@@ -181,19 +179,12 @@ def check_init(options, taken):
             )
 
 
-def compile_model(model, options, steps_per_epoch):
+def compile_model(model, options):
     """Give the model the losses and the optimizers that the options name."""
-    epochs, decay_epochs = options.epochs, options.decay_epochs
-    if decay_epochs is None:
-        decay_epochs = epochs // 2
 
     def adam(rate):
-        schedule = LinearDecay(
-            rate,
-            constant_steps=max(0, epochs - decay_epochs) * steps_per_epoch,
-            decay_steps=max(1, decay_epochs * steps_per_epoch),
-        )
-        return recipe.adam(schedule, options.clip_norm)
+        schedule = LinearDecay(rate, decay_epochs=options.decay_epochs)
+        return paper_adam(schedule, options.clip_norm)
 
     rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
     identity, perceptual = options.identity_weight, options.perceptual_weight

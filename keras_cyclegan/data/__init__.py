@@ -1,13 +1,14 @@
 """Where images come from and how they are made ready: the only place that knows [-1, 1]."""
 
 from keras_cyclegan.data.batches import paired_dataset, unpaired_dataset
-from keras_cyclegan.data.decode import decode_image, resize_image
+from keras_cyclegan.data.decode import TooManyPixelsError, decode_image, resize_image
 from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.data.image_sets import load_sets
 from keras_cyclegan.data.load import load
 from keras_cyclegan.data.pixels import from_unit, to_unit
 
 __all__ = [
+    "TooManyPixelsError",
     "decode_image",
     "from_unit",
     "load",

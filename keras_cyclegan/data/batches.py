@@ -100,14 +100,14 @@ def paired_dataset(images_a, images_b, batch_size=1):
     """Batches for validation: the first of A with the first of B, and so on, as they are.
 
     There are `min(len(images_a), len(images_b))` pairs; what the longer domain has beyond is not
-    used. Each pair comes exactly once, and all batches have one shape, so that XLA compiles once
-    and the mean over batches is the mean over pairs: where `batch_size` doesn't divide the number
-    of pairs, the largest number below it that does takes its place.
+    used. Each pair comes exactly once. Where `batch_size` doesn't divide the number of pairs the
+    last batch is smaller; `CycleGAN.evaluate` weighs each batch by its images, so that means are
+    means over pairs.
 
     Args:
         images_a: uint8 array, `(n, height, width, channels)`, height and width multiples of 4.
         images_b: the same for domain B, of the same height and width.
-        batch_size: int. The largest batch.
+        batch_size: int, 1 by default.
 
     Returns:
         A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], the same each time.
@@ -126,17 +126,13 @@ def paired_dataset(images_a, images_b, batch_size=1):
         )
     _check_count("batch_size", batch_size)
     pairs = min(len(images_a), len(images_b))
-    batch_size = max(n for n in range(1, min(batch_size, pairs) + 1) if pairs % n == 0)
 
     from keras_cyclegan.data.pipeline import as_tensor, tf
 
     tensors = as_tensor(images_a), as_tensor(images_b)
 
     def pair(start):
-        batches = [tensor[start : start + batch_size] for tensor in tensors]
-        return tuple(
-            to_unit(tf.ensure_shape(batch, (batch_size, *batch.shape[1:]))) for batch in batches
-        )
+        return tuple(to_unit(tensor[start : min(start + batch_size, pairs)]) for tensor in tensors)
 
     return tf.data.Dataset.range(0, pairs, batch_size).map(pair).prefetch(tf.data.AUTOTUNE)
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import itertools
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable
@@ -12,6 +13,8 @@ import keras
 import numpy as np
 
 from keras_cyclegan.files.atomic import whole_file
+
+logger = logging.getLogger(__name__)
 
 PROGRESS_FROM = 500  # images; fewer are decoded before a bar is worth looking at
 NAMED = 10  # bad files that a message names
@@ -94,7 +97,7 @@ def _decoded(split, decode, on_error):
     bar = None
     if split.count >= PROGRESS_FROM:
         bar = keras.utils.Progbar(split.count, unit_name="image")
-        print(f"Decoding {split.count} images of {split.title}")
+        logger.info("Decoding %d images of %s", split.count, split.title)
     records = iter(split.records())
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         # By the chunk, so that what waits to be decoded or stored stays small.

@@ -36,7 +36,8 @@ def translate_all(model, images, direction):
         ValueError: the generator gives NaN.
     """
     there = generator_for(model, direction)
-    back = model.generator_ba if direction == "a_to_b" else model.generator_ab
+    generator_ab, generator_ba = model.generators()
+    back = generator_ba if direction == "a_to_b" else generator_ab
     same_channels = there.input_shape[-1] == there.output_shape[-1]
     translated, errors, changes = [], [], []
     count = max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import keras
 
+from keras_cyclegan.arguments import check_choice, check_direction
 from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.files.atomic import whole_folder
-from keras_cyclegan.inference.translate import DIRECTIONS, generator_for
-from keras_cyclegan.networks.building_blocks import check_choice
+from keras_cyclegan.inference.translate import generator_for, generators_of
 
 WEIGHTS = ("float32", "float16", "int8")
 
@@ -91,10 +91,9 @@ def export(
 
 def _generators(model, direction):
     """The generators to export, by direction; the first one is served by default."""
-    if direction is not None:
-        return {direction: generator_for(model, direction)}
-    both = zip(DIRECTIONS, model.generators(), strict=True)
-    return {direction: generator for direction, generator in both if generator is not None}
+    if direction is None:
+        return generators_of(model)
+    return {check_direction(direction): generator_for(model, direction)}
 
 
 def _check_target(path, format, overwrite):

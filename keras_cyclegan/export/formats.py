@@ -109,7 +109,7 @@ def _endpoints(generators):
         size_rule(generator)  # outside of the graph
         shape = (None, *generator.input_shape[1:])
         of_pixels, of_floats = _functions(generator)
-        yield direction, of_pixels, [tf.TensorSpec(shape, "uint8", "images")]
+        yield str(direction), of_pixels, [tf.TensorSpec(shape, "uint8", "images")]
         yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
 
 

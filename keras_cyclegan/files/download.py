@@ -1,47 +1,26 @@
 """Files from the web: whole, checked, and never downloaded twice."""
 
 import contextlib
+import datetime
 import hashlib
+import logging
 import os
 import re
-import shutil
-import time
+import socket
 from pathlib import Path
 
 import filelock
-import requests
-import tqdm
-import urllib3
 
 from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.messages import brief, shown
+from keras_cyclegan.files.transfer import ATTEMPTS, Refused, discard, transfer
 
-ATTEMPTS = 6
-BACK_OFF = 0.5  # seconds, doubled at each of them
-TIMEOUT = (10, 30)  # seconds to connect; seconds without a byte, or with fewer than
-SLOWEST = 2**15  # bytes
-TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-BLOCK = 2**16
+PATIENCE_WITH_OTHERS = 1800  # seconds that another process may take for the same file
 LARGEST = 4 * 2**30  # bytes
 
 
 class DownloadError(RuntimeError):
     """A file could not be had; the message says why, from where, and where it should lie."""
-
-
-class _Refused(OSError):
-    """What the server sends can't be the file."""
-
-
-class _Interrupted(OSError):
-    """An attempt that failed and may succeed when repeated."""
-
-
-PASSING = (
-    _Interrupted,
-    requests.ConnectionError,
-    requests.Timeout,
-    urllib3.exceptions.HTTPError,  # while the body is read
-)
 
 
 def cache_folder():
@@ -60,7 +39,8 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
     """Downloads a file to `path`, unless it is there.
 
     A cut download goes on where it stopped, in the next attempt or in another process. Two
-    processes don't download at the same time. The file takes its name only when it is whole.
+    processes don't download at the same time: one waits, and says for whom, but not for ever. The
+    file takes its name only when it is whole.
 
     Args:
         url: where from.
@@ -76,8 +56,14 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
 
     Raises:
         DownloadError: the network is off or fails, or the file isn't what it should be.
+        ValueError: `sha256` is none.
     """
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", sha256):
+        raise ValueError(f"Expected the 64 digits of a SHA-256, or the first 8. Got {sha256!r}.")
     path = Path(path)
+    for file in (path, *(_beside(path, end) for end in (".part", ".part.version", ".sha256"))):
+        if os.path.lexists(file) and not file.is_file():
+            raise DownloadError(f"{file} must be a file, and it is none. Remove it and try again.")
     # A file that is there is whole, and may lie in a cache that nobody may write to.
     if not path.exists():
         if is_offline():
@@ -95,28 +81,57 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
 @contextlib.contextmanager
 def alone(path):
     """Lets one process at a time make `path`, for which it makes the folder."""
+    holder = _beside(path, ".lock.holder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(_beside(path, ".lock"))
-        lock.acquire()
+        _acquire(lock, path, holder)
     except OSError as error:
         raise DownloadError(
             f"{path} can't be made: {error}. Set KERAS_HOME to a folder that can be written to."
         ) from error
     try:
+        with contextlib.suppress(OSError):  # a full disk; it is only for messages
+            now = datetime.datetime.now().isoformat(" ", "seconds")
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}")
         yield
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _acquire(lock, path, holder):
+    try:
+        lock.acquire(timeout=min(2, PATIENCE_WITH_OTHERS))
+        return
+    except filelock.Timeout:
+        logging.getLogger(__name__).warning("%s is being made by %s: waiting", path, _name(holder))
+    try:
+        lock.acquire(timeout=PATIENCE_WITH_OTHERS)
+    except filelock.Timeout:
+        raise DownloadError(
+            f"{path} is being made by {_name(holder)}, and was waited for {PATIENCE_WITH_OTHERS} "
+            "s. Try again later, or end that process."
+        ) from None
+
+
+def _name(holder):
+    try:
+        return brief(holder.read_text(errors="replace")) or "another process"
+    except OSError:
+        return "another process"
 
 
 def verify(path, source, sha256=None):
     """Refuse a file whose SHA-256 is not `sha256`, or else the recorded one; record the first."""
-    record = _beside(path, ".sha256")
-    if sha256 is None and not record.exists():
+    expected = sha256 or _recorded(path)
+    try:
+        found = _check_hash(path, source, expected)
+    except OSError as error:
+        raise DownloadError(f"{path} can't be read: {error}. Remove it and try again.") from error
+    if expected is None:
         with contextlib.suppress(OSError):  # a cache that can't be written to holds no records
-            _record(path, sha256_of(path))
-    else:
-        _check_hash(path, source, sha256 or record.read_text().strip())
+            _record(path, found)
 
 
 def forget(path):
@@ -131,23 +146,22 @@ def sha256_of(path):
 
 
 def _fetch_missing(url, path, sha256, least, most, attempts):
-    part, record = _beside(path, ".part"), _beside(path, ".sha256")
+    part = _beside(path, ".part")
     try:
-        _download(url, part, least, most, attempts)
-        expected = sha256 or (record.read_text().strip() if record.exists() else None)
-        _record(path, _check_hash(part, url, expected))
+        transfer(url, part, least, most, attempts)
+        _record(path, _check_hash(part, url, sha256 or _recorded(path)))
     except DownloadError:
-        _discard(part)
+        discard(part)
         raise
     except OSError as error:  # of the network and of the disk
-        if isinstance(error, _Refused):
-            _discard(part)
+        if isinstance(error, Refused):
+            discard(part)
         raise DownloadError(
-            f"{url} could not be downloaded: {error}. It is to lie at {path}. Try again, put it "
-            "there by other means, or set KERAS_HOME to a folder with room."
+            f"{url} could not be downloaded: {brief(error)}. Its place is {path}. Try again, put "
+            "it there by other means, or set KERAS_HOME to a folder with room."
         ) from error
     os.replace(part, path)
-    _discard(part)
+    discard(part)
 
 
 def _check_hash(path, source, expected):
@@ -161,124 +175,27 @@ def _check_hash(path, source, expected):
     return found
 
 
+def _recorded(path):
+    """The SHA-256 that the first download had; None where there was none."""
+    record = _beside(path, ".sha256")
+    try:
+        with open(record, errors="replace") as file:
+            text = file.read(100).strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DownloadError(f"{record} can't be read: {error}. Remove it.") from error
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise DownloadError(
+            f"{record} holds no SHA-256: {shown(text)}. If you trust {path}, remove the record; if "
+            "not, both."
+        )
+    return text
+
+
 def _record(path, sha256):
     with whole_file(_beside(path, ".sha256")) as unfinished:
         unfinished.write_text(sha256 + "\n")
-
-
-def _download(url, part, least, most, attempts):
-    """Attempts until the file is whole; those that bring next to nothing are counted."""
-    failures = 0
-    with requests.Session() as session:
-        while True:
-            begun = _size(part)
-            try:
-                return _attempt(session, url, part, least, most)
-            except PASSING as error:
-                cause = error
-            failures = 0 if _size(part) >= begun + SLOWEST else failures + 1
-            if failures == attempts:
-                raise _Interrupted(f"{attempts} attempts in a row failed, the last: {cause}")
-            time.sleep(BACK_OFF * 2**failures)
-
-
-def _attempt(session, url, part, least, most):
-    headers = {"Accept-Encoding": "identity"}
-    begun, note = _size(part), _version_of(part)
-    version = note.read_text() if begun and note.exists() else ""
-    if version:  # the server sends the rest only if its file is still this version
-        headers |= {"Range": f"bytes={begun}-", "If-Range": version}
-    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        status = response.status_code
-        if url.startswith("https:") and _was_readable(response):
-            raise _Refused("the server sends to an address without encryption")
-        if status in TRANSIENT:
-            raise _Interrupted(f"the server answers {status} {response.reason}")
-        if status == 416 or (status == 206 and not _continues(response, begun, version)):
-            part.unlink(missing_ok=True)
-            raise _Interrupted("the server can't send the rest of the file")
-        response.raise_for_status()
-        begun, total = (begun, _range(response)[1]) if status == 206 else (0, _length(response))
-        _check_size(total, least, most)
-        free = shutil.disk_usage(part.parent).free
-        if total is not None and total - begun > free:
-            raise _Refused(f"it has {total} bytes, and {part.parent} has room for {free}")
-        note.write_text(_version(response))
-        _write(response.raw, part, begun, total, most)
-    if total is not None and _size(part) != total:
-        raise _Interrupted(f"{_size(part)} of {total} bytes have come")
-    _check_size(_size(part), least, most)
-
-
-def _was_readable(response):
-    return any(hop.url.startswith("http:") for hop in (*response.history, response))
-
-
-def _continues(response, begun, version):
-    """Whether a partial response is the rest of what came before; not all servers heed If-Range."""
-    return _range(response)[0] == begun and _version(response) in (version, "")
-
-
-def _range(response):
-    """First byte and size of the whole file, of a partial response; None for what it hides."""
-    pattern = r"bytes (\d+)-\d+/(\d+)"
-    found = re.fullmatch(pattern, response.headers.get("Content-Range", ""))
-    return (int(found[1]), int(found[2])) if found else (None, None)
-
-
-def _length(response):
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
-
-
-def _version(response):
-    """What tells a file from a later one at the same address."""
-    etag = response.headers.get("ETag", "")
-    return "" if etag.startswith("W/") else etag or response.headers.get("Last-Modified", "")
-
-
-def _write(stream, part, begun, total, most):
-    with (
-        open(part, "ab" if begun else "wb") as file,
-        tqdm.tqdm(
-            total=total,
-            initial=begun,
-            unit="B",
-            unit_scale=True,
-            desc=os.path.basename(part.name).removesuffix(".part"),
-            disable=None,  # unless a terminal looks on
-        ) as bar,
-    ):
-        until, due = time.monotonic() + TIMEOUT[1], begun + SLOWEST
-        # As the server sends it: a .tar.gz stays one even if it is called an encoding.
-        while block := stream.read1(BLOCK, decode_content=False):
-            begun += len(block)
-            if begun > most:
-                raise _Refused(f"it has more than the {most} bytes allowed")
-            file.write(block)
-            bar.update(len(block))
-            if time.monotonic() > until:
-                if begun < due:
-                    raise _Interrupted(f"it is slower than {SLOWEST} bytes in {TIMEOUT[1]} s")
-                until, due = time.monotonic() + TIMEOUT[1], begun + SLOWEST
-
-
-def _check_size(size, least, most):
-    if size is not None and not least <= size <= most:
-        raise _Refused(f"it has {size} bytes, expected {least} to {most}")
-
-
-def _size(path):
-    return path.stat().st_size if path.exists() else 0
-
-
-def _discard(part):
-    for file in (part, _version_of(part)):
-        file.unlink(missing_ok=True)
-
-
-def _version_of(part):
-    return _beside(part, ".version")
 
 
 def _beside(path, suffix):

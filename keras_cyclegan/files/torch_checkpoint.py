@@ -1,29 +1,32 @@
 """Reads the tensors of a PyTorch checkpoint without torch, and without running what it says."""
 
-import collections
-import io
+import math
 import os
-import pickle
-import pickletools
-import reprlib
 import zipfile
 
 import numpy as np
 
+from keras_cyclegan.files.bounded_reads import LONGEST, BoundedReads
+from keras_cyclegan.files.messages import brief, shown
+from keras_cyclegan.files.torch_pickle import LONGEST as LONGEST_PICKLE
+from keras_cyclegan.files.torch_pickle import load_pickle
+
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
+LARGEST = 8 * 2**30  # bytes of a file
+HEADER = 30  # bytes before each member of a zip archive, at least
 
 STORAGE_DTYPES = {
-    "DoubleStorage": "f8",
-    "FloatStorage": "f4",
-    "HalfStorage": "f2",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "i8",
-    "IntStorage": "i4",
-    "ShortStorage": "i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": "?",
+    "torch.DoubleStorage": "f8",
+    "torch.FloatStorage": "f4",
+    "torch.HalfStorage": "f2",
+    "torch.BFloat16Storage": "bfloat16",
+    "torch.LongStorage": "i8",
+    "torch.IntStorage": "i4",
+    "torch.ShortStorage": "i2",
+    "torch.CharStorage": "i1",
+    "torch.ByteStorage": "u1",
+    "torch.BoolStorage": "?",
 }
 
 
@@ -31,7 +34,8 @@ def read_state_dict(path):
     """The tensors of a file that `torch.save(module.state_dict(), path)` wrote.
 
     Both of torch's formats are read: the zip archive and the stream of before torch 1.6. A pickle
-    in it may build tensors, dictionaries, lists and numbers; everything else is refused.
+    in it may hold tensors, dictionaries, lists, text and numbers, as torch writes them; everything
+    else is refused. What is held in memory is bounded by the size of the file.
 
     Args:
         path: the file.
@@ -41,100 +45,37 @@ def read_state_dict(path):
         it here. bfloat16 becomes float32; the other dtypes stay.
 
     Raises:
+        FileNotFoundError: there is no such file.
         ValueError: the file is damaged, is no checkpoint, holds objects other than tensors, or
             asks for any other class or function.
     """
     path = os.fspath(path)
     try:
         with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > LARGEST:
+                raise ValueError(f"it has {size} bytes; {LARGEST} are allowed")
             if zipfile.is_zipfile(file):
-                content = _read_zip(file)
+                content = _read_zip(file, size)
             else:
                 file.seek(0)
-                content = _read_stream(file)
-            return _tensors_only(content)
+                content = _read_stream(file, size)
+            return _arrays(content, size)
     except FileNotFoundError:
         raise
-    # What an unpickler meets in damaged bytes can raise nearly anything.
+    # What the readers meet in damaged bytes can raise nearly anything.
     except Exception as error:
-        detail = str(error) or type(error).__name__
+        detail = brief(error) or type(error).__name__
         raise ValueError(f"{path} can't be read as a PyTorch checkpoint: {detail}") from error
 
 
-def _unpickle(file, load_storage=None):
-    """The next pickle in `file`.
-
-    First it is looked through for what costs memory or time without calling anything: an object
-    put at a far index, which makes room for all before it, and tuples of twice the same tuple, over
-    and over, whose hash takes for ever. torch writes neither.
-    """
-    begin, memo, last = file.tell(), {}, None
-    for opcode, argument, _ in pickletools.genops(file):
-        name = opcode.name
-        if name.endswith("PUT") or name == "MEMOIZE":
-            index = len(memo) if argument is None else argument
-            if index > len(memo) + 1:
-                raise ValueError(f"its pickle counts {len(memo)} objects and puts one at {index}")
-            memo[index] = last
-        elif name == "DUP" or (name.endswith("GET") and "TUPLE" in memo.get(argument, "")):
-            raise ValueError("its pickle uses a tuple twice")
-        last = name
-    file.seek(begin)
-    return _RestrictedUnpickler(file, load_storage).load()
+def _unpickle(data, load_storage=None, position=0):
+    """The value of torch's pickle in `data`, and the position behind it."""
+    return load_pickle(data, FUNCTIONS, STORAGE_DTYPES, load_storage, position)
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
-    """Builds tensors from storages; no name in the pickle leads out of this file."""
-
-    def __init__(self, file, load_storage):
-        super().__init__(file, encoding="utf-8")
-        self.load_storage = load_storage
-
-    def find_class(self, module, name):
-        if (module, name) == ("collections", "OrderedDict"):
-            return _Callable(collections.OrderedDict)
-        if module == "torch" and name in STORAGE_DTYPES:
-            return name
-        if module == "torch._utils" and name in ("_rebuild_tensor_v2", "_rebuild_tensor"):
-            return _Callable(_Tensor)
-        if module == "torch._utils" and name == "_rebuild_parameter":
-            return _Callable(lambda tensor, *_: tensor)
-        raise ValueError(
-            f"it asks for {module}.{name}, which a state dict of tensors does not need, and which "
-            "is not run. Save `module.state_dict()` with torch.save, and nothing else."
-        )
-
-    def persistent_load(self, identity):
-        shown = reprlib.repr(identity)
-        if self.load_storage is None or not isinstance(identity, tuple) or len(identity) < 5:
-            raise ValueError(f"unexpected storage {shown}")
-        kind, dtype, key, _, count, *view = identity
-        if not all(isinstance(text, str) for text in (kind, dtype, key)) or kind != "storage":
-            raise ValueError(f"unknown storage {shown}")
-        if dtype not in STORAGE_DTYPES or not _are_counts(count):
-            raise ValueError(f"a storage of unknown dtype or size {shown}")
-        return self.load_storage(dtype, key, count, *view)
-
-
-class _Fixed:
-    """What a pickle gets hold of; it may not change it."""
-
-    def __setstate__(self, state):
-        raise ValueError(f"its pickle changes the state of a {type(self).__name__.strip('_')}")
-
-
-class _Callable(_Fixed):
-    """Stands in a pickle for a class or function, and can be called only."""
-
-    def __init__(self, function):
-        self._function = function
-
-    def __call__(self, *arguments):
-        return self._function(*arguments)
-
-
-class _Storage(_Fixed):
-    """`count` elements; the array is there once the stream has been read to its end."""
+class _Storage:
+    """`count` elements; the array is there once the file has been read to its end."""
 
     def __init__(self, dtype, count):
         name = STORAGE_DTYPES[dtype]
@@ -162,13 +103,14 @@ class _Storage(_Fixed):
         self.array = array
 
 
-class _StorageView(_Fixed):
+class _StorageView:
     """A stretch of a storage, as torch before 0.4 wrote tensors that share memory."""
 
     def __init__(self, storage, offset, count):
         if not _are_counts(offset, count) or offset + count > storage.count:
             raise ValueError(
-                f"it views {count!r} elements from {offset!r} on of a storage of {storage.count}"
+                f"it views {shown(count)} elements from {shown(offset)} on of a storage of "
+                f"{storage.count}"
             )
         self.storage = storage
         self.offset = offset
@@ -179,12 +121,12 @@ class _StorageView(_Fixed):
         return self.storage.array[self.offset : self.offset + self.count]
 
 
-class _Tensor(_Fixed):
-    """A window on a storage: shape and strides in elements."""
+class _Tensor:
+    """A window on a storage: shape and strides in elements. It has no more elements than that."""
 
     def __init__(self, storage, offset, shape, strides, requires_grad=None, hooks=None, bits=None):
-        if bits:
-            raise ValueError(f"a tensor is to be read as {reprlib.repr(bits)}")
+        if bits or hooks:
+            raise ValueError(f"a tensor is to be read as {shown(bits or hooks)}")
         if not (
             isinstance(storage, _Storage | _StorageView)
             and isinstance(shape, tuple)
@@ -192,21 +134,24 @@ class _Tensor(_Fixed):
             and len(shape) == len(strides)
             and _are_counts(offset, *shape, *strides)
         ):
-            described = reprlib.repr((shape, strides, offset))
+            described = shown((shape, strides, offset))
             raise ValueError(f"a tensor has shape, strides and offset {described}")
         self.storage = storage
         self.offset = offset
         self.shape = shape
         self.strides = strides
+        self.count = 0 if 0 in shape else math.prod(shape)
+        reach = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+        if self.count and (offset + reach >= storage.count or self.count > storage.count):
+            raise ValueError(
+                f"a tensor of shape {shown(shape)}, strides {shown(strides)} and offset "
+                f"{shown(offset)} reaches beyond its storage of {storage.count} elements"
+            )
 
     def array(self):
+        if not self.count:
+            return np.empty(self.shape, self.storage.array.dtype)
         elements = self.storage.array
-        reach = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
-        if 0 not in self.shape and self.offset + reach >= len(elements):
-            raise ValueError(
-                f"a tensor of shape {self.shape}, strides {self.strides} and offset {self.offset} "
-                f"reaches beyond its storage of {len(elements)} elements"
-            )
         return np.lib.stride_tricks.as_strided(
             elements[self.offset :],
             self.shape,
@@ -215,88 +160,131 @@ class _Tensor(_Fixed):
         )
 
 
-def _read_zip(file):
-    with zipfile.ZipFile(file) as archive:
-        pickles = [name for name in archive.namelist() if name.split("/")[1:] == ["data.pkl"]]
+def _ordered_dict(pairs=()):
+    """Python 2 gave the pairs as a list of lists."""
+    if not isinstance(pairs, tuple | list):
+        raise ValueError(f"it makes a dictionary of {shown(pairs)}")
+    for pair in pairs:
+        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
+            raise ValueError("it makes a dictionary of what are no pairs of a name and a value")
+    return dict(pairs)
+
+
+def _parameter(tensor, requires_grad, hooks):
+    if not isinstance(tensor, _Tensor) or hooks:
+        raise ValueError("it makes a parameter of what is no tensor")
+    return tensor
+
+
+FUNCTIONS = {
+    "collections.OrderedDict": _ordered_dict,
+    "torch._utils._rebuild_tensor": _Tensor,
+    "torch._utils._rebuild_tensor_v2": _Tensor,
+    "torch._utils._rebuild_parameter": _parameter,
+}
+
+
+class _Storages(dict):
+    """Storages by their keys, made when a pickle first names them."""
+
+    def named(self, kind, dtype, key, location, count, *view):
+        """The storage of a persistent id: `("storage", FloatStorage, "0", "cpu", 4)`."""
+        known = kind == "storage" and type(key) is str and STORAGE_DTYPES.get(dtype)
+        if not known or not _are_counts(count):
+            raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count))}")
+        storage = self.setdefault(key, _Storage(dtype, count))
+        if (storage.dtype, storage.count) != (dtype, count):
+            raise ValueError(f"storage {shown(key)} is described in two ways")
+        if not view or view[0] is None:
+            return storage
+        _, offset, view_count = view[0]
+        return _StorageView(storage, offset, view_count)
+
+
+def _read_zip(file, size):
+    reads = BoundedReads(file)
+    with zipfile.ZipFile(reads) as archive:
+        members = _members(archive, size)
+        pickles = [name for name in members if name.split("/")[1:] == ["data.pkl"]]
         if len(pickles) != 1:
             raise ValueError("this zip archive is none that torch.save wrote: no data.pkl")
         folder = pickles[0].split("/")[0]
+
+        def stored(name, length):
+            if name not in members:
+                raise ValueError(f"it has no member {shown(name)}")
+            if members[name].file_size > length:
+                raise ValueError(f"its member {shown(name)} has more than {length} bytes")
+            with archive.open(members[name]) as member:
+                return b"".join(iter(lambda: member.read(LONGEST), b""))
+
         byte_order = "<"
-        if f"{folder}/byteorder" in archive.namelist():
-            byte_order = {b"little": "<", b"big": ">"}[_stored(archive, f"{folder}/byteorder")]
-        storages = {}
-
-        def load_storage(dtype, key, count):
-            if key not in storages:
-                storages[key] = _Storage(dtype, count)
-                storages[key].fill(_stored(archive, f"{folder}/data/{key}"), byte_order)
-            return _same(storages[key], dtype, key, count)
-
-        pickled = io.BytesIO(_stored(archive, pickles[0]))
-        return _arrays(_unpickle(pickled, load_storage))
+        if f"{folder}/byteorder" in members:
+            byte_order = {b"little": "<", b"big": ">"}[stored(f"{folder}/byteorder", 6)]
+        storages = _Storages()
+        content, _ = _unpickle(stored(pickles[0], LONGEST_PICKLE), storages.named)
+        for key, storage in storages.items():
+            storage.fill(stored(f"{folder}/data/{key}", storage.length), byte_order)
+    return content
 
 
-def _stored(archive, name):
-    """A member's bytes. torch never compresses, so no member is larger than the file."""
-    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
-        raise ValueError(f"its member {name} is compressed, which torch.save never does")
-    return archive.read(name)
+def _members(archive, size):
+    """The archive's members by name: bytes as they are, as torch writes them, each its own."""
+    end = 0
+    for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
+        if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+            name = shown(member.filename)
+            raise ValueError(f"its member {name} is compressed, which torch.save never does")
+        if member.header_offset < end:
+            raise ValueError(f"its member {shown(member.filename)} lies over another")
+        end = member.header_offset + HEADER + member.file_size
+    if end > size:
+        raise ValueError("its members reach beyond its end")
+    return {member.filename: member for member in archive.infolist()}
 
 
-def _read_stream(file):
-    if _unpickle(file) != MAGIC_NUMBER:
+def _read_stream(file, size):
+    head = file.read(LONGEST_PICKLE)
+    number, position = _unpickle(head)
+    if number != MAGIC_NUMBER:
         raise ValueError("it does not begin with torch's magic number")
-    protocol, system = _unpickle(file), _unpickle(file)
+    protocol, position = _unpickle(head, position=position)
     if protocol != PROTOCOL:
-        raise ValueError(f"its protocol is {protocol!r}, not {PROTOCOL}")
+        raise ValueError(f"its protocol is {shown(protocol)}, not {PROTOCOL}")
+    system, position = _unpickle(head, position=position)
     order = "little" if system["little_endian"] else "big"
-    storages = {}
-
-    def load_storage(dtype, key, count, view=None):
-        storage = _same(storages.setdefault(key, _Storage(dtype, count)), dtype, key, count)
-        if view is None:
-            return storage
-        _, offset, view_count = view
-        return _StorageView(storage, offset, view_count)
-
-    content = _unpickle(file, load_storage)
-    size = os.fstat(file.fileno()).st_size
-    for key in _unpickle(file):
+    storages = _Storages()
+    content, position = _unpickle(head, storages.named, position)
+    keys, position = _unpickle(head, position=position)
+    file.seek(position)
+    for key in keys:
         storage = storages[key]
+        if storage.array is not None:
+            raise ValueError(f"storage {shown(key)} comes twice")
         count = int.from_bytes(file.read(8), order)
         if count != storage.count or storage.length > size - file.tell():
-            raise ValueError(f"storage {key!r} has {count} elements, expected {storage.count}")
+            raise ValueError(f"storage {shown(key)} has {count} elements, not {storage.count}")
         storage.fill(file.read(storage.length), "<" if order == "little" else ">")
     missing = [key for key, storage in storages.items() if storage.array is None]
     if missing:
-        raise ValueError(f"it ends before the storages {missing[:5]}")
-    return _arrays(content)
-
-
-def _same(storage, dtype, key, count):
-    if (storage.dtype, storage.count) != (dtype, count):
-        raise ValueError(f"storage {key!r} is described in two ways")
-    return storage
+        raise ValueError(f"it ends before the storages {shown(missing)}")
+    return content
 
 
 def _are_counts(*numbers):
-    return all(type(number) is int and number >= 0 for number in numbers)
+    return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
 
 
-def _arrays(content):
-    if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__}, expected a dict of tensors")
-    return {
-        name: value.array() if isinstance(value, _Tensor) else value
-        for name, value in content.items()
-    }
-
-
-def _tensors_only(content):
+def _arrays(content, size):
     expected = "expected a dict from names to tensors, `module.state_dict()`"
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}, {expected}")
     if not content:
         raise ValueError(f"{expected}. It is empty.")
     for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, np.ndarray):
-            raise ValueError(f"{expected}. Received {type(value).__name__} under {name!r}.")
-    return content
+        if not isinstance(value, _Tensor):
+            raise ValueError(f"{expected}. Received {type(value).__name__} under {shown(name)}.")
+    # Many tensors may share a storage, but who copies each of them shall not run out of memory.
+    if sum(tensor.count for tensor in content.values()) > size:
+        raise ValueError(f"its tensors have more elements than it has bytes, {size}")
+    return {name: tensor.array() for name, tensor in content.items()}

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from keras_cyclegan.data.decode import MAX_PIXELS, open_image
 from keras_cyclegan.files.atomic import whole_file
-from keras_cyclegan.inference.images import MAX_PIXELS, open_image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 

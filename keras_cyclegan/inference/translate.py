@@ -5,13 +5,13 @@ import weakref
 import keras
 import numpy as np
 
+from keras_cyclegan.arguments import Direction, check_direction
 from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.inference.images import MAX_PIXELS, open_images
+from keras_cyclegan.data.decode import MAX_PIXELS
+from keras_cyclegan.inference.images import open_images
 from keras_cyclegan.inference.sizes import call_at_any_size, check_size, pad_to_rule, size_rule
 from keras_cyclegan.inference.tiles import translate_tiled
-from keras_cyclegan.networks.building_blocks import check_choice
 
-DIRECTIONS = ("a_to_b", "b_to_a")
 BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's generator
 
 _graphs = weakref.WeakKeyDictionary()
@@ -27,7 +27,8 @@ def translate(model, images, direction="a_to_b", batch_size=None, tile=None, max
     Args:
         model: `CycleGAN`.
         images: one of
-            - a path of a JPEG, PNG, WebP, BMP or TIFF file, read by `data.decode_image`;
+            - a path of a JPEG, PNG, WebP, BMP or TIFF file, its bytes, or a binary file, read as
+              training reads it: see `data.decode_image`;
             - a `PIL.Image.Image`;
             - an array or tensor `(height, width, channels)`, or `(height, width)` for gray, of
               uint8 or of floats in [-1, 1];
@@ -48,14 +49,15 @@ def translate(model, images, direction="a_to_b", batch_size=None, tile=None, max
 
     Returns:
         The translations, as the images were given: a PIL image for a PIL image, an array of the
-        same dtype for an array or tensor, uint8 `(height, width, channels)` for a path; a batch
+        same dtype for an array or tensor, uint8 `(height, width, channels)` for a file; a batch
         for a batch, a list for a list; each of its image's height and width, upright where EXIF
         says so.
 
     Raises:
         FileNotFoundError: a path names no file.
         TypeError: something that is no image.
-        ValueError: an unreadable, empty or too large image, a wrong channel count, NaN, floats
+        TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
+        ValueError: an unreadable or empty image, a wrong channel count, NaN, floats
             outside [-1, 1], an unknown direction, or one that the model has no generator for. All
             of these come before the first image is translated.
 
@@ -88,20 +90,26 @@ def reconstruct(
         The reconstructions, in the kinds and sizes of `images`.
     """
     there = generator_for(model, direction)
-    back = generator_for(model, "b_to_a" if direction == "a_to_b" else "a_to_b")
+    back = generator_for(model, check_direction(direction).opposite)
     return _through([there, back], images, batch_size, tile, max_pixels)
 
 
 def generator_for(model, direction):
-    """The model's generator of a direction; its average, where there is one."""
-    check_choice("direction", direction, DIRECTIONS)
-    generator = model.generators()[DIRECTIONS.index(direction)]
+    """Return the model's generator of a direction; its average, where there is one."""
+    direction = check_direction(direction)
+    generator = generators_of(model).get(direction)
     if generator is None:
-        other = "b_to_a" if direction == "a_to_b" else "a_to_b"
         raise ValueError(
-            f"This model translates one way, {other!r}: it has no generator for {direction!r}."
+            f"This model translates one way, '{direction.opposite}': it has no generator for "
+            f"'{direction}'."
         )
     return generator
+
+
+def generators_of(model):
+    """Return the generators that a model has, or their averages, by `Direction`."""
+    both = zip(Direction, model.generators(), strict=True)
+    return {direction: generator for direction, generator in both if generator is not None}
 
 
 def _through(generators, images, batch_size, tile, max_pixels):

@@ -1,5 +1,6 @@
 from keras_cyclegan.networks.attention import AttentionGenerator as AttentionGenerator
 from keras_cyclegan.networks.patchgan import PatchDiscriminator as PatchDiscriminator
 from keras_cyclegan.networks.patchgan import PixelDiscriminator as PixelDiscriminator
+from keras_cyclegan.networks.projected import ProjectedDiscriminator as ProjectedDiscriminator
 from keras_cyclegan.networks.resnet import ResNetGenerator as ResNetGenerator
 from keras_cyclegan.networks.unet import UNetGenerator as UNetGenerator

@@ -7,10 +7,11 @@ import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
+from keras_cyclegan.files.bounded_reads import BoundedReads
+from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.presets.folder import FILES
 
 LARGEST = 4 * 2**30  # bytes, of all files together
-LONGEST_NAME = 2**20  # bytes
 
 
 def unpack(path, folder):
@@ -29,11 +30,11 @@ def unpack(path, folder):
     except Exception as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
-        raise ValueError(f"{path} is refused as a preset archive: {error}") from error
+        raise ValueError(f"{path} is refused as a preset archive: {brief(error)}") from error
 
 
 def _unpack_zip(path, folder):
-    with zipfile.ZipFile(path) as archive:
+    with open(path, "rb") as file, zipfile.ZipFile(BoundedReads(file)) as archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
         checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members])
         for name, size, member in checked:
@@ -46,7 +47,7 @@ def _unpack_tar(path, folder):
         is_compressed = file.read(2) == b"\x1f\x8b"
     with (
         (gzip.open if is_compressed else open)(path, "rb") as stream,
-        tarfile.open(fileobj=_InSmallPieces(stream), mode="r:") as archive,
+        tarfile.open(fileobj=BoundedReads(stream), mode="r:") as archive,
     ):
         members = [m for m in _few(archive) if not m.isdir()]
         checked = _checked([(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members])
@@ -64,12 +65,12 @@ def _checked(members):
         allowed = name in FILES and name not in found and len(parts) <= 2 and is_plain
         if not allowed or parts[0] in ("..", "/") or "\\" in path:
             raise ValueError(
-                f"its member {path!r} is no plain file of a preset. Expected {', '.join(FILES)}, "
-                "in one folder or in none, each once."
+                f"its member {shown(path)} is no plain file of a preset. Expected "
+                f"{', '.join(FILES)}, in one folder or in none, each once."
             )
         found[name] = (name, size, member)
     if len(tops) > 1:
-        raise ValueError(f"its files lie in several folders: {sorted('/'.join(t) for t in tops)}")
+        raise ValueError(f"its files lie in several folders: {shown(sorted(tops))}")
     total = sum(size for _, size, _ in found.values())
     if total > LARGEST:
         raise ValueError(f"it expands to {total} bytes; {LARGEST} are allowed")
@@ -117,17 +118,3 @@ class _Limited:
         if self.left < 0:
             raise ValueError("a member expands beyond its declared size")
         return block
-
-
-class _InSmallPieces:
-    """A file for `tarfile`, which would take a long name of any declared length at once."""
-
-    def __init__(self, file):
-        self.file = file
-        self.seek = file.seek
-        self.tell = file.tell
-
-    def read(self, count):
-        if not 0 <= count <= LONGEST_NAME:
-            raise ValueError(f"a header of it has {count} bytes")
-        return self.file.read(count)

@@ -7,6 +7,8 @@ import sys
 import keras
 
 from keras_cyclegan.cyclegan import NETWORKS
+from keras_cyclegan.files.messages import shown
+from keras_cyclegan.presets.shapes_only import MOST_LAYERS, check_counts
 
 KERAS_KINDS = (
     keras.Operation,  # layers, models and what `keras.ops` leaves in a functional model
@@ -29,7 +31,9 @@ REFUSED_LAYERS = tuple(
         "TextVectorization",
     )
 )
-MOST_LAYERS = 1000  # blocks, halvings … of one of this package's networks
+DEEPEST = 64  # of what stands in one another in a config; a model in a model takes four
+LAYERS = ("keras.layers", "keras.src.ops", "keras_cyclegan.layers")
+IN_ONE_GO = "keras_cyclegan preset>Sequential"
 PLAIN_OBJECTS = ("__keras_tensor__", "__slice__", "__ellipsis__")
 
 
@@ -73,7 +77,8 @@ def build_model(cls, config, overrides):
     check_config(config)
     if config.get("registered_name") != "keras_cyclegan>CycleGAN":
         raise ValueError(
-            f"Expected the config of a CycleGAN. Received that of {config.get('class_name')!r}."
+            f"Expected the config of a CycleGAN. Received that of "
+            f"{shown(config.get('class_name'))}."
         )
     arguments = {name: value for name, value in config["config"].items() if name != "dtype"}
     for name in NETWORKS:
@@ -102,28 +107,64 @@ def _build_network(name, config, dtype):
         config = {**config, "config": {**config["config"], "dtype": dtype}}
     elif dtype is not None:
         raise ValueError(f"`dtype` can't reach inside {name}, which has a dtype for each layer.")
-    # A copy, because Keras takes a functional model's config apart.
-    network = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
+    config = copy.deepcopy(config)  # Keras takes a functional model's config apart
+    for value, _ in _parts(config):
+        if isinstance(value, dict) and value.get("class_name") == "Sequential":
+            value["registered_name"] = IN_ONE_GO
+    with keras.saving.custom_object_scope({IN_ONE_GO: _Sequential}):
+        network = keras.saving.deserialize_keras_object(config, safe_mode=True)
     if not isinstance(network, keras.Model):
         raise ValueError(f"{name} must be a model. Received a {type(network).__name__}.")
     return network
 
 
+class _Sequential:
+    """Makes a `keras.Sequential` of its config in one go.
+
+    Keras adds layer by layer and builds the whole model anew at each: 100 s for 1,000 layers.
+    """
+
+    @staticmethod
+    def from_config(config, custom_objects=None):
+        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
+        model = keras.Sequential(layers, name=config["name"])
+        if not model.built and config.get("build_input_shape"):
+            model.build(config["build_input_shape"])
+        return model
+
+
 def check_config(config):
-    """Refuse a config that names anything but this package's and Keras's plain classes."""
-    if isinstance(config, dict):
-        if "class_name" in config and config["class_name"] not in PLAIN_OBJECTS:
-            _check_class(config)
-        for value in config.values():
-            check_config(value)
-    elif isinstance(config, list):
-        for value in config:
-            check_config(value)
-    elif isinstance(config, str):
-        # Keras takes such a string for the object that is registered under it.
-        found = keras.saving.get_registered_object(config)
-        if found is not None and not _is_package_class(found):
-            raise ValueError(f"A preset's config may not name {config!r}, a custom object.")
+    """Refuse a config that names anything but this package's and Keras's plain classes.
+
+    Neither may it name more of them than a model needs.
+    """
+    layers = 0
+    for value, depth in _parts(config):
+        is_object = isinstance(value, dict) and "class_name" in value
+        if is_object and value["class_name"] not in PLAIN_OBJECTS:
+            layers += str(value.get("module")).startswith(LAYERS)
+            _check_class(value)
+        elif isinstance(value, str):
+            # Keras takes such a string for the object that is registered under it.
+            found = keras.saving.get_registered_object(value)
+            if found is not None and not _is_package_class(found):
+                raise ValueError(f"A preset's config may not name {shown(value)}, a custom object.")
+        if depth > DEEPEST or layers > MOST_LAYERS:
+            raise ValueError(
+                f"A preset's config may name {MOST_LAYERS} layers, {DEEPEST} levels deep. This one "
+                "has more."
+            )
+
+
+def _parts(config):
+    """What stands in a config, each with its depth; a part may be changed when it has come."""
+    unseen = [(config, 1)]
+    while unseen:
+        value, depth = unseen.pop()
+        yield value, depth
+        if isinstance(value, dict | list | tuple):
+            inner = value.values() if isinstance(value, dict) else value
+            unseen += [(part, depth + 1) for part in inner]
 
 
 def is_own(config):
@@ -137,7 +178,8 @@ def _check_class(config):
     if is_own(config):
         found = keras.saving.get_registered_object(registered)
         allowed = _is_package_class(found) and found.__name__ == name
-        _check_depth(name, config.get("config"))
+        if isinstance(config.get("config"), dict):
+            check_counts(name, config["config"])
     else:
         found = _keras_class(module, name)
         allowed = (
@@ -148,17 +190,9 @@ def _check_class(config):
     if not allowed:
         raise ValueError(
             "A preset's config may only name classes of keras_cyclegan and Keras that hold no "
-            f"code and read no file. Received class_name={name!r}, module={module!r}, "
-            f"registered_name={registered!r}."
+            f"code and read no file. Received class_name={shown(name)}, module={shown(module)}, "
+            f"registered_name={shown(registered)}."
         )
-
-
-def _check_depth(class_name, config):
-    for name, value in config.items() if isinstance(config, dict) else ():
-        if name.startswith("num_") and isinstance(value, int) and value > MOST_LAYERS:
-            raise ValueError(
-                f"{class_name} has {name}={value}; a preset may have {MOST_LAYERS} at most."
-            )
 
 
 def _is_package_class(found):

@@ -13,7 +13,7 @@ from keras_cyclegan.networks import (
     ResNetGenerator,
     UNetGenerator,
 )
-from keras_cyclegan.presets.shapes_only import sketch
+from keras_cyclegan.presets.shapes_only import check_counts, sketch
 from keras_cyclegan.presets.weights import listing
 
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
@@ -65,7 +65,7 @@ def convert_checkpoints(
     ):
         if path is None:
             fresh = b_to_a is not None and wanted == "discriminator"
-            networks[name] = "paper" if fresh else None
+            networks[name] = "auto" if fresh else None
             continue
         try:
             networks[name] = convert_network(read_state_dict(path), image_size, name)
@@ -157,12 +157,9 @@ class _Shapes:
         return shape
 
     def last(self, pattern, otherwise=0):
-        """The largest number that stands in a name, which can't be much more than the names."""
+        """The largest number that stands in a name."""
         found = (re.fullmatch(pattern, key) for key in self.tensors)
-        last = max((int(match[1]) for match in found if match), default=otherwise)
-        if last > 9 + 3 * len(self.tensors):
-            raise ValueError(f"a name has the number {last}, among {len(self.tensors)} tensors")
-        return last
+        return max((int(match[1]) for match in found if match), default=otherwise)
 
 
 def _has_affine_norm(tensors):
@@ -170,7 +167,8 @@ def _has_affine_norm(tensors):
 
 
 def _resnet(shapes, image_size):
-    num_blocks = max(0, shapes.last(r"model\.(\d+)\.conv_block\..*", otherwise=9) - 9)
+    num_blocks = max(0, shapes.last(r"model\.(\d{1,9})\.conv_block\..*", otherwise=9) - 9)
+    check_counts("ResNetGenerator", {"num_blocks": num_blocks})
     last = num_blocks + 17
     filters, channels = shapes.kernel("model.1.weight")[:2]
     first_block = "model.10.conv_block."
@@ -205,12 +203,11 @@ def _resnet(shapes, image_size):
 
 def _unet(shapes, image_size):
     filters, channels = shapes.kernel("model.model.0.weight")[:2]
-    levels = [
-        "model.model.",  # torch's prefix of each level
-        "model.model.1.model.",
-    ]
-    while any(key.startswith(f"{levels[-1]}3.model.") for key in shapes.tensors):
-        levels.append(f"{levels[-1]}3.model.")
+    found = (re.match(r"model\.model\.1\.model\.((3\.model\.)*)", key) for key in shapes.tensors)
+    inner = max((len(match[1]) // len("3.model.") for match in found if match), default=0)
+    check_counts("UNetGenerator", {"num_downsamplings": inner + 2})
+    # torch's prefix of each level
+    levels = ["model.model.", *("model.model.1.model." + i * "3.model." for i in range(inner + 1))]
     size = image_size or (max(2 ** len(levels), 128),) * 2
     arguments = {
         "image_shape": (*size, channels),
@@ -231,8 +228,9 @@ def _unet(shapes, image_size):
 
 def _patch_discriminator(shapes, image_size):
     filters, channels = shapes.kernel("model.0.weight")[:2]
-    last = shapes.last(r"model\.(\d+)\.weight")  # the logits' 3 * num_layers + 2
+    last = shapes.last(r"model\.(\d{1,9})\.weight")  # the logits' 3 * num_layers + 2
     num_layers = max(1, (last - 2) // 3)
+    check_counts("PatchDiscriminator", {"num_layers": num_layers})
     arguments = {
         "image_shape": (*(image_size or (None, None)), channels),
         "filters": filters,

@@ -8,9 +8,10 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan.files.atomic import whole_folder
+from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
-from keras_cyclegan.presets.shapes_only import sketch
+from keras_cyclegan.presets.shapes_only import MOST_FRESH_WEIGHTS, check_weights, sketch
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
 
 CONFIG = "config.json"
@@ -95,7 +96,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
         sketched = sketch(lambda: build_model(cls, config, overrides))
     # What a stranger's config makes of Keras's constructors can raise nearly anything.
     except Exception as error:
-        raise ValueError(f"{folder / CONFIG} can't be used: {error}") from error
+        raise ValueError(f"{folder / CONFIG} can't be used: {brief(error)}") from error
     weights = {}
     if load_weights:
         for file, kind in ((GENERATORS, "generator"), (DISCRIMINATORS, "discriminator")):
@@ -105,6 +106,12 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
             if wanted and not absent:
                 path = preset_file(folder, file, root)
                 weights |= read_weights(path, wanted, skip=overrides)
+    stored = {name.partition(".")[0] for name in weights}
+    fresh = [n for name, n in _networks(sketched).items() if name not in {*stored, *overrides}]
+    try:
+        check_weights(fresh, MOST_FRESH_WEIGHTS)
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG} can't be used without weights: {error}") from error
     model = build_model(cls, config, overrides)
     assign_weights(_networks(model), weights)
     return model
@@ -129,7 +136,7 @@ def read_json(path):
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is no JSON file: {error}") from error
+        raise ValueError(f"{path} is no JSON file: {brief(error)}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold one JSON object, not a {type(content).__name__}.")
     return content

@@ -5,7 +5,34 @@ from concurrent.futures import ThreadPoolExecutor
 
 import keras
 
+from keras_cyclegan.files.messages import shown
+
 MOST_WEIGHTS = 2**30  # 4 GiB in float32
+MOST_FRESH_WEIGHTS = 2**27  # of networks whose weights no file holds
+MOST_LAYERS = 1000  # that a config names
+MOST = {"num_blocks": 64, "num_downsamplings": 16, "num_layers": 16, "pool_size": 10_000}
+MOST_OF_OTHERS = 64  # for arguments that begin with num_
+
+
+def check_counts(class_name, arguments):
+    """Refuse more blocks, halvings … than anyone trains, before one of them is built.
+
+    Args:
+        class_name: str, for the message.
+        arguments: dict of arguments of one of this package's classes.
+    """
+    for name, value in arguments.items():
+        if name in MOST or name.startswith("num_"):
+            most = MOST.get(name, MOST_OF_OTHERS)
+            if isinstance(value, int) and value > most:
+                raise ValueError(f"{class_name} has {name}={shown(value)}; {most} are allowed.")
+
+
+def check_weights(networks, most=MOST_WEIGHTS):
+    """Refuse networks that together have more than `most` weights."""
+    count = sum(math.prod(weight.shape) for network in networks for weight in network.weights)
+    if count > most:
+        raise ValueError(f"it describes {count:,} weights; {most:,} are allowed")
 
 
 def sketch(build):
@@ -24,7 +51,5 @@ def sketch(build):
 
     with ThreadPoolExecutor(1) as thread:
         model = thread.submit(build_without_weights).result()
-    count = sum(math.prod(weight.shape) for weight in model.weights)
-    if count > MOST_WEIGHTS:
-        raise ValueError(f"it describes {count:,} weights; {MOST_WEIGHTS:,} are allowed")
+    check_weights([model])
     return model

@@ -6,9 +6,12 @@ import h5py
 import keras
 import numpy as np
 
+from keras_cyclegan.files.messages import brief
+
 DTYPES = (np.dtype("float32"), np.dtype("float16"))
 LARGEST_HALF = np.finfo("float16").max
 NAMED = 8  # bad tensors that a message names
+LONGEST = 120  # characters of what it says of each
 
 
 def write_weights(path, networks, half_precision=False):
@@ -54,16 +57,16 @@ def read_weights(path, networks, skip=()):
 
     Raises:
         ValueError: the file is damaged; a tensor is missing, unknown, of another shape or dtype,
-            not finite, compressed, or lies outside of the file.
+            not finite, compressed, not stored whole, or lies outside of the file.
     """
     variables = _variables(networks)
     path = os.fspath(path)
     try:
         with h5py.File(path, "r") as file:
-            arrays, problems = _read_arrays(file, variables, skip)
+            arrays, problems = _read_arrays(file, variables, skip, os.path.getsize(path))
     # What HDF5's reader meets in damaged bytes can raise nearly anything.
     except Exception as error:
-        raise ValueError(f"{path} is damaged or no HDF5 file: {error}") from error
+        raise ValueError(f"{path} is damaged or no HDF5 file: {brief(error)}") from error
     if problems:
         raise ValueError(f"{path} does not fit the preset's config: {listing(problems, '; ')}.")
     return arrays
@@ -76,7 +79,8 @@ def assign_weights(networks, arrays):
             variable.assign(arrays[name])
 
 
-def _read_arrays(file, variables, skip):
+def _read_arrays(file, variables, skip, left):
+    """Arrays and problems; `left` is how many bytes all of them may take in the file."""
     arrays = {}
     problems = [f"{name} is missing" for name in variables if name not in file]
     for name in file:
@@ -96,7 +100,13 @@ def _read_arrays(file, variables, skip):
             problems.append(f"{name} has shape {data.shape}, expected {tuple(variable.shape)}")
         elif data.chunks is not None:  # compressed, a small file would fill the memory
             problems.append(f"{name} is stored in chunks")
+        elif data.id.get_storage_size() != data.nbytes:  # what isn't stored is read as zeros
+            stored = data.id.get_storage_size()
+            problems.append(f"{name} has {stored} bytes in the file, expected {data.nbytes}")
+        elif data.nbytes > left:
+            problems.append(f"{name} shares its bytes with another tensor")
         else:
+            left -= data.nbytes
             arrays[name] = data[()].astype("float32")
             if not np.isfinite(arrays[name]).all():
                 problems.append(f"{name} holds NaN or infinity")
@@ -134,4 +144,4 @@ def _named(network, prefix):
 
 def listing(items, separator=", "):
     more = f"{separator}… ({len(items)} in all)" if len(items) > NAMED else ""
-    return separator.join(items[:NAMED]) + more
+    return separator.join(brief(item, LONGEST) for item in items[:NAMED]) + more

@@ -1,8 +1,8 @@
 """Checkpoints from which a killed run goes on as if it had never stopped."""
 
+import logging
 import re
 import signal
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -20,16 +20,18 @@ from keras_cyclegan.resume.divergence import check_losses
 from keras_cyclegan.resume.interruption import Interruption
 from keras_cyclegan.trainers.distribution import check_agreement, is_chief, largest
 
+logger = logging.getLogger(__name__)
+
 
 class TrainingState(keras.callbacks.Callback):
-    """Saves all that a run is made of, and restores it when the run is started again.
+    """Saves all that a run is made of while it trains; `resume.fit` restores it.
 
     A checkpoint holds the weights, both optimizers, the image pools, the state of every random
     generator and the epoch's means; its name says the step. A file under its name is whole, and
     one that was damaged later is passed over. The data goes on at that step with `dataset.seek`.
 
-    - SIGTERM and Ctrl-C end the run after the current step, with a last checkpoint; a second
-      Ctrl-C ends it at once.
+    - SIGTERM and Ctrl-C end the run after the current step, with a last checkpoint, where the
+      callback's `interruption` is entered, as `resume.fit` does; a second Ctrl-C ends it at once.
     - A NaN or infinite loss ends it with a `DivergenceError`, and the last good checkpoint stays.
     - A full disk is a warning as long as the run goes on: the next checkpoint is tried when it is
       due, and the earlier ones stay.
@@ -45,7 +47,8 @@ class TrainingState(keras.callbacks.Callback):
 
     ```python
     state = TrainingState("run/checkpoints", train)
-    state.fit(model, epochs=200, callbacks=[SampleGrid("run/samples", validation)])
+    state.set_model(model)
+    state.restore()  # the path of the newest checkpoint, or None
     ```
     """
 
@@ -66,51 +69,6 @@ class TrainingState(keras.callbacks.Callback):
         self.is_partial = False
         self.interruption = Interruption()
 
-    def fit(self, model, epochs, callbacks=(), **kwargs):
-        """`model.fit` on the dataset, from where the newest checkpoint stands.
-
-        Args:
-            model: compiled `CycleGAN`, built and compiled as it was when the run began.
-            epochs: int. Epochs of the whole run.
-            callbacks: further callbacks.
-            **kwargs: further arguments of `fit`.
-
-        Raises:
-            DivergenceError: a loss is NaN or infinite.
-            OSError: the last checkpoint could not be written.
-            KeyboardInterrupt: after Ctrl-C.
-            SystemExit: with status 143, after SIGTERM.
-        """
-        self.set_model(model)
-        if path := self.restore():
-            print(f"Going on at step {self.step}, from {path}.")
-        length = self.dataset.steps_per_epoch
-
-        def fit(callbacks, **more):
-            # Last, so that a checkpoint at the end of an epoch comes after the epoch's other files.
-            model.fit(
-                self.dataset,
-                epochs=epochs,
-                initial_epoch=self.step // length,
-                callbacks=[*callbacks, self],
-                **more,
-                **kwargs,
-            )
-
-        with self.interruption:
-            if done := self.step % length:
-                # The rest of an epoch. Keras takes all epochs of a `fit` to be of one length, and
-                # where the data ends early TensorFlow has already run what of a step needs no data.
-                stop = keras.callbacks.LambdaCallback(
-                    on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
-                )
-                self.is_partial = True
-                fit([*callbacks, stop], steps_per_epoch=length - done)
-                self.is_partial = False
-            fit(callbacks)
-        if self.interruption.signal:
-            self._leave()
-
     # --- checkpoints ---------------------------------------------------------------------------
 
     def checkpoints(self):
@@ -124,7 +82,7 @@ class TrainingState(keras.callbacks.Callback):
 
         Raises:
             DamagedCheckpointError: there are checkpoints, and none of them is whole.
-        RuntimeError: several machines see different checkpoints.
+            RuntimeError: several machines see different checkpoints.
         """
         step, path, arrays = self._read_newest()
         check_agreement(
@@ -227,15 +185,17 @@ class TrainingState(keras.callbacks.Callback):
         if number := largest(self.interruption.signal or 0):
             self.interruption.signal = signal.Signals(number)
             self.save()
-            self._leave()
+            self.leave()
         minutes = (time.monotonic() - self.saved_at) / 60
         if minutes >= self.minutes or (self.steps and self.step - self.saved_step >= self.steps):
             self.save()
 
-    def _leave(self):
-        print(
-            f"Stopped by {self.interruption.signal.name} at step {self.step}. Started again, the "
-            f"run goes on from {self._newest()}.",
-            file=sys.stderr,
+    def leave(self):
+        """End the process as the signal asks that came."""
+        logger.warning(
+            "Stopped by %s at step %d. Started again, the run goes on from %s.",
+            self.interruption.signal.name,
+            self.step,
+            self._newest(),
         )
         self.interruption.leave()

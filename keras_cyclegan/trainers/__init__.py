@@ -1,16 +1,18 @@
-"""How one step takes its gradients: the only place that imports a backend to train with."""
+"""How a gradient is taken and applied: the only place that imports a backend to train with."""
 
 import keras
 
 match keras.backend.backend():
     case "tensorflow":
-        from keras_cyclegan.trainers.tensorflow import Trainer as Trainer
+        from keras_cyclegan.trainers.tensorflow import Trainer, keras_step
     case "jax":
-        from keras_cyclegan.trainers.jax import Trainer as Trainer
+        from keras_cyclegan.trainers.jax import Trainer, keras_step
     case "torch":
-        from keras_cyclegan.trainers.torch import Trainer as Trainer
+        from keras_cyclegan.trainers.torch import Trainer, keras_step
     case backend:
         raise ImportError(
             "keras_cyclegan runs on the backends tensorflow, jax and torch; KERAS_BACKEND is "
             f"{backend!r}. Set KERAS_BACKEND to one of them before Python starts."
         )
+
+__all__ = ["Trainer", "keras_step"]

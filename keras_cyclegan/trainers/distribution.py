@@ -1,9 +1,12 @@
 """One training on several devices of a machine, or on several machines."""
 
 import contextlib
+import logging
 
 import keras
 import numpy as np
+
+logger = logging.getLogger(__name__)
 
 HOW_MACHINES_MEET = (
     "Several machines find each other by environment variables of Keras, on each of them: "
@@ -60,7 +63,7 @@ def distributed(over, batch_size):
             f"batch_size={batch_size}."
         )
     with scope:
-        print(f"Training on {count} devices, {batch_size // count} images a step on each.")
+        logger.info("Training on %d devices, %d images a step on each.", count, batch_size // count)
         yield
 
 

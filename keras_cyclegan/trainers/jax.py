@@ -1,30 +1,48 @@
 """Training on JAX, where a step is a function of all state that returns the new state."""
 
+import functools
+
 import jax
 import keras
 
-from keras_cyclegan.trainers.step import Step
+from keras_cyclegan.trainers.base import BaseTrainer
 
 
-class Trainer(Step):
+def keras_step(step):
+    """Return `step(self, data)` as Keras calls it: here, `step(self, state, data)`.
+
+    Args:
+        step: method of a model that reads and assigns its variables.
+
+    Returns:
+        A method that runs `step` on the values of `state` in place of the variables' own, and
+        returns what it returns and the state after it. `state` holds the values of the trainable
+        variables, of the others, in training of the optimizer's, and of the metrics'.
+    """
+
+    @functools.wraps(step)
+    def step_on_state(self, state, data):
+        trained = [self.optimizer.variables] if len(state) == 4 else []
+        groups = [
+            self.trainable_variables,
+            self.non_trainable_variables,
+            *trained,
+            self.metrics_variables,
+        ]
+        mapping = [
+            pair
+            for variables, values in zip(groups, state, strict=True)
+            for pair in zip(variables, values, strict=True)
+        ]
+        with keras.StatelessScope(mapping) as scope:
+            logs = step(self, data)
+        return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
+
+    return step_on_state
+
+
+class Trainer(BaseTrainer):
     """Gradients by `jax.grad`, the state in `keras.StatelessScope`s."""
-
-    def train_step(self, state, data):
-        variables = (
-            self.trainable_variables,
-            self.non_trainable_variables,
-            self.optimizer.variables,
-            self.metrics_variables,
-        )
-        return _stateless(super().train_step, variables, state, data)
-
-    def test_step(self, state, data):
-        variables = (
-            self.trainable_variables,
-            self.non_trainable_variables,
-            self.metrics_variables,
-        )
-        return _stateless(super().test_step, variables, state, data)
 
     def differentiate(self, objective, variables):
         changeable = self.non_trainable_variables  # of dropout and batch norm
@@ -34,14 +52,15 @@ class Trainer(Step):
         def function(values):
             state = [*readable, *zip(variables, values, strict=True)]
             with keras.StatelessScope(state) as scope:
-                value, results = objective()
-            return value, (results, [scope.get_current_value(v) for v in changeable])
+                losses, results = objective()
+                total = self.optimizer.scale_loss(sum(losses.values()))
+            return total, (losses, results, [scope.get_current_value(v) for v in changeable])
 
-        gradients, (results, changed) = jax.grad(function, has_aux=True)(
+        gradients, (losses, results, changed) = jax.grad(function, has_aux=True)(
             [v.value for v in variables]
         )
         _assign(changeable, changed)
-        return results, gradients
+        return losses, results, gradients
 
     def update(self, gradients, variables):
         # `stateless_apply` wants them in the order of `trainable_variables`.
@@ -54,28 +73,6 @@ class Trainer(Step):
         )
         _assign(self.trainable_variables, values)
         _assign(self.optimizer.variables, optimizer_values)
-
-
-def _stateless(step, groups, state, data):
-    """`step(data)` on the values of `state` in place of the variables' own.
-
-    Args:
-        step: function that reads and assigns variables.
-        groups: lists of variables.
-        state: lists of their values.
-        data: a batch.
-
-    Returns:
-        What `step` returns, and the state after it.
-    """
-    mapping = [
-        pair
-        for variables, values in zip(groups, state, strict=True)
-        for pair in zip(variables, values, strict=True)
-    ]
-    with keras.StatelessScope(mapping) as scope:
-        logs = step(data)
-    return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
 
 
 def _assign(variables, values):

@@ -2,10 +2,15 @@
 
 import tensorflow as tf
 
-from keras_cyclegan.trainers.step import Step
+from keras_cyclegan.trainers.base import BaseTrainer
 
 
-class Trainer(Step):
+def keras_step(step):
+    """Return `step(self, data)` as Keras calls it: here, as it is."""
+    return step
+
+
+class Trainer(BaseTrainer):
     """Gradients by `tf.GradientTape`.
 
     Under a strategy each replica runs the step on its part of the batch. The optimizer sums the
@@ -14,22 +19,23 @@ class Trainer(Step):
 
     def differentiate(self, objective, variables):
         with tf.GradientTape() as tape:
-            value, results = objective()
-        return results, tape.gradient(value, variables)
+            losses, results = objective()
+            total = self.optimizer.scale_loss(sum(losses.values()))
+        return losses, results, tape.gradient(total, variables)
 
     def update(self, gradients, variables):
         self.optimizer.apply(gradients, variables)
 
-    def draw(self, pool, fakes):
+    def draw(self, pool, images):
         """The pool is one history: every replica sends all replicas' images through its copy.
 
         Copies stay equal, because they see the same images and make the same draws.
         """
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync == 1:
-            return pool(fakes)
-        everyone = tf.ensure_shape(context.all_gather(fakes, axis=0), (None, *fakes.shape[1:]))
-        batch = tf.shape(fakes)[0]
+            return pool(images)
+        everyone = tf.ensure_shape(context.all_gather(images, axis=0), (None, *images.shape[1:]))
+        batch = tf.shape(images)[0]
         tf.debugging.assert_equal(
             batch * context.num_replicas_in_sync,
             tf.shape(everyone)[0],
@@ -38,7 +44,7 @@ class Trainer(Step):
         first = context.replica_id_in_sync_group * batch
         return pool(everyone)[first : first + batch]
 
-    def track(self, losses, batch_size, measured=None):
+    def track(self, losses, batch_size, measures=None):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         losses = {name: loss * replicas for name, loss in losses.items()}
-        return super().track(losses, batch_size, measured)
+        return super().track(losses, batch_size, measures)

@@ -3,10 +3,15 @@
 import keras
 import torch
 
-from keras_cyclegan.trainers.step import Step
+from keras_cyclegan.trainers.base import BaseTrainer
 
 
-class Trainer(Step):
+def keras_step(step):
+    """Return `step(self, data)` as Keras calls it: here, as it is."""
+    return step
+
+
+class Trainer(BaseTrainer):
     """Gradients by `torch.autograd.grad`, which leaves no `.grad` behind on any variable."""
 
     def make_train_function(self, force=False):
@@ -27,11 +32,14 @@ class Trainer(Step):
         super().make_train_function(force)
 
     def differentiate(self, objective, variables):
-        value, results = objective()
+        losses, results = objective()
         gradients = torch.autograd.grad(
-            value, [variable.value for variable in variables], allow_unused=True
+            self.optimizer.scale_loss(sum(losses.values())),
+            [variable.value for variable in variables],
+            allow_unused=True,
         )
-        return keras.tree.map_structure(torch.Tensor.detach, results), list(gradients)
+        losses, results = keras.tree.map_structure(torch.Tensor.detach, (losses, results))
+        return losses, results, list(gradients)
 
     def random_states(self):
         """Of torch's own generators, from which Keras's dropout draws: uint8 arrays."""

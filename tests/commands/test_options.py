@@ -67,7 +67,7 @@ def test_recipe_can_be_trained(name):
     small |= {"discriminator_layers": 1}
     made = TrainingOptions("glyphs", **{**recipes.TABLES[name], **small})
     model = build_model(made)
-    compile_model(model, made, steps_per_epoch=1)
+    compile_model(model, made)
     assert type(model.generator_ab).__name__ == options.GENERATORS[made.generator]
     assert type(model.discriminator_a).__name__ == options.DISCRIMINATORS[made.discriminator]
 
@@ -122,7 +122,7 @@ def test_losses_and_both_rates_reach_the_model():
         identity_weight=0.0, learning_rate=1e-3, discriminator_learning_rate=5e-4,
     )  # fmt: skip
     model = build_model(wanted)
-    compile_model(model, wanted, steps_per_epoch=10)
+    compile_model(model, wanted)
     assert model.adversarial_loss.kind == "min_max"
     assert (model.cycle_loss.norm, model.cycle_loss.weight) == ("l2", 7.0)
     assert model.identity_loss is None

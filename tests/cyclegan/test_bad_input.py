@@ -21,6 +21,7 @@ from support.cyclegan_helpers import (
 )
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.data import unpaired_dataset
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 
@@ -277,3 +278,10 @@ def test_what_torch_cannot_do_is_said(dtype, options, message):
     model.compile(**options)
     with pytest.raises(ValueError, match=message):
         fit(model, pairs(2))
+
+
+def test_images_of_another_size_than_the_model_are_found_before_the_first_step(monkeypatch):
+    monkeypatch.setattr(CycleGAN, "train_step", None)  # nothing may be traced
+    images = np.zeros((3, 24, 24, 3), "uint8")
+    with pytest.raises(ValueError, match=r"shape \(16, 16, 3\).*Received images of shape \(24, 24"):
+        compiled().fit(unpaired_dataset(images, images))

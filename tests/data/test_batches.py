@@ -288,12 +288,16 @@ def test_validation_pairs_by_position_and_is_the_same_each_time():
     assert_same(first, batches(validation))
 
 
-@pytest.mark.parametrize(("pairs", "batch_size", "expected"), [(10, 4, 2), (7, 4, 1), (3, 8, 3)])
-def test_validation_batches_have_one_shape_and_lose_nothing(pairs, batch_size, expected):
+@pytest.mark.parametrize(
+    ("pairs", "batch_size", "expected"), [(10, 4, [4, 4, 2]), (7, 4, [4, 3]), (3, 8, [3])]
+)
+def test_last_validation_batch_is_smaller_and_nothing_is_lost(pairs, batch_size, expected):
     images = coded_images(pairs, 8, 8)
-    validation = paired_dataset(images, images, batch_size)
-    assert validation.element_spec[0].shape == (expected, 8, 8, 3)
-    assert sorted(i for a, _ in batches(validation) for i in a[:, 0, 0, 0]) == list(range(pairs))
+    validation = paired_dataset(images, coded_images(pairs + 2, 8, 8), batch_size)
+    assert [len(b) for _, b in batches(validation)] == expected
+    assert len(validation) == len(expected)
+    assert validation.element_spec[0].shape == (None, 8, 8, 3)
+    assert [i for a, _ in batches(validation) for i in a[:, 0, 0, 0]] == list(range(pairs))
 
 
 def test_validation_needs_one_size():

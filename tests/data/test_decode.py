@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_cyclegan.data import decode_image, from_unit, resize_image, to_unit
+from keras_cyclegan.data import TooManyPixelsError, decode_image, from_unit, resize_image, to_unit
 
 
 def encoded(image, format="PNG", **options):
@@ -88,6 +88,14 @@ def test_16_bit_rgb_keeps_the_high_byte():
     np.testing.assert_array_equal(decode_image(io.BytesIO(file)), values >> 8)
 
 
+def test_16_bits_that_lie_on_their_side_are_scaled_and_turned():
+    values = np.array([[0, 300, 65535], [257, 514, 40000]], "uint16")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    decoded = decode_image(encoded(Image.fromarray(values), exif=exif), channels=1)[..., 0]
+    np.testing.assert_array_equal(decoded, np.rot90(np.rint(values / 257), -1))
+
+
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_transparent_pixels_are_white(mode):
     image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
@@ -126,7 +134,7 @@ def test_cut_off_file_is_named(tmp_path, colours):
     path.write_bytes(
         encoded(Image.fromarray(np.kron(colours, np.ones((9, 9, 1), "uint8")))).read()[:-600]
     )
-    with pytest.raises(ValueError, match=r"Can't decode .*cut\.png: expected a whole"):
+    with pytest.raises(ValueError, match=r"Can't read .*cut\.png: expected a whole"):
         decode_image(path)
 
 
@@ -143,6 +151,22 @@ def test_a_cameras_jpeg_with_a_preview_is_one(tmp_path, colours):
     path = tmp_path / "camera.jpg"
     image.save(path, format="MPO", save_all=True, append_images=[preview])
     assert decode_image(path).shape == colours.shape
+
+
+def test_training_refuses_the_same_bombs_as_translation(tmp_path, monkeypatch):
+    path = tmp_path / "bomb.png"
+    Image.new("L", (60, 50)).save(path)
+    with pytest.raises(TooManyPixelsError, match=r"bomb\.png has 50×60 = 3000 pixels"):
+        decode_image(path, max_pixels=2999)
+    with pytest.raises(ValueError, match=r"an image of \d+ bytes has 50×60"):
+        decode_image(path.read_bytes(), max_pixels=2999)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # one limit counts, not Pillow's
+    assert decode_image(path, max_pixels=3000).shape == (50, 60, 3)
+
+
+def test_name_that_no_disk_takes_is_not_called_damaged():
+    with pytest.raises(OSError, match="name too long"):
+        decode_image("x" * 300 + ".png")
 
 
 def test_unknown_range_is_refused():

@@ -260,19 +260,3 @@ SET_ARRAY = b"}X\5\0\0\0arrayX\4\0\0\0aaaasb"
 def test_no_opcode_gets_hold_of_more_than_tensors(tmp_path, content):
     with pytest.raises(ValueError, match=r"x\.pth"):
         read_state_dict(write_zip(tmp_path / "x.pth", content, bytes(16)))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x80\x02K\x01r\xff\xff\xff\x0f.",
-        b"K\x01p268435455\n.",
-        b"\x80\x02}K\x01\x85" + b"2\x86" * 20 + b"K\x01s.",
-        b"\x80\x02}K\x01\x85" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(20)) + b"K\x01s.",
-    ],
-    ids=["far memo", "far memo in text", "doubled tuples", "tuples of the memo"],
-)
-def test_pickles_that_cost_memory_or_time_are_refused_unread(tmp_path, content):
-    path = write_zip(tmp_path / "x.pth", content, bytes(16))
-    with pytest.raises(ValueError, match=r"puts one at|a tuple twice"):
-        read_state_dict(path)

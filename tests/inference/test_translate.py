@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.data import TooManyPixelsError, from_unit, to_unit
 from keras_cyclegan.inference.sizes import size_rule
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
 
@@ -100,13 +100,16 @@ def test_a_network_of_one_size_takes_only_that_size():
 # --- kinds -------------------------------------------------------------------------------------
 
 
-def test_a_path_gives_uint8_pixels(model, tmp_path):
+def test_a_path_the_bytes_of_a_file_and_a_file_give_uint8_pixels(model, tmp_path):
     pixels = noise(21, 30, 3)
     path = tmp_path / "a.png"
     Image.fromarray(pixels).save(path)
     expected = model.translate(pixels)
     np.testing.assert_array_equal(model.translate(path), expected)
     np.testing.assert_array_equal(model.translate(str(path)), expected)
+    np.testing.assert_array_equal(model.translate(path.read_bytes()), expected)
+    with open(path, "rb") as file:
+        np.testing.assert_array_equal(model.translate(file), expected)
 
 
 def test_a_pil_image_gives_a_pil_image(model):
@@ -343,9 +346,9 @@ def nan_at(*index):
         (np.zeros((0, 8, 8, 3), "uint8"), ValueError, "holds no image"),
         (np.zeros((2, 0, 8, 3), "uint8"), ValueError, "no pixels"),
         (Image.new("RGB", (0, 4)), ValueError, r"no pixels. Received a PIL image of size \(0, 4\)"),
-        (np.zeros((8, 8, 5), "uint8"), ValueError, "takes 3 channels.* and 4 with alpha"),
-        (np.zeros((8, 8, 4), "float32"), ValueError, r"takes 3 channels.*\(8, 8, 4\)"),
-        (np.zeros((2, 8, 8, 2), "uint8"), ValueError, "takes 3 channels"),
+        (np.zeros((8, 8, 5), "uint8"), ValueError, "3 channels are wanted.* and 4 with alpha"),
+        (np.zeros((8, 8, 4), "float32"), ValueError, r"3 channels are wanted.*\(8, 8, 4\)"),
+        (np.zeros((2, 8, 8, 2), "uint8"), ValueError, "3 channels are wanted"),
         (np.zeros(8, "uint8"), ValueError, r"An image has shape.*\(8,\)"),
         (np.zeros((1, 2, 8, 8, 3), "uint8"), ValueError, "An image has shape"),
         ([np.zeros((2, 8, 8, 3), "uint8")], ValueError, r"images\[0\]: An item of a list"),
@@ -379,7 +382,8 @@ def test_files_that_are_no_images_are_refused(model, tmp_path):
 def test_huge_files_are_refused_unless_allowed(model, tmp_path):
     path = tmp_path / "bomb.png"
     Image.new("L", (60, 50)).save(path)
-    with pytest.raises(ValueError, match="50×60 = 3000 pixels, more than `max_pixels` = 2999"):
+    message = "bomb.png has 50×60 = 3000 pixels, more than `max_pixels` = 2999"
+    with pytest.raises(TooManyPixelsError, match=message):
         model.translate(path, max_pixels=2999)
     assert model.translate(path, max_pixels=3000).shape == (50, 60, 3)
 

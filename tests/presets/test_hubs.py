@@ -19,7 +19,7 @@ from support.presets_server import Server, serving
 
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.files import download
+from keras_cyclegan.files import download, transfer
 from keras_cyclegan.presets import archive as archives
 from keras_cyclegan.presets.folder import FILES
 
@@ -27,7 +27,7 @@ from keras_cyclegan.presets.folder import FILES
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(download, "BACK_OFF", 0.001)
+    monkeypatch.setattr(transfer, "BACK_OFF", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,13 @@ def test_a_header_of_a_tar_that_would_fill_the_memory_is_refused(tmp_path, kind)
     member = tarfile.TarInfo("config.json")
     member.type, member.size = kind, 2**24
     content = gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(2**24) + bytes(1024))
-    with pytest.raises(ValueError, match="a header of it has 16777216 bytes"):
+    with pytest.raises(ValueError, match="a header of it has more than the 1048576 bytes"):
+        load_archive(content, tmp_path)
+
+
+def test_an_endless_directory_of_a_zip_is_refused_unread(tmp_path):
+    content = zipped({f"folder{i}/": b"" for i in range(20_000)}, top="")
+    with pytest.raises(ValueError, match="more than the 1048576 bytes"):
         load_archive(content, tmp_path)
 
 
@@ -238,7 +244,7 @@ for offline, name in (("0", "nothing"), ("1", "something")):
     os.environ["KERAS_CYCLEGAN_OFFLINE"] = offline
     try:
         kcg.CycleGAN.from_preset(f"hf://me/{name}")
-    except kcg.presets.download.DownloadError as error:
+    except kcg.files.download.DownloadError as error:
         found.append(str(error))
 kcg.CycleGAN.from_preset("hf://me/mine")
 print(json.dumps([len(cache), found]))

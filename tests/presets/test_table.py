@@ -11,9 +11,9 @@ from support.presets_server import Server, serving
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.files import download
+from keras_cyclegan.files import transfer
 from keras_cyclegan.files.download import DownloadError
-from keras_cyclegan.presets import convert, published, table
+from keras_cyclegan.presets import convert, download, published, table
 
 FACTS = {
     *("description", "direction", "architecture", "native_size", "parameters", "bytes"),
@@ -119,7 +119,7 @@ def authors(monkeypatch, tmp_path):
     with serving(Server(path.read_bytes())) as server:
         monkeypatch.setattr(published, "ADDRESS", server.url.replace("file.bin", "{}.pth"))
         monkeypatch.setattr(published, "LEAST_BYTES", 1000)
-        monkeypatch.setattr(download, "BACK_OFF", 0.001)
+        monkeypatch.setattr(transfer, "BACK_OFF", 0.001)
         server.expected = convert.convert_network(convert.read_state_dict(path))
         yield server
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan import CycleGAN, data
+from keras_cyclegan import CycleGAN, data, resume
 from keras_cyclegan.callbacks import (
     DivergenceError,
     HistoryFile,
@@ -46,7 +46,8 @@ def make_state(folder, steps_per_epoch=3, **options):
 
 
 def fit(state, model, epochs=2, callbacks=()):
-    state.fit(model, epochs, callbacks=callbacks, verbose=0)
+    options = {"minutes": state.minutes, "steps": state.steps, "keep": state.keep}
+    resume.fit(model, state.dataset, state.folder, epochs, callbacks, **options, verbose=0)
 
 
 def steps(folder):

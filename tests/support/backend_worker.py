@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from step_inputs import draw_weights
 
-from keras_cyclegan import CycleGAN, callbacks, data
+from keras_cyclegan import CycleGAN, callbacks, data, resume
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.trainers.distribution import distributed, is_chief, part
 
@@ -124,9 +124,12 @@ def devices(folder):
         model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)
         before = model.generator_ab.get_weights()[0]
         stop = keras.callbacks.LambdaCallback(on_train_batch_end=end_the_last_machine)
-        callbacks.TrainingState(folder / name / "checkpoints", train, steps=2).fit(
+        resume.fit(
             model,
+            train,
+            folder / name / "checkpoints",
             epochs=2,
+            steps=2,
             callbacks=[
                 *([stop] if "STOP" in os.environ else []),
                 callbacks.SampleGrid(folder / name / "samples", validation, count=3),

@@ -15,7 +15,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_cyclegan import CycleGAN, callbacks, data
+from keras_cyclegan import CycleGAN, callbacks, data, resume
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 KILLS, EPOCHS, STEPS = 10, 4, 8
@@ -38,9 +38,12 @@ def train(folder):
         monitor_gradients=True,
         run_eagerly=keras.backend.backend() != "jax",  # tracing costs more than so few steps
     )
-    callbacks.TrainingState(folder / "checkpoints", dataset, minutes=0).fit(
+    resume.fit(
         model,
+        dataset,
+        folder / "checkpoints",
         EPOCHS,
+        minutes=0,
         callbacks=[
             callbacks.HistoryFile(folder / "history.jsonl"),
             callbacks.SampleGrid(folder / "samples", validation, count=1),

@@ -7,6 +7,8 @@ from support.presets_helpers import have_same_weights, weights_of
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks.sample_grid import sample_grid
+from keras_cyclegan.data import from_unit
+from keras_cyclegan.evaluation.round_trips import translate_all
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 SHAPE = (16, 16, 3)
@@ -106,8 +108,15 @@ def test_all_that_translates_uses_the_averages(averaged):
     assert scores["cycle_a"] == pytest.approx(10 * np.abs(back - IMAGES_A).mean(), rel=1e-4)
 
 
+def test_evaluation_scores_the_averages_there_and_back(averaged):
+    pixels = from_unit(IMAGES_A)
+    plain = CycleGAN(averaged.average_ab, averaged.average_ba, None, None, image_shape=SHAPE)
+    found, expected = (translate_all(model, pixels, "a_to_b") for model in (averaged, plain))
+    np.testing.assert_array_equal(found.cycle_error, expected.cycle_error)
+
+
 def test_training_uses_the_trained_weights(averaged):
-    _, _, fake_b = averaged.generator_losses(IMAGES_A, IMAGES_B, training=True)
+    _, (_, fake_b) = averaged.generator_losses(IMAGES_A, IMAGES_B, training=True)
     trained_b = averaged.generator_ab(IMAGES_A, training=True)
     np.testing.assert_allclose(fake_b, trained_b, rtol=0, atol=1e-5)
 

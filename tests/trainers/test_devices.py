@@ -168,7 +168,8 @@ def test_command_line_hands_over(monkeypatch, tmp_path):
 @needs_jax
 def test_what_can_not_be_shared_is_refused(over, message):
     command = (
-        f"from keras_cyclegan import distribution as d; d.distributed('{over}', 3).__enter__()"
+        "from keras_cyclegan.trainers.distribution import distributed; "
+        f"distributed('{over}', 3).__enter__()"
     )
     environment = {
         **os.environ,

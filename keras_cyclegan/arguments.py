@@ -1,0 +1,82 @@
+"""What many rooms ask of their arguments: choices, directions, shapes and multiples."""
+
+import enum
+import numbers
+
+
+class Direction(enum.StrEnum):
+    """One of the two ways through a model, equal to its string: `"a_to_b"` or `"b_to_a"`.
+
+    Attributes:
+        source: the domain that it starts from, `"a"` or `"b"`.
+        target: the domain that it leads to.
+        suffix: `"ab"` or `"ba"`, as in `generator_ab` and `kid_ab`.
+        arrow: `"A → B"` or `"B → A"`, for people to read.
+        opposite: the other direction.
+
+    Example:
+
+    ```python
+    for direction in Direction:
+        print(direction, direction.source, direction.opposite)  # a_to_b a b_to_a, b_to_a b a_to_b
+    ```
+    """
+
+    A_TO_B = "a_to_b"
+    B_TO_A = "b_to_a"
+
+    @property
+    def source(self):
+        return self.value[0]
+
+    @property
+    def target(self):
+        return self.value[-1]
+
+    @property
+    def suffix(self):
+        return self.source + self.target
+
+    @property
+    def arrow(self):
+        return f"{self.source.upper()} → {self.target.upper()}"
+
+    @property
+    def opposite(self):
+        return Direction.B_TO_A if self is Direction.A_TO_B else Direction.A_TO_B
+
+
+def check_direction(direction):
+    """Return `direction`, a string, as a `Direction`; refuse any other value."""
+    check_choice("direction", direction, [str(one) for one in Direction])
+    return Direction(direction)
+
+
+def check_choice(argument, value, choices):
+    """Refuse a value of `argument` that is none of `choices`."""
+    if value not in choices:
+        expected = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{argument}` must be one of {expected}. Received {argument}={value!r}.")
+
+
+def check_image_shape(image_shape):
+    """Return `image_shape` as a tuple `(height, width, channels)`; height and width may be None."""
+    shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else ()
+    known = shape[2:] + tuple(size for size in shape[:2] if size is not None)
+    counts = [size for size in known if isinstance(size, numbers.Integral) and size > 0]
+    if len(shape) != 3 or len(counts) != len(known):
+        raise ValueError(
+            "`image_shape` must be (height, width, channels), where height and width may be None. "
+            f"Received image_shape={image_shape!r}."
+        )
+    return shape
+
+
+def check_multiple(height, width, multiple, network):
+    """Refuse a size that `network` can't give back unchanged. Unknown sizes pass."""
+    if (height or 0) % multiple or (width or 0) % multiple:
+        raise ValueError(
+            f"{network} halves its input {multiple.bit_length() - 1} times: height and width must "
+            f"be multiples of {multiple}. Received {height}×{width}. "
+            "`CycleGAN.translate` pads and crops for you."
+        )

