@@ -132,7 +132,9 @@ def paired_dataset(images_a, images_b, batch_size=1):
     tensors = as_tensor(images_a), as_tensor(images_b)
 
     def pair(start):
-        return tuple(to_unit(tensor[start : min(start + batch_size, pairs)]) for tensor in tensors)
+        return tuple(
+            to_unit(tensor[start : tf.minimum(start + batch_size, pairs)]) for tensor in tensors
+        )
 
     return tf.data.Dataset.range(0, pairs, batch_size).map(pair).prefetch(tf.data.AUTOTUNE)
 

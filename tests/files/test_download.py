@@ -10,9 +10,8 @@ import pytest
 import requests
 from support.presets_server import Server, serving
 
-from keras_cyclegan.files import transfer
+from keras_cyclegan.files import download, transfer
 from keras_cyclegan.files.download import DownloadError, fetch
-from keras_cyclegan.presets import download
 
 CONTENT = np.random.default_rng(0).bytes(1_000_000)
 

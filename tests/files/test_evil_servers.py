@@ -11,9 +11,8 @@ import time
 import filelock
 import pytest
 
-from keras_cyclegan.files import transfer
+from keras_cyclegan.files import download, transfer
 from keras_cyclegan.files.download import DownloadError, fetch
-from keras_cyclegan.presets import download
 
 CONTENT = bytes(range(256)) * 400
 SIZE = len(CONTENT)
