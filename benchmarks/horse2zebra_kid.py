@@ -143,19 +143,19 @@ def load_preset(preset):
 
 def load_run(run):
     """Returns the model of a folder of `keras-cyclegan train`: its newest checkpoint."""
-    import json
-
-    from keras_cyclegan.commands.train import TrainingOptions, build_model, compile_model
+    from keras_cyclegan.commands.options import TrainingOptions
+    from keras_cyclegan.commands.run_folder import read_options
+    from keras_cyclegan.commands.train import build_model, compile_model
     from keras_cyclegan.resume.checkpoint import read_checkpoint, restore_checkpoint
 
     run = pathlib.Path(run)
     checkpoints = sorted(run.glob("checkpoints/step-*.npz"))
     if not checkpoints:
         raise FileNotFoundError(f"{run} holds no checkpoint: no checkpoints/step-*.npz.")
-    options = TrainingOptions(**json.loads((run / "config.json").read_text(encoding="utf-8")))
+    options = TrainingOptions(**read_options(run))
     model = build_model(options)
     # A checkpoint holds the optimizers too: without them it can't be loaded.
-    compile_model(model, options, options.steps_per_epoch or 1)
+    compile_model(model, options)
     restore_checkpoint(model, read_checkpoint(checkpoints[-1]), checkpoints[-1])
     print(f"Checkpoint: {checkpoints[-1].name}")
     return model

@@ -1,27 +1,98 @@
-"""CycleGAN for Keras 3: unpaired image-to-image translation."""
+"""CycleGAN for Keras 3: unpaired image-to-image translation.
 
-import os
+Its parts are imported when they are first used, and Keras knows the classes of this package as soon
+as it is imported itself, before or after: `keras.saving.load_model` needs no more than
+`import keras_cyclegan`.
+"""
+
+import contextlib
+import importlib
+import pkgutil
 import sys
+from typing import TYPE_CHECKING
 
-if os.path.basename(sys.argv[0]) == "keras-cyclegan":
-    # TensorFlow's notes to its developers are noise in a terminal. They can only be turned off
-    # before TensorFlow is imported, which Keras does.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+import wrapt
 
-    from keras_cyclegan.commands.terminal import without_notes
-
-    with without_notes():
-        import keras as keras
-
-from keras_cyclegan import callbacks as callbacks
-from keras_cyclegan import data as data
-from keras_cyclegan import layers as layers
-from keras_cyclegan import losses as losses
-from keras_cyclegan import metrics as metrics
-from keras_cyclegan import networks as networks
-from keras_cyclegan import optimizers as optimizers
-from keras_cyclegan.cyclegan import CycleGAN as CycleGAN
-from keras_cyclegan.presets import list_presets as list_presets
-from keras_cyclegan.presets import upload_preset as upload_preset
+if TYPE_CHECKING:
+    from keras_cyclegan import callbacks as callbacks
+    from keras_cyclegan import data as data
+    from keras_cyclegan import layers as layers
+    from keras_cyclegan import losses as losses
+    from keras_cyclegan import metrics as metrics
+    from keras_cyclegan import networks as networks
+    from keras_cyclegan import optimizers as optimizers
+    from keras_cyclegan import recipes as recipes
+    from keras_cyclegan import resume as resume
+    from keras_cyclegan.cyclegan import CycleGAN as CycleGAN
+    from keras_cyclegan.data import TooManyPixelsError as TooManyPixelsError
+    from keras_cyclegan.files.download import DownloadError as DownloadError
+    from keras_cyclegan.metrics import ProtocolMismatchError as ProtocolMismatchError
+    from keras_cyclegan.presets import list_presets as list_presets
+    from keras_cyclegan.presets import upload_preset as upload_preset
+    from keras_cyclegan.resume import DamagedCheckpointError as DamagedCheckpointError
+    from keras_cyclegan.resume import DivergenceError as DivergenceError
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CycleGAN",
+    "DamagedCheckpointError",
+    "DivergenceError",
+    "DownloadError",
+    "ProtocolMismatchError",
+    "TooManyPixelsError",
+    "callbacks",
+    "data",
+    "layers",
+    "list_presets",
+    "losses",
+    "metrics",
+    "networks",
+    "optimizers",
+    "recipes",
+    "resume",
+    "upload_preset",
+]
+# Where those that are no modules are.
+_ORIGINS = {
+    "CycleGAN": "cyclegan",
+    "DamagedCheckpointError": "resume",
+    "DivergenceError": "resume",
+    "DownloadError": "files.download",
+    "ProtocolMismatchError": "metrics",
+    "TooManyPixelsError": "data",
+    "list_presets": "presets",
+    "upload_preset": "presets",
+}
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
+    module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
+    value = getattr(module, name) if name in _ORIGINS else module
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+def _register_classes(_):
+    """Import what registers classes with Keras, once Keras is there.
+
+    Where Keras is imported by one of the modules that this needs, that module is unfinished, and
+    the import fails; it is tried again when the module is done. An import that fails for another
+    reason fails again, and aloud, when the module is used.
+    """
+    if "keras" in sys.modules:
+        with contextlib.suppress(ImportError):
+            for name in ("cyclegan", "metrics"):  # what the first needs is imported with it
+                importlib.import_module(f"keras_cyclegan.{name}")
+
+
+wrapt.when_imported("keras")(_register_classes)
+for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
+    if _module.name != "keras_cyclegan.commands":  # which costs nothing to import
+        wrapt.when_imported(_module.name)(_register_classes)

@@ -1,38 +1,86 @@
-"""The command line: each command hands over to the module that does the work."""
+"""The command line: each command hands over to the module that does the work.
+
+A command imports what it needs when it runs, so that help costs next to nothing.
+"""
 
 import contextlib
+import functools
+import inspect
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from keras_cyclegan.commands.train import TrainingOptions, train_run
-from keras_cyclegan.cyclegan import CycleGAN
-from keras_cyclegan.inference.images import MAX_PIXELS
-from keras_cyclegan.presets import list_presets
+import keras_cyclegan
+from keras_cyclegan import recipes as recipe_tables
+from keras_cyclegan.arguments import Direction
+from keras_cyclegan.commands.options import TrainingOptions, command_parameters
+from keras_cyclegan.commands.terminal import as_flag, import_keras, show_messages, with_flags
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's tables cut off names, and its markup swallows […]
 )
 
 
-class Upsampling(StrEnum):
-    transposed = "transposed"
-    resize = "resize"
+def show_version(wanted: bool):
+    if wanted:
+        typer.echo(keras_cyclegan.__version__)
+        raise typer.Exit
 
 
-class Policy(StrEnum):
-    float32 = "float32"
-    mixed_bfloat16 = "mixed_bfloat16"
-    mixed_float16 = "mixed_float16"
+@app.callback()
+def options_of_all(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show it.")
+    ] = False,
+):
+    pass
 
 
-class Direction(StrEnum):
-    a_to_b = "a_to_b"
-    b_to_a = "b_to_a"
+def command(function):
+    """Make a function a command, whose errors are one line: they are about what was given."""
+
+    @functools.wraps(function)
+    def run(**given):
+        with clear_errors(given):
+            show_messages()
+            import_keras()
+            return function(**given)
+
+    return app.command()(run)
+
+
+@contextlib.contextmanager
+def clear_errors(names):
+    """Say what is wrong, without the stack, and in the words of the command line.
+
+    Args:
+        names: the parameters of the command.
+    """
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        message = with_flags(str(error), names)
+        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(130) from interrupt
+
+
+def with_training_options(function):
+    """Give a command, in place of its last parameter, the options of `TrainingOptions`."""
+    data, *options = command_parameters()
+    *own, _ = inspect.signature(function).parameters.values()
+    own = [one.replace(kind=one.KEYWORD_ONLY) for one in own]
+    function.__signature__ = inspect.Signature([data, *own, *options])
+    return function
+
+
+Recipe = StrEnum("Recipe", list(recipe_tables.TABLES))
 
 
 class Domain(StrEnum):
@@ -43,16 +91,6 @@ class Domain(StrEnum):
 class Split(StrEnum):
     test = "test"
     train = "train"
-
-
-class OnError(StrEnum):
-    stop = "raise"
-    skip = "skip"
-
-
-class Distribute(StrEnum):
-    devices = "devices"
-    machines = "machines"
 
 
 class Engine(StrEnum):
@@ -67,84 +105,26 @@ Tile = Annotated[
 ]
 
 
-@app.command()
+@command
+@with_training_options
 def train(
-    data: Annotated[
-        str,
-        typer.Argument(
-            help="Folder with trainA, trainB (and testA, testB); tfds:NAME; or glyphs.",
-        ),
-    ],
     out: Annotated[Path, typer.Option(help="Folder of the run; given again, the run goes on.")],
-    image_size: Annotated[
-        int, typer.Option(help="Pixels, a multiple of 4.")
-    ] = TrainingOptions.image_size,
-    load_size: Annotated[
-        int | None,
-        typer.Option(help="Pixels before --image-size is cut out. Default: 286/256 of it."),
-    ] = TrainingOptions.load_size,
-    epochs: Annotated[int, typer.Option(min=1)] = TrainingOptions.epochs,
-    steps_per_epoch: Annotated[
-        int | None, typer.Option(min=1, help="Default: images of the larger domain by the batch.")
-    ] = TrainingOptions.steps_per_epoch,
-    batch_size: Annotated[int, typer.Option(min=1)] = TrainingOptions.batch_size,
-    filters: Annotated[
-        int, typer.Option(min=1, help="Width of the generators.")
-    ] = TrainingOptions.filters,
-    blocks: Annotated[
-        int | None, typer.Option(min=0, help="Residual blocks. Default: 9, or 6 below 256 pixels.")
-    ] = TrainingOptions.blocks,
-    upsampling: Annotated[Upsampling, typer.Option()] = Upsampling.transposed,
-    discriminator_filters: Annotated[
-        int, typer.Option(min=1)
-    ] = TrainingOptions.discriminator_filters,
-    discriminator_layers: Annotated[
-        int, typer.Option(min=1)
-    ] = TrainingOptions.discriminator_layers,
-    cycle_weight: Annotated[
-        float, typer.Option(min=0, help="Weight of the cycle-consistency loss.")
-    ] = TrainingOptions.cycle_weight,
-    identity_weight: Annotated[
-        float, typer.Option(min=0, help="Weight of the identity loss; 0 for none.")
-    ] = TrainingOptions.identity_weight,
-    learning_rate: Annotated[float, typer.Option(min=0)] = TrainingOptions.learning_rate,
-    decay_epochs: Annotated[
-        int | None, typer.Option(min=0, help="Last epochs with falling rate. Default: half.")
-    ] = TrainingOptions.decay_epochs,
-    dtype: Annotated[Policy, typer.Option()] = Policy.float32,
-    clip_norm: Annotated[
-        float | None, typer.Option(min=0, help="Largest norm of the gradients. Default: any.")
-    ] = TrainingOptions.clip_norm,
-    ema: Annotated[
-        float | None,
-        typer.Option(help="Momentum of averaged generators: 0.999. Default: no averages."),
-    ] = TrainingOptions.ema,
-    init: Annotated[
-        str | None, typer.Option(help="Preset whose networks to start from.")
-    ] = TrainingOptions.init,
-    seed: Annotated[int, typer.Option(min=0)] = TrainingOptions.seed,
-    checkpoint_minutes: Annotated[float, typer.Option(min=0)] = TrainingOptions.checkpoint_minutes,
-    checkpoint_steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps after which one is due too.")
-    ] = TrainingOptions.checkpoint_steps,
-    keep_checkpoints: Annotated[int, typer.Option(min=1)] = TrainingOptions.keep_checkpoints,
-    on_error: Annotated[OnError, typer.Option(help="What a bad image file does.")] = OnError.stop,
-    distribute: Annotated[
-        Distribute | None,
-        typer.Option(help="Share each batch between all devices here, or all machines (JAX)."),
-    ] = TrainingOptions.distribute,
+    recipe: Annotated[
+        Recipe, typer.Option(help="Options to begin from; those given beside it take precedence.")
+    ] = Recipe.paper,
     adjust: Annotated[
-        bool, typer.Option(help="Go on with another --learning-rate or --clip-norm.")
+        bool, typer.Option(help="Go on with another learning rate or --clip-norm.")
     ] = False,
+    **given,
 ):
     """Train on two folders of images; run again with the same --out, it goes on."""
-    options = locals()
-    del options["out"], options["adjust"]
-    with clear_errors():
-        train_run(out, TrainingOptions(**options), adjust)
+    from keras_cyclegan.commands.train import train_run
+
+    given = {name: value for name, value in given.items() if value is not None}
+    train_run(out, TrainingOptions(**{**recipe_tables.TABLES[recipe], **given}), adjust)
 
 
-@app.command()
+@command
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder for all that is made.")] = Path("quickstart"),
     steps: Annotated[int, typer.Option(min=10, help="Training steps.")] = 1500,
@@ -152,22 +132,26 @@ def quickstart(
     """The whole main job offline, in minutes: train on glyphs, score, translate, export, reload."""
     from keras_cyclegan.commands.quickstart import run_quickstart
 
-    with clear_errors():
-        run_quickstart(out, steps)
+    run_quickstart(out, steps)
 
 
-@app.command()
+@command
 def translate(
     source: Annotated[str, typer.Argument(help="An image, a folder, or a pattern in quotes.")],
     target: Annotated[Path, typer.Argument(help="A file for one image, else a folder.")],
     preset: Preset,
-    direction: Annotated[Direction, typer.Option()] = Direction.a_to_b,
+    direction: Annotated[Direction, typer.Option(help="Which way.")] = Direction.A_TO_B,
     tile: Tile = None,
     side_by_side: Annotated[bool, typer.Option(help="Write the image beside it.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
     max_pixels: Annotated[
-        int, typer.Option(min=1, help="Largest image; raise it for files that you trust.")
-    ] = MAX_PIXELS,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Largest image; raise it for files that you trust. Default: Pillow's limit, 89 "
+            "megapixels.",
+        ),
+    ] = None,
     engine: Annotated[
         Engine, typer.Option(help="ray: many processes, here or on a Ray cluster.")
     ] = Engine.local,
@@ -180,24 +164,23 @@ def translate(
 
     from keras_cyclegan.inference.files import plan_files, translate_files
 
-    options = {"direction": direction.value, "tile": tile, "max_pixels": max_pixels}
-    with clear_errors():
-        if engine is Engine.ray:
-            from keras_cyclegan.inference.ray_engine import import_ray, translate_files_on_ray
+    options = {"direction": direction, "tile": tile}
+    if max_pixels is not None:
+        options["max_pixels"] = max_pixels
+    if engine is Engine.ray:
+        from keras_cyclegan.inference.ray_engine import import_ray, translate_files_on_ray
 
-            import_ray()  # its absence is told before a preset is downloaded
-            translate_files = translate_files_on_ray
-            options["workers"] = workers
-        elif workers is not None:
-            raise ValueError("--workers goes with --engine ray. The local engine is one process.")
-        pairs = plan_files(source, target)
-        model = CycleGAN.from_preset(preset)
-        results = translate_files(model, pairs, skip_existing, side_by_side, **options)
-        failed = [
-            (path, error)
-            for path, _, error in track(results, "Translating", total=len(pairs))
-            if error
-        ]
+        import_ray()  # its absence is told before a preset is downloaded
+        translate_files = translate_files_on_ray
+        options["workers"] = workers
+    elif workers is not None:
+        raise ValueError("--workers goes with --engine ray. The local engine is one process.")
+    pairs = plan_files(source, target)
+    model = keras_cyclegan.CycleGAN.from_preset(preset)
+    results = translate_files(model, pairs, skip_existing, side_by_side, **options)
+    failed = [
+        (path, error) for path, _, error in track(results, "Translating", total=len(pairs)) if error
+    ]
     for path, error in sorted(failed, key=lambda failure: failure[0]):
         typer.secho(f"{path}: {error}", fg=typer.colors.RED, err=True)
     typer.echo(f"{len(pairs) - len(failed)} of {len(pairs)} images are at {target}")
@@ -205,7 +188,7 @@ def translate(
         raise typer.Exit(1)
 
 
-@app.command()
+@command
 def evaluate(
     data: Annotated[str, typer.Argument(help="Folder with testA and testB; tfds:NAME; or glyphs.")],
     preset: Preset,
@@ -230,7 +213,7 @@ def evaluate(
     image_size: Annotated[
         int | None, typer.Option(min=4, help="Default: the size of the preset's training.")
     ] = None,
-    split: Annotated[Split, typer.Option()] = Split.test,
+    split: Annotated[Split, typer.Option(help="Which images of the data.")] = Split.test,
     out: Annotated[Path, typer.Option(help="JSON file of the scores.")] = Path("evaluation.json"),
     report: Annotated[
         Path | None, typer.Option(help="Folder for a page with scores and pictures.")
@@ -241,27 +224,26 @@ def evaluate(
 
     from keras_cyclegan import evaluation
 
-    with clear_errors():
-        colours = evaluation.read_palette(palette)
-        model = CycleGAN.from_preset(preset)
-        found = evaluation.evaluate(
-            model,
-            data,
-            extractor=extractor,
-            fid=fid,
-            paired=paired,
-            palette=colours,
-            label_domain=label_domain.value,
-            image_size=image_size,
-            split=split.value,
-        )
-        evaluation.write_json(found, out, preset)
-        page = report and evaluation.write_report(found, model, report, preset)
+    colours = evaluation.read_palette(palette)
+    model = keras_cyclegan.CycleGAN.from_preset(preset)
+    found = evaluation.evaluate(
+        model,
+        data,
+        extractor=extractor,
+        fid=fid,
+        paired=paired,
+        palette=colours,
+        label_domain=label_domain.value,
+        image_size=image_size,
+        split=split.value,
+    )
+    evaluation.write_json(found, out, preset)
+    page = report and evaluation.write_report(found, model, report, preset)
     evaluation.print_scores(found, Console())
     typer.echo(f"Wrote {out}" + (f" and {page}" if page else ""))
 
 
-@app.command()
+@command
 def export(
     preset: Annotated[str, typer.Argument(help=PRESET)],
     target: Annotated[Path, typer.Argument(help="Folder or file to write.")],
@@ -272,14 +254,13 @@ def export(
     weights: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float32",
 ):
     """Write a preset's generators for a runtime without Keras."""
-    with clear_errors():
-        CycleGAN.from_preset(preset).export(
-            target, format=format, direction=direction and direction.value, weights=weights
-        )
+    keras_cyclegan.CycleGAN.from_preset(preset).export(
+        target, format=format, direction=direction, weights=weights
+    )
     typer.echo(f"Wrote {target}")
 
 
-@app.command()
+@command
 def demo(
     preset: Preset,
     examples: Annotated[
@@ -300,11 +281,10 @@ def demo(
     options = dict(locals())
     from keras_cyclegan.commands.demo import launch_demo
 
-    with clear_errors():
-        launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))
+    launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))
 
 
-@app.command()
+@command
 def convert(
     a_to_b: Annotated[Path, typer.Argument(help="PyTorch generator A→B: latest_net_G_A.pth.")],
     out: Annotated[Path, typer.Argument(help="Preset folder to write.")],
@@ -325,19 +305,18 @@ def convert(
         "discriminator_a": discriminator_a,
         "discriminator_b": discriminator_b,
     }
-    with clear_errors():
-        convert_checkpoints(**paths).save_to_preset(out, card=conversion_card(**paths))
+    convert_checkpoints(**paths).save_to_preset(out, card=conversion_card(**paths))
     typer.echo(f"Wrote {out}")
 
 
-@app.command()
+@command
 def presets():
     """List the built-in presets."""
     from rich.console import Console
     from rich.table import Column, Table
 
     table = Table(Column("preset", no_wrap=True), "description", "size", "parameters", "weights")
-    for name, facts in list_presets().items():
+    for name, facts in keras_cyclegan.list_presets().items():
         height, width = facts["native_size"]
         source = "ships" if facts["ships"] else "downloads"
         table.add_row(
@@ -346,16 +325,16 @@ def presets():
     Console().print(table)
 
 
-@contextlib.contextmanager
-def clear_errors():
-    """Say what is wrong, without the stack: these errors are about what was given."""
-    try:
-        yield
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as interrupt:
-        raise typer.Exit(130) from interrupt
+@app.command()
+def recipes():
+    """List the recipes of `train`, as the options that they stand for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("recipe", "options")
+    for name, options in recipe_tables.TABLES.items():
+        table.add_row(name, " ".join(as_flag(*option) for option in options.items()))
+    Console().print(table)
 
 
 if __name__ == "__main__":

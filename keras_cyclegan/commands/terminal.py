@@ -1,18 +1,47 @@
-"""What the commands keep out of the terminal."""
+"""What the commands keep out of the terminal, and how they put what the package says."""
 
 import contextlib
+import logging
 import os
 import re
 import sys
 import tempfile
 
+import typer
+
 # "I0000 00:00:1795462818.123149 15524 port.cc:153] oneDNN custom operations are on." and the like.
 NOTE = re.compile(rb"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::InitializeLog")
 
 
+class MessagesHandler(logging.Handler):
+    """Shows what the package tells of its work, on standard error."""
+
+    def emit(self, record):
+        typer.echo(self.format(record), err=True)
+
+
+def show_messages():
+    """Show what the package logs, as a command does."""
+    logger = logging.getLogger("keras_cyclegan")
+    if not any(isinstance(handler, MessagesHandler) for handler in logger.handlers):
+        logger.addHandler(MessagesHandler())
+        logger.setLevel(logging.INFO)
+
+
+def import_keras():
+    """Import Keras and its backend without TensorFlow's notes to its developers.
+
+    They can only be turned off before TensorFlow is imported.
+    """
+    if "keras" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with without_notes():
+            import keras  # noqa: F401
+
+
 @contextlib.contextmanager
 def without_notes():
-    """Takes TensorFlow's notes to its developers out of what is written to standard error.
+    """Take TensorFlow's notes to its developers out of what is written to standard error.
 
     Its libraries write them while they are loaded, before any log level is heeded. All other lines
     are written when this ends.
@@ -28,3 +57,30 @@ def without_notes():
             os.close(stream)
             written.seek(0)
             os.write(2, b"".join(line for line in written if not NOTE.match(line)))
+
+
+def as_flag(name, value):
+    """An option of Python as the command line has it: `on_error`, "skip" is `--on-error skip`."""
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag}" if value else f"--no-{flag}"
+    return f"--{flag} {value}"
+
+
+def with_flags(message, names):
+    """A message of the package with its options as the command line has them.
+
+    Args:
+        message: str, in which options stand as `name` in backticks, or as name=value.
+        names: the options of the command; all else stays as it is.
+    """
+    names = "|".join(names)
+    values = {"True": True, "False": False}
+
+    def flag(match):
+        value = match[2].strip("\"'")
+        return as_flag(match[1], values.get(value, value))
+
+    value = r"""("[^"]*"|'[^']*'|[\w.+-]*\w)"""
+    message = re.sub(rf"`?\b({names})={value}`?", flag, message)
+    return re.sub(rf"`({names})`", lambda match: "--" + match[1].replace("_", "-"), message)

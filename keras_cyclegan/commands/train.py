@@ -1,85 +1,33 @@
 """A training run as a folder: its options, log, pictures, checkpoints and, at the end, a model."""
 
-import dataclasses
-import json
+import contextlib
+import inspect
 import zlib
 from pathlib import Path
 
 import keras
 
-from keras_cyclegan import callbacks, data, resume
+from keras_cyclegan import callbacks, data, networks, resume
+from keras_cyclegan.commands.options import (
+    DISCRIMINATOR_ARGUMENTS,
+    DISCRIMINATORS,
+    GENERATOR_ARGUMENTS,
+    GENERATORS,
+    TrainingOptions,
+)
+from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import whole_file
-from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
-from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
 
-GENERATORS, DISCRIMINATORS = NETWORKS[:2], NETWORKS[2:]
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingOptions:
-    """What a run is made of; the defaults are the paper's.
-
-    Args:
-        data: source of the images, as `keras_cyclegan.data.load` takes it.
-        image_size: int. Side of the training images in pixels, a multiple of 4.
-        load_size: int. Side that images are resized to before `image_size` is cut from them; None:
-            `image_size * 286 / 256`.
-        epochs: int.
-        steps_per_epoch: int. None: images of the larger domain by the batch.
-        batch_size: int.
-        filters: int. Width of the generators.
-        blocks: int. Residual blocks of the generators; None: 9, or 6 below 256 pixels.
-        upsampling: `"transposed"` or `"resize"`.
-        discriminator_filters: int. Width of the discriminators.
-        discriminator_layers: int. Depth of the discriminators.
-        cycle_weight: float. Weight of the cycle-consistency loss.
-        identity_weight: float. Weight of the identity loss, 0 for none.
-        learning_rate: float.
-        decay_epochs: int. Last epochs, in which the rate falls to 0; None: half of all.
-        dtype: policy of all networks.
-        clip_norm: float. Largest norm of the gradients of both generators together, and of both
-            discriminators; None: any.
-        ema: float. Momentum of the generators' running averages, which stand in for them in
-            samples, translations and presets; None: no averages.
-        init: preset to start from. Its networks replace those that the options describe, which
-            stay as they are for a network that it lacks.
-        seed: int. Fixes weights, order, crops and draws.
-        checkpoint_minutes: float. Time after which a checkpoint is due.
-        checkpoint_steps: int. Steps after which one is due too; None: time alone counts.
-        keep_checkpoints: int. Newest checkpoints kept.
-        on_error: `"raise"` or `"skip"` image files that can't be used.
-        distribute: `"devices"`, `"machines"` or None: see `distribution.distributed`. Machines
-            must share the run's folder, which the first of them writes.
-    """
-
-    data: str
-    image_size: int = 256
-    load_size: int | None = None
-    epochs: int = 200
-    steps_per_epoch: int | None = None
-    batch_size: int = 1
-    filters: int = 64
-    blocks: int | None = None
-    upsampling: str = "transposed"
-    discriminator_filters: int = 64
-    discriminator_layers: int = 3
-    cycle_weight: float = 10.0
-    identity_weight: float = 5.0
-    learning_rate: float = 2e-4
-    decay_epochs: int | None = None
-    dtype: str = "float32"
-    clip_norm: float | None = None
-    ema: float | None = None
-    init: str | None = None
-    seed: int = 0
-    checkpoint_minutes: float = 2.0
-    checkpoint_steps: int | None = None
-    keep_checkpoints: int = 2
-    on_error: str = "raise"
-    distribute: str | None = None
+# For generators and for discriminators: their names in the model, the option that chooses their
+# class, what it can choose, and the options that become the class's arguments.
+KINDS = (
+    (NETWORKS[:2], "generator", GENERATORS, GENERATOR_ARGUMENTS),
+    (NETWORKS[2:], "discriminator", DISCRIMINATORS, DISCRIMINATOR_ARGUMENTS),
+)
 
 
 def train_run(folder, options, adjust=False):
@@ -100,27 +48,34 @@ def train_run(folder, options, adjust=False):
 
     Raises:
         ValueError: the folder holds a run with other options, or `init` contradicts them.
+        RuntimeError: another process trains in the folder.
         DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
     """
     folder = Path(folder)
-    with distributed(options.distribute, options.batch_size):
-        model = _train(folder, options, adjust)
-        writes = is_chief()
-    # Not while the machines are one: a variable that one of them makes waits for the others.
-    if writes:
-        with whole_file(folder / "model.keras") as unfinished:
-            model.save(unfinished)
-        model.save_to_preset(folder / "preset")
-        print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")
+    with contextlib.ExitStack() as stack:
+        with distributed(options.distribute, options.batch_size):
+            if writes := is_chief():
+                stack.enter_context(locked(folder))
+            model = _train(folder, options, adjust)
+        # Not while the machines are one: a variable that one of them makes waits for the others.
+        if writes:
+            with whole_file(folder / "model.keras") as unfinished:
+                model.save(unfinished)
+            model.save_to_preset(folder / "preset")
+            print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")
     return model
 
 
 def _train(folder, options, adjust):
+    for line in compare_options(folder, options, adjust):
+        print(line)
     keras.utils.set_random_seed(options.seed)
     train, validation = data.load(
         options.data,
         image_size=options.image_size,
         load_size=options.load_size,
+        resize=options.resize,
+        flip=options.flip,
         batch_size=options.batch_size,
         seed=options.seed,
         steps_per_epoch=options.steps_per_epoch,
@@ -135,7 +90,8 @@ def _train(folder, options, adjust):
     )
     model = build_model(options)
     compile_model(model, options)
-    record_options(folder, options, adjust)  # a run that can't begin leaves no options behind
+    if is_chief():
+        write_options(folder, options)  # a run that can't begin leaves no options behind
     watched = train if validation is None else validation
     resume.fit(
         model,
@@ -159,52 +115,64 @@ def _train(folder, options, adjust):
 def build_model(options):
     """The four networks of a run: those of the preset `options.init`, the others made anew."""
     shape = (options.image_size, options.image_size, 3)
-    networks = {}
+    made = {}
     if options.init is not None:
         policy = {} if options.dtype == "float32" else {"dtype": options.dtype}
         start = CycleGAN.from_preset(options.init, **policy)
-        networks = {name: getattr(start, name) for name in NETWORKS if getattr(start, name)}
-        check_init(options, networks)
-    for name in NETWORKS:
-        if name not in networks:
-            make = new_generator if name in GENERATORS else new_discriminator
-            networks[name] = make(shape, options, name)
-    return CycleGAN(**networks, image_shape=shape, dtype=options.dtype)
+        taken = NETWORKS[:2] if options.fresh_discriminators else NETWORKS
+        made = {name: getattr(start, name) for name in taken if getattr(start, name)}
+        check_init(options, made)
+    for names, *kind in KINDS:
+        for name in names:
+            if name not in made:
+                made[name] = new_network(shape, options, name, *kind)
+    return CycleGAN(**made, image_shape=shape, dtype=options.dtype)
 
 
-def new_generator(shape, options, name):
-    return ResNetGenerator(
-        shape,
-        filters=options.filters,
-        num_blocks=options.blocks,
-        upsampling=options.upsampling,
-        dtype=options.dtype,
-        name=name,
-    )
+def new_network(shape, options, name, choice, classes, arguments):
+    """A network as the options describe it.
+
+    Args:
+        shape: `(height, width, channels)`.
+        options: `TrainingOptions`.
+        name: the network's name in the model.
+        choice: name of the option that chooses the class.
+        classes: from what can be chosen to the name of a class in `keras_cyclegan.networks`.
+        arguments: from options to the arguments of such classes.
+
+    Raises:
+        ValueError: an option was given that the class has no argument for.
+    """
+    made = {other: getattr(networks, class_name) for other, class_name in classes.items()}
+    chosen = getattr(options, choice)
+    takes = inspect.signature(made[chosen]).parameters
+    given = {}
+    for option, argument in arguments.items():
+        if argument in takes:
+            given[argument] = getattr(options, option)
+        elif is_given(options, option):
+            able = [k for k, one in made.items() if argument in inspect.signature(one).parameters]
+            raise ValueError(
+                f"`{option}` is for {choice}s of the kind {' or '.join(able)}. Received "
+                f"{option}={getattr(options, option)} with {choice}={chosen}."
+            )
+    return made[chosen](shape, **given, dtype=options.dtype, name=name)
 
 
-def new_discriminator(shape, options, name):
-    return PatchDiscriminator(
-        shape,
-        filters=options.discriminator_filters,
-        num_layers=options.discriminator_layers,
-        dtype=options.dtype,
-        name=name,
-    )
+def is_given(options, name):
+    """Whether an option has another value than its default."""
+    return getattr(options, name) != getattr(TrainingOptions, name)
 
 
-def check_init(options, networks):
+def check_init(options, taken):
     """Refuse options for networks that all come from the preset."""
-    for names, described_by in (
-        (GENERATORS, ("filters", "blocks", "upsampling")),
-        (DISCRIMINATORS, ("discriminator_filters", "discriminator_layers")),
-    ):
+    for names, choice, _, arguments in KINDS:
         given = [
             f"{option}={getattr(options, option)}"
-            for option in described_by
-            if getattr(options, option) != getattr(TrainingOptions, option)
+            for option in (choice, *arguments)
+            if is_given(options, option)
         ]
-        if given and set(names) <= set(networks):
+        if given and set(names) <= set(taken):
             raise ValueError(
                 f"The preset {options.init} brings its own {' and '.join(names)}, which "
                 f"{', '.join(given)} can't change. Leave these options out, or `init`."
@@ -212,57 +180,21 @@ def check_init(options, networks):
 
 
 def compile_model(model, options):
-    """The paper's recipe with the run's learning rate and weights."""
+    """Give the model the losses and the optimizers that the options name."""
 
-    def adam():
-        schedule = LinearDecay(options.learning_rate, decay_epochs=options.decay_epochs)
+    def adam(rate):
+        schedule = LinearDecay(rate, decay_epochs=options.decay_epochs)
         return paper_adam(schedule, options.clip_norm)
 
-    weight = options.identity_weight
+    rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
+    identity, perceptual = options.identity_weight, options.perceptual_weight
     model.compile(
-        adam(),
-        adam(),
-        cycle_loss=CycleConsistencyLoss(weight=options.cycle_weight),
-        identity_loss=IdentityLoss(weight=weight) if weight else None,
+        adam(rate),
+        adam(rate if discriminator_rate is None else discriminator_rate),
+        adversarial_loss=options.adversarial_loss,
+        cycle_loss=CycleConsistencyLoss(options.cycle_norm, options.cycle_weight),
+        identity_loss=IdentityLoss(weight=identity) if identity else None,
+        perceptual_loss=PerceptualLoss(weight=perceptual) if perceptual else None,
         ema_momentum=options.ema,
         monitor_gradients=True,
     )
-
-
-# What may be changed when a run goes on: the course of training doesn't depend on it. The folder of
-# the data may have moved.
-CHANGEABLE = {
-    "checkpoint_minutes",
-    "checkpoint_steps",
-    "keep_checkpoints",
-    "on_error",
-    "data",
-    "distribute",
-}
-# What may be changed only if asked for.
-ADJUSTABLE = {"learning_rate", "clip_norm"}
-
-
-def record_options(folder, options, adjust=False):
-    """Write `config.json`, or compare it with what a run that goes on is asked for."""
-    path = folder / "config.json"
-    options = dataclasses.asdict(options)
-    recorded = json.loads(path.read_text()) if path.exists() else {}
-    changed = {
-        name: f"{name} was {recorded.get(name)!r}, now {value!r}"
-        for name, value in options.items()
-        if recorded and recorded.get(name) != value
-    }
-    allowed = CHANGEABLE | ADJUSTABLE if adjust else CHANGEABLE
-    refused = [text for name, text in changed.items() if name not in allowed]
-    if refused:
-        raise ValueError(
-            f"{folder} holds a run with other options: {'; '.join(refused)}. Give the same options "
-            "to go on with it, or another --out to start a new run. With --adjust, it goes on with "
-            f"another {' or '.join(sorted(ADJUSTABLE))}."
-        )
-    if changed:
-        print(f"Changed: {'; '.join(changed.values())}.")
-    if (changed or not recorded) and is_chief():
-        with whole_file(path) as unfinished:
-            unfinished.write_text(json.dumps(options, indent=2) + "\n")

@@ -1,0 +1,157 @@
+"""A run's folder: it belongs to one process, and remembers the options that it was begun with."""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import socket
+from pathlib import Path
+
+import filelock
+
+from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.files.atomic import whole_file
+
+CONFIG = "config.json"
+LOCK = ".lock"
+HOLDER = ".lock.json"
+
+# What may be changed when a run goes on: the course of training doesn't depend on it.
+CHANGEABLE = {
+    "checkpoint_minutes",
+    "checkpoint_steps",
+    "keep_checkpoints",
+    "on_error",
+    "data",  # its folder may have moved
+    "distribute",
+}
+# How long the run is: its learning rate falls accordingly.
+LENGTH = {"epochs", "decay_epochs"}
+# What may be changed only if asked for.
+ADJUSTABLE = {"learning_rate", "discriminator_learning_rate", "clip_norm"}
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Keep other processes from training in this folder at the same time.
+
+    Raises:
+        RuntimeError: another process does; the message says which, where and since when.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise RuntimeError(
+            f"{folder} is in use by {_holder(folder)}. Wait for it to end, or give another --out."
+        ) from error
+    try:
+        with whole_file(folder / HOLDER) as unfinished:
+            unfinished.write_text(
+                json.dumps(
+                    {
+                        "process": os.getpid(),
+                        "machine": socket.gethostname(),
+                        "since": datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
+                    }
+                )
+            )
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(folder):
+    try:
+        holder = json.loads((folder / HOLDER).read_text())
+        return "process {process} on {machine}, since {since}".format(**holder)
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
+
+
+def compare_options(folder, options, adjust=False):
+    """Compare the options of a run that goes on with those that it was begun with.
+
+    Args:
+        folder: path of the run, or of none yet.
+        options: `TrainingOptions`.
+        adjust: bool. Whether what is `ADJUSTABLE` may be another than recorded.
+
+    Returns:
+        Lines that tell what has changed.
+
+    Raises:
+        ValueError: the run was begun with other options, or nobody knows with which.
+    """
+    recorded = read_options(folder)
+    if recorded is None:
+        return []
+    changed = {
+        name: f"{name} was {recorded[name]!r}, now {value!r}"
+        for name, value in as_json(options).items()
+        if recorded[name] != value
+    }
+    allowed = CHANGEABLE | LENGTH | (ADJUSTABLE if adjust else set())
+    refused = [text for name, text in changed.items() if name not in allowed]
+    if refused:
+        raise ValueError(
+            f"{folder} holds a run with other options: {'; '.join(refused)}. Give the same options "
+            "to go on with it, or another --out to start a new run. With --adjust, it goes on with "
+            f"another {', '.join(sorted(ADJUSTABLE))}."
+        )
+    lines = [f"Changed: {'; '.join(changed.values())}."] if changed else []
+    if LENGTH & set(changed):
+        last = "second half" if options.decay_epochs is None else f"last {options.decay_epochs}"
+        lines.append(f"The learning rate now falls over the {last} of {options.epochs} epochs.")
+    return lines
+
+
+def write_options(folder, options):
+    """Write `config.json`."""
+    with whole_file(Path(folder) / CONFIG) as unfinished:
+        unfinished.write_text(json.dumps(as_json(options), indent=2) + "\n")
+
+
+def as_json(options):
+    """The options as `config.json` has them: of a folder of data its name, not where it lies."""
+    recorded = dataclasses.asdict(options)
+    if os.path.isdir(options.data):
+        recorded["data"] = Path(options.data).resolve().name
+    return recorded
+
+
+def read_options(folder):
+    """What `config.json` says, with defaults for options younger than the run; None if new.
+
+    Raises:
+        ValueError: it is missing, empty or damaged, and there are checkpoints; or it has options
+            that this version doesn't know.
+    """
+    path = Path(folder) / CONFIG
+    text = path.read_text() if path.exists() else ""
+    if not text.strip():
+        if any(Path(folder).glob("checkpoints/step-*")):
+            raise ValueError(
+                f"{folder} holds checkpoints, but {CONFIG}, which says how they were made, is "
+                f"{'empty' if path.exists() else 'missing'}. Put it back to go on, or give another "
+                "--out to start a new run."
+            )
+        return None
+    try:
+        recorded = json.loads(text)
+        unknown = set(recorded) - {field.name for field in dataclasses.fields(TrainingOptions)}
+        if not unknown:
+            return dataclasses.asdict(TrainingOptions(**recorded))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error} Put it back, or give another --out."
+        ) from None
+    raise ValueError(
+        f"{path} has options that this version of keras_cyclegan doesn't know: "
+        f"{', '.join(sorted(unknown))}."
+    )

@@ -1,0 +1,152 @@
+"""The options of a run: one table for Python and for the command line."""
+
+import dataclasses
+
+import pytest
+from typer.testing import CliRunner
+
+from keras_cyclegan import losses, networks, recipes
+from keras_cyclegan.commands import options
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.commands.options import TrainingOptions, described_options
+from keras_cyclegan.commands.terminal import with_flags
+from keras_cyclegan.commands.train import build_model, compile_model
+
+RECIPES = list(recipes.TABLES)
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """A function that runs `train` and returns the options that it was asked to train with."""
+    taken = []
+    monkeypatch.setattr(
+        "keras_cyclegan.commands.train.train_run",
+        lambda folder, options, adjust: taken.append(options),
+    )
+
+    def ask(*flags):
+        result = CliRunner().invoke(app, ["train", "glyphs", "--out", str(tmp_path), *flags])
+        assert result.exit_code == 0, result.output
+        return taken.pop()
+
+    return ask
+
+
+def test_without_options_the_command_trains_as_the_paper_does(asked):
+    assert asked() == TrainingOptions("glyphs")
+    assert TrainingOptions("glyphs", **recipes.paper) == TrainingOptions("glyphs")
+
+
+def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked):
+    shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).output
+    for name, (kind, _, option) in described_options().items():
+        if name == "data":
+            continue
+        assert f"--{name.replace('_', '-')} " in shown
+        assert option.help.split("`")[0] in " ".join(shown.split())
+        flag, value = f"--{name.replace('_', '-')}", {int: 4, float: 0.5, str: "some"}.get(kind)
+        value = next(iter(option.choices), value)
+        if name == "fresh_discriminators":
+            continue
+        taken = asked(flag) if kind is bool else asked(flag, str(value))
+        assert getattr(taken, name) == (True if kind is bool else value)
+    assert asked("--no-flip").flip is False
+
+
+def test_given_options_take_precedence_over_the_recipe(asked):
+    fast = TrainingOptions("glyphs", **recipes.fast)
+    assert asked("--recipe", "fast") == fast
+    # 64 is the paper's width: given, it counts, though it is the default.
+    changed = asked("--recipe", "fast", "--filters", "64", "--no-input-skip")
+    assert changed == dataclasses.replace(fast, filters=64, input_skip=False)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_can_be_trained(name):
+    small = {"image_size": 32, "filters": 4, "blocks": 1, "discriminator_filters": 4}
+    small |= {"discriminator_layers": 1}
+    made = TrainingOptions("glyphs", **{**recipes.TABLES[name], **small})
+    model = build_model(made)
+    compile_model(model, made)
+    assert type(model.generator_ab).__name__ == options.GENERATORS[made.generator]
+    assert type(model.discriminator_a).__name__ == options.DISCRIMINATORS[made.discriminator]
+
+
+def test_recipes_are_printed_as_flags():
+    printed = " ".join(CliRunner().invoke(app, ["recipes"], env={"COLUMNS": "300"}).output.split())
+    assert "--upsampling resize --input-skip" in printed
+    assert "--generator attention --batch-size 4" in printed
+
+
+def test_what_can_be_chosen_is_what_there_is():
+    assert set(options.ADVERSARIAL_LOSSES) == set(losses.AdversarialLoss.kinds)
+    assert set(options.NORMS) == set(losses.CycleConsistencyLoss.kinds)
+    for name in (*options.GENERATORS.values(), *options.DISCRIMINATORS.values()):
+        assert hasattr(networks, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("epochs", 0, "an integer of at least 1"),
+        ("epochs", 1.5, "an integer of at least 1"),
+        ("epochs", True, "an integer of at least 1"),
+        ("clip_norm", 0.0, "a finite number above 0"),
+        ("checkpoint_minutes", float("nan"), "a finite number of at least 0"),
+        ("checkpoint_minutes", float("inf"), "a finite number of at least 0"),
+        ("identity_weight", float("nan"), "a finite number of at least 0"),
+        ("ema", 1.0, "a finite number above 0 and below 1"),
+        ("generator", "resnt", "one of resnet, unet, attention"),
+        ("dtype", None, "one of float32"),
+        ("flip", 1, "True or False"),
+        ("data", 3, "a string"),
+    ],
+)
+def test_value_out_of_range_is_refused_with_the_name_of_its_option(name, value, expected):
+    with pytest.raises(ValueError, match=f"`{name}` must be {expected}.*Received {name}="):
+        TrainingOptions(**{"data": "glyphs", name: value})
+
+
+def test_option_that_a_network_has_no_argument_for_is_refused():
+    wanted = TrainingOptions("glyphs", image_size=32, discriminator="pixel", discriminator_layers=2)
+    with pytest.raises(
+        ValueError, match=r"`discriminator_layers` is for discriminators of .* patch"
+    ):
+        build_model(wanted)
+
+
+def test_losses_and_both_rates_reach_the_model():
+    wanted = TrainingOptions(
+        "glyphs", image_size=32, generator="attention", filters=4, blocks=0, discriminator="pixel",
+        discriminator_filters=4, adversarial_loss="min_max", cycle_norm="l2", cycle_weight=7.0,
+        identity_weight=0.0, learning_rate=1e-3, discriminator_learning_rate=5e-4,
+    )  # fmt: skip
+    model = build_model(wanted)
+    compile_model(model, wanted)
+    assert model.adversarial_loss.kind == "min_max"
+    assert (model.cycle_loss.norm, model.cycle_loss.weight) == ("l2", 7.0)
+    assert model.identity_loss is None
+    assert float(model.optimizer.generator_optimizer.learning_rate) == pytest.approx(1e-3)
+    assert float(model.optimizer.discriminator_optimizer.learning_rate) == pytest.approx(5e-4)
+
+
+def test_messages_of_the_package_become_those_of_the_command_line():
+    names = ["on_error", "batch_size", "flip", "clip_norm"]
+    assert with_flags('leave them out with `on_error="skip"`.', names) == (
+        "leave them out with --on-error skip."
+    )
+    assert with_flags("`batch_size` is 1. Received batch_size=-3, other=2.", names) == (
+        "--batch-size is 1. Received --batch-size -3, other=2."
+    )
+    assert with_flags("flip=False, clip_norm=1e-05.", names) == "--no-flip, --clip-norm 1e-05."
+
+
+def test_error_of_a_command_speaks_its_language(tmp_path):
+    (tmp_path / "trainA").mkdir()
+    (tmp_path / "trainB").mkdir()
+    (tmp_path / "trainA/bad.png").write_bytes(b"no image")
+    (tmp_path / "trainB/bad.png").write_bytes(b"no image")
+    result = CliRunner().invoke(app, ["train", str(tmp_path), "--out", str(tmp_path / "run")])
+    assert result.exit_code == 1
+    assert "--on-error skip" in result.output
+    assert "on_error" not in result.output
