@@ -13,7 +13,6 @@ PACKAGE = Path(keras_cyclegan.__file__).parent
 LAYERS = [
     {"files", "arguments"},
     {"layers", "optimizers", "data"},
-    {"augmentation"},
     {"networks"},
     {"losses"},
     {"trainers"},
