@@ -101,7 +101,7 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
     """Translate one file; see `translate_files`.
 
     Returns:
-        None, or what went wrong: a `ValueError` or an `OSError`.
+        None, or what went wrong: a `ValueError`, an `OSError` or a `MemoryError`.
     """
     if skip_existing and target.exists():
         return None
@@ -113,6 +113,8 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
         _write_image(translated, target)
     except (ValueError, OSError) as error:
         return error
+    except MemoryError as error:
+        return error if str(error) else MemoryError(f"There is too little memory to open {source}.")
     return None
 
 
