@@ -444,7 +444,8 @@ class CycleGAN(Trainer, keras.Model):
         - `"tf_saved_model"`: a folder, for TensorFlow alone and TensorFlow Serving. An endpoint is
           a method and a signature; the signature `serving_default` is the first of them.
         - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on, because an
-          ONNX file holds one graph. Needs the extra `onnx`.
+          ONNX file holds one graph. A `filepath` that ends in `.onnx` is one file, with the pixel
+          endpoint of one direction. Needs the extra `onnx`.
         - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
         - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`.
           Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can:

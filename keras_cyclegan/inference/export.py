@@ -25,6 +25,7 @@ def export(
     _check_format(format, weights)
     generators = _generators(model, direction)
     path = Path(filepath)
+    _check_name(path, format, generators)
     _check_target(path, format, overwrite)
     _check_requirements(format, weights)
     with whole_folder(path) as unfinished:
@@ -39,6 +40,26 @@ def _generators(model, direction):
     if direction is None:
         return generators_of(model)
     return {check_direction(direction): generator_for(model, direction)}
+
+
+def _check_name(path, format, generators):
+    """Refuse a name that promises another format, or one file where there are several."""
+    for other, known in FORMATS.items():
+        if path.suffix.lower() == known.suffix and other != format:
+            raise ValueError(
+                f"{path} ends as {other!r} does, and the format is {format!r}. Give "
+                f"format={other!r} (`--format {other}`), or another name."
+            )
+    if path.suffix.lower() != FORMATS[format].suffix or format == "litert":
+        return
+    folder = f"Give a folder, {str(path.with_suffix(''))!r}, for a file of each endpoint"
+    if format == "openvino":
+        raise ValueError(f"OpenVINO writes two files for an endpoint, not {path} alone. {folder}.")
+    if len(generators) > 1:
+        raise ValueError(
+            f"An ONNX file holds one graph, and {path} would have to hold both directions. "
+            f"{folder}, or choose a direction."
+        )
 
 
 def _check_target(path, format, overwrite):
@@ -58,8 +79,8 @@ def _check_target(path, format, overwrite):
 def _check_format(format, weights):
     if format == "torch":
         raise ValueError(
-            "Keras writes format='torch' only when it runs on torch, where this package doesn't "
-            f"train or translate yet. Choose one of {_listed(FORMATS)}: torch's tools read ONNX."
+            "Keras writes format='torch' only when it runs on torch; this package traces its "
+            f"exports with TensorFlow. Choose one of {_listed(FORMATS)}: torch's tools read ONNX."
         )
     check_choice("format", format, FORMATS)
     check_choice("weights", weights, WEIGHTS)

@@ -13,7 +13,7 @@ from keras_cyclegan.inference.sizes import size_rule
 # Tiles take about as long as the whole on a processor, so that little is lost by a low limit: a
 # photo is translated in the same way on each machine, whatever else is running there.
 WHOLE_AT_MOST = 2 * 2**30
-SLACK = 1.5  # measured against peaks of nine networks, over what their tensors alone take
+SLACK = 1.5  # measured against peaks of seven networks, over what their tensors alone take
 PIXEL_BYTES = 60  # the image and its translation as floats and as pixels, and copies of them
 
 _bytes_per_pixel = weakref.WeakKeyDictionary()
