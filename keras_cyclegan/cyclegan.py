@@ -324,7 +324,13 @@ class CycleGAN(Trainer, keras.Model):
     # --- using ---------------------------------------------------------------------------------
 
     def translate(
-        self, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
+        self,
+        images,
+        direction="a_to_b",
+        batch_size=None,
+        tile="auto",
+        max_pixels=MAX_PIXELS,
+        return_attention=False,
     ):
         """Translate images of any kind and size from one domain to the other.
 
@@ -357,12 +363,15 @@ class CycleGAN(Trainer, keras.Model):
                 side of the tiles of each image that is higher or wider. None never cuts.
             max_pixels: int, defaults to 89,478,485. Largest file, height times width, that is
                 decoded; raise it for a large file that you trust.
+            return_attention: bool, defaults to False. Whether to return how much of each pixel was
+                painted, too; for an `AttentionGenerator`.
 
         Returns:
             The translations, as the images were given: a PIL image for a PIL image, an array of the
             same dtype for an array or tensor, uint8 `(height, width, channels)` for a file; a batch
             for a batch, a list for a list; each of its image's height and width, upright where EXIF
-            says so.
+            says so. With `return_attention`, a pair: the translations, and in the same order masks
+            `(height, width, 1)`, float32 from 0 (the image was kept) to 1 (it was painted over).
 
         Raises:
             FileNotFoundError: a path names no file.
@@ -371,8 +380,9 @@ class CycleGAN(Trainer, keras.Model):
             TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
             TypeError: something that is no image.
             ValueError: an unreadable or empty image, a wrong channel count, NaN, floats outside
-                [-1, 1], an unknown direction, or one that the model has no generator for. All of
-                these come before the first image is translated.
+                [-1, 1], an unknown direction, one that the model has no generator for, or
+                `return_attention` for a generator without masks. All of these come before the
+                first image is translated.
 
         Example:
 
@@ -385,7 +395,7 @@ class CycleGAN(Trainer, keras.Model):
         """
         from keras_cyclegan.inference import translate
 
-        return translate(self, images, direction, batch_size, tile, max_pixels)
+        return translate(self, images, direction, batch_size, tile, max_pixels, return_attention)
 
     def reconstruct(
         self, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS

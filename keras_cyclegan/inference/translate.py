@@ -8,7 +8,7 @@ import numpy as np
 from keras_cyclegan.arguments import Direction, check_direction
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.data.decode import MAX_PIXELS
-from keras_cyclegan.inference.images import open_images
+from keras_cyclegan.inference.images import Picture, open_images
 from keras_cyclegan.inference.memory import memory_errors, memory_for_whole, whole_bytes
 from keras_cyclegan.inference.sizes import call_at_any_size, check_size, pad_to_rule, size_rule
 from keras_cyclegan.inference.tile_choice import check_tile, choose_tile, tile_side
@@ -17,14 +17,28 @@ from keras_cyclegan.inference.tiles import translate_tiled
 BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's generator
 
 _graphs = weakref.WeakKeyDictionary()
+_attention_networks = weakref.WeakKeyDictionary()
 
 
 def translate(
-    model, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
+    model,
+    images,
+    direction="a_to_b",
+    batch_size=None,
+    tile="auto",
+    max_pixels=MAX_PIXELS,
+    return_attention=False,
 ):
     """Translate images of any kind and size; see `CycleGAN.translate`."""
     generator = generator_for(model, direction)
-    return _through([generator], images, batch_size, tile, max_pixels)
+    masks = attention_network(generator) if return_attention else None
+    pictures, collect = open_images(images, generator.input_shape[-1], max_pixels)
+    translated = collect(_through([generator], pictures, batch_size, tile))
+    if masks is None:
+        return translated
+    # As floats, so that nothing is rounded to pixels; the background's mask is the last.
+    pictures = [Picture(to_float(pixels), lambda m: 1 - m[..., -1:]) for pixels, _ in pictures]
+    return translated, collect(_through([masks], pictures, batch_size, tile))
 
 
 def reconstruct(
@@ -33,7 +47,8 @@ def reconstruct(
     """Send images to the other domain and back; see `CycleGAN.reconstruct`."""
     there = generator_for(model, direction)
     back = generator_for(model, check_direction(direction).opposite)
-    return _through([there, back], images, batch_size, tile, max_pixels)
+    pictures, collect = open_images(images, there.input_shape[-1], max_pixels)
+    return collect(_through([there, back], pictures, batch_size, tile))
 
 
 def generator_for(model, direction):
@@ -54,12 +69,27 @@ def generators_of(model):
     return {direction: generator for direction, generator in both if generator is not None}
 
 
-def _through(generators, images, batch_size, tile, max_pixels):
-    """`images` through one generator after the other."""
+def attention_network(generator):
+    """Return the network of a generator's masks, `(n, h, w, k)`, of which the last keeps the image.
+
+    Raises:
+        ValueError: the generator paints everywhere.
+    """
+    if not hasattr(generator, "attention_network"):
+        raise ValueError(
+            f"The generator {generator.name!r} ({type(generator).__name__}) has no masks: "
+            "`return_attention` is for an `AttentionGenerator`."
+        )
+    if generator not in _attention_networks:
+        _attention_networks[generator] = generator.attention_network()
+    return _attention_networks[generator]
+
+
+def _through(generators, pictures, batch_size, tile):
+    """Finished pictures, each through one generator after the other."""
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received batch_size={batch_size!r}.")
     check_tile(tile)
-    pictures, collect = open_images(images, generators[0].input_shape[-1], max_pixels)
     finished, whole = [None] * len(pictures), {}
     sides = {shape: choose_tile(generators, *shape, tile) for shape in _sizes(pictures)}
     for i, (pixels, finish) in enumerate(pictures):
@@ -72,7 +102,7 @@ def _through(generators, images, batch_size, tile, max_pixels):
         translated = _whole(generators, [pictures[i].pixels for i in indices], tile)
         for i, translation in zip(indices, translated, strict=True):
             finished[i] = pictures[i].finish(translation)
-    return collect(finished)
+    return finished
 
 
 def _sizes(pictures):
