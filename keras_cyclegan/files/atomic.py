@@ -1,6 +1,7 @@
 """Files and folders that are there whole or not at all, whatever stops the writer."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ def whole_file(path):
     """Yields the path of a file to write, which takes the place of `path` if nothing fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".unfinished-{os.getpid()}-{path.name}")
+    unfinished = path.with_name(f".unfinished-{os.getpid()}-{_shortened(path.name)}")
     try:
         yield unfinished
         with open(unfinished, "rb") as file:
@@ -25,11 +26,19 @@ def remove_unfinished(paths):
     """Removes what killed writers of these files left beside them; nobody may be writing them."""
     names = {}
     for path in map(Path, paths):
-        names.setdefault(path.parent, set()).add(path.name)
+        names.setdefault(path.parent, set()).add(_shortened(path.name))
     for folder in filter(Path.is_dir, names):
         for file in folder.glob(".unfinished-*-*"):
             if file.name.split("-", 2)[2] in names[folder]:
                 file.unlink(missing_ok=True)
+
+
+def _shortened(name):
+    """A name to which some letters can be added where a disk takes 255 bytes."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= 200:
+        return name
+    return hashlib.sha256(encoded).hexdigest() + os.path.splitext(name)[1]
 
 
 @contextlib.contextmanager
