@@ -12,7 +12,7 @@ from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
 from keras_cyclegan.presets.sketch import MOST_FRESH_WEIGHTS, check_weights, sketch
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
-from keras_cyclegan.whole import whole_folder
+from keras_cyclegan.whole import atomic_folder, recover
 
 CONFIG = "config.json"
 METADATA = "metadata.json"
@@ -61,7 +61,7 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
         "storage_dtype": "float16" if half_precision else "float32",
         "card": dict(card or {}),
     }
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         unfinished.mkdir()
         _write_json(unfinished / CONFIG, config)
         _write_json(unfinished / METADATA, metadata)
@@ -89,6 +89,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
             `read_weights`.
     """
     folder = Path(folder).expanduser()
+    recover(folder)
     overrides = overrides or {}
     root = Path(root or folder)
     config = read_json(preset_file(folder, CONFIG, root))

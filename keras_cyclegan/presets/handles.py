@@ -8,6 +8,7 @@ from keras_cyclegan.presets.folder import CONFIG, load_folder
 from keras_cyclegan.presets.hubs import HANDLES, hub_folder
 from keras_cyclegan.presets.published import published_config, published_folder
 from keras_cyclegan.presets.table import PUBLISHED, list_presets, shipped_folders
+from keras_cyclegan.whole import recover
 
 
 def from_preset(cls, preset, load_weights=True, overrides=None):
@@ -54,6 +55,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
         if not load_weights:
             return build_model(cls, published_config(preset), overrides)
         return load_folder(cls, published_folder(preset), overrides=overrides)
+    recover(os.path.expanduser(preset))
     if os.path.isdir(os.path.expanduser(preset)):
         return load_folder(cls, preset, load_weights, overrides)
     raise ValueError(_unknown(preset))
