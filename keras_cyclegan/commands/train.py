@@ -17,7 +17,7 @@ from keras_cyclegan.commands.options import (
 )
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
@@ -59,7 +59,7 @@ def train_run(folder, options, adjust=False):
             model = _train(folder, options, adjust)
         # Not while the machines are one: a variable that one of them makes waits for the others.
         if writes:
-            with whole_file(folder / "model.keras") as unfinished:
+            with atomic_file(folder / "model.keras") as unfinished:
                 model.save(unfinished)
             model.save_to_preset(folder / "preset")
             print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")

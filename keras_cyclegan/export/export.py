@@ -7,7 +7,7 @@ import keras
 
 from keras_cyclegan.arguments import check_choice, check_direction
 from keras_cyclegan.export.formats import FORMATS
-from keras_cyclegan.files.atomic import whole_folder
+from keras_cyclegan.files.atomic import atomic_folder
 from keras_cyclegan.inference.translate import generator_for, generators_of
 
 WEIGHTS = ("float32", "float16", "int8")
@@ -28,7 +28,7 @@ def export(
     _check_name(path, format, generators)
     _check_target(path, format, overwrite)
     _check_requirements(format, weights)
-    with whole_folder(path) as unfinished:
+    with atomic_folder(path) as unfinished:
         FORMATS[format].write(generators, unfinished, weights)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from keras_cyclegan.data.decode import MAX_PIXELS, open_image
 from keras_cyclegan.data.folders import walk_files
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -140,7 +140,7 @@ def _write_image(image, path):
     if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
         picture = picture.convert("RGB")
     try:
-        with whole_file(path) as unfinished:
+        with atomic_file(path) as unfinished:
             picture.save(unfinished, quality=95)
     except (ValueError, OSError) as error:  # a full disk, or a side longer than the format takes
         raise OSError(
