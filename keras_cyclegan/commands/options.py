@@ -238,6 +238,15 @@ class TrainingOptions:
         Option("Steps after which one is due too. Default: time alone counts.", least=1),
     ] = None
     keep_checkpoints: Annotated[int, Option("Newest checkpoints kept.", least=1)] = 2
+    half_precision: Annotated[bool, Option("Store presets in float16: half the bytes.")] = False
+    scores: Annotated[
+        str | None,
+        Option(
+            "Images to measure KID on: a folder with testA and testB; tfds:NAME; or glyphs. The "
+            "scores go to history.jsonl, and the best preset is kept in best. Default: none.",
+        ),
+    ] = None
+    scores_every: Annotated[int, Option("Epochs between two measurements.", least=1)] = 5
 
     distribute: Annotated[
         str | None,

@@ -22,6 +22,9 @@ CHANGEABLE = {
     "checkpoint_minutes",
     "checkpoint_steps",
     "keep_checkpoints",
+    "half_precision",
+    "scores",
+    "scores_every",
     "on_error",
     "data",  # its folder may have moved
     "distribute",
@@ -120,8 +123,9 @@ def write_options(folder, options):
 def as_json(options):
     """The options as `config.json` has them: of a folder of data its name, not where it lies."""
     recorded = dataclasses.asdict(options)
-    if os.path.isdir(options.data):
-        recorded["data"] = Path(options.data).resolve().name
+    for name in ("data", "scores"):
+        if recorded[name] is not None and os.path.isdir(recorded[name]):
+            recorded[name] = Path(recorded[name]).resolve().name
     return recorded
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan import callbacks, data, networks, resume
+from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
 from keras_cyclegan.commands.options import (
     DISCRIMINATOR_ARGUMENTS,
     DISCRIMINATORS,
@@ -15,10 +17,13 @@ from keras_cyclegan.commands.options import (
     GENERATORS,
     TrainingOptions,
 )
+from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
+from keras_cyclegan.metrics import KernelInceptionDistance
+from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
 
@@ -34,8 +39,9 @@ def train_run(folder, options, adjust=False):
     """Train as `options` say, or go on with the run that `folder` holds.
 
     The folder explains itself: `config.json` (the options), `history.jsonl` (a line an epoch),
-    `samples/epoch-0001.png` …, `checkpoints/`, and when the last epoch is done `model.keras` (to
-    train on in Python) and `preset` (to translate with).
+    `samples/epoch-0001.png` …, `checkpoints/`, `preset` (to translate with, and to start from; as
+    the model is now), `best` (the preset of the best scores, where they are measured), and when
+    the last epoch is done `model.keras` (to train on in Python).
 
     Args:
         folder: path; made where it doesn't exist.
@@ -56,12 +62,12 @@ def train_run(folder, options, adjust=False):
         with distributed(options.distribute, options.batch_size):
             if writes := is_chief():
                 stack.enter_context(locked(folder))
-            model = _train(folder, options, adjust)
+            model, keeper = _train(folder, options, adjust)
         # Not while the machines are one: a variable that one of them makes waits for the others.
         if writes:
             with atomic_file(folder / "model.keras") as unfinished:
                 model.save(unfinished)
-            model.save_to_preset(folder / "preset")
+            keeper.write()
             print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")
     return model
 
@@ -90,9 +96,19 @@ def _train(folder, options, adjust):
     )
     model = build_model(options)
     compile_model(model, options)
+    scores, extractor = measure_scores(options)
     if is_chief():
         write_options(folder, options)  # a run that can't begin leaves no options behind
     watched = train if validation is None else validation
+    history = folder / "history.jsonl"
+    keeper = PresetKeeper(
+        folder / "preset",
+        card=RunCard(options, model, history, extractor),
+        half_precision=options.half_precision,
+        minutes=options.checkpoint_minutes,
+        best=folder / "best" if scores else None,
+        lowest=lowest_score(history) if (folder / "best").exists() else None,
+    )
     resume.fit(
         model,
         train,
@@ -102,14 +118,42 @@ def _train(folder, options, adjust):
             callbacks.Progress(),
             callbacks.SampleGrid(folder / "samples", watched),
             callbacks.FailureAlarms(watched),
-            callbacks.HistoryFile(folder / "history.jsonl"),
+            *scores,  # before what reads them
+            callbacks.HistoryFile(history),
+            keeper,
         ],
         minutes=options.checkpoint_minutes,
         steps=options.checkpoint_steps,
         keep=options.keep_checkpoints,
         verbose=0,
     )
-    return model
+    keeper.set_model(model)  # of a run that was finished before, too
+    return model, keeper
+
+
+def measure_scores(options):
+    """The callback that measures KID on `options.scores`, in a list, and what it is measured on."""
+    if options.scores is None:
+        return [], None
+    from keras_cyclegan.evaluation.extractors import find_extractor
+
+    extractor, note = find_extractor(None)
+    if extractor is None:
+        raise ValueError(f"KID can't be measured on `scores`: {note}")
+    if note:
+        print(note)
+    images_a, images_b, _ = data.load_sets(options.scores, options.image_size)
+    count = min(len(images_a), len(images_b))
+    kid = KernelInceptionDistance(extractor, name="kid")
+    batch = data.to_unit(images_a[:count]), data.to_unit(images_b[:count])
+    callback = callbacks.TranslationMetrics([batch], [kid], count, options.scores_every)
+    return [callback], describe_extractor(extractor, None)["extractor"]
+
+
+def lowest_score(history):
+    """The lowest mean of both directions' KID that `history.jsonl` tells of, or None."""
+    rows = [row for row in read_history(history) if "kid_ab" in row]
+    return min(((row["kid_ab"] + row["kid_ba"]) / 2 for row in rows), default=None)
 
 
 def build_model(options):

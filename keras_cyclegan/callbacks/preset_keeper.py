@@ -1,0 +1,100 @@
+"""A preset that follows the training, for translating while it runs and for carrying it on."""
+
+import time
+import warnings
+from pathlib import Path
+
+import keras
+
+from keras_cyclegan.trainers.distribution import is_chief
+
+MOST_OF_THE_TIME = 0.05  # that may go into presets between the ends of two epochs
+
+
+class PresetKeeper(keras.callbacks.Callback):
+    """Keeps a preset of the model as it is: at the end of every epoch, and within long ones.
+
+    It is that of `CycleGAN.save_to_preset`, with the averages of the generators where there are
+    any, and takes the place of the one before as a whole. If it can't be written, for a full disk
+    or for weights that are not finite, that is a warning, and the one before stays.
+
+    Args:
+        folder: path of the preset.
+        card: function without arguments that returns the dict for the model card, asked each time;
+            or None.
+        half_precision: bool, False by default. Whether to store float16.
+        minutes: float. One is due within an epoch too when so much time has passed; None: never.
+            They take a twentieth of the time at most.
+        best: path of a second preset, written when the mean of `monitor` is lower than ever
+            before; None: there is none.
+        monitor: names of logs, `("kid_ab", "kid_ba")` by default: put `TranslationMetrics` before
+            this callback.
+        lowest: float. The lowest mean so far, of a run that goes on; None: there is none.
+
+    Example:
+
+    ```python
+    scores = TranslationMetrics(validation, every=5)
+    keeper = PresetKeeper("run/preset", best="run/best")
+    model.fit(train, epochs=200, callbacks=[scores, keeper])
+    ```
+    """
+
+    def __init__(
+        self,
+        folder,
+        card=None,
+        half_precision=False,
+        minutes=None,
+        best=None,
+        monitor=("kid_ab", "kid_ba"),
+        lowest=None,
+    ):
+        super().__init__()
+        self.folder = Path(folder)
+        self.card = card
+        self.half_precision = half_precision
+        self.minutes = minutes
+        self.best = best and Path(best)
+        self.monitor = tuple(monitor)
+        self.lowest = lowest
+        self.took = 0.0
+
+    def on_train_begin(self, logs=None):
+        self.written_at = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.minutes is None:
+            return
+        passed = time.monotonic() - self.written_at
+        if passed >= max(60 * self.minutes, self.took / MOST_OF_THE_TIME):
+            self.write()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.write()
+        figures = [(logs or {}).get(name) for name in self.monitor]
+        if self.best is None or None in figures:
+            return
+        mean = sum(figures) / len(figures)
+        if self.lowest is None or mean < self.lowest:
+            self.lowest = mean
+            self.write(self.best)
+
+    def write(self, folder=None):
+        """Write the preset now, to its folder or to another."""
+        if is_chief():
+            began = time.monotonic()
+            folder = folder or self.folder
+            try:
+                self.model.save_to_preset(
+                    folder,
+                    card=None if self.card is None else self.card(),
+                    half_precision=self.half_precision,
+                )
+            except (OSError, ValueError) as error:
+                warnings.warn(
+                    f"The preset {folder} could not be written ({error}). The one before stays.",
+                    stacklevel=2,
+                )
+            self.took = time.monotonic() - began
+        self.written_at = time.monotonic()

@@ -1,0 +1,173 @@
+"""A run's folder: one process, known options, longer runs, scores and presets on the way."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.commands.run_folder import (
+    compare_options,
+    locked,
+    read_options,
+    write_options,
+)
+from keras_cyclegan.commands.train import build_model, lowest_score, train_run
+
+TINY = TrainingOptions(
+    data="glyphs",
+    image_size=32,
+    epochs=2,
+    steps_per_epoch=2,
+    filters=2,
+    blocks=0,
+    discriminator_filters=2,
+    discriminator_layers=1,
+)
+
+
+# --- one process ---------------------------------------------------------------------------------
+
+
+def test_second_process_is_refused_and_told_who_trains_there(tmp_path):
+    script = """
+import sys, time
+from keras_cyclegan.commands.run_folder import locked
+with locked(sys.argv[1]):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "locked\n"
+        message = rf"in use by process {other.pid} on \S+, since 20\d\d-"
+        with pytest.raises(RuntimeError, match=message), locked(tmp_path):
+            pass
+        command = ["train", "glyphs", "--out", str(tmp_path)]
+        assert f"process {other.pid}" in CliRunner().invoke(app, command).output
+        assert not (tmp_path / "config.json").exists()
+        other.kill()  # no chance to clean up
+    with locked(tmp_path):
+        pass
+
+
+# --- known options -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [None, "", "\n", '{"data": "gly', '{"data": 3}', "[]"])
+def test_run_whose_options_are_lost_is_not_gone_on_with(tmp_path, content):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/step-000000001.npz").touch()
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"config\.json.* (missing|empty|damaged)"):
+        train_run(tmp_path, TINY)
+    assert (tmp_path / "checkpoints/step-000000001.npz").exists()
+
+
+def test_run_of_an_earlier_version_goes_on_and_of_a_later_one_does_not(tmp_path):
+    recorded = dataclasses.asdict(TINY)
+    del recorded["generator"], recorded["scores"]
+    (tmp_path / "config.json").write_text(json.dumps(recorded))
+    assert compare_options(tmp_path, TINY) == []
+    (tmp_path / "config.json").write_text(json.dumps({**recorded, "spectral": True}))
+    with pytest.raises(ValueError, match="doesn't know: spectral"):
+        compare_options(tmp_path, TINY)
+
+
+def test_config_tells_the_name_of_the_data_and_not_where_it_lies(tmp_path):
+    data = tmp_path / "private" / "horses"
+    data.mkdir(parents=True)
+    write_options(tmp_path, dataclasses.replace(TINY, data=str(data)))
+    assert read_options(tmp_path)["data"] == "horses"
+    assert "private" not in (tmp_path / "config.json").read_text()
+
+
+# --- longer --------------------------------------------------------------------------------------
+
+
+def test_length_of_a_run_may_change_and_what_follows_is_said(tmp_path):
+    write_options(tmp_path, TINY)
+    longer = compare_options(tmp_path, dataclasses.replace(TINY, epochs=10))
+    assert longer == [
+        "Changed: epochs was 2, now 10.",
+        "The learning rate now falls over the second half of 10 epochs.",
+    ]
+    _, line = compare_options(tmp_path, dataclasses.replace(TINY, epochs=10, decay_epochs=3))
+    assert line == "The learning rate now falls over the last 3 of 10 epochs."
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run with scores, on features that need no network."""
+    folder = tmp_path_factory.mktemp("run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "keras_cyclegan.evaluation.extractors.find_extractor", lambda name: (mean_colours, None)
+        )
+        options = dataclasses.replace(TINY, scores="glyphs", scores_every=1, half_precision=True)
+        train_run(folder, options)
+        train_run(folder, dataclasses.replace(options, epochs=3))
+    return folder
+
+
+def mean_colours(images):
+    return np.asarray(images, "float32").mean(axis=(1, 2)) / 255
+
+
+def test_finished_run_goes_on_with_more_epochs(finished):
+    rows = read_history(finished / "history.jsonl")
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    assert read_options(finished)["epochs"] == 3
+
+
+def test_scores_go_to_the_history_and_the_best_preset_is_kept(finished):
+    rows = read_history(finished / "history.jsonl")
+    means = [(row["kid_ab"] + row["kid_ba"]) / 2 for row in rows]
+    assert lowest_score(finished / "history.jsonl") == min(means)
+    card = json.loads((finished / "best/metadata.json").read_text())["card"]
+    steps = 2 * (int(np.argmin(means)) + 1)
+    assert card["training"].startswith(f"{steps} steps")
+
+
+def test_card_of_the_preset_tells_of_the_run(finished):
+    metadata = json.loads((finished / "preset/metadata.json").read_text())
+    card = metadata["card"]
+    assert metadata["storage_dtype"] == "float16"
+    assert card["training_data"].startswith("glyphs")
+    assert "--filters 2 --blocks 0" in card["recipe"]
+    assert card["training"].startswith("6 steps of batch size 1, 0.0 hours on ")
+    last = read_history(finished / "history.jsonl")[-1]
+    assert f"KID×100 after epoch 3: {100 * last['kid_ab']:.2f} from A to B" in card["scores"]
+    assert "mean_colours" in card["scores"]
+
+
+# --- from a preset -------------------------------------------------------------------------------
+
+
+def test_run_starts_from_a_preset_with_fresh_discriminators(finished):
+    preset = CycleGAN.from_preset(str(finished / "preset"))
+    start = dataclasses.replace(TINY, init=str(finished / "preset"), filters=64, blocks=None)
+    with pytest.raises(ValueError, match="can't change"):
+        build_model(start)
+    model = build_model(
+        dataclasses.replace(start, fresh_discriminators=True, discriminator_filters=3)
+    )
+    for mine, theirs in zip(
+        model.generator_ab.get_weights(), preset.generator_ab.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+    assert model.discriminator_a.filters == 3
+    with pytest.raises(ValueError, match="`fresh_discriminators` goes with `init`"):
+        dataclasses.replace(TINY, fresh_discriminators=True)
