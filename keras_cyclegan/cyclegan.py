@@ -165,7 +165,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         discriminator_losses, _, discriminator_gradients = self.differentiate(
             lambda: (
                 self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=True),
-                None,
+                (),
             ),
             self.discriminator_variables,
         )

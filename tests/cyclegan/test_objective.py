@@ -169,11 +169,17 @@ def test_xla_and_eager_steps_agree():
     assert_same_state(*models, atol=1e-4)
 
 
-@pytest.mark.backend
-@pytest.mark.parametrize("kind", ["min_max", "hinge", "relativistic_average", "wasserstein"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("min_max", "hinge", "relativistic_average"),
+        pytest.param("wasserstein", marks=pytest.mark.backend),
+    ],
+)
 def test_each_game_trains_with_its_penalty(kind):
     penalty = GradientPenalty("wgan_gp" if kind == "wasserstein" else "r1", every=2)
-    model = compiled(adversarial_loss=kind, gradient_penalty=penalty, run_eagerly=True)
+    eager = keras.backend.backend() != "jax"  # whose eager steps differentiate twice in minutes
+    model = compiled(adversarial_loss=kind, gradient_penalty=penalty, run_eagerly=eager)
     seen = watch_fakes(model)
     history = fit(model).history
     assert all(np.isfinite(values).all() for values in history.values())
