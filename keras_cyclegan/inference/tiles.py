@@ -12,6 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_cyclegan.data import to_unit
+from keras_cyclegan.inference.narrow_conv import call_narrow, is_narrow
 from keras_cyclegan.inference.sizes import size_rule
 from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm, plan
 
@@ -90,6 +91,8 @@ def _run(stage, values, statistics):
             values[id(layer.output)] = _normalize(layer, given, statistics[id(layer.input)])
         elif isinstance(layer, (layers.Dropout, layers.BatchNormalization)):
             values[id(layer.output)] = layer(given, training=False)
+        elif is_narrow(layer, given):
+            values[id(layer.output)] = call_narrow(layer, given)
         else:
             values[id(layer.output)] = layer(given)
         for tensor in inputs_of(layer):
