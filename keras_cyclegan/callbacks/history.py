@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
 
 
@@ -44,7 +44,7 @@ class HistoryFile(keras.callbacks.Callback):
         earlier = [row for row in read_history(self.path) if row["epoch"] < first]
         text = "".join(json.dumps(row) + "\n" for row in [*earlier, *self.unwritten])
         try:
-            with whole_file(self.path) as unfinished:
+            with atomic_file(self.path) as unfinished:
                 unfinished.write_text(text)
         except OSError as error:
             warnings.warn(f"{self.path} could not be written: {error}", stacklevel=2)

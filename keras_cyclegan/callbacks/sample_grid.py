@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data import from_unit
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
 
 
@@ -110,5 +110,5 @@ def save_png(image, path):
     """Write a uint8 image `(height, width, 3)`, whole or not at all."""
     from PIL import Image
 
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         Image.fromarray(image).save(unfinished, format="PNG")

@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 
 from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 
 CONFIG = "config.json"
 LOCK = ".lock"
@@ -52,7 +52,7 @@ def locked(folder):
             f"{folder} is in use by {_holder(folder)}. Wait for it to end, or give another --out."
         ) from error
     try:
-        with whole_file(folder / HOLDER) as unfinished:
+        with atomic_file(folder / HOLDER) as unfinished:
             unfinished.write_text(
                 json.dumps(
                     {
@@ -116,7 +116,7 @@ def compare_options(folder, options, adjust=False):
 
 def write_options(folder, options):
     """Write `config.json`."""
-    with whole_file(Path(folder) / CONFIG) as unfinished:
+    with atomic_file(Path(folder) / CONFIG) as unfinished:
         unfinished.write_text(json.dumps(as_json(options), indent=2) + "\n")
 
 

@@ -20,7 +20,7 @@ from keras_cyclegan.commands.options import (
 from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
@@ -65,7 +65,7 @@ def train_run(folder, options, adjust=False):
             model, keeper = _train(folder, options, adjust)
         # Not while the machines are one: a variable that one of them makes waits for the others.
         if writes:
-            with whole_file(folder / "model.keras") as unfinished:
+            with atomic_file(folder / "model.keras") as unfinished:
                 model.save(unfinished)
             keeper.write()
             print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")

@@ -95,7 +95,7 @@ def _files(folder):
         raise FileNotFoundError(f"Expected a folder of images. Received: {folder}.")
     files = sorted(
         path
-        for path in _walk(folder)
+        for path in walk_files(folder)
         # A link that leads nowhere is a missing image, which is not passed over in silence.
         if (path.is_file() or path.is_symlink())
         and not path.name.startswith(".")
@@ -106,8 +106,11 @@ def _files(folder):
     return files
 
 
-def _walk(folder):
-    """All files, those of linked folders too; each folder once, since links can form a ring."""
+def walk_files(folder):
+    """Yield all files below a folder, but those of hidden folders.
+
+    Links are followed, and each folder is walked once, since links can form a ring.
+    """
 
     def refuse(error):
         raise error  # a folder that may not be read

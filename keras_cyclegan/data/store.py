@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def store_images(split, decode, shape, on_error="raise", cache_folder=None, reci
         if not missing or on_error == "skip":
             return array
 
-    with whole_file(path) as unfinished, open(unfinished, "wb") as file:
+    with atomic_file(path) as unfinished, open(unfinished, "wb") as file:
         for image in _decoded(split, decode, on_error):
             file.write(np.ascontiguousarray(image))
     return np.memmap(path, "uint8", mode="r").reshape(-1, *shape)

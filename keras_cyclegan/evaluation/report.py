@@ -9,7 +9,7 @@ import numpy as np
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.evaluation.evaluate import DOMAINS
 from keras_cyclegan.evaluation.table import ARROWS, BETTER, figure, protocol_lines, score_rows
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.translate import generator_for, run
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
@@ -55,7 +55,7 @@ def write_report(evaluation, model, folder, preset):
         version=__version__,
     )
     path = Path(folder) / "index.html"
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     return path
 

@@ -7,7 +7,7 @@ import keras
 from rich.markup import escape
 from rich.table import Table
 
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 
 ARROWS = {"a_to_b": "A → B", "b_to_a": "B → A"}
 BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
@@ -105,7 +105,7 @@ def write_json(evaluation, path, preset):
         "notes": evaluation.notes,
         "versions": {"keras-cyclegan": __version__, "keras": keras.__version__},
     }
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_text(
             json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
             encoding="utf-8",

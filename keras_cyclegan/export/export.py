@@ -7,7 +7,7 @@ import keras
 
 from keras_cyclegan.arguments import check_choice, check_direction
 from keras_cyclegan.export.formats import FORMATS
-from keras_cyclegan.files.atomic import whole_folder
+from keras_cyclegan.files.atomic import atomic_folder
 from keras_cyclegan.inference.translate import generator_for, generators_of
 
 WEIGHTS = ("float32", "float16", "int8")
@@ -21,68 +21,14 @@ def export(
     overwrite=False,
     weights="float32",
 ):
-    """Writes the generators, with their pre- and post-processing, for a runtime without Keras.
-
-    The artefact takes any batch, height and width: sizes that a generator doesn't take are
-    reflected out and cropped back inside the graph, as `translate` does. It holds the generators
-    and nothing else, and is written whole or not at all. Its endpoints:
-
-    - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out;
-    - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out.
-
-    Each names its input `images` and its output `output_0`. By format:
-
-    - `"tf_saved_model"`: a folder, for TensorFlow alone and TensorFlow Serving. An endpoint is a
-      method and a signature; the signature `serving_default` is the first of them.
-    - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on, because an ONNX
-      file holds one graph. Needs the extra `onnx`.
-    - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
-    - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`. Needs
-      the extra `openvino`. Its runtime computes in bfloat16 where the processor can: compile the
-      model with `{"INFERENCE_PRECISION_HINT": "f32"}` for `translate`'s own pixels.
-
-    Smaller weights make smaller files: `"float16"` halves them and changes pixels hardly more than
-    rounding does; `"int8"` leaves a third, costs some grey levels, and computes with integers.
-    `benchmarks/README.md` has both measured.
-
-    An artefact has no tiles: it needs the memory of the whole image, because its instance norms
-    take the statistics of the image that it is given, and the same image in parts would change
-    colour from part to part. Translate what doesn't fit with `translate(tile=…)`.
-
-    Args:
-        model: `CycleGAN`.
-        filepath: folder or file to write.
-        format: `"tf_saved_model"`, `"onnx"`, `"litert"` or `"openvino"`.
-        direction: `"a_to_b"` or `"b_to_a"` for one generator. None exports all that the model has.
-        overwrite: bool. Whether to replace an earlier artefact of this format at `filepath`.
-        weights: `"float32"`, `"float16"` or `"int8"`. A SavedModel has the first alone, OpenVINO
-            the first two.
-
-    Raises:
-        FileExistsError: `filepath` exists and `overwrite` is False, or it is something else.
-        ImportError: a package that the format needs is not installed.
-        ValueError: an unknown format, a direction that the model has no generator for, or weights
-            that the format doesn't have.
-        RuntimeError: Keras runs on another backend than TensorFlow.
-
-    Example:
-
-    ```python
-    model.export("served")
-    served = tf.saved_model.load("served")  # in a process without this package
-    zebras = served.a_to_b(horses)  # uint8 in, uint8 out
-
-    model.export("zebra.tflite", format="litert", direction="a_to_b")
-    interpreter = ai_edge_litert.interpreter.Interpreter("zebra.tflite")
-    zebras = interpreter.get_signature_runner("a_to_b")(images=horses)["output_0"]
-    ```
-    """
+    """Write the generators for a runtime without Keras; see `CycleGAN.export`."""
     _check_format(format, weights)
     generators = _generators(model, direction)
     path = Path(filepath)
+    _check_name(path, format, generators)
     _check_target(path, format, overwrite)
     _check_requirements(format, weights)
-    with whole_folder(path) as unfinished:
+    with atomic_folder(path) as unfinished:
         FORMATS[format].write(generators, unfinished, weights)
 
 
@@ -94,6 +40,26 @@ def _generators(model, direction):
     if direction is None:
         return generators_of(model)
     return {check_direction(direction): generator_for(model, direction)}
+
+
+def _check_name(path, format, generators):
+    """Refuse a name that promises another format, or one file where there are several."""
+    for other, known in FORMATS.items():
+        if path.suffix.lower() == known.suffix and other != format:
+            raise ValueError(
+                f"{path} ends as {other!r} does, and the format is {format!r}. Give "
+                f"format={other!r} (`--format {other}`), or another name."
+            )
+    if path.suffix.lower() != FORMATS[format].suffix or format == "litert":
+        return
+    folder = f"Give a folder, {str(path.with_suffix(''))!r}, for a file of each endpoint"
+    if format == "openvino":
+        raise ValueError(f"OpenVINO writes two files for an endpoint, not {path} alone. {folder}.")
+    if len(generators) > 1:
+        raise ValueError(
+            f"An ONNX file holds one graph, and {path} would have to hold both directions. "
+            f"{folder}, or choose a direction."
+        )
 
 
 def _check_target(path, format, overwrite):
@@ -113,8 +79,8 @@ def _check_target(path, format, overwrite):
 def _check_format(format, weights):
     if format == "torch":
         raise ValueError(
-            "Keras writes format='torch' only when it runs on torch, where this package doesn't "
-            f"train or translate yet. Choose one of {_listed(FORMATS)}: torch's tools read ONNX."
+            "Keras writes format='torch' only when it runs on torch; this package traces its "
+            f"exports with TensorFlow. Choose one of {_listed(FORMATS)}: torch's tools read ONNX."
         )
     check_choice("format", format, FORMATS)
     check_choice("weights", weights, WEIGHTS)

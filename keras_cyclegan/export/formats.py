@@ -14,6 +14,7 @@ class Format(NamedTuple):
 
     write: Callable  # of the generators by direction, the path, and the dtype of the weights
     owns: Callable  # whether what lies at a path is an earlier export
+    suffix: str | None  # of a file of this format
     needs: dict  # by dtype of the weights: the packages to import
     why_not: str = ""  # why it has no other weights
 
@@ -31,15 +32,20 @@ def write_onnx(generators, path, weights):
     import tensorflow as tf
     import tf2onnx
 
-    path.mkdir()
-    for name, function, specification in _endpoints(generators):
+    endpoints = list(_endpoints(generators))
+    if path.suffix.lower() == ".onnx":  # one file, for one graph
+        files = {path: endpoints[0]}
+    else:
+        path.mkdir()
+        files = {path / f"{endpoint[0]}.onnx": endpoint for endpoint in endpoints}
+    for file, (_, function, specification) in files.items():
         graph = tf.function(_named(function), input_signature=specification, autograph=False)
         exported, _ = tf2onnx.convert.from_function(graph, specification, opset=17)
         if weights == "float16":
             _store_kernels_as_float16(exported.graph)
-        onnx.save(exported, path / f"{name}.onnx")
+        onnx.save(exported, file)
         if weights == "int8":
-            _quantize_onnx(path / f"{name}.onnx")
+            _quantize_onnx(file)
 
 
 def write_openvino(generators, path, weights):
@@ -68,6 +74,10 @@ def write_litert(generators, path, weights):
     path.write_bytes(converter.convert())
 
 
+def _is_onnx_file(path):
+    return path.is_file() and path.suffix.lower() == ".onnx"
+
+
 def _holds_only(*suffixes):
     return lambda path: path.is_dir() and all(file.suffix in suffixes for file in path.iterdir())
 
@@ -76,22 +86,26 @@ FORMATS = {
     "tf_saved_model": Format(
         write_saved_model,
         lambda path: (path / "saved_model.pb").exists(),
+        None,
         {"float32": ["tensorflow"]},
         "a SavedModel stores variables in the dtype that they compute in",
     ),
     "onnx": Format(
         write_onnx,
-        _holds_only(".onnx"),
+        lambda path: _is_onnx_file(path) or _holds_only(".onnx")(path),
+        ".onnx",
         {"float32": ["tf2onnx"], "float16": ["tf2onnx"], "int8": ["tf2onnx", "onnxruntime"]},
     ),
     "litert": Format(
         write_litert,
         lambda path: path.is_file(),
+        ".tflite",
         {"float32": ["tensorflow"], "float16": ["tensorflow"], "int8": ["tensorflow"]},
     ),
     "openvino": Format(
         write_openvino,
         _holds_only(".xml", ".bin"),
+        ".xml",
         {"float32": ["openvino", "tf2onnx"], "float16": ["openvino", "tf2onnx"]},
         "only NNCF makes OpenVINO's int8: give the exported file to `nncf.compress_weights`",
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import filelock
 
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file, atomic_replace
 from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.files.transfer import ATTEMPTS, Refused, discard, transfer
 
@@ -160,7 +160,7 @@ def _fetch_missing(url, path, sha256, least, most, attempts):
             f"{url} could not be downloaded: {brief(error)}. Its place is {path}. Try again, put "
             "it there by other means, or set KERAS_HOME to a folder with room."
         ) from error
-    os.replace(part, path)
+    atomic_replace(part, path)
     discard(part)
 
 
@@ -194,7 +194,7 @@ def _recorded(path):
 
 
 def _record(path, sha256):
-    with whole_file(_beside(path, ".sha256")) as unfinished:
+    with atomic_file(_beside(path, ".sha256")) as unfinished:
         unfinished.write_text(sha256 + "\n")
 
 

@@ -2,27 +2,28 @@
 
 import glob
 import os
-import re
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from keras_cyclegan.data.decode import MAX_PIXELS, open_image
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.data.folders import walk_files
+from keras_cyclegan.files.atomic import atomic_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def plan_files(source, target):
-    """Pairs of `(source file, target file)`.
+    """Pair each image file with the file of its translation.
 
     Args:
-        source: an image, a folder (all images in it and below) or a pattern with `*`, `?` or
-            `[…]`. Hidden files, whose names begin with a dot, aren't images, nor is what lies in
-            `target`, where that is a folder below the source.
-        target: for one image a file, or a folder; for several a folder, in which what lies below
-            the source folder keeps its place.
+        source: path of an image or a folder (all images in it and below), or a pattern with `*`,
+            `**`, `?` or `[…]`; names that exist are taken literally, brackets and all. Hidden
+            files and folders, whose names begin with a dot, are passed over as in training, and so
+            is what lies in `target`, where that is a folder below the source.
+        target: path, for one image of a file or a folder; for several of a folder, in which what
+            lies below the source folder keeps its place.
 
     Returns:
         List of pairs of `Path`, sorted.
@@ -31,22 +32,18 @@ def plan_files(source, target):
         FileNotFoundError: there is no image at `source`.
         ValueError: a file to write is an image of `source`, or has a suffix of no known format.
     """
-    source, target = str(source), Path(target)
-    if os.path.isfile(source):
-        pairs = [(Path(source), _target_file(Path(source), target))]
+    source, target = Path(source), Path(target)
+    if source.is_file():
+        pairs = [(source, _target_file(source, target))]
     else:
-        if os.path.isdir(source):
-            root, files = Path(source), Path(source).rglob("*")
-        else:
-            root = Path(os.path.dirname(re.split(r"[*?[]", source)[0]))
-            files = (Path(path) for path in glob.glob(source, recursive=True))
-        images = sorted(path for path in files if _is_image(path))
+        root, files = _files_of(source)
+        images = sorted(path for path in files if _is_image(path.relative_to(root), path))
         if root.resolve() in target.resolve().parents:  # what was written before is no source
             images = [path for path in images if target.resolve() not in path.resolve().parents]
         pairs = [(path, target / path.relative_to(root)) for path in images]
     if not pairs:
         raise FileNotFoundError(
-            f"There is no image at {source!r}: expected a file, a folder or a pattern with files "
+            f"There is no image at '{source}': expected a file, a folder or a pattern with files "
             f"that end in {', '.join(SUFFIXES)}."
         )
     sources = {path.resolve() for path, _ in pairs}
@@ -57,6 +54,17 @@ def plan_files(source, target):
                 "translated. Give another folder to write."
             )
     return pairs
+
+
+def _files_of(source):
+    """The folder that a source's files lie below, and these files."""
+    if source.is_dir():
+        return source, walk_files(source)
+    root = source
+    while not root.is_dir() and root != root.parent:
+        root = root.parent
+    pattern = os.path.join(glob.escape(str(root)), source.relative_to(root))
+    return root, map(Path, glob.glob(pattern, recursive=True))
 
 
 def _target_file(source, target):
@@ -72,8 +80,9 @@ def _target_file(source, target):
     return target
 
 
-def _is_image(path):
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+def _is_image(place, path):
+    hidden = any(part.startswith(".") for part in place.parts)
+    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
 def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
@@ -101,7 +110,7 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
     """Translate one file; see `translate_files`.
 
     Returns:
-        None, or what went wrong: a `ValueError` or an `OSError`.
+        None, or what went wrong: a `ValueError`, an `OSError` or a `MemoryError`.
     """
     if skip_existing and target.exists():
         return None
@@ -113,6 +122,8 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
         _write_image(translated, target)
     except (ValueError, OSError) as error:
         return error
+    except MemoryError as error:
+        return error if str(error) else MemoryError(f"There is too little memory to open {source}.")
     return None
 
 
@@ -128,5 +139,10 @@ def _write_image(image, path):
     picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
     if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
         picture = picture.convert("RGB")
-    with whole_file(path) as unfinished:
-        picture.save(unfinished, quality=95)
+    try:
+        with atomic_file(path) as unfinished:
+            picture.save(unfinished, quality=95)
+    except (ValueError, OSError) as error:  # a full disk, or a side longer than the format takes
+        raise OSError(
+            f"Can't write {path}: {error}. Make room, or choose another folder or format."
+        ) from error

@@ -9,6 +9,7 @@ import keras
 
 from keras_cyclegan.files.atomic import remove_unfinished
 from keras_cyclegan.inference.files import translate_file
+from keras_cyclegan.inference.memory import share_memory
 
 FILES_PER_TASK = 16  # a task costs Ray milliseconds, and is what a worker that died does again
 ATTEMPTS = 3  # a file that kills its worker is given up then
@@ -18,6 +19,9 @@ def translate_files_on_ray(
     model, pairs, skip_existing=False, side_by_side=False, workers=None, **options
 ):
     """`translate_files` with one model a worker; the files are the same, byte for byte.
+
+    Only where workers that share a machine's memory cut tiles, and a process that has it alone
+    doesn't, may pixels differ by one level.
 
     It joins the Ray cluster of `RAY_ADDRESS` or of this machine, or starts one on this machine.
     On a cluster the images must lie where every node finds them under the same path, and
@@ -72,6 +76,7 @@ def _results(ray, model, pairs, workers, options):
     gpus = int(ray.cluster_resources().get("GPU", 0))
     cpus = int(ray.cluster_resources().get("CPU", 1))
     workers = min(workers or gpus or cpus, len(pairs))
+    machines = sum(node["Alive"] for node in ray.nodes())
     tasks = max(math.ceil(len(pairs) / FILES_PER_TASK), min(len(pairs), 4 * workers))
     ledger = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Ledger).remote()
     rows = [  # absolute, for the workers have other working directories
@@ -82,7 +87,7 @@ def _results(ray, model, pairs, workers, options):
     dataset.context.enable_progress_bars = False
     translated = dataset.map(
         Translator,
-        fn_constructor_args=(ray.put(model), ledger, options),
+        fn_constructor_args=(ray.put(model), ledger, options, math.ceil(workers / machines)),
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
         num_gpus=1 if gpus else 0,
@@ -95,7 +100,8 @@ def _results(ray, model, pairs, workers, options):
 class Translator:
     """One worker: a model, which takes file after file."""
 
-    def __init__(self, model, ledger, options):
+    def __init__(self, model, ledger, options, workers_here=1):
+        share_memory(workers_here)
         self.ray = import_ray()
         self.model = self.ray.get(model)
         self.ledger = ledger

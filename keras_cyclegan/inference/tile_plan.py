@@ -76,8 +76,9 @@ def plan(generator):
 def _check_layers(generator):
     """Refuses a network with a layer that no tile can hold, or whose calls can't be told apart."""
     for layer in generator.operations:
-        local = isinstance(layer, (*POINTWISE, *WINDOWS, layers.Conv2DTranspose))
-        if not local and not isinstance(layer, layers.UpSampling2D) and not is_instance_norm(layer):
+        known = isinstance(layer, (*POINTWISE, *WINDOWS, layers.Conv2DTranspose))
+        known = known or isinstance(layer, layers.UpSampling2D) or is_instance_norm(layer)
+        if not known and not getattr(layer, "pointwise", False):  # a layer of one's own
             raise ValueError(
                 f"The generator {generator.name!r} can't be tiled: its layer {layer.name!r} "
                 f"({type(layer).__name__}) may look at the whole image. Translate without `tile`."

@@ -1,8 +1,8 @@
 """Scores of translations whose ground truth is known."""
 
 import keras
-import numpy as np
 
+from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.metrics.images import as_floats
 
 DATA_RANGE = 2.0  # from -1 to 1
@@ -105,26 +105,9 @@ class StructuralSimilarity(PairedScore):
     """
 
     default_name = "ssim"
-    window = 11  # pixels
 
     def per_image(self, y_true, y_pred):
-        height, width = y_true.shape[1:3]
-        if min(side or self.window for side in (height, width)) < self.window:
-            raise ValueError(
-                "SSIM looks through a window of 11×11 pixels: images must be that large. "
-                f"Received {height}×{width}."
-            )
-        # Its brightness term counts from black, so it wants the range from 0.
-        y_true, y_pred = (y_true + 1.0) / 2.0, (y_pred + 1.0) / 2.0
-        mean_true, mean_pred = _blur(y_true), _blur(y_pred)
-        variance_true = _blur(y_true * y_true) - mean_true**2
-        variance_pred = _blur(y_pred * y_pred) - mean_pred**2
-        covariance = _blur(y_true * y_pred) - mean_true * mean_pred
-        c1, c2 = 0.01**2, 0.03**2
-        similarity = ((2 * mean_true * mean_pred + c1) * (2 * covariance + c2)) / (
-            (mean_true**2 + mean_pred**2 + c1) * (variance_true + variance_pred + c2)
-        )
-        return keras.ops.mean(similarity, axis=(1, 2, 3))
+        return structural_similarity(y_true, y_pred)
 
 
 def _shapes_agree(shape, other):
@@ -132,13 +115,3 @@ def _shapes_agree(shape, other):
     return len(shape) == len(other) and all(
         a == b or a is None or b is None for a, b in zip(shape, other, strict=True)
     )
-
-
-def _blur(images, size=11, sigma=1.5):
-    """Gaussian mean around each pixel, where the window lies inside: `(n, h − 10, w − 10, c)`."""
-    taps = np.exp(-0.5 * ((np.arange(size) - size // 2) / sigma) ** 2)
-    taps = np.tile((taps / taps.sum()).astype("float32")[:, None], (1, images.shape[-1]))
-    # The layout is named: `keras.config.image_data_format()` must not change a score.
-    layout = {"padding": "valid", "data_format": "channels_last"}
-    images = keras.ops.depthwise_conv(images, taps[:, None, :, None], **layout)
-    return keras.ops.depthwise_conv(images, taps[None, :, :, None], **layout)

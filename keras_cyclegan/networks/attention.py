@@ -119,8 +119,16 @@ class AttentionGenerator(ImageNetwork):
             `(batch, height, width, 1)`, float32.
         """
         check_multiple(*images.shape[1:3], 4, "An attention generator")
-        masks = keras.Model(self.input, self.get_layer("attention").output)(images, training=False)
+        masks = self.attention_network()(images, training=False)
         return 1.0 - masks[..., -1:]
+
+    def attention_network(self):
+        """Return the network of the masks alone, `(batch, height, width, foregrounds + 1)`.
+
+        They sum to 1; the last one is the background's. `CycleGAN.translate` asks for it where
+        `return_attention` is True.
+        """
+        return keras.Model(self.input, self.get_layer("attention").output)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -134,6 +142,8 @@ class BlendForegrounds(layers.Layer):
     Returns:
         `(n, h, w, c)`.
     """
+
+    pointwise = True  # so that `inference.tile_plan` lets it into a tile
 
     def call(self, inputs):
         images, painted, masks = inputs

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_cyclegan.augmentation import DifferentiableAugmentation
 from keras_cyclegan.data.pixels import unit_to_pixels
-from keras_cyclegan.layers import SpectralNormalization
+from keras_cyclegan.layers import DifferentiableAugmentation, SpectralNormalization
 from keras_cyclegan.networks.building_blocks import (
     check_image_shape,
     conv,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan.files.atomic import whole_folder
+from keras_cyclegan.files.atomic import atomic_folder, recover
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
@@ -61,7 +61,7 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
         "storage_dtype": "float16" if half_precision else "float32",
         "card": dict(card or {}),
     }
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         unfinished.mkdir()
         _write_json(unfinished / CONFIG, config)
         _write_json(unfinished / METADATA, metadata)
@@ -89,6 +89,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
             `read_weights`.
     """
     folder = Path(folder).expanduser()
+    recover(folder)
     overrides = overrides or {}
     root = Path(root or folder)
     config = read_json(preset_file(folder, CONFIG, root))

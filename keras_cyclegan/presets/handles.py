@@ -3,6 +3,7 @@
 import difflib
 import os
 
+from keras_cyclegan.files.atomic import recover
 from keras_cyclegan.presets.config import build_model, check_overrides
 from keras_cyclegan.presets.folder import CONFIG, load_folder
 from keras_cyclegan.presets.hubs import HANDLES, hub_folder
@@ -54,6 +55,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
         if not load_weights:
             return build_model(cls, published_config(preset), overrides)
         return load_folder(cls, published_folder(preset), overrides=overrides)
+    recover(os.path.expanduser(preset))
     if os.path.isdir(os.path.expanduser(preset)):
         return load_folder(cls, preset, load_weights, overrides)
     raise ValueError(_unknown(preset))

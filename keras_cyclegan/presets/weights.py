@@ -1,6 +1,7 @@
 """`*.weights.h5`: the tensors of networks under readable names, and no others."""
 
 import os
+from pathlib import Path
 
 import h5py
 import keras
@@ -39,9 +40,13 @@ def write_weights(path, networks, half_precision=False):
             f"Nothing was written: {listing(broken)} holds NaN, infinity"
             f"{' or values too large for float16' if half_precision else ''}."
         )
-    with h5py.File(path, "w") as file:
+    # In memory first: on a full disk HDF5 raises other errors than OSError, and raises them again
+    # whenever it comes back to what it could not write.
+    with h5py.File(os.fspath(path), "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
+        file.flush()
+        Path(path).write_bytes(file.id.get_file_image())
 
 
 def read_weights(path, networks, skip=()):

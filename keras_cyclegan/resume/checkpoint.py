@@ -5,7 +5,7 @@ import zipfile
 import keras
 import numpy as np
 
-from keras_cyclegan.files.atomic import whole_file
+from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.resume.divergence import DivergenceError
 
 
@@ -39,7 +39,7 @@ def write_checkpoint(path, model, step, kept=None, random_states=()):
         raise DivergenceError(f"after step {step}, {broken[0]}{more} hold NaN or infinity.", kept)
     for i, state in enumerate(random_states):
         arrays[f"random.{i}"] = state
-    with whole_file(path) as unfinished, open(unfinished, "wb") as file:
+    with atomic_file(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, **arrays)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 
+from keras_cyclegan.files.atomic import remove_abandoned
 from keras_cyclegan.resume.checkpoint import (
     DamagedCheckpointError,
     read_checkpoint,
@@ -142,8 +143,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         if is_chief():
-            for path in self.folder.glob(".unfinished-*"):
-                path.unlink()  # of a run that was killed while it saved
+            remove_abandoned(self.folder)  # by a run that was killed while it saved
         self.saved_at = time.monotonic()
         self.stride = self.model.steps_per_execution
 

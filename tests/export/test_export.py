@@ -290,6 +290,35 @@ def test_weights_that_a_format_does_not_have_are_refused(model, tmp_path, format
     assert not list(tmp_path.iterdir())
 
 
+def test_a_name_that_ends_in_onnx_is_one_file(model, tmp_path):
+    skip_without_packages("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path = tmp_path / "gen.onnx"
+    model.export(path, format="onnx", direction="b_to_a")
+    assert path.is_file()
+    images = batches()[1]
+    (translated,) = onnxruntime.InferenceSession(path).run(["output_0"], {"images": images})
+    assert np.abs(translated.astype(int) - model.translate(images, "b_to_a")).max() <= 1
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        model.export(path, format="onnx", direction="b_to_a")
+    assert FORMATS["onnx"].owns(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "message"),
+    [
+        ("gen.onnx", "tf_saved_model", "ends as 'onnx' does, and the format is 'tf_saved_model'"),
+        ("gen.tflite", "onnx", "ends as 'litert' does.*--format litert"),
+        ("gen.onnx", "onnx", "both directions. Give a folder, '.*gen', .*or choose a direction"),
+        ("gen.xml", "openvino", "two files for an endpoint, not .*gen.xml alone. Give a folder"),
+    ],
+)
+def test_a_name_that_promises_something_else_is_refused(model, tmp_path, name, format, message):
+    with pytest.raises(ValueError, match=message):
+        model.export(tmp_path / name, format=format)
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_overwritten_unasked(model, tmp_path):
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "thesis.txt").write_text("mine")

@@ -3,11 +3,11 @@ import hashlib
 import io
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 import requests
+from support.light import light_command
 from support.presets_server import Server, serving
 
 from keras_cyclegan.files import download, transfer
@@ -168,7 +168,7 @@ def test_a_cache_that_cannot_be_written_to_is_read(server, path, monkeypatch):
     path.parent.mkdir()
     path.write_bytes(CONTENT)
     monkeypatch.setattr(download.filelock, "FileLock", denied)
-    monkeypatch.setattr(download, "whole_file", denied)
+    monkeypatch.setattr(download, "atomic_file", denied)
     assert fetch(server.url, path) == path
     assert server.ranges == []
     with pytest.raises(DownloadError, match=r"other can't be made.*Set KERAS_HOME"):
@@ -295,8 +295,8 @@ def test_too_little_room_is_said_before_downloading(server, path, monkeypatch):
 
 def test_two_processes_download_once(server, path):
     server.faults = [("cut", 500_000)]
-    code = "import runpy, sys; runpy.run_path(sys.argv[1])['fetch'](*sys.argv[2:])"
-    command = [sys.executable, "-c", code, download.__file__, server.url, str(path)]
+    code = "from keras_cyclegan.files.download import fetch; fetch(*sys.argv[2:])"
+    command = light_command(code, server.url, path)
     processes = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
     assert path.read_bytes() == CONTENT

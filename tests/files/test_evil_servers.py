@@ -4,12 +4,12 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import threading
 import time
 
 import filelock
 import pytest
+from support.light import light_command
 
 from keras_cyclegan.files import download, transfer
 from keras_cyclegan.files.download import DownloadError, fetch
@@ -213,14 +213,14 @@ def test_an_expected_hash_that_is_none_is_refused(path, sha256):
 
 def test_a_waiting_process_says_for_whom_and_gives_up(server, path, monkeypatch, caplog):
     code = """
-import runpy, sys, time
-alone = runpy.run_path(sys.argv[1])["alone"]
+import time
 from pathlib import Path
+from keras_cyclegan.files.download import alone
 with alone(Path(sys.argv[2])):
     print("held", flush=True)
     time.sleep(600)
 """
-    command = [sys.executable, "-c", code, download.__file__, str(path)]
+    command = light_command(code, path)
     monkeypatch.setattr(download, "PATIENCE_WITH_OTHERS", 0.3)
     server.answers = [GOOD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -147,10 +147,11 @@ def test_file_that_kills_its_workers_is_given_up(one_file):
 
 
 def test_only_what_killed_writers_left_is_removed(tmp_path):
-    for name in (".unfinished-12-a-b.png", ".unfinished-12-c.png", "a-b.png"):
+    for name in (".unfinished-0-12-3-4-a-b.png", ".unfinished-0-12-3-4-c.png", "a-b.png"):
         (tmp_path / name).touch()
     remove_unfinished([tmp_path / "a-b.png", tmp_path / "nowhere" / "d.png"])
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".unfinished-12-c.png", "a-b.png"]
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".unfinished-0-12-3-4-c.png", "a-b.png"]
 
 
 def test_missing_ray_says_what_to_install(monkeypatch, images, tmp_path):

@@ -11,9 +11,9 @@ from support.presets_server import Server, serving
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.files import transfer
+from keras_cyclegan.files import download, transfer
 from keras_cyclegan.files.download import DownloadError
-from keras_cyclegan.presets import convert, download, published, table
+from keras_cyclegan.presets import convert, published, table
 
 FACTS = {
     *("description", "direction", "architecture", "native_size", "parameters", "bytes"),

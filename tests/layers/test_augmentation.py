@@ -2,8 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.augmentation import DifferentiableAugmentation
-from keras_cyclegan.layers import random_integers
+from keras_cyclegan.layers import DifferentiableAugmentation, random_integers
 
 pytestmark = pytest.mark.backend
 NOTHING = dict.fromkeys(DifferentiableAugmentation.strengths, 0.0)

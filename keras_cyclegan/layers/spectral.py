@@ -1,0 +1,74 @@
+"""Spectral norm, the same on every backend."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class SpectralNormalization(keras.layers.Wrapper):
+    """Divides the kernel of a layer by its largest singular value, which bounds its slope.
+
+    Miyato et al. 2018. One power iteration at each call in training finds the value; gradients
+    pass through the division, on every backend. `keras.layers.SpectralNormalization` assigns the
+    divided kernel in place of that: on JAX, where a gradient is taken of a function, its kernel
+    and gradients differ from the other backends'.
+
+    Args:
+        layer: layer with a `kernel` whose last axis are the outputs: `Conv2D`, `Dense`.
+
+    Call arguments:
+        inputs: what the layer takes.
+        training: bool. Whether to keep the iterate, which starts at random.
+
+    Returns:
+        What the layer gives.
+
+    Example:
+
+    ```python
+    conv = SpectralNormalization(keras.layers.Conv2D(64, 4, strides=2))
+    ```
+    """
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.autocast = False  # the iteration is in float32 under every policy
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if not hasattr(self.layer, "kernel"):
+            raise ValueError(
+                f"Spectral norm divides a layer's kernel. Received {type(self.layer).__name__}, "
+                "which has none."
+            )
+        self.vector = self.add_weight(
+            shape=(self.layer.kernel.shape[-1],),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+            dtype="float32",
+            trainable=False,
+            name="vector",
+        )
+
+    def call(self, inputs, training=False):
+        kernel = ops.cast(self.layer.kernel, "float32")
+        matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+        fixed = ops.stop_gradient(matrix)
+        left = _unit(ops.matmul(fixed, _unit(self.vector)))
+        right = _unit(ops.matmul(left, fixed))
+        if training:
+            self.vector.assign(right)
+        largest = ops.sum(left * ops.matmul(matrix, right))
+        # The layer runs with the divided kernel in place of its own, which stays what it is.
+        values = [
+            (weight, kernel / largest if weight is self.layer.kernel else weight.value)
+            for weight in self.layer.weights
+        ]
+        with keras.StatelessScope(values):
+            return self.layer(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+def _unit(vector):
+    return vector / (ops.norm(vector) + 1e-12)

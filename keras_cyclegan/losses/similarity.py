@@ -1,0 +1,50 @@
+"""Structural similarity of images, as a function that gradients pass through."""
+
+import numpy as np
+from keras import ops
+
+WINDOW = 11  # pixels
+
+
+def structural_similarity(first, second):
+    """Structural similarity of each image: 1 for equal images.
+
+    Wang et al., "Image Quality Assessment", 2004: a Gaussian window of 11×11 and σ = 1.5 that lies
+    wholly inside the image, K1 = 0.01, K2 = 0.03, each channel by itself.
+
+    Args:
+        first, second: `(batch, height, width, channels)`, floats in [-1, 1]. They are moved to
+            [0, 1]: SSIM counts brightness from black.
+
+    Returns:
+        `(batch,)`.
+
+    Raises:
+        ValueError: the images are smaller than the window.
+    """
+    height, width = first.shape[1:3]
+    if min(side or WINDOW for side in (height, width)) < WINDOW:
+        raise ValueError(
+            "SSIM looks through a window of 11×11 pixels: images must be that large. "
+            f"Received {height}×{width}."
+        )
+    first, second = (first + 1.0) / 2.0, (second + 1.0) / 2.0
+    mean_first, mean_second = _blur(first), _blur(second)
+    variance_first = _blur(first * first) - mean_first**2
+    variance_second = _blur(second * second) - mean_second**2
+    covariance = _blur(first * second) - mean_first * mean_second
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = ((2 * mean_first * mean_second + c1) * (2 * covariance + c2)) / (
+        (mean_first**2 + mean_second**2 + c1) * (variance_first + variance_second + c2)
+    )
+    return ops.mean(similarity, axis=(1, 2, 3))
+
+
+def _blur(images, sigma=1.5):
+    """Gaussian mean around each pixel, where the window lies inside: `(n, h − 10, w − 10, c)`."""
+    taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / sigma) ** 2)
+    taps = np.tile((taps / taps.sum()).astype("float32")[:, None], (1, images.shape[-1]))
+    # The layout is named: `keras.config.image_data_format()` must not change a score.
+    layout = {"padding": "valid", "data_format": "channels_last"}
+    images = ops.depthwise_conv(images, taps[:, None, :, None], **layout)
+    return ops.depthwise_conv(images, taps[None, :, :, None], **layout)

@@ -1,0 +1,293 @@
+"""Files and folders under kills at every line, failures at every line, and other processes."""
+
+import ctypes
+import errno
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from support import stops
+
+from keras_cyclegan import whole as atomic
+from keras_cyclegan.files.atomic import (
+    atomic_file,
+    atomic_folder,
+    recover,
+    remove_abandoned,
+    remove_unfinished,
+)
+
+# A writer that doesn't import the package, and so starts in no time. It is killed before the n-th
+# line of the module that runs.
+KILLED = """
+import importlib.util, json, os, signal, sys
+from pathlib import Path
+source, stops, place, n, kind, exchanges = json.loads(sys.argv[1])
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+atomic, stops = load(source), load(stops)
+if not exchanges:
+    atomic._exchange = lambda one, other: False
+moving = ["atomic_file", "atomic_folder", "atomic_replace", "_written_beside", "_remove"]
+with stops.stop_at(n, [source], lambda: os.kill(os.getpid(), signal.SIGKILL), moving):
+    if kind == "file":
+        with atomic.atomic_file(place) as unfinished:
+            unfinished.write_text("new")
+    else:
+        with atomic.atomic_folder(place) as unfinished:
+            (unfinished / "deep").mkdir(parents=True)
+            for name in "ab":
+                (unfinished / "deep" / name).write_text("new")
+print("done")
+"""
+
+
+def write_and_kill(place, n, kind, exchanges=True):
+    """Whether the writer came to its end before its n-th line."""
+    arguments = [atomic.__file__, stops.__file__, str(place), n, kind, exchanges]
+    command = [sys.executable, "-S", "-E", "-c", KILLED, json.dumps(arguments)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode in (0, -9), ran.stderr
+    return ran.stdout == "done\n"
+
+
+def content(place):
+    if place.is_file():
+        return place.read_text()
+    texts = [file.read_text() for file in sorted(place.rglob("*")) if file.is_file()]
+    return texts[0] if len(texts) == 2 and texts[0] == texts[1] else f"torn: {texts}"
+
+
+def make_old(place, kind):
+    if kind == "file":
+        place.write_text("old")
+    else:
+        (place / "deep").mkdir(parents=True)
+        for name in "ab":
+            (place / "deep" / name).write_text("old")
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "exchanges"),
+    [
+        ("file", True, True),
+        ("file", False, True),
+        ("folder", True, True),
+        ("folder", False, True),
+        ("folder", False, False),
+    ],
+    ids=["first file", "file", "first folder", "folder", "folder without exchange"],
+)
+def test_a_kill_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, first, exchanges):
+    seen = set()
+    for n in itertools.count():
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        place = folder / "place.x"
+        if not first:
+            make_old(place, kind)
+        ended = write_and_kill(place, n, kind, exchanges)
+        if not exchanges:
+            recover(place)
+        found = content(place) if place.exists() else "nothing"
+        assert found in ("new", "nothing" if first else "old"), f"killed at line {n}"
+        assert all(file.name == "place.x" or file.name[0] == "." for file in folder.iterdir())
+        remove_abandoned(folder)
+        assert {file.name for file in folder.iterdir()} <= {"place.x"}
+        assert (content(place) if place.exists() else "nothing") == found
+        seen.add(found)
+        if ended:
+            break
+    assert seen == {"new", "nothing" if first else "old"}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "no exchange"])
+def test_a_failure_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, exchanges, monkeypatch):
+    def fail():
+        raise OSError(errno.EIO, "Input/output error")
+
+    if not exchanges:
+        monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
+    for n in itertools.count():
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        place = folder / "place.x"
+        make_old(place, kind)
+        try:
+            with stops.stop_at(n, [atomic.__file__], fail) as stopped:
+                if kind == "file":
+                    with atomic_file(place) as unfinished:
+                        unfinished.write_text("new")
+                else:
+                    with atomic_folder(place) as unfinished:
+                        (unfinished / "deep").mkdir(parents=True)
+                        for name in "ab":
+                            (unfinished / "deep" / name).write_text("new")
+        except OSError:
+            if not stopped:
+                raise
+        if not exchanges and not place.exists():  # both renamings failed: nothing is lost
+            (aside,) = folder.glob(f"{atomic.REPLACED}-*")
+            assert content(aside) == "old"
+            continue
+        assert content(place) in ("old", "new"), f"failed at {stopped}"
+        if not stopped:
+            break
+    assert n > 15
+    assert content(place) == "new"
+    assert [file.name for file in folder.iterdir()] == ["place.x"]
+
+
+def test_a_file_system_without_an_exchange_gets_two_renamings(tmp_path, monkeypatch):
+    class System:
+        def renameat2(self, *_):
+            ctypes.set_errno(errno.EINVAL)
+            return -1
+
+    make_old(tmp_path / "place", "folder")
+    monkeypatch.setattr(atomic.ctypes, "CDLL", lambda *_, **__: System())
+    with atomic_folder(tmp_path / "place") as unfinished:
+        unfinished.write_text("new")
+    assert content(tmp_path / "place") == "new"
+    assert os.listdir(tmp_path) == ["place"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux exchanges at once")
+def test_linux_exchanges_at_once(tmp_path):
+    for name in "ab":
+        (tmp_path / name / name).mkdir(parents=True)
+    assert atomic._exchange(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a" / "b").exists()
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        atomic._exchange(tmp_path / "a", tmp_path / "nowhere")
+
+
+def leftover(folder, host=None, pid=None, start=None, kind=".unfinished", name="place.x"):
+    pid = os.getpid() if pid is None else pid
+    path = folder / f"{kind}-{host or atomic._host()}-{pid}-{start or atomic._start(pid)}-0-{name}"
+    path.mkdir()
+    (path / "file").touch()
+    return path
+
+
+def test_only_what_the_dead_left_is_removed(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    mine = leftover(tmp_path)
+    others = leftover(tmp_path, host="0123abcd", pid=ended.pid, start="7")
+    ancient = leftover(tmp_path, host="4567abcd", pid=ended.pid, start="7")
+    os.utime(ancient, (time.time() - 8 * 24 * 3600,) * 2)
+    dead = leftover(tmp_path, pid=ended.pid, start="7")
+    number_taken_again = leftover(tmp_path, start="7")
+    unrelated = leftover(tmp_path, pid=ended.pid, start="7", kind=".mine")
+    remove_abandoned(tmp_path)
+    assert [path.exists() for path in (mine, others, unrelated)] == [True] * 3
+    assert not any(path.exists() for path in (ancient, dead, number_taken_again))
+
+
+def test_a_writer_that_lives_is_left_alone_and_one_that_died_is_cleaned_up_after(tmp_path):
+    code = """
+import runpy, sys, time
+with runpy.run_path(sys.argv[1])["atomic_folder"](sys.argv[2]) as unfinished:
+    unfinished.mkdir()
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+    command = [sys.executable, "-S", "-c", code, atomic.__file__, str(tmp_path / "place")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "writing\n"
+            remove_abandoned(tmp_path)
+            assert len(list(tmp_path.glob(".unfinished-*"))) == 1
+        finally:
+            process.kill()
+    atomic._remove_abandoned_once.cache_clear()
+    with atomic_file(tmp_path / "other") as unfinished:
+        unfinished.touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
+def test_what_was_moved_away_comes_back_only_if_its_place_is_free(tmp_path):
+    away = leftover(tmp_path, pid=2**22, start="7", kind=".replaced", name="my-place-x")
+    recover(tmp_path / "my-place-x")
+    assert (tmp_path / "my-place-x" / "file").exists()
+    assert not away.exists()
+    away = leftover(tmp_path, pid=2**22, start="7", kind=".replaced", name="my-place-x")
+    recover(tmp_path / "my-place-x")
+    assert away.exists()
+    remove_abandoned(tmp_path)
+    assert not away.exists()
+
+
+@pytest.mark.parametrize("length", [200, 251])
+def test_long_names_and_endings_are_kept(tmp_path, length):
+    name = "n" * length + ".png"
+    with atomic_file(tmp_path / name) as unfinished:
+        assert unfinished.suffix == ".png"
+        unfinished.touch()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with atomic_file(tmp_path / name) as unfinished:
+        unfinished.touch()
+        remove_unfinished([tmp_path / name])
+        assert not unfinished.exists()
+        unfinished.touch()
+
+
+def test_a_folder_takes_the_place_of_a_file_and_the_other_way(tmp_path):
+    place = tmp_path / "place"
+    place.write_text("old")
+    with atomic_folder(place) as unfinished:
+        make_old(unfinished, "folder")
+    assert content(place) == "old"
+    with atomic_folder(place) as unfinished:
+        unfinished.write_text("new")
+    assert content(place) == "new"
+    assert os.listdir(tmp_path) == ["place"]
+
+
+def test_two_writers_of_one_place_do_not_meet(tmp_path):
+    with atomic_file(tmp_path / "x") as first, atomic_file(tmp_path / "x") as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert (tmp_path / "x").read_text() == "first"
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_full_disk_is_said_with_the_file_and_what_to_do(tmp_path):
+    with (
+        pytest.raises(OSError, match=r"x can't be written, and is as it was: No space.*Make room"),
+        atomic_file(tmp_path / "x"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_everything_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace, exchange = os.fsync, os.replace, atomic._exchange
+
+    def synced(descriptor):
+        calls.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.rpartition("-")[2])
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", lambda *paths: calls.append("named") or replace(*paths))
+    monkeypatch.setattr(
+        atomic, "_exchange", lambda *paths: calls.append("named") or exchange(*paths)
+    )
+    for _ in range(2):
+        calls.clear()
+        with atomic_folder(tmp_path / "place") as unfinished:
+            make_old(unfinished, "folder")
+        assert sorted(calls[:4]) == ["a", "b", "deep", "place"]
+        assert calls[4:] == ["named", tmp_path.name.rpartition("-")[2]]

@@ -1,0 +1,112 @@
+"""Penalties on a discriminator's slope, against derivatives that are known."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cyclegan.layers import random_integers
+from keras_cyclegan.losses import GradientPenalty
+
+pytestmark = pytest.mark.backend
+
+
+def input_gradient(f, images):
+    """The gradient of `f(images)`, which can be differentiated again."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.grad(f)(images)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        images = images.detach().requires_grad_()
+        return torch.autograd.grad(f(images), images, create_graph=True)[0]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        value = f(images)
+    return tape.gradient(value, images)
+
+
+def images(seed):
+    given = np.random.RandomState(seed).uniform(-1, 1, (3, 4, 4, 2)).astype("float32")
+    return keras.ops.convert_to_tensor(given)
+
+
+def cubes(given):
+    """Two maps of logits, whose mean over maps and patches is mean(x³) + 0.5."""
+    return [2 * given**3, given[:, :1, :1] * 0 + 1.0]
+
+
+def squared_slope(given):
+    given = keras.ops.convert_to_numpy(given)
+    return ((3 * given**2 / given[0].size) ** 2).sum(axis=(1, 2, 3))
+
+
+def value(tensor):
+    return float(keras.ops.convert_to_numpy(tensor))
+
+
+def test_r1_is_the_mean_squared_slope_on_real_images():
+    penalty = GradientPenalty("r1", weight=5.0, every=1)
+    found = value(penalty(cubes, images(0), images(1), 0, input_gradient))
+    assert found == pytest.approx(0.5 * 5 * squared_slope(images(0)).mean(), rel=1e-4)
+
+
+def test_lazy_r1_comes_now_and_then_and_counts_for_the_steps_between():
+    lazy = GradientPenalty("r1", weight=5.0, every=4)
+    each = [value(lazy(cubes, images(0), images(1), step, input_gradient)) for step in range(6)]
+    full = value(GradientPenalty("r1", 5.0, 1)(cubes, images(0), None, 0, input_gradient))
+    np.testing.assert_allclose(each, [4 * full, 0, 0, 0, 4 * full, 0], rtol=1e-5)
+
+
+def test_wgan_gp_asks_for_slope_one_between_real_and_translated_images():
+    penalty = GradientPenalty("wgan_gp", weight=2.0, seed=3)
+    found = value(penalty(cubes, images(0), images(1), 7, input_gradient))
+    draws = keras.ops.convert_to_numpy(random_integers(np.array([3, 7]), 3))
+    part = (draws / 2.0**31).reshape(3, 1, 1, 1)
+    assert len({*part.ravel()}) == 3
+    real, fake = (keras.ops.convert_to_numpy(images(seed)) for seed in (0, 1))
+    slope = np.sqrt(squared_slope(fake + part * (real - fake)))
+    assert found == pytest.approx(2 * ((slope - 1) ** 2).mean(), rel=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates by a tape")
+@pytest.mark.parametrize("every", [1, 2])
+def test_the_penalty_s_gradient_reaches_the_discriminator_s_weights(every):
+    import tensorflow as tf
+
+    weight = tf.Variable(1.5)
+    penalty = GradientPenalty("r1", weight=1.0, every=every)
+
+    @tf.function
+    def gradient(step):
+        with tf.GradientTape() as tape:
+            judge = lambda given: weight * given**3  # noqa: E731
+            total = penalty(judge, images(0), images(1), step, input_gradient)
+        return tape.gradient(total, weight)
+
+    # ½ · w² · s, of which the derivative by w is w · s.
+    expected = every * 1.5 * squared_slope(images(0)).mean()
+    assert float(gradient(tf.constant(0))) == pytest.approx(expected, rel=1e-4)
+
+
+def test_config_round_trip():
+    penalty = GradientPenalty("wgan_gp", weight=3.0, seed=1)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(penalty))
+    assert (
+        again.get_config()
+        == penalty.get_config()
+        == {"kind": "wgan_gp", "weight": 3.0, "every": 1, "seed": 1}
+    )
+    assert GradientPenalty().every == 16
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"kind": "r3"}, "kind='r3'"), ({"weight": -1}, "weight=-1"), ({"every": 0.5}, "every=0.5")],
+)
+def test_wrong_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        GradientPenalty(**options)

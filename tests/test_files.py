@@ -1,0 +1,105 @@
+"""Which files `translate` of a folder or a pattern takes, and where their translations go."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_cyclegan.inference.files import plan_files, translate_files
+
+
+class Copying:
+    """Stands in for a model: gives back the pixels of the file."""
+
+    def translate(self, source):
+        return np.asarray(Image.open(source))
+
+
+def make(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (2, 2)).save(folder / name, "PNG")
+    return folder
+
+
+def names(pairs, root):
+    return [str(source.relative_to(root)) for source, _ in pairs]
+
+
+def test_hidden_files_folders_and_leftovers_are_passed_over(tmp_path):
+    images = make(
+        tmp_path / "in",
+        *("a.png", "b/c.JPG", "._a.png", ".cache/d.png", "b/.trash/e/f.png"),
+        *(".unfinished-12-a.png", "note.txt", "a.png.part"),
+    )
+    for source in (images, images / "**" / "*"):
+        assert names(plan_files(source, tmp_path / "out"), images) == ["a.png", "b/c.JPG"]
+
+
+def test_a_hidden_folder_that_is_named_is_taken(tmp_path):
+    images = make(tmp_path / ".hidden", "a.png", ".b/c.png")
+    assert names(plan_files(images, tmp_path / "out"), images) == ["a.png"]
+    assert names(plan_files(images / "*.png", tmp_path / "out"), images) == ["a.png"]
+
+
+def test_linked_folders_are_walked_as_in_training(tmp_path):
+    make(tmp_path / "elsewhere", "b.png")
+    images = make(tmp_path / "in", "a.png")
+    (images / "link").symlink_to(tmp_path / "elsewhere")
+    (images / "ring").symlink_to(images)
+    assert names(plan_files(images, tmp_path / "out"), images) == ["a.png", "link/b.png"]
+
+
+@pytest.mark.parametrize("name", ["photos [2020]", "a[b", "x*y", "what?"])
+def test_a_name_that_exists_is_no_pattern(tmp_path, name):
+    images = make(tmp_path / name, "one[1].png", "below [x]/two.png")
+    target = tmp_path / "out"
+    assert names(plan_files(images, target), images) == ["below [x]/two.png", "one[1].png"]
+    assert plan_files(images / "one[1].png", target) == [
+        (images / "one[1].png", target / "one[1].png")
+    ]
+    assert names(plan_files(images / "*" / "*.png", target), images) == ["below [x]/two.png"]
+    assert names(plan_files(images / "one[[]1].pn[a-z]", target), images) == ["one[1].png"]
+
+
+def test_a_pattern_that_matches_nothing_says_what_it_looked_for(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no image at '.*no\[1\]\*\.png': expected a file"):
+        plan_files(tmp_path / "no[1]*.png", tmp_path / "out")
+
+
+def test_relative_sources_and_patterns(tmp_path, monkeypatch):
+    make(tmp_path / "in", "a.png")
+    monkeypatch.chdir(tmp_path)
+    for source in ("in", "in/*.png", "i*/a.png", "./in/a.png"):
+        ((path, into),) = plan_files(source, "out")
+        assert path == Path("in/a.png")
+        assert into == Path("out/in/a.png" if source == "i*/a.png" else "out/a.png")
+
+
+def test_the_longest_name_that_a_disk_takes_is_written(tmp_path):
+    for name in ("x" * 251 + ".png", "ä" * 125 + ".png"):
+        images = make(tmp_path / "in", name)
+    pairs = plan_files(images, tmp_path / "out")
+    assert [error for _, _, error in translate_files(Copying(), pairs)] == [None, None]
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(os.listdir(images))
+
+
+def test_an_image_that_cannot_be_written_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
+    images = make(tmp_path / "in", "a.png", "b.png")
+    save = Image.Image.save
+
+    def full(image, path, **options):
+        if "a.png" in str(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(image, path, **options)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    pairs = plan_files(images, tmp_path / "out")
+    (_, into, error), (_, _, none) = translate_files(Copying(), pairs)
+    assert str(error).startswith(f"Can't write {into}: ")
+    assert "No space left on device" in str(error)
+    assert none is None
+    assert os.listdir(tmp_path / "out") == ["b.png"]

@@ -1,0 +1,309 @@
+"""Images too large for the memory: tiles by themselves, or a clear error for each of them."""
+
+import importlib
+import json
+import math
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.data import decode, to_unit
+from keras_cyclegan.inference import memory, tile_choice
+from keras_cyclegan.inference.files import translate_files
+from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
+
+module = importlib.import_module("keras_cyclegan.inference.translate")
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(1)
+    generators = [ResNetGenerator((32, 32, 3), filters=4, num_blocks=1) for _ in range(2)]
+    return CycleGAN(*generators, None, None, image_shape=(32, 32, 3))
+
+
+@pytest.fixture
+def tiled(monkeypatch):
+    """Sides of the tiles that were cut."""
+    sides = []
+    translate_tiled = module.translate_tiled
+
+    def spy(generator, pixels, tile, finish):
+        sides.append(tile)
+        return translate_tiled(generator, pixels, tile, finish)
+
+    monkeypatch.setattr(module, "translate_tiled", spy)
+    return sides
+
+
+def give_memory(monkeypatch, count):
+    monkeypatch.setattr(memory, "_machine", lambda path: count)
+    monkeypatch.setattr(memory, "_groups", lambda root: [])
+
+
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, "uint8")
+
+
+# --- tiles by themselves -----------------------------------------------------------------------
+
+
+def test_tiles_come_by_themselves_where_half_of_the_memory_does_not_hold_the_whole(
+    model, tiled, monkeypatch
+):
+    pixels = noise(150, 130, 3)
+    whole = model.translate(pixels)
+    assert not tiled
+    needed = memory.whole_bytes([model.generator_ab], 150, 130)
+    give_memory(monkeypatch, 2 * needed - 2)
+    monkeypatch.setattr(tile_choice, "SIDE", 64)
+    translated, small = model.translate([pixels, pixels[:9, :9]])
+    assert tiled == [64]
+    assert np.abs(translated.astype(int) - whole).max() <= 1
+    assert small.shape == (9, 9, 3)
+    floats = to_unit(pixels)
+    np.testing.assert_allclose(
+        model.reconstruct(floats), model.reconstruct(floats, tile=1000), atol=2e-3
+    )
+    assert tiled == [64, 64, 64]
+    give_memory(monkeypatch, 2 * needed)
+    model.translate(pixels)
+    assert len(tiled) == 3
+
+
+def test_less_memory_makes_smaller_tiles(model, monkeypatch):
+    sides = []
+    for count in (10**9, 2 * 10**7, 10**7, 10**3):
+        give_memory(monkeypatch, count)
+        sides.append(tile_choice.tile_side([model.generator_ab]))
+    assert sides == sorted(sides, reverse=True)
+    assert (sides[0], sides[-1]) == (512, 64)
+    unet = UNetGenerator((256, 256, 3), filters=1, num_downsamplings=8)
+    assert tile_choice.tile_side([unet]) == 256  # what it halves eight times
+
+
+def test_a_batch_takes_no_more_than_a_whole_image_may(model, monkeypatch):
+    counts = []
+    monkeypatch.setattr(module, "run", lambda _, images: counts.append(len(images)) or images)
+    needed = memory.whole_bytes([model.generator_ab], 40, 40)
+    give_memory(monkeypatch, 2 * 3 * needed)
+    model.translate(noise(7, 40, 40, 3))
+    assert counts == [3, 3, 1]
+
+
+@pytest.mark.parametrize("size", [(600, 500), (300, 900)])
+def test_the_estimate_holds_the_tensors_of_the_widest_layers(model, size):
+    # The stem's norm: its input, as much again to compute, and its output, 4 channels of float32.
+    least = math.prod(size) * 3 * 4 * 4
+    assert least < memory.whole_bytes([model.generator_ab], *size) < 4 * least
+
+
+def test_a_subclassed_network_is_not_estimated_and_translates_as_a_whole(monkeypatch):
+    class Identity(keras.Model):
+        input_shape = (None, None, None, 3)
+
+        def call(self, images):
+            return 0.5 * images
+
+    give_memory(monkeypatch, 1)
+    assert memory.whole_bytes([Identity()], 100, 100) == 0
+
+
+# --- refused, told, and gone on after ----------------------------------------------------------
+
+
+def test_a_forced_whole_says_what_it_would_take(model, monkeypatch, recwarn):
+    pixels = noise(150, 130, 3)
+    needed = memory.whole_bytes([model.generator_ab], 150, 130)
+    give_memory(monkeypatch, needed - 1)
+    message = rf"150×130 pixels at once takes about {needed / 1e6:.1f} MB.*`tile=None` rules out"
+    with pytest.raises(MemoryError, match=message):
+        model.translate(pixels, tile=None)
+    give_memory(monkeypatch, needed)
+    with pytest.warns(UserWarning, match="150×130 pixels at once takes about"):
+        model.translate(pixels, tile=None)
+
+
+def test_a_network_that_cannot_be_cut_says_so(monkeypatch):
+    images = keras.Input((None, None, 3))
+    network = keras.Model(images, keras.layers.LayerNormalization(name="all")(images))
+    one_way = CycleGAN(network, None, None, None, image_shape=(32, 32, 3))
+    needed = memory.whole_bytes([network], 100, 100)
+    give_memory(monkeypatch, needed - 1)
+    with pytest.raises(MemoryError, match=r"100×100.*can't be tiled: its layer 'all'"):
+        one_way.translate(noise(100, 100, 3))
+
+
+class ResourceExhaustedError(Exception):
+    """TensorFlow's is of this name."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """torch's is of this name."""
+
+
+LACKS = [
+    ResourceExhaustedError("OOM when allocating tensor"),
+    OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 2147483648 bytes."),
+    RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("lack", LACKS, ids=lambda lack: type(lack).__name__)
+def test_a_lack_that_shows_only_on_the_way_leads_to_tiles_or_to_one_kind_of_error(
+    model, tiled, monkeypatch, lack
+):
+    def fail(generator, images):
+        raise lack
+
+    monkeypatch.setattr(module, "run", fail)
+    monkeypatch.setattr(tile_choice, "SIDE", 64)
+    pixels = noise(70, 90, 3)
+    assert model.translate(pixels).shape == (70, 90, 3)
+    assert tiled == [64]
+    for tile, size in ((None, pixels), ("auto", pixels[:50, :50])):  # smaller than a tile
+        with pytest.raises(MemoryError, match=r"too little memory for 1 of \d+×\d+ pixels.*are av"):
+            model.translate(size, tile=tile)
+
+
+def test_other_errors_of_a_backend_stay_what_they_are(model, monkeypatch):
+    monkeypatch.setattr(module, "run", lambda *_: exec("raise RuntimeError('no such device')"))
+    with pytest.raises(RuntimeError, match="no such device"):
+        model.translate(noise(8, 8, 3))
+
+
+@pytest.mark.parametrize("tile", ["none", 1.5, True])
+def test_what_is_no_tile_is_refused(model, tile):
+    with pytest.raises(ValueError, match=r'`tile` is "auto".* Received'):
+        model.translate(noise(8, 8, 3), tile=tile)
+
+
+# --- what there is -----------------------------------------------------------------------------
+
+
+def system(root, available, groups=(), cgroup=""):
+    (root / "proc/self").mkdir(parents=True)
+    (root / "proc/meminfo").write_text(f"MemTotal: 99999999 kB\nMemAvailable: {available} kB\n")
+    (root / "proc/self/cgroup").write_text(cgroup)
+    (root / "proc/self/status").write_text("VmSize: 1 kB\nVmData: 1 kB\n")
+    for folder, files in groups:
+        (root / "sys/fs/cgroup" / folder).mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (root / "sys/fs/cgroup" / folder / name).write_text(str(text))
+    return root
+
+
+def version_2(limit, used, cached):
+    stat = f"anon 5\ninactive_file {cached}\nactive_file 0\n"
+    return {"memory.max": limit, "memory.current": used, "memory.stat": stat}
+
+
+def version_1(limit, used, cached):
+    stat = f"cache 5\ntotal_inactive_file 0\ntotal_active_file {cached}\n"
+    return {
+        "memory.limit_in_bytes": limit,
+        "memory.usage_in_bytes": used,
+        "memory.stat": stat,
+    }
+
+
+def test_the_machine_s_memory_counts_where_nothing_limits_the_process(tmp_path):
+    groups = [("work", version_2("max", 10, 0)), ("work/job", version_2("max", 10, 0))]
+    assert memory.available_memory(system(tmp_path, 500, groups, "0::/work/job")) == 500 * 1024
+
+
+@pytest.mark.parametrize(
+    ("groups", "cgroup"),
+    [
+        (
+            [("work/job", version_2("max", 1, 0)), ("work", version_2(9000, 3000, 500))],
+            "0::/work/job",
+        ),
+        ([("memory", version_1(9000, 3000, 500))], "4:memory:/docker/1f\n3:cpu:/docker/1f"),
+        (
+            [("memory/a/b", version_1(9000, 3000, 500)), ("memory", version_1(2**63, 1, 0))],
+            "5:cpu,cpuacct:/a\n4:memory:/a/b",
+        ),
+    ],
+)
+def test_a_container_s_limit_counts_less_what_is_used_but_files(tmp_path, groups, cgroup):
+    assert memory.available_memory(system(tmp_path, 10**6, groups, cgroup)) == 6500
+
+
+def test_workers_of_one_machine_share_its_memory(tmp_path):
+    root = system(tmp_path, 500)
+    memory.share_memory(4)
+    try:
+        assert memory.available_memory(root) == 125 * 1024
+    finally:
+        memory.share_memory(1)
+
+
+LIMITED = """
+import json, pathlib, resource, sys
+import numpy as np
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.inference.files import translate_files
+from keras_cyclegan.networks import ResNetGenerator
+
+folder = sys.argv[1]
+generator = ResNetGenerator((32, 32, 3), filters=4, num_blocks=1)
+model = CycleGAN(generator, None, None, None, image_shape=(32, 32, 3))
+model.translate(np.zeros((64, 64, 3), "uint8"))  # what TensorFlow takes by itself
+model.translate(np.zeros((64, 72, 3), "uint8"), tile=64)
+status = pathlib.Path("/proc/self/status").read_text()
+used = int(status.split("VmSize:")[1].split()[0]) * 1024
+limit = used + 200 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+pairs = [(path, pathlib.Path(folder, "out", path.name))
+         for path in sorted(pathlib.Path(folder).glob("*.png"))]
+for tile in ("auto", None):
+    results = translate_files(model, pairs, tile=tile)
+    print("RESULT", json.dumps({path.name: str(error or "") for path, _, error in results}))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of Linux")
+def test_one_huge_image_does_not_end_the_others_under_a_real_limit(tmp_path):
+    Image.new("L", (1600, 1200)).save(tmp_path / "b_huge.png", optimize=True)  # 250 MB as a whole
+    assert (tmp_path / "b_huge.png").stat().st_size < 10_000
+    for name in "ac":
+        Image.fromarray(noise(40, 50, 3)).save(tmp_path / f"{name}.png")
+
+    process = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr[-2000:]
+    lines = [line for line in process.stdout.splitlines() if line.startswith("RESULT ")]
+    automatic, forced = (json.loads(line.removeprefix("RESULT ")) for line in lines)
+    assert automatic == {"a.png": "", "b_huge.png": "", "c.png": ""}
+    with Image.open(tmp_path / "out" / "b_huge.png") as image:
+        assert image.size == (1600, 1200)
+    assert (forced["a.png"], forced["c.png"]) == ("", "")
+    assert "1200×1600 pixels at once takes about" in forced["b_huge.png"]
+
+
+def test_a_lack_of_memory_while_a_file_is_opened_is_told_and_the_rest_goes_on(
+    model, tmp_path, monkeypatch
+):
+    for name, height in (("a", 9), ("b", 10)):
+        Image.fromarray(noise(height, 8, 3)).save(tmp_path / f"{name}.png")
+    pairs = [(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}.png") for name in "ab"]
+    to_array = decode._to_array
+
+    def fail(image, mode):
+        if image.size == (8, 9):
+            raise MemoryError
+        return to_array(image, mode)
+
+    monkeypatch.setattr(decode, "_to_array", fail)
+    outcome = {source.name: str(error) for source, _, error in translate_files(model, pairs)}
+    assert "too little memory to open" in outcome["a.png"]
+    assert outcome["b.png"] == "None"
