@@ -276,9 +276,14 @@ def demo(
     max_megabytes: Annotated[float, typer.Option(min=0, help="Largest file taken.")] = 20,
     max_megapixels: Annotated[float, typer.Option(min=0, help="Largest image taken.")] = 4,
     tile: Tile = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Another name by which browsers reach this machine; repeatable."),
+    ] = None,
 ):
     """Translate in the browser: drop an image, see its translation and its round trip."""
     options = dict(locals())
+    options["allowed_hosts"] = options.pop("allowed_host") or ()
     from keras_cyclegan.commands.demo import launch_demo
 
     launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))

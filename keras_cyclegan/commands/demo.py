@@ -1,21 +1,26 @@
 """The web demo: an image is dropped into the browser, its translation and round trip beside it."""
 
+import contextlib
 import html
 import os
+import signal
+import socket
 import tempfile
+import threading
 from pathlib import Path
 
 from PIL import Image
 
+from keras_cyclegan.arguments import Direction
+from keras_cyclegan.commands.own_origin import OwnOrigin
 from keras_cyclegan.cyclegan import CycleGAN
-from keras_cyclegan.data import decode_image
+from keras_cyclegan.data import TooManyPixelsError, decode_image
 from keras_cyclegan.inference.files import SUFFIXES
-from keras_cyclegan.inference.images import TooManyPixels
 from keras_cyclegan.presets import list_presets
 
-LABELS = {"a_to_b": "A → B", "b_to_a": "B → A"}
 GLYPHS = "Rag74"  # letters and digits that differ clearly between the two typefaces
 HOUR = 3600
+MOST_WAITING = 32  # translations
 
 STYLE = """
 .gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto !important; }
@@ -33,9 +38,13 @@ def launch_demo(
     max_megabytes=20,
     max_megapixels=4,
     tile=None,
+    allowed_hosts=(),
     announce=print,
 ):
-    """Serves a preset in the browser until it is interrupted.
+    """Serve a preset in the browser until it is interrupted.
+
+    What is uploaded, and what becomes of it, lies in a folder of this process alone, which is
+    removed when it ends.
 
     Args:
         preset: see `CycleGAN.from_preset`.
@@ -47,29 +56,35 @@ def launch_demo(
         max_megapixels: float. Largest image that is translated. Inside the paper's generator a
             megapixel takes about a gigabyte, unless it is tiled.
         tile: see `CycleGAN.translate`.
+        allowed_hosts: names by which browsers reach the demo, beside IP addresses, `localhost`,
+            `host` and the name of this machine.
         announce: function that is told the address once the demo can be reached.
 
     Raises:
         ImportError: gradio is not installed.
         OSError: the port is taken.
     """
-    gradio = import_gradio()
-    model = CycleGAN.from_preset(preset)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ended_by_sigterm():
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
+        gradio = import_gradio()
+        from starlette.middleware import Middleware
+
+        model = CycleGAN.from_preset(preset)
         if examples is not None:
             examples = find_examples(examples)
         elif preset == "glyphs":
             examples = draw_glyphs(folder)
         page = build_demo(
             model,
-            title=Path(preset).name,
+            title=title_of(preset),
             description=list_presets().get(preset, {}).get("description", ""),
             examples=examples,
             max_pixels=round(max_megapixels * 1e6),
             tile=tile,
         )
+        names = ("localhost", host, socket.gethostname(), *allowed_hosts)
         try:
-            _, address, _ = page.launch(
+            _, address, _ = page.queue(max_size=MOST_WAITING).launch(
                 server_name=host,
                 server_port=port,
                 max_file_size=round(max_megabytes * 2**20),
@@ -81,6 +96,7 @@ def launch_demo(
                 footer_links=[],
                 prevent_thread_lock=True,
                 quiet=True,
+                app_kwargs={"middleware": [Middleware(OwnOrigin, names=names)]},
             )
         except OSError as error:
             raise OSError(
@@ -91,16 +107,37 @@ def launch_demo(
         page.block_thread()
 
 
+def title_of(preset):
+    """What the page calls a preset: its name, or that of the run whose preset it is."""
+    path = Path(preset)
+    return path.absolute().parent.name if path.name in ("preset", "best") else path.name
+
+
+@contextlib.contextmanager
+def ended_by_sigterm():
+    """Let SIGTERM end the process as an exit does, so that what it made is cleaned up."""
+
+    def leave(number, frame):
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    earlier = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
 def import_gradio():
-    """gradio, told before its import to report nothing to its makers."""
+    """Import gradio, told before to report nothing to its makers."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     try:
         import gradio
     except ImportError as error:
-        raise ImportError(
-            f"The demo needs gradio: pip install keras-cyclegan[demo]. ({error})"
-        ) from error
+        raise ImportError(f"The demo needs gradio: pip install 'gradio>=6'. ({error})") from error
     return gradio
 
 
@@ -163,7 +200,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
         `gradio.Blocks`.
     """
     gr = import_gradio()
-    directions = [way for way in LABELS if _generators(model)[way]]
+    directions = [way for way in Direction if _generators(model)[way]]
     two_way = len(directions) == 2
     few_pixels = max(model.image_shape[:2]) <= 64
 
@@ -190,8 +227,8 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
             round_trip = picture("Round trip", "round_trip", visible=two_way)
         with gr.Row():
             direction = gr.Radio(
-                [(LABELS[name], name) for name in directions],
-                value=directions[0],
+                [(way.arrow, str(way)) for way in directions],
+                value=str(directions[0]),
                 show_label=False,
                 container=False,
                 elem_id="direction",
@@ -236,7 +273,7 @@ def _translating(model, max_pixels, tile, cache):
             if all(_generators(model).values()):
                 back = save(model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
                 yield gr.skip(), gr.skip(), back, gr.skip()
-        except TooManyPixels:
+        except TooManyPixelsError:
             refuse(f"{path.name} has more than {max_pixels / 1e6:g} megapixels, the limit here.")
         except (ValueError, OSError) as error:
             # Where the server keeps an upload is nobody's business.
@@ -255,7 +292,7 @@ def _translating(model, max_pixels, tile, cache):
 
 
 def _generators(model):
-    return {"a_to_b": model.generator_ab, "b_to_a": model.generator_ba}
+    return {way: getattr(model, f"generator_{way.suffix}") for way in Direction}
 
 
 def _theme(gr):

@@ -1,5 +1,6 @@
 """The whole main job in minutes and offline: one typeface is turned into another, both ways."""
 
+import dataclasses
 import time
 from pathlib import Path
 
@@ -9,11 +10,21 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_cyclegan.callbacks.sample_grid import sample_grid, save_png
-from keras_cyclegan.commands.train import TrainingOptions, train_run
+from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.commands.train import train_run
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, load, to_unit
 
-EPOCHS = 10
+OPTIONS = TrainingOptions(
+    data="glyphs",
+    image_size=32,
+    epochs=10,
+    batch_size=4,
+    filters=24,
+    blocks=4,
+    discriminator_filters=32,
+    discriminator_layers=2,
+)
 
 
 def run_quickstart(folder, steps=1500):
@@ -21,27 +32,18 @@ def run_quickstart(folder, steps=1500):
 
     Args:
         folder: where the run, its pictures and its models go. Run again, it goes on.
-        steps: int. Training steps, of 4 images each.
+        steps: int. Training steps, of 4 images each; rounded down to whole epochs.
 
     Returns:
         The trained `CycleGAN`.
+
+    Raises:
+        RuntimeError: a form of the model that was written translates in another way than the model.
     """
     folder, console, began = Path(folder), Console(), time.perf_counter()
-    console.rule(f"Training on glyphs: {steps} steps")
-    model = train_run(
-        folder,
-        TrainingOptions(
-            data="glyphs",
-            image_size=32,
-            epochs=EPOCHS,
-            steps_per_epoch=max(1, steps // EPOCHS),
-            batch_size=4,
-            filters=24,
-            blocks=4,
-            discriminator_filters=32,
-            discriminator_layers=2,
-        ),
-    )
+    options = dataclasses.replace(OPTIONS, steps_per_epoch=max(1, steps // OPTIONS.epochs))
+    console.rule(f"Training on glyphs: {options.epochs * options.steps_per_epoch} steps")
+    model = train_run(folder, options)
     _, pairs = load("glyphs")
     images_a, images_b = (np.concatenate(batches) for batches in zip(*pairs, strict=True))
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import numpy as np
@@ -17,7 +18,8 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.demo import build_demo, draw_glyphs, find_examples
+from keras_cyclegan.commands.demo import build_demo, draw_glyphs, find_examples, title_of
+from keras_cyclegan.commands.own_origin import OwnOrigin
 from keras_cyclegan.data.glyphs import render_glyphs
 
 SECONDS = 120
@@ -37,12 +39,13 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def address():
+def address(tmp_path_factory):
     """`keras-cyclegan demo`, which ends with Ctrl-C."""
     pytest.importorskip("gradio", reason="gradio is absent: pip install keras-cyclegan[demo]")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    kept = tmp_path_factory.mktemp("temporary")
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "keras_cyclegan.commands.cli", "demo", "--preset", "glyphs"),
@@ -50,14 +53,17 @@ def address():
         ],
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, "TMPDIR": str(kept)},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     said = server.stdout.readline()
     try:
         assert f"http://127.0.0.1:{port}/" in said
         yield f"http://127.0.0.1:{port}/"
+        assert list(kept.rglob("uploads"))
         server.send_signal(signal.SIGINT)
         server.wait(SECONDS)
+        assert list(kept.iterdir()) == []  # what was uploaded is gone
     finally:
         server.kill()
 
@@ -231,6 +237,61 @@ def test_page_asks_nobody_but_its_own_server(page, address, glyph):
     assert "preconnect" not in page.browser.page_source
 
 
+# --- pages of others --------------------------------------------------------------------------
+
+
+def status(address, path="", data=None, **headers):
+    request = urllib.request.Request(address + path, data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_page_of_another_origin_reaches_nothing(address):
+    own = address.removeprefix("http://").rstrip("/")
+    assert status(address) == 200
+    assert status(address, Host="localhost", Origin="http://localhost") == 200
+    for path, data in (("", None), ("gradio_api/upload", b"x"), ("gradio_api/queue/join", b"{}")):
+        assert status(address, path, data, Origin="https://evil.example") == 403
+        assert status(address, path, data, Origin="null") == 403
+        # Of a name that was pointed here after its page was loaded.
+        evil = "evil.example:80"
+        assert status(address, path, data, Host=evil, Origin=f"http://{evil}") == 403
+    joined = status(address, "gradio_api/queue/join", b"{}", Origin=f"http://{own}")
+    assert joined == 422  # it got through, and says nothing useful
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "passes"),
+    [
+        ("localhost:7860", None, True),
+        ("127.0.0.1:7860", "http://127.0.0.1:7860", True),
+        ("[::1]:7860", "http://[::1]:7860", True),
+        ("192.168.0.7", "http://192.168.0.7", True),
+        ("Atelier:7860", "http://atelier:7860", True),
+        ("127.0.0.1:7860", "http://127.0.0.1:8080", False),
+        ("127.0.0.1:7860", "null", False),
+        ("127.0.0.1:7860", "", False),
+        ("127.0.0.1.evil.example", None, False),
+        ("evil.example", "http://evil.example", False),
+        ("[::1", None, False),
+        ("", None, False),
+    ],
+)
+def test_only_known_names_and_the_own_origin_pass(host, origin, passes):
+    guard = OwnOrigin(None, names=("localhost", "atelier"))
+    assert (guard.refusal(host, origin) is None) == passes
+
+
+def test_page_of_a_run_has_the_name_of_the_run():
+    assert title_of("glyphs") == "glyphs"
+    assert title_of("runs/horses/preset") == "horses"
+    assert title_of("runs/horses/best/") == "horses"
+    assert title_of("hf://user/horses") == "horses"
+
+
 # --- without a browser -------------------------------------------------------------------------
 
 
@@ -271,7 +332,7 @@ def test_missing_gradio_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     result = CliRunner().invoke(app, ["demo", "--preset", "glyphs"])
     assert result.exit_code == 1
-    assert "pip install keras-cyclegan[demo]" in result.output
+    assert "pip install 'gradio>=6'" in result.output
 
 
 @needs_gradio

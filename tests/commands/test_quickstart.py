@@ -1,0 +1,62 @@
+"""README's first command, at toy size."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.commands import quickstart
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.data.glyphs import render_glyphs
+
+
+@pytest.fixture(scope="module", autouse=True)
+def toy():
+    small = {"epochs": 2, "filters": 4, "blocks": 1, "batch_size": 1}
+    small |= {"discriminator_filters": 4, "discriminator_layers": 1}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quickstart, "OPTIONS", dataclasses.replace(quickstart.OPTIONS, **small))
+        yield
+
+
+def test_quickstart_trains_scores_and_leaves_files_that_agree(tmp_path):
+    folder = tmp_path / "quickstart"
+    result = CliRunner().invoke(app, ["quickstart", "--steps", "10", "--out", str(folder)])
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "Training on glyphs: 10 steps" in said
+    assert "untranslated │ 0.07" in said
+    assert "Done in" in said
+    for name in ("model.keras", "preset", "served"):
+        assert f"{folder}/{name}" in "".join(result.output.split())
+    assert np.asarray(Image.open(folder / "glyphs.png")).std() > 10
+
+    image = render_glyphs("R", "a")[0]
+    expected = CycleGAN.from_preset(str(folder / "preset")).translate(image)
+    reloaded = keras.saving.load_model(folder / "model.keras").translate(image)
+    np.testing.assert_array_equal(reloaded, expected)
+
+
+def test_file_that_translates_in_another_way_is_an_error(tmp_path, monkeypatch):
+    translate = CycleGAN.translate
+    answers = []
+
+    def drift(self, images, **options):  # a little brighter each time
+        answers.append(None)
+        return np.minimum(translate(self, images, **options), 250) + len(answers)
+
+    monkeypatch.setattr(CycleGAN, "translate", drift)
+    monkeypatch.setattr(quickstart, "train_run", lambda folder, options: small_model(folder))
+    with pytest.raises(RuntimeError, match="differs from the trained model by 2 grey levels"):
+        quickstart.run_quickstart(tmp_path, steps=10)
+
+
+def small_model(folder):
+    model = CycleGAN.from_preset("glyphs")
+    model.save(folder / "model.keras")
+    model.save_to_preset(folder / "preset")
+    return model
