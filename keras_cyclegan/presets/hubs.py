@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from keras_cyclegan.files.download import DownloadError, cache_folder, fetch, forget, is_offline
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.archive import unpack
 from keras_cyclegan.presets.card import naming
