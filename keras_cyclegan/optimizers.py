@@ -5,6 +5,8 @@ import warnings
 import keras
 from keras import ops
 
+__all__ = ["LinearDecay", "paper_adam"]
+
 LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
 
 

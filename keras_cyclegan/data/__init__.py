@@ -2,7 +2,6 @@
 
 from keras_cyclegan.data.batches import paired_dataset, unpaired_dataset
 from keras_cyclegan.data.decode import TooManyPixelsError, decode_image, resize_image
-from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.data.image_sets import load_sets
 from keras_cyclegan.data.load import load
 from keras_cyclegan.data.pixels import from_unit, to_unit
@@ -14,7 +13,6 @@ __all__ = [
     "load",
     "load_sets",
     "paired_dataset",
-    "render_glyphs",
     "resize_image",
     "to_unit",
     "unpaired_dataset",

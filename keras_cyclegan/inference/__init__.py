@@ -1,2 +1,8 @@
-from keras_cyclegan.inference.translate import reconstruct as reconstruct
-from keras_cyclegan.inference.translate import translate as translate
+"""Translating images of any kind and size."""
+
+from keras_cyclegan.inference.translate import reconstruct, translate
+
+__all__ = [
+    "reconstruct",
+    "translate",
+]

@@ -1,10 +1,15 @@
 """The layers that Keras lacks."""
 
-from keras_cyclegan.layers.augmentation import (
-    DifferentiableAugmentation as DifferentiableAugmentation,
-)
-from keras_cyclegan.layers.padding import ReflectionPadding2D as ReflectionPadding2D
-from keras_cyclegan.layers.pool import ImagePool as ImagePool
-from keras_cyclegan.layers.pool import random_integers as random_integers
-from keras_cyclegan.layers.skip import InputSkip as InputSkip
-from keras_cyclegan.layers.spectral import SpectralNormalization as SpectralNormalization
+from keras_cyclegan.layers.augmentation import DifferentiableAugmentation
+from keras_cyclegan.layers.padding import ReflectionPadding2D
+from keras_cyclegan.layers.pool import ImagePool
+from keras_cyclegan.layers.skip import InputSkip
+from keras_cyclegan.layers.spectral import SpectralNormalization
+
+__all__ = [
+    "DifferentiableAugmentation",
+    "ImagePool",
+    "InputSkip",
+    "ReflectionPadding2D",
+    "SpectralNormalization",
+]

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_cyclegan.arguments import check_choice
-from keras_cyclegan.layers import random_integers
+from keras_cyclegan.layers.pool import random_integers
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

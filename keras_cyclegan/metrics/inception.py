@@ -125,7 +125,7 @@ def download_fid_weights(**options):
     """Returns the path of the published weights, downloaded once into the package's cache.
 
     Args:
-        **options: further arguments of `presets.download.fetch`.
+        **options: further arguments of `files.download.fetch`.
 
     Raises:
         DownloadError: they can't be had, or aren't what was published.

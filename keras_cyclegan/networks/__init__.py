@@ -1,6 +1,16 @@
-from keras_cyclegan.networks.attention import AttentionGenerator as AttentionGenerator
-from keras_cyclegan.networks.patchgan import PatchDiscriminator as PatchDiscriminator
-from keras_cyclegan.networks.patchgan import PixelDiscriminator as PixelDiscriminator
-from keras_cyclegan.networks.projected import ProjectedDiscriminator as ProjectedDiscriminator
-from keras_cyclegan.networks.resnet import ResNetGenerator as ResNetGenerator
-from keras_cyclegan.networks.unet import UNetGenerator as UNetGenerator
+"""Generators and discriminators, one family a file."""
+
+from keras_cyclegan.networks.attention import AttentionGenerator
+from keras_cyclegan.networks.patchgan import PatchDiscriminator, PixelDiscriminator
+from keras_cyclegan.networks.projected import ProjectedDiscriminator
+from keras_cyclegan.networks.resnet import ResNetGenerator
+from keras_cyclegan.networks.unet import UNetGenerator
+
+__all__ = [
+    "AttentionGenerator",
+    "PatchDiscriminator",
+    "PixelDiscriminator",
+    "ProjectedDiscriminator",
+    "ResNetGenerator",
+    "UNetGenerator",
+]

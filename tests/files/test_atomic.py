@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support import stops
 
-from keras_cyclegan import whole as atomic
+from keras_cyclegan.files import atomic
 from keras_cyclegan.files.atomic import (
     atomic_file,
     atomic_folder,

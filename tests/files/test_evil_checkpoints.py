@@ -19,7 +19,7 @@ from support.torch_files import (
     write_zip,
 )
 
-from keras_cyclegan.presets import read_state_dict
+from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
 SHARED = b"".join(b"q%ch%ch%c\x86" % (i, i, i) for i in range(1, 46))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.presets_helpers import torch_modules
 
-from keras_cyclegan.presets import read_state_dict
+from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
 torch, _ = torch_modules()
 

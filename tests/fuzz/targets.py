@@ -7,7 +7,8 @@ import shutil
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data.decode import decode_image
-from keras_cyclegan.presets import convert_network, read_state_dict
+from keras_cyclegan.files.torch_checkpoint import read_state_dict
+from keras_cyclegan.presets import convert_network
 from keras_cyclegan.presets.archive import unpack
 
 from . import corpus, mutations

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.layers import DifferentiableAugmentation, random_integers
+from keras_cyclegan.layers import DifferentiableAugmentation
+from keras_cyclegan.layers.pool import random_integers
 
 pytestmark = pytest.mark.backend
 NOTHING = dict.fromkeys(DifferentiableAugmentation.strengths, 0.0)

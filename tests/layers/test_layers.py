@@ -7,8 +7,8 @@ from keras_cyclegan.layers import (
     InputSkip,
     ReflectionPadding2D,
     SpectralNormalization,
-    random_integers,
 )
+from keras_cyclegan.layers.pool import random_integers
 
 pytestmark = pytest.mark.backend
 on_tensorflow = pytest.mark.skipif(

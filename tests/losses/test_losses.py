@@ -4,12 +4,12 @@ import pytest
 
 from keras_cyclegan.data import to_unit
 from keras_cyclegan.losses import (
-    VGG16_LAYERS,
     AdversarialLoss,
     CycleConsistencyLoss,
     IdentityLoss,
     PerceptualLoss,
 )
+from keras_cyclegan.losses.perceptual import VGG16_LAYERS
 
 LOGITS = np.array([-3.0, -0.5, 0.0, 2.0], "float32").reshape(1, 2, 2, 1)
 REAL = np.array([[0.5, -1.0], [0.25, 0.0]], "float32").reshape(1, 2, 2, 1)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.layers import random_integers
+from keras_cyclegan.layers.pool import random_integers
 from keras_cyclegan.losses import GradientPenalty
 
 pytestmark = pytest.mark.backend

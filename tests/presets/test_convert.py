@@ -12,7 +12,8 @@ from support.presets_helpers import torch_modules
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.presets import convert_checkpoints, convert_network, read_state_dict
+from keras_cyclegan.files.torch_checkpoint import read_state_dict
+from keras_cyclegan.presets import convert_checkpoints, convert_network
 
 torch, reference = torch_modules()
 
@@ -254,7 +255,7 @@ def test_torch_is_never_imported(save_zip):
     code = """
 import sys
 import keras_cyclegan.presets
-keras_cyclegan.presets.read_state_dict(sys.argv[1])
+keras_cyclegan.files.torch_checkpoint.read_state_dict(sys.argv[1])
 keras_cyclegan.presets.convert_checkpoints(sys.argv[1])
 print([name for name in sys.modules if name.split(".")[0] == "torch"])
 """

@@ -11,7 +11,7 @@ import pytest
 from support import stops
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan import whole as atomic
+from keras_cyclegan.files import atomic
 from keras_cyclegan.presets import card, weights
 from keras_cyclegan.presets import folder as preset_folder
 
