@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from keras_cyclegan.data.decode import MAX_PIXELS
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
     CycleConsistencyLoss,
+    GradientPenalty,
     IdentityLoss,
     PerceptualLoss,
 )
@@ -22,21 +22,13 @@ from keras_cyclegan.optimizers import (
 )
 from keras_cyclegan.trainers import Trainer, inspection, keras_step
 from keras_cyclegan.trainers.averages import copy_network, update_average
+from keras_cyclegan.translator import Translator
 
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 
 
-class _Presets:
-    """`CycleGAN.presets`: the table of built-in presets, read when asked for."""
-
-    def __get__(self, instance, owner):
-        from keras_cyclegan.presets import list_presets
-
-        return list_presets()
-
-
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class CycleGAN(Trainer, keras.Model):
+class CycleGAN(Translator, Trainer, keras.Model):
     """Two-way translation between two sets of images that were never paired.
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
@@ -173,7 +165,7 @@ class CycleGAN(Trainer, keras.Model):
         discriminator_losses, _, discriminator_gradients = self.differentiate(
             lambda: (
                 self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=True),
-                None,
+                (),
             ),
             self.discriminator_variables,
         )
@@ -220,12 +212,10 @@ class CycleGAN(Trainer, keras.Model):
             fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
         cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
         cycle_b = generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
-        judged_a = self.discriminator_a(fake_a, training=training)  # (n, rows, columns, 1)
-        judged_b = self.discriminator_b(fake_b, training=training)
 
         losses = {
-            "adversarial_ab": self.adversarial_loss(1, judged_b),
-            "adversarial_ba": self.adversarial_loss(1, judged_a),
+            "adversarial_ab": self._fool(self.discriminator_b, fake_b, real_b, training),
+            "adversarial_ba": self._fool(self.discriminator_a, fake_a, real_a, training),
             "cycle_a": self.weight_a * self.cycle_loss(real_a, cycle_a),
             "cycle_b": self.weight_b * self.cycle_loss(real_b, cycle_b),
         }
@@ -238,7 +228,7 @@ class CycleGAN(Trainer, keras.Model):
         return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
 
     def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
-        """Compute what each discriminator minimises: half on real, half on translated images.
+        """Compute what each discriminator minimises: to tell real from translated images.
 
         Args:
             real_a, fake_a: `(n, height, width, channels_a)`, in [-1, 1].
@@ -246,18 +236,29 @@ class CycleGAN(Trainer, keras.Model):
             training: bool.
 
         Returns:
-            The two terms by name, scalars.
+            The terms by name, scalars: one for each domain, and in training their penalties.
         """
         losses = {}
-        for name, discriminator, real, fake in (
-            ("discriminator_a", self.discriminator_a, real_a, fake_a),
-            ("discriminator_b", self.discriminator_b, real_b, fake_b),
+        for domain, discriminator, real, fake in (
+            ("a", self.discriminator_a, real_a, fake_a),
+            ("b", self.discriminator_b, real_b, fake_b),
         ):
             judged_real, judged_fake = _apply_to_both(discriminator, real, fake, training)
-            losses[name] = 0.5 * (
-                self.adversarial_loss(1, judged_real) + self.adversarial_loss(0, judged_fake)
+            losses[f"discriminator_{domain}"] = self.adversarial_loss.discriminator(
+                judged_real, judged_fake
             )
+            if self.gradient_penalty is not None and training:
+                losses[f"penalty_{domain}"] = self.gradient_penalty(
+                    discriminator, real, fake, self.optimizer.iterations, self.input_gradient
+                )
         return losses
+
+    def _fool(self, discriminator, fake, real, training):
+        """The generator's side of the game for one domain, a scalar."""
+        judged_fake = discriminator(fake, training=training)  # (n, rows, columns, 1), or several
+        if not self.adversarial_loss.needs_real:
+            return self.adversarial_loss.generator(judged_fake)
+        return self.adversarial_loss.generator(judged_fake, discriminator(real, training=training))
 
     def update_averages(self):
         """Take the weights into the generators' averages, after an update."""
@@ -276,6 +277,7 @@ class CycleGAN(Trainer, keras.Model):
         cycle_loss="l1",
         identity_loss="l1",
         perceptual_loss=None,
+        gradient_penalty=None,
         weight_a=1.0,
         weight_b=1.0,
         ema_momentum=None,
@@ -289,12 +291,14 @@ class CycleGAN(Trainer, keras.Model):
                 `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of 2e-4,
                 constant for the first half of the epochs of `fit`, falling to 0 over the second.
             discriminator_optimizer: the same of both discriminators.
-            adversarial_loss: an `AdversarialLoss`, or its kind.
+            adversarial_loss: an `AdversarialLoss`, its kind, or an object with its two methods.
             cycle_loss: a `CycleConsistencyLoss`, or its norm.
             identity_loss: an `IdentityLoss`, its norm, or None for no such term. It needs as many
                 channels in A as in B.
             perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
                 None for no such term.
+            gradient_penalty: a `GradientPenalty` on the discriminators, its kind (`"r1"`,
+                `"wgan_gp"`), or None, the default. The Wasserstein loss needs one.
             weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
             weight_b: float. The same of domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
@@ -315,8 +319,10 @@ class CycleGAN(Trainer, keras.Model):
         inspection.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
         networks = {name: getattr(self, name) for name in NETWORKS}
         channels = compatibility.check_networks(self.image_shape, networks)
-        inspection.check_objective(adversarial_loss, cycle_loss, identity_loss, *channels)
+        inspection.check_objective(cycle_loss, identity_loss, *channels)
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
+        self.gradient_penalty = _loss(gradient_penalty, GradientPenalty)
+        inspection.check_adversarial(self.adversarial_loss, self.gradient_penalty)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
@@ -343,6 +349,8 @@ class CycleGAN(Trainer, keras.Model):
         if self.perceptual_loss is not None:
             yield from ("perceptual_a", "perceptual_b")
         yield from ("discriminator_a", "discriminator_b")
+        if self.gradient_penalty is not None:
+            yield from ("penalty_a", "penalty_b")
         if self.monitor_gradients:
             yield from measure_names(self.optimizer)
 
@@ -368,216 +376,7 @@ class CycleGAN(Trainer, keras.Model):
             if not pool.built:
                 pool.build((None, height, width, channels))
 
-    # --- using ---------------------------------------------------------------------------------
-
-    def translate(
-        self,
-        images,
-        direction="a_to_b",
-        batch_size=None,
-        tile="auto",
-        max_pixels=MAX_PIXELS,
-        return_attention=False,
-    ):
-        """Translate images of any kind and size from one domain to the other.
-
-        A size that the generator doesn't take (a ResNet wants multiples of 4) is reflected out and
-        cropped back: nothing is resized. On TensorFlow, one graph serves every size. `predict`
-        stays Keras's: batches of floats in, floats out.
-
-        A large image goes through the networks in tiles, with the instance norms' statistics of the
-        whole image: the result is the same but for rounding, at most one of 255 levels, the memory
-        doesn't grow with the image, and the time is about the same. Temporary files take its place:
-        see `inference.tiles.translate_tiled`.
-
-        Args:
-            images: one of
-                - a path of a JPEG, PNG, WebP, BMP or TIFF file, its bytes, or a binary file, read
-                  as training reads it: see `data.decode_image`;
-                - a `PIL.Image.Image`;
-                - an array or tensor `(height, width, channels)`, or `(height, width)` for gray, of
-                  uint8 or of floats in [-1, 1];
-                - a batch `(n, height, width, channels)` of these;
-                - a list of any of these but batches, of different kinds and sizes.
-                Gray becomes the three equal channels of an RGB generator. The alpha channel of RGBA
-                (files, PIL images, uint8 arrays) is carried over to the translation; what the
-                generator sees is composited on white, as in training.
-            direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
-            batch_size: int. Images of one size that are translated at once. None, the default,
-                takes as many as hold 2²⁰ pixels and fit the memory, at least one.
-            tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
-                would take more than 2 GiB or half of the memory that is available. An int is the
-                side of the tiles of each image that is higher or wider. None never cuts.
-            max_pixels: int, defaults to 89,478,485. Largest file, height times width, that is
-                decoded; raise it for a large file that you trust.
-            return_attention: bool, defaults to False. Whether to return how much of each pixel was
-                painted, too; for an `AttentionGenerator`.
-
-        Returns:
-            The translations, as the images were given: a PIL image for a PIL image, an array of the
-            same dtype for an array or tensor, uint8 `(height, width, channels)` for a file; a batch
-            for a batch, a list for a list; each of its image's height and width, upright where EXIF
-            says so. With `return_attention`, a pair: the translations, and in the same order masks
-            `(height, width, 1)`, float32 from 0 (the image was kept) to 1 (it was painted over).
-
-        Raises:
-            FileNotFoundError: a path names no file.
-            MemoryError: an image fits neither as a whole nor in tiles, or it doesn't fit as a whole
-                and `tile` is None.
-            TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
-            TypeError: something that is no image.
-            ValueError: an unreadable or empty image, a wrong channel count, NaN, floats outside
-                [-1, 1], an unknown direction, one that the model has no generator for, or
-                `return_attention` for a generator without masks. All of these come before the
-                first image is translated.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        image = np.full((33, 45, 3), 255, "uint8")
-        translated = model.translate(image)  # uint8, (33, 45, 3)
-        back = model.translate([translated, PIL.Image.fromarray(image)], direction="b_to_a")
-        ```
-        """
-        from keras_cyclegan.inference import translate
-
-        return translate(self, images, direction, batch_size, tile, max_pixels, return_attention)
-
-    def reconstruct(
-        self, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
-    ):
-        """Send images to the other domain and back: `ba(ab(a))` for `direction="a_to_b"`.
-
-        The closer the result is to the image, the more of it the translation kept: what the cycle
-        consistency loss measures (Zhu et al. 2017, section 3.2). Between the two generators nothing
-        is rounded to pixels.
-
-        Args:
-            images: see `translate`.
-            direction: str. The first of the two translations: `"a_to_b"` (the default) for images
-                of domain A, `"b_to_a"` for images of domain B.
-            batch_size: int, defaults to None; see `translate`.
-            tile: `"auto"` (the default), int or None; see `translate`.
-            max_pixels: int, defaults to 89,478,485; see `translate`.
-
-        Returns:
-            The reconstructions, in the kinds and sizes of `images`.
-
-        Raises:
-            ValueError: the model has one generator only. For the rest see `translate`.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        image = np.full((33, 45, 3), 255, "uint8")
-        kept = np.abs(model.reconstruct(image).astype(int) - image).mean()  # in grey levels
-        ```
-        """
-        from keras_cyclegan.inference import reconstruct
-
-        return reconstruct(self, images, direction, batch_size, tile, max_pixels)
-
-    def export(
-        self,
-        filepath,
-        format="tf_saved_model",
-        direction=None,
-        overwrite=False,
-        weights="float32",
-    ):
-        """Write the generators, with their pre- and post-processing, for a runtime without Keras.
-
-        The artefact takes any batch, height and width: sizes that a generator doesn't take are
-        reflected out and cropped back inside the graph, as `translate` does. It holds the
-        generators and nothing else, and is written whole or not at all. Its endpoints:
-
-        - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out;
-        - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out.
-
-        Each names its input `images` and its output `output_0`. By format:
-
-        - `"tf_saved_model"`: a folder, for TensorFlow alone and TensorFlow Serving. An endpoint is
-          a method and a signature; the signature `serving_default` is the first of them.
-        - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on, because an
-          ONNX file holds one graph. A `filepath` that ends in `.onnx` is one file, with the pixel
-          endpoint of one direction. Needs the extra `onnx`.
-        - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
-        - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`.
-          Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can:
-          compile the model with `{"INFERENCE_PRECISION_HINT": "f32"}` for `translate`'s own pixels.
-
-        Smaller weights make smaller files: `"float16"` halves them and changes pixels hardly more
-        than rounding does; `"int8"` leaves a third, costs some grey levels, and computes with
-        integers. `benchmarks/README.md` has both measured.
-
-        An artefact has no tiles: it needs the memory of the whole image, because its instance norms
-        take the statistics of the image that it is given, and the same image in parts would change
-        colour from part to part. `translate` itself cuts large images into tiles.
-
-        Args:
-            filepath: path of the folder or file to write.
-            format: str, `"tf_saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
-            direction: str, `"a_to_b"` or `"b_to_a"` for one generator. None, the default, exports
-                all that the model has.
-            overwrite: bool, defaults to False. Whether to replace an earlier artefact of this
-                format at `filepath`.
-            weights: str, `"float32"` (the default), `"float16"` or `"int8"`. A SavedModel has the
-                first alone, OpenVINO the first two.
-
-        Raises:
-            FileExistsError: `filepath` exists and `overwrite` is False, or it is something else.
-            ImportError: a package that the format needs is not installed.
-            ValueError: an unknown format, a `filepath` that ends as another format's does, a
-                direction that the model has no generator for, or weights that the format doesn't
-                have.
-            RuntimeError: Keras runs on another backend than TensorFlow.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        model.export("served")
-        served = tf.saved_model.load("served")  # in a process without this package
-        images = np.full((1, 33, 45, 3), 255, "uint8")
-        translated = served.a_to_b(images)  # uint8 in, uint8 out
-        ```
-        """
-        from keras_cyclegan.export import export
-
-        export(self, filepath, format, direction, overwrite, weights)
-
     # --- saving --------------------------------------------------------------------------------
-
-    presets = _Presets()
-
-    @classmethod
-    def from_preset(cls, preset, load_weights=True, **overrides):
-        """A model whose weights were published; see `keras_cyclegan.presets.from_preset`.
-
-        Args:
-            preset: a built-in name, a local folder, `"hf://user/repo"`,
-                `"kaggle://user/model/keras/variant"` or `"https://…"`, a preset archive.
-            load_weights: bool. False gives the architecture with fresh weights.
-            **overrides: arguments of `CycleGAN` that replace the preset's: `dtype`, `pool_size`, …
-
-        Example:
-
-        ```python
-        CycleGAN.presets.keys()  # the built-in names
-        model = CycleGAN.from_preset("horse2zebra")
-        ```
-        """
-        from keras_cyclegan.presets import from_preset
-
-        return from_preset(cls, preset, load_weights, overrides)
-
-    def save_to_preset(self, folder, card=None, half_precision=False, discriminators=True):
-        """Write a folder for `from_preset`; see `keras_cyclegan.presets.save_to_preset`."""
-        from keras_cyclegan.presets import save_to_preset
-
-        save_to_preset(self, folder, card, half_precision, discriminators)
 
     def get_config(self):
         return {
@@ -619,6 +418,7 @@ class CycleGAN(Trainer, keras.Model):
             "cycle_loss": serialize(self.cycle_loss),
             "identity_loss": serialize(self.identity_loss),
             "perceptual_loss": serialize(self.perceptual_loss),
+            "gradient_penalty": serialize(self.gradient_penalty),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
             "ema_momentum": self.ema_momentum,
@@ -660,6 +460,6 @@ def _optimizer(value):
 
 def _loss(value, loss_class):
     """The loss that `value` is, or names."""
-    if value is None or callable(value):
+    if value is None or callable(value) or hasattr(value, "discriminator"):
         return value
     return loss_class(value)  # which refuses what names no kind of it

@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -13,6 +12,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_cyclegan.data import to_unit
+from keras_cyclegan.inference.narrow_conv import call_narrow, is_narrow
 from keras_cyclegan.inference.sizes import size_rule
 from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm, plan
 
@@ -67,11 +67,11 @@ def translate_tiled(generator, pixels, tile, finish):
         for down, across in itertools.product(*(_spans(side, tile, stage.margin) for side in size)):
             values = {id(tensor): maps[id(tensor)].read(down, across) for tensor in stage.reads}
             for key, value in _run(stage, values, statistics).items():
-                value = value[:, down.inside(steps[key]), across.inside(steps[key])]
+                part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
                 if key in moments:
-                    moments[key].add(value)
+                    moments[key].add(part)
                 if key in stored:
-                    maps[key].write(down, across, ops.convert_to_numpy(value)[0])
+                    maps[key].write(down, across, part)
         statistics |= moments
         for tensor in stage.frees:
             del maps[id(tensor)]
@@ -91,6 +91,8 @@ def _run(stage, values, statistics):
             values[id(layer.output)] = _normalize(layer, given, statistics[id(layer.input)])
         elif isinstance(layer, (layers.Dropout, layers.BatchNormalization)):
             values[id(layer.output)] = layer(given, training=False)
+        elif is_narrow(layer, given):
+            values[id(layer.output)] = call_narrow(layer, given)
         else:
             values[id(layer.output)] = layer(given)
         for tensor in inputs_of(layer):
@@ -109,6 +111,13 @@ def _normalize(norm, x, moments):
         offset = offset + ops.convert_to_numpy(norm.beta)
     x = ops.cast(x, "float32") * scale.astype("float32") + offset.astype("float32")
     return ops.cast(x, norm.compute_dtype)
+
+
+def _to_numpy(tensor):
+    """A view where the backend has one: Keras's own function copies on TensorFlow."""
+    if keras.backend.backend() == "torch":
+        return ops.convert_to_numpy(tensor)
+    return np.asarray(tensor)
 
 
 # --- tiles -------------------------------------------------------------------------------------
@@ -143,11 +152,23 @@ class _Moments:
         self.count, self.mean, self.squares = 0, 0.0, 0.0
 
     def add(self, values):
-        moments = ops.moments(ops.cast(values, "float32"), axes=(0, 1, 2))
-        mean, variance = (ops.convert_to_numpy(moment).astype("float64") for moment in moments)
-        added = np.prod(values.shape[:3])
-        shift, count = mean - self.mean, self.count + added
-        self.squares = self.squares + variance * added + shift**2 * self.count * added / count
+        """Take in an array `(height, width, channels)`, row by row: a row fits the cache."""
+        values = values.astype("float32", copy=False)
+        height, width, channels = values.shape
+        # Near the mean, so that the squares lose no digits when the mean's is taken from them.
+        near = values[0].mean(axis=0)
+        sums = np.zeros((width, channels), "float32")
+        squares, row, near_row = sums.copy(), sums.copy(), np.tile(near, (width, 1))
+        for given in values:
+            np.subtract(given, near_row, out=row)
+            sums += row
+            np.multiply(row, row, out=row)
+            squares += row
+        added = height * width
+        shift = sums.sum(axis=0, dtype="float64") / added
+        squares = squares.sum(axis=0, dtype="float64") - shift**2 * added
+        shift, count = shift + near - self.mean, self.count + added
+        self.squares = self.squares + squares + shift**2 * self.count * added / count
         self.mean = self.mean + shift * added / count
         self.count = count
 
@@ -179,23 +200,37 @@ class _Map:
     """One tensor of the whole image, in a file without a name, which goes with its last user."""
 
     def __init__(self, tensor, step, size):
-        self.step, self.dtype = step, tensor.dtype
+        self.step, self.dtype = step, np.dtype(tensor.dtype)
         self.shape = _map_shape(tensor, step, size)
-        self.file = tempfile.TemporaryFile()  # noqa: SIM115, open as long as the map lives
-        if hasattr(os, "posix_fallocate"):  # a disk that fills up later kills the process
-            os.posix_fallocate(self.file.fileno(), 0, _map_bytes(tensor, step, size))
+        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, open as the map lives
 
     def read(self, down, across):
-        part = self._window(down.seen, across.seen)
-        return ops.convert_to_tensor(np.array(part)[None])
+        rows, columns = _in_steps(down.seen, self.step), _in_steps(across.seen, self.step)
+        shape = (1, rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
+        part = np.empty(shape, self.dtype)
+        for row, line in zip(range(rows.start, rows.stop), _bytes(part[0]), strict=True):
+            self._seek(row, columns)
+            if self.file.readinto(line) != len(line):
+                raise OSError("A temporary file of this process was cut off.")
+        return ops.convert_to_tensor(part)
 
     def write(self, down, across, part):
-        self._window(down.kept, across.kept)[...] = part
+        rows, columns = _in_steps(down.kept, self.step), _in_steps(across.kept, self.step)
+        for row, line in zip(range(rows.start, rows.stop), _bytes(part), strict=True):
+            self._seek(row, columns)
+            if self.file.write(line) != len(line):
+                folder = tempfile.gettempdir()
+                raise OSError(errno.ENOSPC, f"{folder} is full. TMPDIR names another folder.")
 
-    def _window(self, rows, columns):
-        """Mapped anew each time: the pages of a map that stays count as the process's memory."""
-        mapped = np.memmap(self.file, self.dtype, "r+", shape=self.shape)
-        return mapped[_in_steps(rows, self.step), _in_steps(columns, self.step)]
+    def _seek(self, row, columns):
+        _, width, channels = self.shape
+        self.file.seek((row * width + columns.start) * channels * self.dtype.itemsize)
+
+
+def _bytes(part):
+    """The rows of an array `(height, width, channels)`; of bfloat16, too, which has no buffer."""
+    for row in part:
+        yield row.reshape(-1).view(np.uint8).data
 
 
 class _Result:

@@ -26,6 +26,8 @@ class InputSkip(keras.layers.Layer):
     ```
     """
 
+    pointwise = True  # so that `inference.tile_plan` lets it into a tile
+
     def call(self, inputs):
         change, images = inputs
         # Images that overshoot [-1, 1] a little, as after a bicubic resize, stay finite.

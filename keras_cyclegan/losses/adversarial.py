@@ -85,7 +85,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
                 f"Received label_smoothing={label_smoothing}."
             )
         self.label_smoothing = float(label_smoothing)
-        self._mean = _Mean(reduction=self.reduction, dtype=self.dtype)
+        self._mean = _Mean(name=f"{name}_mean", reduction=self.reduction, dtype=self.dtype)
 
     @property
     def needs_real(self):

@@ -125,8 +125,8 @@ def efficientnet_lite(variant, taps=False):
 
 def normalise(images):
     """Images in [-1, 1] as the network wants them: less ImageNet's mean, by its deviation."""
-    mean, deviation = np.array(MEAN, "float32"), np.array(DEVIATION, "float32")
-    return images * (0.5 / deviation) + (0.5 - mean) / deviation
+    mean, deviation = (keras.ops.convert_to_tensor(x, "float32") for x in (MEAN, DEVIATION))
+    return keras.ops.add(keras.ops.multiply(images, 0.5 / deviation), (0.5 - mean) / deviation)
 
 
 class _Builder:

@@ -34,6 +34,7 @@ REFUSED_LAYERS = tuple(
 DEEPEST = 64  # of what stands in one another in a config; a model in a model takes four
 LAYERS = ("keras.layers", "keras.src.ops", "keras_cyclegan.layers")
 IN_ONE_GO = "keras_cyclegan preset>Sequential"
+MOST_EARLY = 64  # layers that may stand before one that they use
 PLAIN_OBJECTS = ("__keras_tensor__", "__slice__", "__ellipsis__")
 
 
@@ -144,6 +145,7 @@ def check_config(config):
         if is_object and value["class_name"] not in PLAIN_OBJECTS:
             layers += str(value.get("module")).startswith(LAYERS)
             _check_class(value)
+            _check_order(value)
         elif isinstance(value, str):
             # Keras takes such a string for the object that is registered under it.
             found = keras.saving.get_registered_object(value)
@@ -193,6 +195,30 @@ def _check_class(config):
             f"code and read no file. Received class_name={shown(name)}, module={shown(module)}, "
             f"registered_name={shown(registered)}."
         )
+
+
+def _check_order(config):
+    """Refuse layers in another order than that of their use, in which Keras writes them.
+
+    Keras goes through all of them again for each that has to wait. Only a layer that is called
+    twice has reason to.
+    """
+    layers = config["config"].get("layers") if isinstance(config.get("config"), dict) else None
+    seen, early = set(), 0
+    for layer in layers if isinstance(layers, list) else ():
+        name = layer.get("name")
+        for node in layer.get("inbound_nodes") or ():
+            early += any(used not in seen for used in _histories(node))
+        seen.add(name)
+    if early > MOST_EARLY:
+        raise ValueError(f"{early} layers of a preset's config stand before those that they use.")
+
+
+def _histories(node):
+    """The names of the layers whose outputs a call takes: of `["conv1", 0, 0]` and the like."""
+    for part, _ in _parts(node):
+        if isinstance(part, list) and len(part) > 2 and isinstance(part[0], str):
+            yield part[0]
 
 
 def _is_package_class(found):

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from keras_cyclegan.files.download import DownloadError, cache_folder, fetch, forget, is_offline
+from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.archive import unpack
 from keras_cyclegan.presets.card import naming
 from keras_cyclegan.presets.folder import (
@@ -131,8 +132,8 @@ def _hugging_face(handle, rest, load_weights):
         )
     except Exception as error:  # of many kinds: HTTP, offline, not found, no access
         raise DownloadError(
-            f"{handle} could not be downloaded: {error} ({type(error).__name__}). It is to lie in "
-            f"{client.constants.HF_HUB_CACHE}."
+            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__}). It is "
+            f"to lie in {client.constants.HF_HUB_CACHE}."
         ) from error
 
 
@@ -149,7 +150,7 @@ def _kaggle(handle, rest):
         return Path(client.model_download(rest))
     except Exception as error:  # of many kinds: HTTP, not found, no access
         raise DownloadError(
-            f"{handle} could not be downloaded: {error} ({type(error).__name__})."
+            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__})."
         ) from error
 
 

@@ -13,6 +13,8 @@ class BaseTrainer:
 
     - `differentiate(objective, variables)`, where `objective()` returns the terms of a loss by name
       and whatever else it computed: returns both, and the gradients of the terms' sum;
+    - `input_gradient(function, images)`: the gradient of the scalar `function(images)`, which can
+      be differentiated again;
     - `update(gradients, variables)`: one application of the optimizer;
     - `draw(pool, images)`, where a step sees only a part of the batch;
     - `random_states()` and `restore_random_states(states)`, where some layer draws from generators

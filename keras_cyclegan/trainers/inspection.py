@@ -22,7 +22,7 @@ def check_arguments(given, weight_a, weight_b, ema_momentum):
         raise ValueError(
             f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its two optimizers are "
             "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
-            "`cycle_loss`, `identity_loss` and `perceptual_loss`."
+            "`cycle_loss`, `identity_loss`, `perceptual_loss` and `gradient_penalty`."
         )
     for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
         if not isinstance(weight, (int, float)) or not weight >= 0:
@@ -33,17 +33,31 @@ def check_arguments(given, weight_a, weight_b, ema_momentum):
         )
 
 
-def check_objective(adversarial_loss, cycle_loss, identity_loss, channels_a, channels_b):
-    """Refuse an objective without its two main terms, or with one that the domains don't allow."""
+def check_objective(cycle_loss, identity_loss, channels_a, channels_b):
+    """Refuse an objective without its cycle term, or with one that the domains don't allow."""
     if identity_loss is not None and channels_a != channels_b:
         raise ValueError(
             "The identity loss feeds images of one domain to the generator of the other: both "
             f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
             "`identity_loss=None`."
         )
-    for name, loss in (("adversarial_loss", adversarial_loss), ("cycle_loss", cycle_loss)):
-        if loss is None:
-            raise ValueError(f"`{name}` must be a loss or its kind. Received None.")
+    if cycle_loss is None:
+        raise ValueError("`cycle_loss` must be a loss or its norm. Received None.")
+
+
+def check_adversarial(loss, penalty):
+    """Refuse a loss that doesn't speak for both players, and a Wasserstein loss without bounds."""
+    if not (hasattr(loss, "generator") and hasattr(loss, "discriminator")):
+        raise ValueError(
+            "`adversarial_loss` must be an `AdversarialLoss`, its kind, or an object with the "
+            "methods `generator(judged_fake)` and `discriminator(judged_real, judged_fake)`, and "
+            f"the attribute `needs_real`. Received {loss!r}."
+        )
+    if getattr(loss, "kind", None) == "wasserstein" and penalty is None:
+        raise ValueError(
+            "The Wasserstein loss has no bound without a penalty on the discriminators' slope, and "
+            'diverges. Compile with `gradient_penalty="wgan_gp"`.'
+        )
 
 
 def check_data(data, second, check_shapes, check_values):

@@ -62,6 +62,9 @@ class Trainer(BaseTrainer):
         _assign(changeable, changed)
         return losses, results, gradients
 
+    def input_gradient(self, function, images):
+        return jax.grad(function)(images)
+
     def update(self, gradients, variables):
         # `stateless_apply` wants them in the order of `trainable_variables`.
         gradient_of = {id(v): gradient for v, gradient in zip(variables, gradients, strict=True)}

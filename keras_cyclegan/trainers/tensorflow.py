@@ -23,6 +23,12 @@ class Trainer(BaseTrainer):
             total = self.optimizer.scale_loss(sum(losses.values()))
         return losses, results, tape.gradient(total, variables)
 
+    def input_gradient(self, function, images):
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            value = function(images)
+        return tape.gradient(value, images)
+
     def update(self, gradients, variables):
         self.optimizer.apply(gradients, variables)
 

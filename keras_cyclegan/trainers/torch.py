@@ -41,6 +41,10 @@ class Trainer(BaseTrainer):
         losses, results = keras.tree.map_structure(torch.Tensor.detach, (losses, results))
         return losses, results, list(gradients)
 
+    def input_gradient(self, function, images):
+        images = images.detach().requires_grad_()
+        return torch.autograd.grad(function(images), images, create_graph=True)[0]
+
     def random_states(self):
         """Of torch's own generators, from which Keras's dropout draws: uint8 arrays."""
         states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]

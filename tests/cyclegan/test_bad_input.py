@@ -113,7 +113,7 @@ def test_image_shape_must_fit_the_generators():
         ({"adversarial_loss": "wgan"}, "Received kind='wgan'"),
         ({"cycle_loss": "l3"}, "Received norm='l3'"),
         ({"cycle_loss": None}, "`cycle_loss` must be a loss"),
-        ({"adversarial_loss": None}, "`adversarial_loss` must be a loss"),
+        ({"adversarial_loss": None}, "`adversarial_loss` must be an `AdversarialLoss`"),
     ],
 )
 def test_compile_refuses_unknown_losses(arguments, message):

@@ -18,7 +18,7 @@ from support.cyclegan_helpers import (
     weights,
 )
 
-from keras_cyclegan.losses import PerceptualLoss
+from keras_cyclegan.losses import AdversarialLoss, GradientPenalty, PerceptualLoss
 
 
 @on_tensorflow
@@ -167,3 +167,31 @@ def test_xla_and_eager_steps_agree():
     for name, values in histories[0].items():
         assert values == pytest.approx(histories[1][name], rel=1e-4), name
     assert_same_state(*models, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("min_max", "hinge", "relativistic_average"),
+        pytest.param("wasserstein", marks=pytest.mark.backend),
+    ],
+)
+def test_each_game_trains_with_its_penalty(kind):
+    penalty = GradientPenalty("wgan_gp" if kind == "wasserstein" else "r1", every=2)
+    eager = keras.backend.backend() != "jax"  # whose eager steps differentiate twice in minutes
+    model = compiled(adversarial_loss=kind, gradient_penalty=penalty, run_eagerly=eager)
+    seen = watch_fakes(model)
+    history = fit(model).history
+    assert all(np.isfinite(values).all() for values in history.values())
+    assert history["penalty_a"][0] > 0
+    assert seen
+    judged = [array(network(IMAGES_B[:1])) for network in (model.discriminator_b,) * 2]
+    expected = AdversarialLoss(kind).discriminator(*judged)
+    model.gradient_penalty = None
+    found = model.discriminator_losses(*[IMAGES_A[:1], IMAGES_B[:1]] * 2, training=True)
+    np.testing.assert_allclose(array(found["discriminator_b"]), array(expected), rtol=1e-5)
+
+
+def test_wasserstein_loss_without_a_penalty_is_refused():
+    with pytest.raises(ValueError, match="gradient_penalty"):
+        make_model().compile(adversarial_loss="wasserstein")

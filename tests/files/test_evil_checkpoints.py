@@ -1,45 +1,27 @@
 """Checkpoints that torch never writes: refused before they cost time or memory."""
 
 import struct
-import zipfile
 import zlib
 
 import numpy as np
 import pytest
 from support.bounds import refused
+from support.torch_files import (
+    DICTIONARY,
+    PARAMETER,
+    PROTOCOL,
+    REBUILD,
+    STORAGE,
+    long,
+    named,
+    stream,
+    tensor,
+    write_zip,
+)
 
 from keras_cyclegan.presets import read_state_dict
 
-PROTOCOL = b"\x80\x02"
-STORAGE = b"(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\4tQ"
-REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
-PARAMETER = b"ctorch._utils\n_rebuild_parameter\n"
-DICTIONARY = b"ccollections\nOrderedDict\n"
 SHARED = b"".join(b"q%ch%ch%c\x86" % (i, i, i) for i in range(1, 46))
-
-
-def tensor(shape=b"K\4\x85", strides=b"K\1\x85", offset=b"K\0", storage=STORAGE):
-    hooks = DICTIONARY + b")R"
-    return REBUILD + b"(" + storage + offset + shape + strides + b"\x89" + hooks + b"tR"
-
-
-def named(value, name=b"x"):
-    """A state dict with one entry, pickled."""
-    return PROTOCOL + b"}X" + struct.pack("<I", len(name)) + name + value + b"s."
-
-
-def write_zip(path, pickled, raw=bytes(16), **more):
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("x/data.pkl", pickled)
-        archive.writestr("x/data/0", raw)
-        for name, value in more.items():
-            archive.writestr(f"x/{name}", value)
-    return path
-
-
-def long(value):
-    raw = value.to_bytes(10, "little", signed=True)
-    return b"\x8a\x0a" + raw
 
 
 @pytest.fixture
@@ -124,16 +106,6 @@ def test_a_pickle_that_torch_never_writes_is_refused(path, pickled, form):
         )
     with refused(r"evil\.pth can't be read as a PyTorch checkpoint: "):
         read_state_dict(path)
-
-
-MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-PROTOCOL_1001 = PROTOCOL + b"M\xe9\x03."
-
-SYSTEM = PROTOCOL + b"}X\x0d\0\0\0little_endian\x88s."
-
-
-def stream(content, protocol=PROTOCOL_1001, system=SYSTEM):
-    return MAGIC + protocol + system + content
 
 
 def test_the_stream_that_evil_files_vary_is_read(path):

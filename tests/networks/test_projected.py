@@ -105,6 +105,7 @@ def test_frozen_weights_are_neither_counted_nor_trained_nor_saved(tmp_path):
     assert (tmp_path / "d.weights.h5").stat().st_size < 4 * heads + 100_000
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates by a tape")
 def test_gradients_reach_the_images_through_every_map():
     import tensorflow as tf
 
@@ -140,7 +141,7 @@ def test_augmentation_acts_in_training_only():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_logits_and_features_are_float32_under_each_policy(policy):
     network = make(dtype=policy)
-    assert {str(logits.dtype) for logits in network(images())} == {"<dtype: 'float32'>"}
+    assert {keras.backend.standardize_dtype(x.dtype) for x in network(images())} == {"float32"}
     assert network.get_layer("features").compute_dtype == "float32"
     assert network.get_layer("scale1_conv1").layer.compute_dtype == policy.removeprefix("mixed_")
 

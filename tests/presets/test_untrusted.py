@@ -145,6 +145,15 @@ def unet(num_downsamplings):
     return layer("UNetGenerator", "keras_cyclegan", "keras_cyclegan>UNetGenerator", **config)
 
 
+def reversed_chain(length):
+    x = inputs = keras.Input((None, None, 3), name="images")
+    for i in range(length):
+        x = keras.layers.ReLU(name=f"relu{i}")(x)
+    config = keras.saving.serialize_keras_object(keras.Model(inputs, x))
+    config["config"]["layers"].reverse()
+    return config
+
+
 def nested(depth):
     network = sequential(IMAGES)
     for _ in range(depth):
@@ -165,12 +174,14 @@ def nested(depth):
         (put_generator(sequential(IMAGES, layer("Dense", units=2**26))), "without weights"),
         (put_generator(sequential(IMAGES, *[layer("ReLU")] * 1001)), "1000 layers"),
         (put_generator(nested(30)), "64 levels"),
+        (put_generator(reversed_chain(300)), "stand before those that they use"),
         (put_generator(layer("x" * 10**6)), "A preset's config may"),
         (put_generator(layer("Conv2D", filters="x" * 10**6, kernel_size=1)), "."),
     ],
     ids=[
         *("width", "depth", "resnet", "unet", "deep unet", "pool", "Keras's layers"),
-        *("fresh weights", "thousand layers", "nested models", "long class", "long argument"),
+        *("fresh weights", "thousand layers", "nested models", "reversed", "long class"),
+        "long argument",
     ],
 )
 def test_a_config_that_would_fill_the_memory_is_refused(folder, edit, said):
@@ -178,6 +189,15 @@ def test_a_config_that_would_fill_the_memory_is_refused(folder, edit, said):
     with refused(said) as error:
         CycleGAN.from_preset(folder, load_weights=False)
     assert "config.json" in str(error.value)
+
+
+def test_a_layer_that_is_called_twice_may_wait_for_another(folder):
+    inputs = keras.Input((None, None, 3), name="images")
+    twice = keras.layers.Conv2D(3, 1, name="twice")
+    generator = keras.Model(inputs, twice(keras.layers.ReLU(name="between")(twice(inputs))))
+    change_config(folder, put_generator(keras.saving.serialize_keras_object(generator)))
+    model = CycleGAN.from_preset(folder, load_weights=False)
+    assert len(model.generator_ab.layers) == 3
 
 
 def test_many_layers_are_built_in_one_go(folder):

@@ -14,7 +14,7 @@ BYTES = 500 * 2**20
 def refused(match="", error=ValueError):
     """Expect that the block refuses its input in one line, within a second and 500 MB."""
     begun = time.process_time()
-    with _little_memory(), pytest.raises(error, match=match) as caught:
+    with little_memory(), pytest.raises(error, match=match) as caught:
         yield caught
     cost = time.process_time() - begun
     said = str(caught.value)
@@ -26,7 +26,7 @@ def refused(match="", error=ValueError):
 
 
 @contextlib.contextmanager
-def _little_memory():
+def little_memory():
     """Let allocations fail that need 500 MB over what the process has."""
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[0])
