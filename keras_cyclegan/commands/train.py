@@ -194,6 +194,8 @@ def new_network(shape, options, name, choice, classes, arguments):
     for option, argument in arguments.items():
         if argument in takes:
             given[argument] = getattr(options, option)
+            if option == "augment":
+                given[argument] = {} if options.augment else None
         elif is_given(options, option):
             able = [k for k, one in made.items() if argument in inspect.signature(one).parameters]
             raise ValueError(
@@ -232,13 +234,14 @@ def compile_model(model, options):
 
     rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
     identity, perceptual = options.identity_weight, options.perceptual_weight
+    features = options.perceptual_features
     model.compile(
         adam(rate),
         adam(rate if discriminator_rate is None else discriminator_rate),
         adversarial_loss=options.adversarial_loss,
         cycle_loss=CycleConsistencyLoss(options.cycle_norm, options.cycle_weight),
         identity_loss=IdentityLoss(weight=identity) if identity else None,
-        perceptual_loss=PerceptualLoss(weight=perceptual) if perceptual else None,
+        perceptual_loss=PerceptualLoss(features, weight=perceptual) if perceptual else None,
         ema_momentum=options.ema,
         monitor_gradients=True,
     )
