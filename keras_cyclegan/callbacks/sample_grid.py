@@ -71,6 +71,11 @@ class SampleGrid(keras.callbacks.Callback):
 
 def first_images(dataset, count):
     """The first `count` images of both domains, `(count, height, width, channels)` each."""
+    if dataset is None:
+        raise ValueError(
+            "There are no images to watch: `data.load` gives None for validation where there is no "
+            "testA and testB. Load with `validation_split=0.1`, or give the training dataset."
+        )
     batches_a, batches_b, seen = [], [], 0
     for a, b in dataset:
         batches_a.append(np.asarray(a))

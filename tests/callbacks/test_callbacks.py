@@ -222,3 +222,11 @@ def test_tensorboard_gets_the_pictures_and_the_scores(model, batches, tmp_path):
     saved = np.asarray(Image.open(tmp_path / "samples" / "epoch-0002.png"))
     np.testing.assert_array_equal(shown, saved)
     assert list(written(log / "train", "epoch_change_ab")) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "callback", [FailureAlarms, TranslationMetrics, lambda d: SampleGrid("x", d)]
+)
+def test_no_validation_data_says_what_to_do(callback):
+    with pytest.raises(ValueError, match="validation_split"):
+        callback(None)
