@@ -1,6 +1,9 @@
 from keras_cyclegan.networks.attention import AttentionGenerator as AttentionGenerator
+from keras_cyclegan.networks.multiscale import MultiScaleDiscriminator as MultiScaleDiscriminator
 from keras_cyclegan.networks.patchgan import PatchDiscriminator as PatchDiscriminator
 from keras_cyclegan.networks.patchgan import PixelDiscriminator as PixelDiscriminator
 from keras_cyclegan.networks.projected import ProjectedDiscriminator as ProjectedDiscriminator
 from keras_cyclegan.networks.resnet import ResNetGenerator as ResNetGenerator
+from keras_cyclegan.networks.ugatit import UGATITDiscriminator as UGATITDiscriminator
+from keras_cyclegan.networks.ugatit import UGATITGenerator as UGATITGenerator
 from keras_cyclegan.networks.unet import UNetGenerator as UNetGenerator
