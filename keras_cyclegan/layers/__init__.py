@@ -1,15 +1,23 @@
 """The layers that Keras lacks."""
 
+from keras_cyclegan.layers.attention import SelfAttention
 from keras_cyclegan.layers.augmentation import DifferentiableAugmentation
+from keras_cyclegan.layers.normalization import (
+    AdaptiveInstanceLayerNormalization,
+    InstanceLayerNormalization,
+)
 from keras_cyclegan.layers.padding import ReflectionPadding2D
 from keras_cyclegan.layers.pool import ImagePool
 from keras_cyclegan.layers.skip import InputSkip
 from keras_cyclegan.layers.spectral import SpectralNormalization
 
 __all__ = [
+    "AdaptiveInstanceLayerNormalization",
     "DifferentiableAugmentation",
     "ImagePool",
     "InputSkip",
+    "InstanceLayerNormalization",
     "ReflectionPadding2D",
+    "SelfAttention",
     "SpectralNormalization",
 ]

@@ -1,16 +1,21 @@
 """Generators and discriminators, one family a file."""
 
 from keras_cyclegan.networks.attention import AttentionGenerator
+from keras_cyclegan.networks.multiscale import MultiScaleDiscriminator
 from keras_cyclegan.networks.patchgan import PatchDiscriminator, PixelDiscriminator
 from keras_cyclegan.networks.projected import ProjectedDiscriminator
 from keras_cyclegan.networks.resnet import ResNetGenerator
+from keras_cyclegan.networks.ugatit import UGATITDiscriminator, UGATITGenerator
 from keras_cyclegan.networks.unet import UNetGenerator
 
 __all__ = [
     "AttentionGenerator",
+    "MultiScaleDiscriminator",
     "PatchDiscriminator",
     "PixelDiscriminator",
     "ProjectedDiscriminator",
     "ResNetGenerator",
+    "UGATITDiscriminator",
+    "UGATITGenerator",
     "UNetGenerator",
 ]

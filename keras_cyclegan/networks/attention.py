@@ -1,7 +1,7 @@
 """A generator that paints only where its own masks say, and keeps the rest of the image."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_cyclegan.networks.building_blocks import (
     check_choice,
@@ -26,13 +26,21 @@ class AttentionGenerator(ImageNetwork):
 
     For domains whose difference lies in parts of the image: animals in a landscape, faces.
 
+    Two options make it as light as a `ResNetGenerator`: separable blocks, and one decoder for both
+    (`shared_decoder`), with one foreground and a 7×7 head for colours and mask. That mask starts in
+    the open, at 0.95: one that starts near 0 passes hardly a gradient on, and the network stays at
+    the identity.
+
     Args:
         image_shape: `(height, width, channels)` of the input. Only the channels bind, those of the
             translation too: the network takes every height and width that are multiples of 4.
         filters: int. Width of the first layer; the residual blocks have four times as many.
         num_blocks: int. Residual blocks; None takes 9 from 256 pixels on and 6 below.
-        foregrounds: int. Images that are painted; 9 in the paper.
+        foregrounds: int. Images that are painted; 9 in the paper, 1 for a shared decoder. None
+            takes these.
         upsampling: `"transposed"` (the paper's) or `"resize"`, as for `ResNetGenerator`.
+        block: `"standard"` or `"separable"`, as for `ResNetGenerator`.
+        shared_decoder: bool. Whether one decoder both paints and masks.
         affine_norm: bool. Whether instance norms learn a scale and an offset.
         padding: `"reflect"` or `"zeros"`, around the image and in the residual blocks.
         dropout: float. Rate between the two convolutions of a block.
@@ -45,7 +53,8 @@ class AttentionGenerator(ImageNetwork):
         `(batch, height, width, channels)`, float32, in [-1, 1].
 
     Raises:
-        ValueError: an unknown option, or a height or width that is no multiple of 4.
+        ValueError: an unknown option, several foregrounds of a shared decoder, or a height or width
+            that is no multiple of 4.
 
     Example:
 
@@ -61,11 +70,13 @@ class AttentionGenerator(ImageNetwork):
         image_shape=(256, 256, 3),
         filters=64,
         num_blocks=None,
-        foregrounds=9,
+        foregrounds=None,
         upsampling="transposed",
         affine_norm=False,
         padding="reflect",
         dropout=0.0,
+        block="standard",
+        shared_decoder=False,
         dtype=None,
         name=None,
     ):
@@ -73,23 +84,32 @@ class AttentionGenerator(ImageNetwork):
         check_multiple(height, width, 4, "An attention generator")
         check_choice("upsampling", upsampling, ("transposed", "resize"))
         check_choice("padding", padding, ("reflect", "zeros"))
+        check_choice("block", block, ("standard", "separable"))
+        if foregrounds is None:
+            foregrounds = 1 if shared_decoder else 9
         if not isinstance(foregrounds, int) or foregrounds < 1:
             raise ValueError(f"`foregrounds` is an int of at least 1. Received {foregrounds!r}.")
+        if shared_decoder and foregrounds != 1:
+            raise ValueError(f"A shared decoder paints one foreground. Received {foregrounds}.")
         if num_blocks is None:
             num_blocks = paper_blocks(height, width)
-        stages = Stages(upsampling, "standard", affine_norm, padding, dropout, dtype)
+        stages = Stages(upsampling, block, affine_norm, padding, dropout, dtype)
 
         images = keras.Input((None, None, channels), name="images")
         x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
 
-        painted = stages.decode(x, filters, "content_")  # (n, h, w, f)
-        painted = stages.pad(painted, 3, "content_head_pad")
-        painted = conv(foregrounds * channels, 7, name="content_head_conv", dtype=dtype)(painted)
+        head = stages.decode(x, filters, "content_")  # (n, h, w, f)
+        head = stages.pad(head, 3, "content_head_pad")
+        painted = conv(foregrounds * channels, 7, name="content_head_conv", dtype=dtype)(head)
         painted = float32_activation("tanh", "content")(painted)  # (n, h, w, K·c)
 
-        masks = stages.decode(x, filters, "attention_")
-        masks = conv(foregrounds + 1, 1, name="attention_head_conv", dtype=dtype)(masks)
-        masks = float32_activation("softmax", "attention")(masks)  # (n, h, w, K + 1)
+        if shared_decoder:
+            mask = conv(1, 7, name="attention_head_conv", dtype=dtype)(head)
+            masks = OpenMask(name="attention", dtype="float32")(mask)  # (n, h, w, 2)
+        else:
+            masks = stages.decode(x, filters, "attention_")
+            masks = conv(foregrounds + 1, 1, name="attention_head_conv", dtype=dtype)(masks)
+            masks = float32_activation("softmax", "attention")(masks)  # (n, h, w, K + 1)
 
         blended = BlendForegrounds(name="blend", dtype="float32")([images, painted, masks])
         super().__init__(
@@ -105,6 +125,8 @@ class AttentionGenerator(ImageNetwork):
             affine_norm=affine_norm,
             padding=padding,
             dropout=dropout,
+            block=block,
+            shared_decoder=shared_decoder,
             multiple=4,
         )
 
@@ -129,6 +151,27 @@ class AttentionGenerator(ImageNetwork):
         `return_attention` is True.
         """
         return keras.Model(self.input, self.get_layer("attention").output)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class OpenMask(layers.Layer):
+    """The masks of one foreground and of the background, of which the first starts near 1.
+
+    Call arguments:
+        logits: `(n, h, w, 1)`.
+
+    Returns:
+        `(n, h, w, 2)`: σ(logits + 3), and what it lacks to 1.
+    """
+
+    pointwise = True  # so that `inference.tile_plan` lets it into a tile
+
+    def call(self, logits):
+        mask = ops.sigmoid(logits + 3.0)
+        return ops.concatenate([mask, 1.0 - mask], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 2)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from keras_cyclegan.layers import SpectralNormalization
 from keras_cyclegan.networks.building_blocks import (
     check_image_shape,
     conv,
@@ -25,6 +26,8 @@ class PatchDiscriminator(ImageNetwork):
         filters: int. Width of the first layer; doubled layer by layer up to eight times.
         num_layers: int, at least 1. Convolutions of stride 2.
         affine_norm: bool. Whether instance norms learn a scale and an offset.
+        spectral_norm: bool. Whether kernels are divided by their spectral norm (Miyato et al.
+            2018).
         dtype: dtype or policy of every layer; the logits are float32 under each.
 
     Call arguments:
@@ -50,6 +53,7 @@ class PatchDiscriminator(ImageNetwork):
         filters=64,
         num_layers=3,
         affine_norm=False,
+        spectral_norm=False,
         dtype=None,
         name=None,
     ):
@@ -63,18 +67,24 @@ class PatchDiscriminator(ImageNetwork):
                 f"pixels. Received image_shape={image_shape}. Use fewer layers."
             )
 
+        def convolve(x, count, strides, name):
+            if not spectral_norm:
+                return conv(count, 4, strides, name, dtype)(x)
+            inner = conv(count, 4, strides, f"{name}_inner", dtype)
+            return SpectralNormalization(inner, name=name, dtype=dtype)(x)
+
         images = keras.Input((None, None, image_shape[2]), name="images")
         x = images
         for i in range(num_layers + 1):
             width = filters * min(2**i, 8)
             x = layers.ZeroPadding2D(1, name=f"pad{i + 1}", dtype=dtype)(x)
             strides = 2 if i < num_layers else 1
-            x = conv(width, 4, strides, name=f"conv{i + 1}", dtype=dtype)(x)
+            x = convolve(x, width, strides, f"conv{i + 1}")
             if i:
                 x = instance_norm(affine_norm, f"norm{i + 1}", dtype)(x)
             x = layers.LeakyReLU(0.2, name=f"relu{i + 1}", dtype=dtype)(x)
         x = layers.ZeroPadding2D(1, name="logits_pad", dtype=dtype)(x)
-        x = conv(1, 4, name="logits_conv", dtype=dtype)(x)
+        x = convolve(x, 1, 1, "logits_conv")
         x = float32_activation("linear", "logits")(x)
         super().__init__(
             images,
@@ -85,6 +95,7 @@ class PatchDiscriminator(ImageNetwork):
             filters=filters,
             num_layers=num_layers,
             affine_norm=affine_norm,
+            spectral_norm=spectral_norm,
         )
 
 

@@ -4,9 +4,12 @@ import pytest
 
 from keras_cyclegan.networks import (
     AttentionGenerator,
+    MultiScaleDiscriminator,
     PatchDiscriminator,
     PixelDiscriminator,
     ResNetGenerator,
+    UGATITDiscriminator,
+    UGATITGenerator,
     UNetGenerator,
 )
 
@@ -41,6 +44,10 @@ SMALL = {
         dropout=0.5,
         **kwargs,
     ),
+    "attention_shared": lambda **kwargs: AttentionGenerator(
+        (16, 16, 3), filters=4, num_blocks=1, block="separable", shared_decoder=True, **kwargs
+    ),
+    "ugatit": lambda **kwargs: UGATITGenerator((16, 16, 3), filters=4, num_blocks=1, **kwargs),
     "unet": lambda **kwargs: UNetGenerator((32, 32, 3), filters=4, num_downsamplings=5, **kwargs),
     "unet_with_every_option": lambda **kwargs: UNetGenerator(
         (None, None, 1),
@@ -54,6 +61,15 @@ SMALL = {
     "patch": lambda **kwargs: PatchDiscriminator((32, 32, 3), filters=4, **kwargs),
     "patch_with_every_option": lambda **kwargs: PatchDiscriminator(
         (None, None, 2), filters=4, num_layers=2, affine_norm=True, **kwargs
+    ),
+    "patch_with_spectral_norm": lambda **kwargs: PatchDiscriminator(
+        (32, 32, 3), filters=4, num_layers=2, spectral_norm=True, **kwargs
+    ),
+    "multi_scale": lambda **kwargs: MultiScaleDiscriminator(
+        (32, 32, 3), num_scales=2, filters=4, num_layers=1, **kwargs
+    ),
+    "ugatit_discriminator": lambda **kwargs: UGATITDiscriminator(
+        (32, 32, 3), filters=4, num_layers=(3, 4), **kwargs
     ),
     "pixel": lambda **kwargs: PixelDiscriminator((16, 16, 3), filters=4, **kwargs),
     "pixel_with_every_option": lambda **kwargs: PixelDiscriminator(
@@ -71,6 +87,12 @@ def apply(network, images, **kwargs):
     return keras.ops.convert_to_numpy(network(images, **kwargs))
 
 
+def apply_all(network, images):
+    """Every map that a network gives, flat."""
+    maps = keras.tree.flatten(network(images))
+    return np.concatenate([keras.ops.convert_to_numpy(x).ravel() for x in maps])
+
+
 @pytest.mark.parametrize(
     ("make", "count"),
     [
@@ -81,8 +103,18 @@ def apply(network, images, **kwargs):
         (lambda: UNetGenerator((256, 256, 3)), 54_409_603),
         (lambda: UNetGenerator((128, 128, 3)), 41_825_667),
         (lambda: PixelDiscriminator((256, 256, 3)), 4 * 64 + 65 * 128 + 129),
+        (lambda: MultiScaleDiscriminator((256, 256, 3)), 3 * 2_764_737),
     ],
-    ids=["resnet_9", "resnet_6", "resnet_9_affine", "patch", "unet_256", "unet_128", "pixel"],
+    ids=[
+        "resnet_9",
+        "resnet_6",
+        "resnet_9_affine",
+        "patch",
+        "unet_256",
+        "unet_128",
+        "pixel",
+        "multi_scale",
+    ],
 )
 def test_parameter_counts_are_the_authors(make, count):
     assert make().count_params() == count
@@ -142,7 +174,7 @@ def test_config_round_trip_rebuilds_the_same_network(name):
         assert copy.get_config() == network.get_config()
         copy.set_weights(network.get_weights())
         images = random_images(64, 64, network.input_shape[-1])
-        np.testing.assert_allclose(apply(copy, images), apply(network, images), atol=1e-6)
+        np.testing.assert_allclose(apply_all(copy, images), apply_all(network, images), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -155,11 +187,16 @@ def test_every_argument_is_an_attribute(name):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "bfloat16"])
 @pytest.mark.parametrize(
-    "name", ["resnet", "resnet_with_input_skip", "attention", "unet", "patch", "pixel"]
+    "name",
+    [
+        *("resnet", "resnet_with_input_skip", "attention", "attention_shared", "ugatit", "unet"),
+        *("patch", "patch_with_spectral_norm", "pixel", "multi_scale", "ugatit_discriminator"),
+    ],
 )
 def test_output_is_float32_under_each_policy(name, policy):
     network = SMALL[name](dtype=policy)
-    assert network(random_images(32, 32)).dtype == "float32"
+    maps = keras.tree.flatten(network(random_images(32, 32)))
+    assert {keras.backend.standardize_dtype(x.dtype) for x in maps} == {"float32"}
     assert network.dtype_policy.name == policy
     names = {layer.dtype_policy.name for layer in network.layers if layer.weights}
     assert names == {policy}
@@ -187,6 +224,8 @@ def test_global_policy_is_the_default():
         ("resnet", 52, 8),
         ("resnet_with_input_skip", 16, 36),
         ("attention", 16, 36),
+        ("attention_shared", 16, 36),
+        ("ugatit", 20, 36),
         ("unet", 32, 96),
         ("unet", 64, 64),
     ],
@@ -224,6 +263,12 @@ def test_unet_refuses_sizes_that_it_can_not_halve():
         (lambda: AttentionGenerator((16, 18, 3)), "multiples of 4. Received 16×18"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=0), "at least 1. Received 0"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=1.5), "at least 1. Received 1.5"),
+        (lambda: AttentionGenerator((16, 16, 3), foregrounds=2, shared_decoder=True), "one fore"),
+        (lambda: UGATITGenerator((16, 18, 3)), "multiples of 4. Received 16×18"),
+        (lambda: UGATITDiscriminator((64, 96, 3)), "at least 96×96"),
+        (lambda: UGATITDiscriminator((64, 96, 3), num_layers=(2, 3)), r"Received \(2, 3\)"),
+        (lambda: MultiScaleDiscriminator((64, 64, 3)), r"at least 24×24.*\(16, 16, 3\)"),
+        (lambda: MultiScaleDiscriminator((64, 64, 3), num_scales=0), "num_scales=0"),
         (lambda: UNetGenerator((16, 16, 3), num_downsamplings=4), "at least 5 times"),
         (lambda: PatchDiscriminator((16, 16, 3), num_layers=0), "num_layers=0"),
         (lambda: PatchDiscriminator((16, 64, 3)), "at least 24×24"),

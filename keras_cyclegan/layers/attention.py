@@ -1,0 +1,72 @@
+"""Attention of every place of a feature map to every other."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class SelfAttention(layers.Layer):
+    """Adds to each place of a map what it finds at all other places.
+
+    Zhang et al. 2019, "Self-Attention Generative Adversarial Networks", eq. (1) to (3): 1×1
+    convolutions f, g, h to an eighth of the channels, attention softmax(fᵀ g) over all places, a
+    1×1 convolution back, and a factor that starts at 0, so that the layer begins as the identity.
+    It takes memory for (height · width)² numbers an image: it is meant for maps of up to 64×64.
+
+    Args:
+        reduction: int. What the channels are divided by in f, g and h; 8 in the paper.
+
+    Call arguments:
+        inputs: `(batch, height, width, channels)`.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        ValueError: there are fewer channels than `reduction`.
+
+    Example:
+
+    ```python
+    x = SelfAttention(name="attention")(x)
+    ```
+    """
+
+    def __init__(self, reduction=8, **kwargs):
+        super().__init__(**kwargs)
+        self.reduction = reduction
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        reduced = channels // self.reduction
+        if reduced < 1:
+            raise ValueError(
+                f"Self-attention divides channels by reduction={self.reduction}. Received maps of "
+                f"{channels} channels."
+            )
+
+        def pointwise(count, name):
+            layer = layers.Dense(count, use_bias=False, name=name, dtype=self.dtype_policy)
+            layer.build((None, None, channels if name != "output" else reduced))
+            return layer
+
+        self.query = pointwise(reduced, "query")
+        self.key = pointwise(reduced, "key")
+        self.value = pointwise(reduced, "value")
+        self.output_map = pointwise(channels, "output")
+        self.gain = self.add_weight(shape=(), initializer="zeros", name="gain")
+
+    def call(self, inputs):
+        shape = ops.shape(inputs)
+        x = ops.reshape(inputs, (shape[0], shape[1] * shape[2], inputs.shape[-1]))  # (n, p, c)
+        scores = ops.matmul(self.query(x), ops.transpose(self.key(x), (0, 2, 1)))  # (n, p, p)
+        # A sum over thousands of places is no sum for half precision.
+        weights = ops.cast(ops.softmax(ops.cast(scores, "float32")), x.dtype)
+        found = self.output_map(ops.matmul(weights, self.value(x)))
+        return inputs + self.gain * ops.reshape(found, shape)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reduction": self.reduction}

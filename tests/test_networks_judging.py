@@ -1,0 +1,180 @@
+"""The discriminators that give several maps, and attention: each against numpy or torch."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.layers import (
+    AdaptiveInstanceLayerNormalization,
+    InstanceLayerNormalization,
+    SelfAttention,
+)
+from keras_cyclegan.networks import (
+    AttentionGenerator,
+    MultiScaleDiscriminator,
+    ResNetGenerator,
+    UGATITDiscriminator,
+    UGATITGenerator,
+)
+from keras_cyclegan.networks.multiscale import HalveByMean
+
+pytestmark = pytest.mark.backend
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
+
+
+def images(height=32, width=32, channels=3):
+    shape = (2, height, width, channels)
+    return np.random.RandomState(0).uniform(-1, 1, shape).astype("float32")
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 6), (7, 9)])
+def test_halving_equals_torch_s_mean_of_the_pixels_inside(height, width):
+    torch = pytest.importorskip("torch", reason="parity is measured against torch")
+    pool = torch.nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+    expected = pool(torch.tensor(images(height, width).transpose(0, 3, 1, 2))).numpy()
+    halved = HalveByMean()(images(height, width))
+    assert halved.shape == HalveByMean().compute_output_shape((2, height, width, 3))
+    np.testing.assert_allclose(numpy(halved), expected.transpose(0, 2, 3, 1), atol=1e-6)
+
+
+def test_every_scale_judges_the_halved_image_with_weights_of_its_own():
+    network = MultiScaleDiscriminator((32, 32, 3), num_scales=2, filters=4, num_layers=1)
+    fine, coarse = network(images())
+    halved = HalveByMean()(images())
+    np.testing.assert_allclose(numpy(network.get_layer("scale2")(halved)), numpy(coarse), atol=1e-5)
+    np.testing.assert_allclose(numpy(network.get_layer("scale1")(images())), numpy(fine), atol=1e-5)
+    assert coarse.shape[1] < fine.shape[1]
+
+
+def test_self_attention_equals_numpy():
+    layer = SelfAttention(reduction=4)
+    given = images(3, 5, 8)
+    layer.build(given.shape)
+    for seed, weight in enumerate(layer.weights):
+        weight.assign(np.random.RandomState(seed).standard_normal(weight.shape))
+    x = given.reshape(2, 15, 8)
+    query, key, value, output = (
+        x @ numpy(part.kernel) if part is not layer.output_map else numpy(part.kernel)
+        for part in (layer.query, layer.key, layer.value, layer.output_map)
+    )
+    scores = query @ key.transpose(0, 2, 1)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    weights /= weights.sum(-1, keepdims=True)
+    expected = x + numpy(layer.gain) * (weights @ value @ output)
+    np.testing.assert_allclose(numpy(layer(given)), expected.reshape(given.shape), atol=1e-4)
+
+
+def test_self_attention_begins_as_the_identity_and_is_saved(tmp_path):
+    inputs = keras.Input((None, None, 8))
+    network = keras.Model(inputs, SelfAttention(name="attention")(inputs))
+    np.testing.assert_array_equal(numpy(network(images(4, 6, 8))), images(4, 6, 8))
+    assert network.count_params() == 4 * 8 * 1 + 1
+    network.get_layer("attention").gain.assign(0.5)
+    network.save(tmp_path / "attention.keras")
+    copy = keras.saving.load_model(tmp_path / "attention.keras")
+    np.testing.assert_allclose(numpy(copy(images(4, 6, 8))), numpy(network(images(4, 6, 8))))
+
+
+def test_self_attention_refuses_too_few_channels():
+    with pytest.raises(ValueError, match=r"reduction=8.*4 channels"):
+        SelfAttention()(images(4, 4, 4))
+
+
+def mixed(given, rho):
+    def normal(axes):
+        deviation = given - given.mean(axes, keepdims=True)
+        return deviation / np.sqrt(given.var(axes, ddof=1, keepdims=True) + 1e-5)
+
+    return rho * normal((1, 2)) + (1 - rho) * normal((1, 2, 3))
+
+
+def test_layer_instance_norms_equal_numpy():
+    rho = np.array([0.0, 0.25, 1.0], "float32")
+    scale, offset = np.random.RandomState(1).standard_normal((2, 2, 3)).astype("float32")
+    adaptive, own = AdaptiveInstanceLayerNormalization(), InstanceLayerNormalization()
+    found = adaptive([images(), scale, offset])
+    np.testing.assert_allclose(numpy(adaptive.rho), 0.9)
+    expected = mixed(images(), 0.9) * scale[:, None, None] + offset[:, None, None]
+    np.testing.assert_allclose(numpy(found), expected, atol=1e-4)
+
+    np.testing.assert_allclose(numpy(own(images())), mixed(images(), 0), atol=1e-4)
+    own.rho.assign(rho)
+    own.gamma.assign(scale[0])
+    own.beta.assign(offset[0])
+    expected = mixed(images(), rho) * scale[0] + offset[0]
+    np.testing.assert_allclose(numpy(own(images())), expected, atol=1e-4)
+
+
+def test_the_mixture_stays_between_both_norms():
+    constraint = AdaptiveInstanceLayerNormalization()
+    constraint.build([(None, 4, 4, 2), (None, 2), (None, 2)])
+    np.testing.assert_array_equal(numpy(constraint.rho.constraint(np.array([-1.0, 2.0]))), [0, 1])
+
+
+def test_ugatit_has_the_published_number_of_parameters():
+    # The light form's 134.0 million: two generators, two discriminators of two PatchGANs each.
+    networks = UGATITGenerator((256, 256, 3)), UGATITDiscriminator((256, 256, 3))
+    counts = [sum(np.prod(w.shape) for w in n.trainable_weights) for n in networks]
+    assert round(2 * sum(counts) / 1e6, 1) == 134.0
+
+
+def test_ugatit_s_head_classifies_and_its_weights_scale_the_features():
+    network = UGATITGenerator((32, 32, 3), filters=4, num_blocks=1)
+    layer = network.get_layer("activation")
+    features, attended = (
+        keras.Model(network.input, tensor) for tensor in (layer.input, layer.output[0])
+    )
+    translated, logits, heatmap = network.activation_network()(images(20, 36))
+    np.testing.assert_allclose(numpy(translated), numpy(network(images(20, 36))), atol=1e-5)
+    assert heatmap.shape == (2, 5, 9, 1)
+    x = numpy(features(images(20, 36)))
+    means, maxima = numpy(layer.of_means), numpy(layer.of_maxima)
+    expected = np.stack([x.mean((1, 2)) @ means, x.max((1, 2)) @ maxima], -1)
+    np.testing.assert_allclose(numpy(logits), expected, atol=1e-5)
+    weighed = np.concatenate([x * means, x * maxima], -1)
+    np.testing.assert_allclose(numpy(attended(images(20, 36))), weighed, atol=1e-5)
+
+
+def test_ugatit_judges_small_and_large_patches_and_whole_images():
+    network = UGATITDiscriminator((128, 128, 3), filters=2)
+    shapes = network.compute_output_shape((1, 128, 128, 3))
+    assert shapes == [(1, 14, 14, 1), (1, 1, 1, 2), (1, 2, 2, 1), (1, 1, 1, 2)]
+    assert [logits.shape for logits in network(images(128, 128)[:1])] == shapes
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_ugatit_takes_a_step_under_each_policy_and_keeps_its_mixtures_in_range(policy):
+    generators = [
+        UGATITGenerator((32, 32, 3), filters=2, num_blocks=1, dtype=policy) for _ in range(2)
+    ]
+    judges = [
+        UGATITDiscriminator((32, 32, 3), filters=2, num_layers=(3, 4), dtype=policy)
+        for _ in range(2)
+    ]
+    model = CycleGAN(*generators, *judges, image_shape=(32, 32, 3), pool_size=0)
+    fast = [keras.optimizers.SGD(1e3) for _ in range(2)]
+    model.compile(*fast, identity_loss=None, run_eagerly=True, jit_compile=False)
+    losses = model.train_on_batch(images(), images(), return_dict=True)
+    assert all(np.isfinite(value) for value in losses.values())
+    rho = [numpy(w) for w in generators[0].trainable_weights if w.name == "rho"]
+    assert all(0 <= values.min() <= values.max() <= 1 for values in rho)
+    assert any((values != 0).any() and (values != 0.9).any() for values in rho)
+
+
+def test_a_shared_decoder_is_as_cheap_as_the_resnet_and_starts_in_the_open():
+    options = {"filters": 8, "num_blocks": 2, "block": "separable"}
+    network = AttentionGenerator((32, 32, 3), shared_decoder=True, **options)
+    resnet = ResNetGenerator((32, 32, 3), **options)
+    # A mask takes one more output of the 7×7 head.
+    assert network.count_params() - resnet.count_params() == 7 * 7 * 8 + 1
+    mask = numpy(network.foreground(images()))
+    assert mask.shape == (2, 32, 32, 1)
+    assert 0.85 < mask.min() <= mask.max() < 0.99
+
+    painted = keras.Model(network.input, network.get_layer("content").output)
+    expected = mask * numpy(painted(images())) + (1 - mask) * images()
+    np.testing.assert_allclose(numpy(network(images())), expected, atol=1e-5)
