@@ -58,13 +58,15 @@ def run_quickstart(folder, steps=1500):
     images = from_unit(images_a[:8])
     expected = model.translate(images)
     reloaded = keras.saving.load_model(folder / "model.keras")
-    _agree(console, f"{folder}/model.keras, reloaded", expected, reloaded.translate(images))
+    check_agreement(
+        console, f"{folder}/model.keras, reloaded", expected, reloaded.translate(images)
+    )
     preset = CycleGAN.from_preset(str(folder / "preset"))
-    _agree(console, f"{folder}/preset, reloaded", expected, preset.translate(images))
+    check_agreement(console, f"{folder}/preset, reloaded", expected, preset.translate(images))
     if keras.backend.backend() == "tensorflow":
         model.export(folder / "served")
         served = _serve(folder / "served", images)
-        _agree(console, f"{folder}/served, a SavedModel", expected, served)
+        check_agreement(console, f"{folder}/served, a SavedModel", expected, served)
     else:
         console.print("No SavedModel: `export` needs KERAS_BACKEND=tensorflow; see the README.")
     console.print(f"Done in {(time.perf_counter() - began) / 60:.1f} minutes.")
@@ -97,8 +99,8 @@ def _serve(folder, images):
     return served.a_to_b(tf.constant(images)).numpy()
 
 
-def _agree(console, name, expected, received):
-    """Report how far another form of the model is from the model itself; one level is rounding."""
+def check_agreement(console, name, expected, received):
+    """Tell how far another form of the model is from the model itself; one level is rounding."""
     difference = int(np.abs(expected.astype(int) - received.astype(int)).max())
     if difference > 1:
         raise RuntimeError(f"{name} differs from the trained model by {difference} grey levels.")
