@@ -1,0 +1,20 @@
+"""What all tests share."""
+
+import os
+import shutil
+import tempfile
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def pytest_configure(config):
+    """Let all processes of a run share what JAX compiles: a step takes it up to half a minute."""
+    if CACHE not in os.environ and not hasattr(config, "workerinput"):
+        config.jax_cache = tempfile.mkdtemp(prefix="jax-cache-")
+        os.environ[CACHE] = config.jax_cache
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+
+def pytest_unconfigure(config):
+    if cache := getattr(config, "jax_cache", None):
+        shutil.rmtree(cache, ignore_errors=True)
