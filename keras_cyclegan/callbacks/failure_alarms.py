@@ -1,4 +1,4 @@
-"""The three failures that users of CycleGAN report most, each measured and told of."""
+"""The three failures that users of CycleGAN report most, each measured, with a warning."""
 
 import warnings
 

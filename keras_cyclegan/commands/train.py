@@ -25,7 +25,12 @@ from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, Perceptual
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
-from keras_cyclegan.trainers.distribution import check_agreement, distributed, is_chief, part
+from keras_cyclegan.trainers.distribution import (
+    check_agreement,
+    distributed,
+    is_chief,
+    process_share,
+)
 
 # For generators and for discriminators: their names in the model, the option that chooses their
 # class, what it can choose, and the options that become the class's arguments.
@@ -86,7 +91,7 @@ def _train(folder, options, adjust):
         seed=options.seed,
         steps_per_epoch=options.steps_per_epoch,
         on_error=options.on_error,
-        part=part(),
+        part=process_share(),
     )
     relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
     check_agreement(

@@ -68,7 +68,7 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         TypeError: `image` is none of these.
         ValueError: the file is no image or is cut off, the pixels are of unknown range, NaN, or
-            floats beyond [-1, 1], or the channels can't be had.
+            floats beyond [-1, 1], or the channels don't fit.
     """
     from PIL import Image
 

@@ -35,7 +35,7 @@ def find_extractor(name):
         The extractor, or `None` for none, and a note to show or `None`.
 
     Raises:
-        DownloadError, ImportError: the one that was named can't be had.
+        DownloadError, ImportError: the one that was named is not available.
         ValueError: there is none of that name.
     """
     if name is None:
@@ -111,7 +111,7 @@ class ApplicationFeatures:
             )
         except Exception as error:  # Keras's download raises bare `Exception`s
             raise DownloadError(
-                f"keras.applications.{name} could not be had: {error} {WITHOUT_NETWORK}"
+                f"keras.applications.{name} can not be loaded: {error} {WITHOUT_NETWORK}"
             ) from error
         self.preprocess = modules[name].preprocess_input
         self.side = side

@@ -20,7 +20,7 @@ LARGEST = 4 * 2**30  # bytes
 
 
 class DownloadError(RuntimeError):
-    """A file could not be had; the message says why, from where, and where it should lie."""
+    """A file could not be downloaded; the message says why, from where, and where it should lie."""
 
 
 def cache_folder():
@@ -71,7 +71,7 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
                 f"Offline mode is on, and {path} is not there. Download {url} to it on a machine "
                 "with a network, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
             )
-        with alone(path):
+        with locked(path):
             if not path.exists():  # another process may have been here before
                 _fetch_missing(url, path, sha256, least, most, attempts)
     verify(path, url, sha256)
@@ -79,7 +79,7 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
 
 
 @contextlib.contextmanager
-def alone(path):
+def locked(path):
     """Lets one process at a time make `path`, for which it makes the folder."""
     holder = _beside(path, ".lock.holder")
     try:

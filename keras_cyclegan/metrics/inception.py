@@ -128,7 +128,7 @@ def download_fid_weights(**options):
         **options: further arguments of `files.download.fetch`.
 
     Raises:
-        DownloadError: they can't be had, or aren't what was published.
+        DownloadError: they can't be downloaded, or aren't what was published.
     """
     from keras_cyclegan.files.download import fetch
 

@@ -13,7 +13,7 @@ from keras_cyclegan.networks import (
     ResNetGenerator,
     UNetGenerator,
 )
-from keras_cyclegan.presets.shapes_only import check_counts, sketch
+from keras_cyclegan.presets.shapes_only import build_without_weights, check_counts
 from keras_cyclegan.presets.weights import listing
 
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
@@ -114,7 +114,7 @@ def convert_network(state_dict, image_size=None, name=None):
     def build():
         return network_class(**arguments, affine_norm=_has_affine_norm(tensors), name=name)
 
-    arrays = _arrays(tensors, sketch(build), modules)
+    arrays = _arrays(tensors, build_without_weights(build), modules)
     network = build()
     for key, variable in _variables(network, modules).items():
         variable.assign(arrays[key])

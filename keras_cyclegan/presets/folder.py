@@ -11,7 +11,11 @@ from keras_cyclegan.files.atomic import atomic_folder, recover
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
-from keras_cyclegan.presets.shapes_only import MOST_FRESH_WEIGHTS, check_weights, sketch
+from keras_cyclegan.presets.shapes_only import (
+    MOST_FRESH_WEIGHTS,
+    build_without_weights,
+    check_weights,
+)
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
 
 CONFIG = "config.json"
@@ -94,7 +98,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     root = Path(root or folder)
     config = read_json(preset_file(folder, CONFIG, root))
     try:
-        sketched = sketch(lambda: build_model(cls, config, overrides))
+        sketched = build_without_weights(lambda: build_model(cls, config, overrides))
     # What a stranger's config makes of Keras's constructors can raise nearly anything.
     except Exception as error:
         raise ValueError(f"{folder / CONFIG} can't be used: {brief(error)}") from error

@@ -39,7 +39,7 @@ def hub_folder(handle, load_weights=True):
 
     Raises:
         ValueError: the handle is malformed, or the archive is refused.
-        DownloadError: the preset could not be had.
+        DownloadError: the preset could not be downloaded.
         ImportError: the hub's client is not installed.
     """
     scheme, _, rest = handle.partition("://")

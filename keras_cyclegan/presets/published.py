@@ -1,6 +1,6 @@
 """The authors' published generators: downloaded once, converted once, then a preset folder."""
 
-from keras_cyclegan.files.download import alone, cache_folder, fetch, forget, verify
+from keras_cyclegan.files.download import cache_folder, fetch, forget, locked, verify
 from keras_cyclegan.presets.convert import convert_checkpoints
 from keras_cyclegan.presets.folder import GENERATORS
 from keras_cyclegan.presets.table import ADDRESS, PUBLISHED, RESNET_9_PARAMETERS, list_presets
@@ -17,12 +17,12 @@ def published_folder(name):
     seen, and checked whenever they are seen again.
 
     Raises:
-        DownloadError: a checkpoint could not be had, or a file was changed.
+        DownloadError: a checkpoint could not be downloaded, or a file was changed.
         ValueError: a checkpoint isn't what the authors published.
     """
     folder = cache_folder() / "presets" / name
     if not folder.exists():
-        with alone(folder):
+        with locked(folder):
             if not folder.exists():  # another process may have been here before
                 _convert(name, folder)
     verify(folder / GENERATORS, f"the preset {name!r}")

@@ -35,8 +35,8 @@ def check_weights(networks, most=MOST_WEIGHTS):
         raise ValueError(f"it describes {count:,} weights; {most:,} are allowed")
 
 
-def sketch(build):
-    """The model that `build()` makes, with shapes in place of weights.
+def build_without_weights(build):
+    """Return the model that `build()` makes, with shapes in place of weights.
 
     In a stateless scope Keras gives a variable no value, but notes it among those to fill when
     another scope ends. These notes belong to a thread: here to one that ends at once.
@@ -45,11 +45,11 @@ def sketch(build):
         ValueError: the model would have more than 2**30 weights.
     """
 
-    def build_without_weights():
+    def build_in_scope():
         with keras.StatelessScope(initialize_variables=False):
             return build()
 
     with ThreadPoolExecutor(1) as thread:
-        model = thread.submit(build_without_weights).result()
+        model = thread.submit(build_in_scope).result()
     check_weights([model])
     return model

@@ -19,7 +19,7 @@ from keras_cyclegan.resume.checkpoint import (
 )
 from keras_cyclegan.resume.divergence import check_losses
 from keras_cyclegan.resume.interruption import Interruption
-from keras_cyclegan.trainers.distribution import check_agreement, is_chief, largest
+from keras_cyclegan.trainers.distribution import check_agreement, is_chief, largest_of_all
 
 logger = logging.getLogger(__name__)
 
@@ -182,7 +182,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def _save_if_due(self):
         # Machines leave after the same step: one that went on alone would wait for the others.
-        if number := largest(self.interruption.signal or 0):
+        if number := largest_of_all(self.interruption.signal or 0):
             self.interruption.signal = signal.Signals(number)
             self.save()
             self.leave()

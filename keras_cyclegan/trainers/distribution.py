@@ -49,7 +49,7 @@ def distributed(over, batch_size):
             raise ValueError(f"{HOW_MACHINES_MEET} Now: {error}") from error
     if backend == "jax":
         count = keras.distribution.get_device_count()
-        # The dataset makes only this machine's part of each batch: see `part`.
+        # The dataset makes only this machine's part of each batch: see `process_share`.
         scope = keras.distribution.DataParallel(auto_shard_dataset=False).scope()
     else:
         import tensorflow as tf
@@ -67,7 +67,7 @@ def distributed(over, batch_size):
         yield
 
 
-def part():
+def process_share():
     """`(index, count)`: which of the equal parts of each batch this process is to make."""
     distribution = keras.distribution.distribution()
     if distribution is None:
@@ -77,7 +77,7 @@ def part():
 
 def is_chief():
     """Whether this process is the one that writes files; the others compute the same."""
-    return part()[0] == 0
+    return process_share()[0] == 0
 
 
 def check_agreement(advice, **facts):
@@ -98,14 +98,14 @@ def check_agreement(advice, **facts):
             )
 
 
-def largest(value):
+def largest_of_all(value):
     """The largest of the ints that all processes give, which call this at the same time."""
     return int(_gather([value]).max())
 
 
 def _gather(values):
     """The ints of all processes, `(processes, len(values))`."""
-    if part()[1] == 1:
+    if process_share()[1] == 1:
         return np.array([values])
     from jax.experimental import multihost_utils
 

@@ -215,8 +215,8 @@ def test_a_waiting_process_says_for_whom_and_gives_up(server, path, monkeypatch,
     code = """
 import time
 from pathlib import Path
-from keras_cyclegan.files.download import alone
-with alone(Path(sys.argv[2])):
+from keras_cyclegan.files.download import locked
+with locked(Path(sys.argv[2])):
     print("held", flush=True)
     time.sleep(600)
 """

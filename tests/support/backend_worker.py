@@ -15,7 +15,7 @@ from step_inputs import draw_weights
 
 from keras_cyclegan import CycleGAN, callbacks, data, resume
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.trainers.distribution import distributed, is_chief, part
+from keras_cyclegan.trainers.distribution import distributed, is_chief, process_share
 
 SHAPE = (16, 16, 3)
 NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
@@ -118,7 +118,7 @@ def devices(folder):
     make_virtual_devices(int(os.environ["DEVICES"]))
     with distributed(over, batch_size=4):
         train, validation = data.load(
-            "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, part=part()
+            "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, part=process_share()
         )
         model = make_model()
         model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)
@@ -151,7 +151,7 @@ def devices(folder):
 
 
 def end_the_last_machine(batch, logs):
-    index, count = part()
+    index, count = process_share()
     if batch == 1 and index == count - 1:
         os.kill(os.getpid(), signal.SIGTERM)
 
