@@ -109,7 +109,9 @@ def _normalize(norm, x, moments):
     offset = -moments.mean * scale
     if norm.beta is not None:
         offset = offset + ops.convert_to_numpy(norm.beta)
-    x = ops.cast(x, "float32") * scale.astype("float32") + offset.astype("float32")
+    # As tensors: torch multiplies no array with a tensor that has a gradient.
+    scale, offset = (ops.convert_to_tensor(one.astype("float32")) for one in (scale, offset))
+    x = ops.cast(x, "float32") * scale + offset
     return ops.cast(x, norm.compute_dtype)
 
 
