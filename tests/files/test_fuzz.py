@@ -39,6 +39,8 @@ def fill_memory():
 )
 def test_a_broken_promise_is_noticed(tmp_path, monkeypatch, read, said):
     class Broken:
+        memory = 500 * 2**20
+
         def __init__(self, folder):
             self.read = read
 

@@ -84,7 +84,7 @@ def _judge(target, folder):
     _broken.clear()
     _watched.append(str(folder))
     try:
-        with little_memory(), warnings.catch_warnings():
+        with little_memory(target.memory), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             target.read()
     except EXPECTED as error:

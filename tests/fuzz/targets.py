@@ -5,6 +5,8 @@ import json
 import random
 import shutil
 
+from support.bounds import BYTES
+
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data.decode import decode_image
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
@@ -16,6 +18,8 @@ from . import corpus, mutations
 
 class Checkpoints:
     """The reader of torch files; what it takes is converted now and then."""
+
+    memory = BYTES
 
     def __init__(self, folder):
         self.path = folder / "checkpoint.pth"
@@ -45,6 +49,8 @@ class Checkpoints:
 class Presets:
     """A preset folder that a stranger wrote."""
 
+    memory = BYTES
+
     def __init__(self, folder):
         self.folder = folder / "preset"
         self.corpus = corpus.presets(folder / "presets")
@@ -70,6 +76,8 @@ class Presets:
 class Archives:
     """A zip or tar that a web server gave."""
 
+    memory = BYTES
+
     def __init__(self, folder):
         self.path = folder / "archive"
         self.folder = folder / "unpacked"
@@ -87,7 +95,9 @@ class Archives:
 
 
 class Images:
-    """An image in any format."""
+    """An image in any format. As many pixels as are allowed take 270 MB, and are copied thrice."""
+
+    memory = 4 * 270 * 2**20
 
     def __init__(self, folder):
         self.path = folder / "image"

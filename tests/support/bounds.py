@@ -26,12 +26,12 @@ def refused(match="", error=ValueError):
 
 
 @contextlib.contextmanager
-def little_memory():
-    """Let allocations fail that need 500 MB over what the process has."""
+def little_memory(most=BYTES):
+    """Let allocations fail that need more than `most` bytes over what the process has."""
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[0])
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + BYTES, limits[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + most, limits[1]))
     try:
         yield
     finally:
