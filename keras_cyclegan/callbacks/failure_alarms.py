@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.inference.translate import run
 
@@ -81,14 +82,11 @@ class FailureAlarms(keras.callbacks.Callback):
         self.epochs_beyond, self.told = {}, set()
 
     def on_epoch_end(self, epoch, logs=None):
-        generator_ab, generator_ba = self.model.generators()
-        for way, generator, images in (
-            ("ab", generator_ab, self.images_a),
-            ("ba", generator_ba, self.images_b),
-        ):
+        sets = self.images_a, self.images_b
+        for way, generator, images in zip(Direction, self.model.generators(), sets, strict=True):
             for name, value in failure_measures(images, run(generator, images)).items():
                 if logs is not None:
-                    logs[f"{name}_{way}"] = value
+                    logs[f"{name}_{way.suffix}"] = value
                 self._judge(name, way, value)
 
     def _judge(self, name, way, value):
@@ -98,7 +96,7 @@ class FailureAlarms(keras.callbacks.Callback):
         if beyond >= self.patience and (name, way) not in self.told:
             self.told.add((name, way))
             warnings.warn(
-                f"For {beyond} epoch{'s' if beyond > 1 else ''} generator_{way} "
+                f"For {beyond} epoch{'s' if beyond > 1 else ''} generator_{way.suffix} "
                 + text.format(value=value, limit=limit),
                 stacklevel=2,
             )

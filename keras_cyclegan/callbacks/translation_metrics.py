@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.inference.translate import run
@@ -80,8 +81,8 @@ class TranslationMetrics(keras.callbacks.Callback):
 
     def _ways(self):
         generator_ab, generator_ba = self.model.generators()
-        yield "ab", generator_ab, self.images_a, self.images_b
-        yield "ba", generator_ba, self.images_b, self.images_a
+        yield Direction.A_TO_B, generator_ab, self.images_a, self.images_b
+        yield Direction.B_TO_A, generator_ba, self.images_b, self.images_a
 
     def _update(self, generator, images, real):
         for metric in self.metrics:
@@ -96,5 +97,5 @@ class TranslationMetrics(keras.callbacks.Callback):
 def _named(metric, way):
     result = metric.result()
     if isinstance(result, dict):
-        return {f"{name}_{way}": float(value) for name, value in result.items()}
-    return {f"{metric.name}_{way}": float(result)}
+        return {f"{name}_{way.suffix}": float(value) for name, value in result.items()}
+    return {f"{metric.name}_{way.suffix}": float(result)}

@@ -101,7 +101,11 @@ class Engine(StrEnum):
 PRESET = "Built-in name, folder, hf://, kaggle:// or https://."
 Preset = Annotated[str, typer.Option(help=PRESET)]
 Tile = Annotated[
-    int | None, typer.Option(min=64, help="Translate larger images in tiles of this side.")
+    int | None,
+    typer.Option(
+        min=64,
+        help="Translate larger images in tiles of this side. Default: where memory asks for it.",
+    ),
 ]
 
 
@@ -164,7 +168,7 @@ def translate(
 
     from keras_cyclegan.inference.files import plan_files, translate_files
 
-    options = {"direction": direction, "tile": tile}
+    options = {"direction": direction, "tile": tile or "auto"}
     if max_pixels is not None:
         options["max_pixels"] = max_pixels
     if engine is Engine.ray:
@@ -283,6 +287,7 @@ def demo(
 ):
     """Translate in the browser: drop an image, see its translation and its round trip."""
     options = dict(locals())
+    options["tile"] = tile or "auto"
     options["allowed_hosts"] = options.pop("allowed_host") or ()
     from keras_cyclegan.commands.demo import launch_demo
 

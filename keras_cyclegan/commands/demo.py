@@ -37,7 +37,7 @@ def launch_demo(
     port=None,
     max_megabytes=20,
     max_megapixels=4,
-    tile=None,
+    tile="auto",
     allowed_hosts=(),
     announce=print,
 ):
@@ -186,7 +186,7 @@ def draw_glyphs(folder):
     return drawn
 
 
-def build_demo(model, title, description="", examples=None, max_pixels=4_000_000, tile=None):
+def build_demo(model, title, description="", examples=None, max_pixels=4_000_000, tile="auto"):
     """The page, not yet served.
 
     Args:
@@ -275,7 +275,7 @@ def _translating(model, max_pixels, tile, cache):
                 yield gr.skip(), gr.skip(), back, gr.skip()
         except TooManyPixelsError:
             refuse(f"{path.name} has more than {max_pixels / 1e6:g} megapixels, the limit here.")
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             # Where the server keeps an upload is nobody's business.
             refuse(str(error).replace(str(path), path.name))
 

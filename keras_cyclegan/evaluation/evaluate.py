@@ -2,14 +2,13 @@
 
 import dataclasses
 
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.image_sets import ImageSets
 from keras_cyclegan.evaluation import scores
 from keras_cyclegan.evaluation.extractors import find_extractor
 from keras_cyclegan.evaluation.round_trips import Pass, translate_all
 from keras_cyclegan.metrics import StructuralSimilarity
-
-DOMAINS = {"a_to_b": ("a", "b"), "b_to_a": ("b", "a")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,14 +77,14 @@ def evaluate(
     }
     network, note = find_extractor(extractor)
     images = {"a": sets.a, "b": sets.b}
-    ways = [way for way in DOMAINS if way == "a_to_b" or model.generator_ba is not None]
-    passes = {way: translate_all(model, images[DOMAINS[way][0]], way) for way in ways}
+    ways = [way for way in Direction if way == "a_to_b" or model.generator_ba is not None]
+    passes = {way: translate_all(model, images[way.source], way) for way in ways}
     measured, notes = [], [note] if note else []
     for way in ways if sets.paired else ():
-        source, target = (images[domain] for domain in DOMAINS[way])
+        source, target = images[way.source], images[way.target]
         compared = way, source, passes[way].translated, target
         measured += scores.paired_scores(*compared, conditions)
-        if palette is not None and DOMAINS[way][1] == label_domain:
+        if palette is not None and way.target == label_domain:
             measured += scores.label_scores(*compared, palette, conditions)
     if sets.paired and min(sets.a.shape[1:3]) < StructuralSimilarity.window:
         notes.append("SSIM is left out: it needs images of 11×11 or more.")
@@ -93,7 +92,7 @@ def evaluate(
     if network is not None and few < 2:
         notes.append("KID is left out: it needs at least two images of each domain.")
     elif network is not None:
-        measured += scores.set_distances(network, images, passes, DOMAINS, fid, conditions)
+        measured += scores.set_distances(network, images, passes, fid, conditions)
         notes += scores.cautions(few, measured)
     for way in ways:
         measured += scores.cycle_scores(way, passes[way], conditions)

@@ -7,14 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.evaluation.evaluate import DOMAINS
-from keras_cyclegan.evaluation.table import ARROWS, BETTER, figure, protocol_lines, score_rows
+from keras_cyclegan.evaluation.table import BETTER, figure, protocol_lines, score_rows
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.translate import generator_for, run
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
-OTHER = {"a_to_b": "b_to_a", "b_to_a": "a_to_b"}
 
 
 def write_report(evaluation, model, folder, preset):
@@ -46,7 +44,7 @@ def write_report(evaluation, model, folder, preset):
         counts={"A": len(sets.a), "B": len(sets.b)},
         size="×".join(str(side) for side in sets.a.shape[1:3]),
         paired=sets.paired,
-        arrows=[ARROWS[way] for way in evaluation.passes],
+        arrows=[way.arrow for way in evaluation.passes],
         rows=[_row(row, evaluation.passes) for row in score_rows(evaluation)],
         directions=[_direction(evaluation, model, way) for way in evaluation.passes],
         histograms=list(_histograms(evaluation.passes)),
@@ -82,7 +80,7 @@ def _row(row, ways):
 
 def _direction(evaluation, model, way):
     """What is shown of one direction: samples, and the best and worst of its round trips."""
-    source, target = DOMAINS[way]
+    source, target = way.source, way.target
     images = getattr(evaluation.sets, source)
     truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
     errors = evaluation.passes[way].cycle_error
@@ -93,7 +91,7 @@ def _direction(evaluation, model, way):
         fake = run(generator_for(model, way), to_unit(images[indices]))
         columns = [("input", images[indices]), ("translation", from_unit(fake))]
         if errors is not None:
-            cycle = run(generator_for(model, OTHER[way]), fake)
+            cycle = run(generator_for(model, way.opposite), fake)
             columns.append(("round trip", from_unit(cycle)))
         if truth is not None:
             columns.append(("ground truth", truth[indices]))
@@ -109,7 +107,7 @@ def _direction(evaluation, model, way):
     spread = np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()
     ranked = [] if errors is None else np.argsort(errors)
     return {
-        "arrow": ARROWS[way],
+        "arrow": way.arrow,
         "samples": strips(spread),
         "best": strips(ranked[:EXTREMES]) if errors is not None else [],
         "worst": strips(ranked[::-1][:EXTREMES]) if errors is not None else [],
@@ -128,7 +126,7 @@ def picture(image):
 def _histograms(passes):
     """`(title, picture)` of how cycle errors and content changes are spread over the images."""
     for title, attribute in (("Cycle error", "cycle_error"), ("Content change", "content_change")):
-        values = {ARROWS[way]: getattr(one, attribute) for way, one in passes.items()}
+        values = {way.arrow: getattr(one, attribute) for way, one in passes.items()}
         values = {arrow: some for arrow, some in values.items() if some is not None}
         if values:
             yield title, histogram(values)

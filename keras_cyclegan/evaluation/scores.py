@@ -90,7 +90,7 @@ def label_scores(way, source, translated, truth, palette, conditions):
         )
 
 
-def set_distances(extractor, images, passes, domains, fid, conditions):
+def set_distances(extractor, images, passes, fid, conditions):
     """KID and FID to the real images, of the translations and of the untranslated images."""
     protocol = {**describe_extractor(extractor, None), **conditions}
     real = {domain: _features(extractor, some) for domain, some in images.items()}
@@ -102,7 +102,7 @@ def set_distances(extractor, images, passes, domains, fid, conditions):
         distances["FID"] = FrechetInceptionDistance
     for name, distance in distances.items():
         for way in passes:
-            source, target = domains[way]
+            source, target = way.source, way.target
             translated_score, untranslated_score = (
                 _distance(distance(extractor=None, protocol=protocol), real[target], generated)
                 for generated in (translated[way], real[source])

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from keras_cyclegan.files.atomic import atomic_file
 
-ARROWS = {"a_to_b": "A → B", "b_to_a": "B → A"}
 BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
 
 
@@ -25,7 +24,7 @@ def score_table(evaluation):
     """Returns a `rich.table.Table`: a row a score, and for each direction its baseline."""
     table = Table("", title="Scores (↓ lower is better, ↑ higher is better)")
     for way in evaluation.passes:
-        table.add_column(ARROWS[way], justify="right", style="bold")
+        table.add_column(way.arrow, justify="right", style="bold")
         table.add_column("untranslated", justify="right", style="dim")
     for name, better, ways in score_rows(evaluation):
         cells = []

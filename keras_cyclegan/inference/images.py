@@ -8,9 +8,7 @@ import numpy as np
 
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.data.decode import MAX_PIXELS as MAX_PIXELS
-from keras_cyclegan.data.decode import TooManyPixelsError, open_image
-
-TooManyPixels = TooManyPixelsError  # its former name, which the demo still imports
+from keras_cyclegan.data.decode import open_image
 
 
 class Picture(NamedTuple):
