@@ -2,6 +2,7 @@
 
 from keras_cyclegan.callbacks.failure_alarms import FailureAlarms
 from keras_cyclegan.callbacks.history import HistoryFile
+from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
 from keras_cyclegan.callbacks.progress import Progress
 from keras_cyclegan.callbacks.sample_grid import SampleGrid
 from keras_cyclegan.callbacks.translation_metrics import TranslationMetrics
@@ -12,6 +13,7 @@ __all__ = [
     "DivergenceError",
     "FailureAlarms",
     "HistoryFile",
+    "PresetKeeper",
     "Progress",
     "SampleGrid",
     "StopAtDivergence",
