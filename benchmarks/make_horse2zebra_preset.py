@@ -45,10 +45,12 @@ def scores(data, preset):
 
 def main(data, source, target):
     model = load_preset(source)
-    told = json.loads((pathlib.Path(source) / "metadata.json").read_text(encoding="utf-8"))["card"]
-    model.save_to_preset(target, half_precision=True, discriminators=False)
+    source = pathlib.Path(source)
+    told = json.loads((source / "metadata.json").read_text(encoding="utf-8"))["card"]
+    judges = (source / "discriminators.weights.h5").exists()
+    model.save_to_preset(target, half_precision=True, discriminators=judges)
     card = CARD | told | {"scores": scores(data, target)}
-    model.save_to_preset(target, card=card, half_precision=True, discriminators=False)
+    model.save_to_preset(target, card=card, half_precision=True, discriminators=judges)
 
 
 if __name__ == "__main__":
