@@ -22,16 +22,19 @@ GENERATORS = {
 DISCRIMINATORS = {
     "patch": "PatchDiscriminator",
     "pixel": "PixelDiscriminator",
+    "multiscale": "MultiScaleDiscriminator",
     "projected": "ProjectedDiscriminator",
 }
-# Kinds of `AdversarialLoss`; not "wasserstein", which diverges without a gradient penalty.
+# Kinds of `AdversarialLoss`.
 ADVERSARIAL_LOSSES = (
     "least_squares",
     "min_max",
     "min_max_saturating",
     "hinge",
+    "wasserstein",
     "relativistic_average",
 )
+PENALTIES = ("r1", "wgan_gp")  # of `GradientPenalty`
 NORMS = ("l1", "l2")  # of `CycleConsistencyLoss`
 PERCEPTUAL_FEATURES = ("vgg16", "efficientnet-lite1")  # of `PerceptualLoss`
 
@@ -192,6 +195,14 @@ class TrainingOptions:
     adversarial_loss: Annotated[
         str, Option("What the players play for.", choices=ADVERSARIAL_LOSSES)
     ] = "least_squares"
+    gradient_penalty: Annotated[
+        str | None,
+        Option(
+            "Penalty on the discriminators' slope; the Wasserstein loss needs wgan_gp. Default: "
+            "none.",
+            choices=PENALTIES,
+        ),
+    ] = None
     cycle_norm: Annotated[
         str, Option("Distance of an image and its round trip.", choices=NORMS)
     ] = "l1"

@@ -244,6 +244,7 @@ def compile_model(model, options):
         adam(rate),
         adam(rate if discriminator_rate is None else discriminator_rate),
         adversarial_loss=options.adversarial_loss,
+        gradient_penalty=options.gradient_penalty,
         cycle_loss=CycleConsistencyLoss(options.cycle_norm, options.cycle_weight),
         identity_loss=IdentityLoss(weight=identity) if identity else None,
         perceptual_loss=PerceptualLoss(features, weight=perceptual) if perceptual else None,

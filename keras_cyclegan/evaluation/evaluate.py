@@ -8,7 +8,7 @@ from keras_cyclegan.data.image_sets import ImageSets
 from keras_cyclegan.evaluation import scores
 from keras_cyclegan.evaluation.extractors import find_extractor
 from keras_cyclegan.evaluation.round_trips import Pass, translate_all
-from keras_cyclegan.metrics import StructuralSimilarity
+from keras_cyclegan.losses.similarity import WINDOW as SSIM_WINDOW
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +86,7 @@ def evaluate(
         measured += scores.paired_scores(*compared, conditions)
         if palette is not None and way.target == label_domain:
             measured += scores.label_scores(*compared, palette, conditions)
-    if sets.paired and min(sets.a.shape[1:3]) < StructuralSimilarity.window:
+    if sets.paired and min(sets.a.shape[1:3]) < SSIM_WINDOW:
         notes.append("SSIM is left out: it needs images of 11×11 or more.")
     few = min(len(sets.a), len(sets.b))
     if network is not None and few < 2:

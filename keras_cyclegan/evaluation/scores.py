@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data import to_unit
+from keras_cyclegan.losses.similarity import WINDOW as SSIM_WINDOW
 from keras_cyclegan.metrics import (
     FrechetInceptionDistance,
     KernelInceptionDistance,
@@ -53,7 +54,7 @@ class Measured:
 def paired_scores(way, source, translated, truth, conditions):
     """Distance and similarity of each translation to its ground truth."""
     for name, better, unit, metric in PAIRED:
-        if metric is StructuralSimilarity and min(truth.shape[1:3]) < metric.window:
+        if metric is StructuralSimilarity and min(truth.shape[1:3]) < SSIM_WINDOW:
             continue
         protocol = {"metric": name, "unit": unit, "images": len(truth), **conditions}
         yield Measured(

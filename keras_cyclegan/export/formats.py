@@ -1,6 +1,8 @@
 """How each runtime's file is written. `export` checks first what is asked and where it goes."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -52,26 +54,28 @@ def write_openvino(generators, path, weights):
     # Not by `openvino.convert_model`, which reports every conversion to its makers.
     import openvino
 
-    onnx = path.with_name("onnx")
-    write_onnx(generators, onnx, "float32")
     path.mkdir()
-    for file in onnx.iterdir():
-        graph = openvino.Core().read_model(file)
-        openvino.save_model(graph, path / f"{file.stem}.xml", compress_to_fp16=weights == "float16")
+    with tempfile.TemporaryDirectory() as folder:
+        onnx = Path(folder, "onnx")
+        write_onnx(generators, onnx, "float32")
+        for file in onnx.iterdir():
+            graph, half = openvino.Core().read_model(file), weights == "float16"
+            openvino.save_model(graph, path / f"{file.stem}.xml", compress_to_fp16=half)
+            del graph  # it reads its weights from the file
 
 
 def write_litert(generators, path, weights):
     import tensorflow as tf
 
-    saved_model = path.with_name("saved_model")
-    write_saved_model(generators, saved_model)
     names = [name for name, *_ in _endpoints(generators)]
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=names)
-    if weights != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8, where nothing else is said
-    if weights == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    path.write_bytes(converter.convert())
+    with tempfile.TemporaryDirectory() as folder:
+        write_saved_model(generators, Path(folder))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
+        if weights != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8, where nothing else is said
+        if weights == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        path.write_bytes(converter.convert())
 
 
 def _is_onnx_file(path):
