@@ -19,7 +19,7 @@ from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.run_folder import compare_options, write_options
-from keras_cyclegan.commands.train import build_model, train_run
+from keras_cyclegan.commands.train import build_model, compile_model, train_run
 
 TINY = TrainingOptions(
     data="glyphs",
@@ -215,3 +215,14 @@ def test_exit_status_tells_how_a_run_ended(monkeypatch, tmp_path, error, status)
     if status == 1:
         assert "at step 5" in result.output
         assert "--learning-rate" in result.output
+
+
+def test_rate_of_a_run_follows_the_schedule_of_fit():
+    """Of one epoch the second half falls, as in `fit(epochs=1)`; it once never fell."""
+    model = build_model(TINY)
+    compile_model(model, TINY)
+    optimizer = model.optimizer
+    assert len(optimizer.schedules) == 2
+    optimizer.follow_epochs(steps_per_epoch=6, epochs=1)
+    rates = [float(optimizer.schedules[0](step)) for step in range(7)]
+    assert rates == pytest.approx([2e-4 * part for part in (1, 1, 1, 1, 2 / 3, 1 / 3, 0)])
