@@ -1,7 +1,6 @@
 """The examples in docstrings run as they stand."""
 
 import ast
-import functools
 import importlib
 import inspect
 import re
@@ -86,8 +85,7 @@ def given(model, monkeypatch, tmp_path):
 @pytest.mark.parametrize(("module", "name", "code"), examples())
 def test_example_runs_and_gives_what_it_says(module, name, code, given, monkeypatch):
     if name == "convert_checkpoints":
-        converted = functools.partial(lambda *paths: given["model"])
-        monkeypatch.setattr(f"{module}.{name}", converted)
+        monkeypatch.setattr(f"{module}.{name}", lambda *paths: given["model"])
     names = {**vars(importlib.import_module(module)), **given}
     exec(compile(code, name, "exec"), names)
     for expression, value in re.findall(r"^(\S.*\))\s+# (\d\S*)", code, re.MULTILINE):

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data import from_unit
-from keras_cyclegan.data.decode import MAX_PIXELS as MAX_PIXELS
 from keras_cyclegan.data.decode import open_image
 
 
