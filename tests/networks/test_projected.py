@@ -195,7 +195,7 @@ def test_a_model_of_one_s_own_is_in_no_file(tmp_path):
     copy = ProjectedDiscriminator.from_config(network.get_config())
     copy.set_weights(network.get_weights())
     assert copy.features == "own"
-    with pytest.raises(ValueError, match="model of your own"):
+    with pytest.raises(ValueError, match="your own model"):
         copy(images())
 
 
