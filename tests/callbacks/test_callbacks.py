@@ -133,7 +133,7 @@ def test_metrics_that_would_share_a_name_are_refused(batches):
 def test_what_can_not_be_scored_is_found_before_training(model, batches):
     scores = TranslationMetrics(batches, [SegmentationScores([(0, 0, 0), (1, 1, 1)])], count=8)
     before = model.generator_ab.get_weights()
-    with pytest.raises(ValueError, match="drawn in another one"):
+    with pytest.raises(ValueError, match="drawn in another palette"):
         fit(model, batches, [scores])
     for one, other in zip(before, model.generator_ab.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
