@@ -1,14 +1,14 @@
-"""keras-cv's crop and flip, with transformations that are drawn outside of them.
+"""keras-cv's crop and flip, with random numbers that are drawn here and not by its layers.
 
-The layers cut and flip; they don't draw, since their generator has a state that a killed run
-loses. Here every draw is a pure function of a seed.
+The layers' own generator has a state, which a killed run would lose. Here every random number is a
+pure function of a seed.
 """
 
-FLIP = 2  # what a draw is for; 0 and 1 are for the window's place along those axes
+FLIP = 2  # number of the draw for the flip; 0 and 1 are the window's place along those axes
 
 
 def crop_and_flip(size, flip=True):
-    """Makes a function that cuts a random window out of an image, and flips half of the images.
+    """Make a function that cuts a random window out of an image, and flips half of the images.
 
     Args:
         size: `(height, width)` of the window.
@@ -49,12 +49,12 @@ def crop_and_flip(size, flip=True):
 
 
 def _fraction(offset, length, window):
-    """What RandomCrop wants to be told to cut exactly `window` pixels from `offset` on.
+    """Return the number with which RandomCrop cuts exactly `window` pixels from `offset` on.
 
     It samples the nearest pixel at positions that drift by `slack / length` pixels from the first
-    one to the last, and that must stay inside of the image. Half a drift ahead, and with a
-    border of one pixel around the image, each position is nearest to the right pixel, whatever
-    the lengths; without, columns are doubled or left out when a window is small in its image.
+    one to the last, and that must stay inside of the image. Starting half that drift earlier, and
+    with a border of one pixel around the image, each position is nearest to the right pixel,
+    whatever the lengths. Otherwise columns are doubled or left out where a window is small.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""Whole sets of images, in order and without crops: what scores are measured on."""
+"""Whole sets of images, in order and without random crops, for measuring scores."""
 
 import re
 from pathlib import Path
@@ -29,20 +29,21 @@ class ImageSets(NamedTuple):
 
 
 def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
-    """Loads all images of one split of both domains.
+    """Load all images of one split of both domains, to measure scores on them.
 
     Args:
         source: a folder with `testA` and `testB`, `"tfds:NAME"`, or `"glyphs"`: see `load`.
-        image_size: int or `(height, width)`, multiples of 4. Images are brought to it by Pillow,
-            bicubic, whatever their aspect.
-        channels: `(channels_a, channels_b)`, 1 or 3.
-        split: `"test"` or `"train"`.
-        paired: bool. Whether images at the same place belong together. Left out, they do where
-            both folders hold the same names, less a final `_A` and `_B`, and for the glyphs' test
-            set.
+        image_size: int or `(height, width)`, multiples of 4. Images are stretched to it by Pillow,
+            bicubic, whatever their aspect ratio.
+        channels: `(channels_a, channels_b)`, 1 or 3 each; (3, 3) by default.
+        split: `"test"` (the default) or `"train"`.
+        paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None, the default: it is where
+            both folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs'
+            test set.
 
     Returns:
-        `ImageSets`.
+        `ImageSets`, a tuple `(a, b, paired)` of two uint8 arrays `(n, height, width, channels)` and
+        a bool.
 
     Raises:
         FileNotFoundError: a folder is missing.
@@ -51,7 +52,8 @@ def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
     Example:
 
     ```python
-    a, b, paired = load_sets("glyphs", 32)  # (192, 32, 32, 3) each, paired
+    a, b, paired = load_sets("glyphs", 32)
+    b.shape  # (192, 32, 32, 3)
     ```
     """
     size = as_size(image_size, "image_size")
@@ -97,5 +99,5 @@ def _glyphs(size, channels, split):
 
 
 def _names(split):
-    """Names without what says the domain: 12_A.jpg is paired with 12_B.png."""
+    """Return the names without a final _A or _B: 12_A.jpg is paired with 12_B.png."""
     return [re.sub(r"_[AB]$", "", Path(name).stem) for name, _ in split.records()]

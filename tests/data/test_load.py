@@ -146,7 +146,7 @@ def test_nothing_left_after_skipping_is_an_error(folder):
 
 def test_images_smaller_than_the_crop_are_named(folder):
     Image.new("RGB", (10, 30)).save(folder / "trainA" / "002.png")
-    with pytest.raises(ValueError, match=r"002\.png: The image is 30×10, smaller than 18×18"):
+    with pytest.raises(ValueError, match=r"002\.png: The image is 30×10, too small to cut 18×18"):
         load(folder, image_size=16, resize="crop")
 
 
@@ -291,7 +291,7 @@ def test_unknown_or_unfit_tensorflow_dataset():
 
     with (
         tfds.testing.mock_data(as_dataset_fn=other_splits),
-        pytest.raises(ValueError, match=r"mnist/.* no unpaired dataset.*Unknown split 'trainA'"),
+        pytest.raises(ValueError, match=r"mnist/.* isn't an unpaired dataset.*Unknown split 'trainA'"),
     ):
         load("tfds:mnist")
 
