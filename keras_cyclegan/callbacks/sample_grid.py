@@ -1,4 +1,4 @@
-"""Fixed images, translated again and again, so that progress can be seen."""
+"""Pictures of fixed images and their translations, which show the progress of a training."""
 
 import importlib.util
 import warnings
@@ -15,16 +15,27 @@ from keras_cyclegan.trainers.distribution import is_chief
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    A row for each pair of images, six columns: real, translated and reconstructed, first of domain
-    A, then of domain B. If the disk is full, that is a warning.
+    Each row shows one image of both domains, in six columns: real, translated and reconstructed,
+    first of domain A, then of domain B. If the disk is full, the callback warns.
 
     Args:
-        folder: where `epoch-0001.png`, … are written.
-        dataset: batches `(a, b)` of which the first images are taken: validation data, best.
-        count: int. Images of each domain.
-        every: int. Epochs between two pictures.
-        tensorboard: folder, or `None`. Where to write the pictures for TensorBoard too: the
-            `log_dir` of `keras.callbacks.TensorBoard`, or one below it.
+        folder: path of the folder for `epoch-0001.png`, ….
+        dataset: batches `(a, b)`, the first images of which are taken; best validation data.
+        count: int, 4 by default. Images of each domain.
+        every: int, 1 by default. Epochs from one picture to the next.
+        tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
+            `keras.callbacks.TensorBoard`, or one below it. `None`, the default, for no such.
+
+    Raises:
+        ImportError: `tensorboard` is given, and that package isn't installed.
+        ValueError: `dataset` is None.
+
+    Example:
+
+    ```python
+    pictures = SampleGrid("run/samples", validation, every=5)
+    model.fit(train, epochs=200, callbacks=[pictures])
+    ```
     """
 
     def __init__(self, folder, dataset, count=4, every=1, tensorboard=None):
@@ -70,10 +81,10 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 def first_images(dataset, count):
-    """The first `count` images of both domains, `(count, height, width, channels)` each."""
+    """Take the first `count` images of both domains, `(count, height, width, channels)` each."""
     if dataset is None:
         raise ValueError(
-            "There are no images to watch: `data.load` gives None for validation where there is no "
+            "There are no images to translate: `data.load` gives None for validation without "
             "testA and testB. Load with `validation_split=0.1`, or give the training dataset."
         )
     batches_a, batches_b, seen = [], [], 0
@@ -87,11 +98,14 @@ def first_images(dataset, count):
 
 
 def sample_grid(model, images_a, images_b):
-    """One uint8 image: columns real, translated, reconstructed, first for A→B, then for B→A.
+    """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
 
     Args:
         model: `CycleGAN`.
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        One uint8 image, `(height, width, 3)`.
     """
     generator_ab, generator_ba = model.generators()
     to_numpy = keras.ops.convert_to_numpy
