@@ -307,8 +307,8 @@ def test_a_name_that_ends_in_onnx_is_one_file(model, tmp_path):
 @pytest.mark.parametrize(
     ("name", "format", "message"),
     [
-        ("gen.onnx", "tf_saved_model", "ends as 'onnx' does, and the format is 'tf_saved_model'"),
-        ("gen.tflite", "onnx", "ends as 'litert' does.*--format litert"),
+        ("gen.onnx", "tf_saved_model", "suffix of 'onnx', but the format is 'tf_saved_model'"),
+        ("gen.tflite", "onnx", "has the suffix of 'litert'.*--format litert"),
         ("gen.onnx", "onnx", "both directions. Give a folder, '.*gen', .*or choose a direction"),
         ("gen.xml", "openvino", "two files for an endpoint, not .*gen.xml alone. Give a folder"),
     ],
@@ -324,7 +324,7 @@ def test_nothing_is_overwritten_unasked(model, tmp_path):
     (tmp_path / "served" / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="overwrite=True"):
         model.export(tmp_path / "served")
-    with pytest.raises(FileExistsError, match="is no earlier export"):
+    with pytest.raises(FileExistsError, match="isn't an earlier export"):
         model.export(tmp_path / "served", overwrite=True)
     assert (tmp_path / "served" / "thesis.txt").read_text() == "mine"
 

@@ -121,7 +121,7 @@ def test_a_forced_whole_says_what_it_would_take(model, monkeypatch, recwarn):
     pixels = noise(150, 130, 3)
     needed = memory.whole_bytes([model.generator_ab], 150, 130)
     give_memory(monkeypatch, needed - 1)
-    message = rf"150×130 pixels at once takes about {needed / 1e6:.1f} MB.*`tile=None` rules out"
+    message = rf"150×130 pixels at once takes about {needed / 1e6:.1f} MB.*Leave `tile=None` out"
     with pytest.raises(MemoryError, match=message):
         model.translate(pixels, tile=None)
     give_memory(monkeypatch, needed)
