@@ -269,7 +269,7 @@ def test_hash_is_recorded_at_first_use_and_checked_at_later_ones(server, path):
     server.content = CONTENT
     fetch(server.url, path)
     path.write_bytes(CONTENT[:-1] + b"x")
-    with pytest.raises(DownloadError, match="damaged or exchanged"):
+    with pytest.raises(DownloadError, match="damaged or replaced"):
         fetch(server.url, path)
 
 

@@ -221,7 +221,7 @@ with locked(Path(sys.argv[2])):
     time.sleep(600)
 """
     command = light_command(code, path)
-    monkeypatch.setattr(download, "PATIENCE_WITH_OTHERS", 0.3)
+    monkeypatch.setattr(download, "LOCK_TIMEOUT", 0.3)
     server.answers = [GOOD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
