@@ -169,5 +169,5 @@ def test_run_starts_from_a_preset_with_fresh_discriminators(finished):
     ):
         np.testing.assert_array_equal(mine, theirs)
     assert model.discriminator_a.filters == 3
-    with pytest.raises(ValueError, match="`fresh_discriminators` goes with `init`"):
+    with pytest.raises(ValueError, match="`fresh_discriminators` needs `init`"):
         dataclasses.replace(TINY, fresh_discriminators=True)
