@@ -1,15 +1,15 @@
-"""What many rooms ask of their arguments: choices, directions, shapes and multiples."""
+"""Checks of arguments that several subpackages share: choices, directions, shapes, multiples."""
 
 import enum
 import numbers
 
 
 class Direction(enum.StrEnum):
-    """One of the two ways through a model, equal to its string: `"a_to_b"` or `"b_to_a"`.
+    """The direction of a translation, equal to its string: `"a_to_b"` or `"b_to_a"`.
 
     Attributes:
-        source: the domain that it starts from, `"a"` or `"b"`.
-        target: the domain that it leads to.
+        source: the domain of the images, `"a"` or `"b"`.
+        target: the domain of their translations.
         suffix: `"ab"` or `"ba"`, as in `generator_ab` and `kid_ab`.
         arrow: `"A → B"` or `"B → A"`, for people to read.
         opposite: the other direction.
@@ -17,8 +17,9 @@ class Direction(enum.StrEnum):
     Example:
 
     ```python
-    for direction in Direction:
-        print(direction, direction.source, direction.opposite)  # a_to_b a b_to_a, b_to_a b a_to_b
+    direction = Direction("a_to_b")
+    direction.target  # "b"
+    direction.opposite  # "b_to_a"
     ```
     """
 
@@ -47,13 +48,13 @@ class Direction(enum.StrEnum):
 
 
 def check_direction(direction):
-    """Return `direction`, a string, as a `Direction`; refuse any other value."""
+    """Return `direction`, a string, as a `Direction`; raise a ValueError for an unknown one."""
     check_choice("direction", direction, [str(one) for one in Direction])
     return Direction(direction)
 
 
 def check_choice(argument, value, choices):
-    """Refuse a value of `argument` that is none of `choices`."""
+    """Raise a ValueError if the value of `argument` is none of `choices`."""
     if value not in choices:
         expected = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{argument}` must be one of {expected}. Received {argument}={value!r}.")
@@ -73,7 +74,7 @@ def check_image_shape(image_shape):
 
 
 def check_multiple(height, width, multiple, network):
-    """Refuse a size that `network` can't give back unchanged. Unknown sizes pass."""
+    """Raise a ValueError for a size that `network` can't give back unchanged; None is allowed."""
     if (height or 0) % multiple or (width or 0) % multiple:
         raise ValueError(
             f"{network} halves its input {multiple.bit_length() - 1} times: height and width must "
