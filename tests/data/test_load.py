@@ -291,7 +291,7 @@ def test_unknown_or_unfit_tensorflow_dataset():
 
     with (
         tfds.testing.mock_data(as_dataset_fn=other_splits),
-        pytest.raises(ValueError, match=r"mnist/.* isn't an unpaired dataset.*Unknown split 'trainA'"),
+        pytest.raises(ValueError, match=r"mnist/.* isn't an unpaired.*Unknown split 'trainA'"),
     ):
         load("tfds:mnist")
 
