@@ -1,5 +1,7 @@
 """U-GAT-IT: generators and discriminators that attend to what tells the domains apart."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -62,13 +64,13 @@ class UGATITGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_blocks=4,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_blocks: int = 4,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 4, "A U-GAT-IT generator")
         blocks = _Blocks(dtype)
@@ -120,7 +122,7 @@ class UGATITGenerator(ImageNetwork):
         # No part of the functional model, whose output does not need them.
         self._auxiliary = lambda: [x, logits, heatmap]
 
-    def activation_network(self):
+    def activation_network(self) -> keras.Model:
         """Return the network of the translation, the auxiliary logits and the heatmap.
 
         Returns:
@@ -155,12 +157,12 @@ class UGATITDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_layers=(5, 7),
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_layers: tuple[int, ...] = (5, 7),
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         num_layers = tuple(num_layers)
         if min(num_layers) < 3:
