@@ -1,16 +1,21 @@
 """The paper's Adam, its schedule, and an optimizer that combines two."""
 
 import warnings
+from typing import Any
 
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 __all__ = ["LinearDecay", "paper_adam"]
 
 LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
 
 
-def paper_adam(learning_rate=None, clip_norm=None):
+def paper_adam(
+    learning_rate: Any = None, clip_norm: float | None = None, weight_penalty: float = 0.0
+) -> keras.optimizers.Optimizer:
     """Make the authors' Adam: betas 0.5 and 0.999, epsilon 1e-8 (Keras's default is 1e-7).
 
     Zhu et al. 2017, section 4 and appendix 7.1. Keras adds epsilon before the moment's bias is
@@ -22,6 +27,7 @@ def paper_adam(learning_rate=None, clip_norm=None):
             2e-4, which falls over the second half of `CycleGAN.fit`.
         clip_norm: float. Gradients are scaled down where the norm of all together is larger. None,
             the default and the authors' choice, leaves them as they are.
+        weight_penalty: float, 0 by default, the authors' choice; see `PenalisedAdam`.
 
     Returns:
         `keras.optimizers.Adam`.
@@ -35,9 +41,40 @@ def paper_adam(learning_rate=None, clip_norm=None):
     """
     if learning_rate is None:
         learning_rate = LinearDecay()
-    return keras.optimizers.Adam(
-        learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm
-    )
+    options = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8, "global_clipnorm": clip_norm}
+    if weight_penalty:
+        return PenalisedAdam(learning_rate, weight_penalty=weight_penalty, **options)
+    return keras.optimizers.Adam(learning_rate, **options)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class PenalisedAdam(keras.optimizers.Adam):
+    """Adam on a loss to which ½ · `weight_penalty` · ‖weights‖² is added.
+
+    This is what `weight_decay` is in torch's Adam, 1e-4 in U-GAT-IT (Kim et al. 2020, section
+    4.1). The `weight_decay` of Keras's optimizers is that of AdamW, which shrinks the weights
+    beside the step.
+
+    Args:
+        *args, **kwargs: as in `keras.optimizers.Adam`.
+        weight_penalty: float of at least 0.
+    """
+
+    def __init__(self, *args, weight_penalty=1e-4, **kwargs):
+        if not weight_penalty >= 0:
+            raise ValueError(
+                "`weight_penalty` must be a number of at least 0. Received "
+                f"weight_penalty={weight_penalty!r}."
+            )
+        super().__init__(*args, **kwargs)
+        self.weight_penalty = weight_penalty
+
+    def update_step(self, gradient, variable, learning_rate):
+        penalty = self.weight_penalty * ops.convert_to_tensor(variable)
+        super().update_step(ops.cast(gradient, variable.dtype) + penalty, variable, learning_rate)
+
+    def get_config(self):
+        return {**super().get_config(), "weight_penalty": self.weight_penalty}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -77,14 +114,16 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     ```
     """
 
+    falling_part = 0.5  # of the steps of `fit`, where nothing else is asked for
+
     def __init__(
         self,
-        initial_learning_rate=LEARNING_RATE,
-        constant_steps=0,
-        decay_steps=None,
-        decay_epochs=None,
-        final_learning_rate=0.0,
-    ):
+        initial_learning_rate: float = LEARNING_RATE,
+        constant_steps: int = 0,
+        decay_steps: int | None = None,
+        decay_epochs: int | None = None,
+        final_learning_rate: float = 0.0,
+    ) -> None:
         super().__init__()
         for name, value, least in (
             ("constant_steps", constant_steps, 0),
@@ -108,14 +147,14 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
         self.decay_epochs = decay_epochs
         self.final_learning_rate = final_learning_rate
-        self.variable = None
+        self.variable: Any = None
 
     @property
     def is_open(self):
         """Whether `CycleGAN.fit` sets the steps."""
         return self.decay_steps is None
 
-    def follow_epochs(self, steps_per_epoch, epochs, earlier_steps=0):
+    def follow_epochs(self, steps_per_epoch: int, epochs: int, earlier_steps: int = 0) -> Any:
         """Set the steps: constant first, then falling; Zhu et al. 2017, section 4.
 
         Args:
@@ -127,13 +166,13 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             constant, decay = NEVER, 1
         else:
             total = steps_per_epoch * epochs
-            decay = total // 2
+            decay = int(total * self.falling_part)
             if self.decay_epochs is not None:
                 decay = min(self.decay_epochs * steps_per_epoch, total)
             constant = earlier_steps + total - decay
         self.variable.assign([constant, max(1, decay)])
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Tensor:
         if not self.is_open:
             constant, decay = self.constant_steps, self.decay_steps
         elif self.variable is not None:
@@ -144,7 +183,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         fallen = ops.clip(past / ops.cast(decay, "float32"), 0.0, 1.0)
         return self.initial_learning_rate * (1.0 - fallen) + self.final_learning_rate * fallen
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "constant_steps": self.constant_steps,
@@ -167,9 +206,17 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         generator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_variables: the variables that `discriminator_optimizer` trains.
+        weight_schedules: list of `LinearDecay` objects of the losses' weights, whose steps `fit`
+            sets as those of the rates.
     """
 
-    def __init__(self, generator_optimizer, discriminator_optimizer, discriminator_variables):
+    def __init__(
+        self,
+        generator_optimizer,
+        discriminator_optimizer,
+        discriminator_variables,
+        weight_schedules=(),
+    ):
         owned = {id(variable) for variable in discriminator_variables}
         super().__init__(
             lambda variable: (
@@ -183,7 +230,12 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         rates = [
             vars(o).get("_learning_rate") for o in (generator_optimizer, discriminator_optimizer)
         ]
-        self.schedules = [r for r in rates if isinstance(r, LinearDecay) and r.is_open]
+        open_ones = [
+            [s for s in some if isinstance(s, LinearDecay) and s.is_open]
+            for some in (rates, weight_schedules)
+        ]
+        self.rate_schedules = open_ones[0]
+        self.schedules = [*open_ones[0], *open_ones[1]]
 
     def build(self, variables):
         if not self.built:
@@ -204,8 +256,8 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         earlier = 0
         if steps_per_epoch is None:
             warnings.warn(
-                "The number of batches in the data is unknown, so that the learning rate stays "
-                "constant. Give `fit` `steps_per_epoch` to let it fall over the second half.",
+                "The number of batches in the data is unknown, so that the schedules stay "
+                "constant: the learning rate doesn't fall. Give `fit` `steps_per_epoch`.",
                 stacklevel=3,
             )
         else:  # whole epochs of earlier calls of `fit`; 0 in a run that is resumed

@@ -1,5 +1,8 @@
 """The methods of `CycleGAN` other than training; each calls the package that does the work."""
 
+from typing import Any, Self
+
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data.decode import MAX_PIXELS
 
 
@@ -19,13 +22,13 @@ class Translator:
 
     def translate(
         self,
-        images,
-        direction="a_to_b",
-        batch_size=None,
-        tile="auto",
-        max_pixels=MAX_PIXELS,
-        return_attention=False,
-    ):
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+        return_attention: bool = False,
+    ) -> Any:
         """Translate images of any kind and size from one domain to the other.
 
         Images of a size that the generator doesn't take (a ResNet needs multiples of 4) are padded
@@ -93,8 +96,13 @@ class Translator:
         return translate(self, images, direction, batch_size, tile, max_pixels, return_attention)
 
     def reconstruct(
-        self, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
-    ):
+        self,
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+    ) -> Any:
         """Translate images to the other domain and back: `ba(ab(a))` for `direction="a_to_b"`.
 
         Cycle consistency (Zhu et al. 2017, section 3.2) asks for a result close to the image. The
@@ -128,12 +136,12 @@ class Translator:
 
     def export(
         self,
-        filepath,
-        format="tf_saved_model",
-        direction=None,
-        overwrite=False,
-        weights="float32",
-    ):
+        filepath: PathLike,
+        format: str = "tf_saved_model",
+        direction: str | None = None,
+        overwrite: bool = False,
+        weights: str = "float32",
+    ) -> None:
         """Write the generators, with their pre- and post-processing, for a runtime without Keras.
 
         What is written takes any batch size, height and width: images of sizes that a generator
@@ -196,7 +204,7 @@ class Translator:
         export(self, filepath, format, direction, overwrite, weights)
 
     @classmethod
-    def from_preset(cls, preset, load_weights=True, **overrides):
+    def from_preset(cls, preset: PathLike, load_weights: bool = True, **overrides: Any) -> Self:
         """Load a model by its preset: built in, from a folder, from a hub or from an archive.
 
         The folder format is keras-hub's. Its files are checked before they are used: the config may
@@ -234,7 +242,13 @@ class Translator:
 
         return from_preset(cls, preset, load_weights, overrides)
 
-    def save_to_preset(self, folder, card=None, half_precision=False, discriminators=True):
+    def save_to_preset(
+        self,
+        folder: PathLike,
+        card: dict[str, Any] | None = None,
+        half_precision: bool = False,
+        discriminators: bool = True,
+    ) -> None:
         """Write the networks to a folder for `from_preset`.
 
         The folder, in keras-hub's format, holds `config.json`, `metadata.json`, `model.weights.h5`

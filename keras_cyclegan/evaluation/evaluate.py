@@ -1,8 +1,9 @@
 """Every score that a model and a set of images allow, beside that of the untranslated images."""
 
 import dataclasses
+from typing import Any
 
-from keras_cyclegan.arguments import Direction
+from keras_cyclegan.arguments import Direction, PathLike
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.image_sets import ImageSets
 from keras_cyclegan.evaluation import scores
@@ -31,22 +32,22 @@ class Evaluation:
     """
 
     sets: ImageSets
-    round_trips: dict[str, RoundTrips]
+    round_trips: dict[Direction, RoundTrips]
     measured: list[scores.Measured]
     notes: list[str]
 
 
 def evaluate(
-    model,
-    source,
-    extractor=None,
-    fid=None,
-    paired=None,
-    palette=None,
-    label_domain="b",
-    image_size=None,
-    split="test",
-):
+    model: Any,
+    source: PathLike,
+    extractor: Any = None,
+    fid: bool | None = None,
+    paired: bool | None = None,
+    palette: Any = None,
+    label_domain: str = "b",
+    image_size: int | None = None,
+    split: str = "test",
+) -> Evaluation:
     """Score a translator in every direction it has.
 
     KID and FID to the real images of the target domain (Bińkowski et al. 2018, Heusel et al. 2017),

@@ -1,7 +1,11 @@
 """A skip connection from a network's input to the input of its last tanh."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -32,13 +36,13 @@ class InputSkip(keras.layers.Layer):
 
     pointwise = True  # tells `inference.tile_plan` that each pixel depends on itself alone
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         change, images = inputs
         # Images that overshoot [-1, 1] a little, as after a bicubic resize, stay finite.
         shrunk = ops.clip(0.98 * images, -0.99, 0.99)
         return change + 0.5 * (ops.log(1.0 + shrunk) - ops.log(1.0 - shrunk))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         change, images = input_shape
         if change[-1] != images[-1]:
             raise ValueError(

@@ -1,8 +1,11 @@
 """Distances between images: cycle consistency and identity."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.losses.weighted import WeightedLoss
 
@@ -52,7 +55,14 @@ class CycleConsistencyLoss(_PixelLoss):
     ```
     """
 
-    def __init__(self, norm="l1", weight=10.0, ssim_weight=0.0, name="cycle", **kwargs):
+    def __init__(
+        self,
+        norm: str = "l1",
+        weight: float = 10.0,
+        ssim_weight: float = 0.0,
+        name: str | None = "cycle",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)
         if not 0 <= ssim_weight <= 1:
             raise ValueError(
@@ -60,7 +70,7 @@ class CycleConsistencyLoss(_PixelLoss):
             )
         self.ssim_weight = float(ssim_weight)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         distance = super().call(y_true, y_pred)
         if not self.ssim_weight:
             return distance
@@ -68,7 +78,7 @@ class CycleConsistencyLoss(_PixelLoss):
         share = self.ssim_weight
         return (1.0 - share) * ops.mean(distance, axis=(1, 2, 3)) + share * dissimilarity
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ssim_weight": self.ssim_weight}
 
 
@@ -98,5 +108,7 @@ class IdentityLoss(_PixelLoss):
     ```
     """
 
-    def __init__(self, norm="l1", weight=5.0, name="identity", **kwargs):
+    def __init__(
+        self, norm: str = "l1", weight: float = 5.0, name: str | None = "identity", **kwargs: Any
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)

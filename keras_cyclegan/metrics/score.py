@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 
 class ProtocolMismatchError(ValueError):
@@ -61,9 +62,9 @@ class Score:
         return self.value - other.value
 
     # Comparing may raise, which a dict must not do with its keys.
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
     def __str__(self):
@@ -72,7 +73,7 @@ class Score:
             value += f" ± {self.deviation:.3g}"
         return f"{value} ({', '.join(f'{key}: {item}' for key, item in self.protocol.items())})"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the score as a dict for `json.dump`."""
         return dataclasses.asdict(self)
 

@@ -2,7 +2,9 @@
 
 import difflib
 import os
+from typing import Any
 
+from keras_cyclegan.arguments import PathLike, check_image_layout
 from keras_cyclegan.files.atomic import recover
 from keras_cyclegan.presets.config import build_model, check_overrides
 from keras_cyclegan.presets.folder import CONFIG, load_folder
@@ -11,7 +13,12 @@ from keras_cyclegan.presets.published import published_config, published_folder
 from keras_cyclegan.presets.table import PUBLISHED, list_presets, shipped_folders
 
 
-def from_preset(cls, preset, load_weights=True, overrides=None):
+def from_preset(
+    cls: Any,
+    preset: PathLike,
+    load_weights: bool = True,
+    overrides: dict[str, Any] | None = None,
+) -> Any:
     """Load a model by its preset.
 
     `CycleGAN.from_preset` calls it, and describes the arguments, the result and the errors.
@@ -35,6 +42,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
     ```
     """
     overrides = overrides or {}
+    check_image_layout()  # before a download
     check_overrides(cls, overrides)
     if isinstance(preset, str) and "://" in preset:
         with hub_folder(preset, load_weights) as (folder, root):
@@ -43,7 +51,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
     is_name = preset in shipped or preset in PUBLISHED
     if is_name and os.path.exists(os.path.join(preset, CONFIG)):
         raise ValueError(
-            f"{preset!r} is both a built-in preset and a folder here. Write {'./' + preset!r} for "
+            f"{preset!r} is both a built-in preset and a folder here. Write {f'./{preset}'!r} for "
             "the folder, or rename it."
         )
     if preset in shipped:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA, read_json
 
@@ -76,7 +77,7 @@ PUBLISHED = {
 }
 
 
-def list_presets():
+def list_presets() -> dict[str, dict[str, Any]]:
     """List the built-in presets: first those in the package, then the authors' published ones.
 
     Returns:
