@@ -67,8 +67,8 @@ def check_choice(argument, value, choices):
 
 
 def check_image_layout():
-    """Refuse to make networks where Keras lays out images as `(channels, height, width)`."""
-    import keras  # here, because help on the command line doesn't wait for Keras
+    """Raise a ValueError if Keras's image layout is `(channels, height, width)`."""
+    import keras  # imported here, so that help on the command line needn't wait for it
 
     layout = keras.config.image_data_format()
     if layout != "channels_last":

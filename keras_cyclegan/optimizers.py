@@ -51,13 +51,13 @@ def paper_adam(
 class PenalisedAdam(keras.optimizers.Adam):
     """Adam on a loss to which ½ · `weight_penalty` · ‖weights‖² is added.
 
-    This is what `weight_decay` is in torch's Adam, 1e-4 in U-GAT-IT (Kim et al. 2020, section
-    4.1). The `weight_decay` of Keras's optimizers is that of AdamW, which shrinks the weights
-    beside the step.
+    It equals `weight_decay` of torch's Adam, 1e-4 in U-GAT-IT (Kim et al. 2020, section 4.1). The
+    `weight_decay` of Keras's optimizers is another one, AdamW's, which makes the weights smaller
+    without changing the gradient.
 
     Args:
         *args, **kwargs: as in `keras.optimizers.Adam`.
-        weight_penalty: float of at least 0.
+        weight_penalty: float of at least 0, 1e-4 by default.
     """
 
     def __init__(self, *args, weight_penalty=1e-4, **kwargs):

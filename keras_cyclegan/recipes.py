@@ -53,9 +53,9 @@ attention = {
 }
 
 # Kim et al. 2020 (U-GAT-IT), arXiv 1907.10830, in the light form, as the authors' PyTorch code
-# trains: a million steps. Of a discriminator's four outputs, two maps and two heads, our loss takes
-# the mean where theirs is the sum: hence the weight of 4, for 1 each. Theirs updates the
-# discriminators before the generators, ours both from the same weights.
+# trains: a million steps. Our adversarial loss takes the mean of a discriminator's four outputs,
+# theirs the sum, so that the weight is 4. Their code updates the discriminators before the
+# generators, ours both from the same weights.
 ugatit = {
     "image_size": 256,
     "epochs": 200,

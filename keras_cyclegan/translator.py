@@ -193,7 +193,7 @@ class Translator:
 
         ```python
         model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        model.export("served")
+        model.export("served", direction="a_to_b")
         served = tf.saved_model.load("served")  # in a process without this package
         images = np.full((1, 33, 45, 3), 255, "uint8")
         translated = served.a_to_b(images)  # uint8 in, uint8 out

@@ -58,12 +58,12 @@ def test_public_class_or_function_has_an_example(name):
 
 @pytest.mark.parametrize("name", [n for n in OBJECTS if not is_error(OBJECTS[n])])
 def test_docstring_names_every_argument(name):
-    one = OBJECTS[name]
-    text = inspect.getdoc(one)
-    parameters = inspect.signature(one.__init__ if isinstance(one, type) else one).parameters
-    left_out = {"self", "cls", "name", "args", "kwargs"}
-    missing = [n for n in parameters if n not in left_out and not re.search(rf"\b{n}\b", text)]
-    assert not missing
+    function = OBJECTS[name].__init__ if isinstance(OBJECTS[name], type) else OBJECTS[name]
+    if not function.__module__.startswith("keras_cyclegan"):
+        return  # Keras describes the arguments of a layer without its own
+    text = inspect.getdoc(OBJECTS[name])
+    names = set(inspect.signature(function).parameters) - {"self", "name", "args", "kwargs"}
+    assert not [name for name in names if not re.search(rf"\b{name}\b", text)]
 
 
 @pytest.mark.parametrize("name", [n for n in OBJECTS if is_error(OBJECTS[n])])

@@ -15,7 +15,8 @@ import typer
 import keras_cyclegan
 from keras_cyclegan import recipes as recipe_tables
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.commands.options import TrainingOptions, command_parameters
+from keras_cyclegan.commands.option import command_parameters
+from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import as_flag, import_keras, show_messages, with_flags
 
 app = typer.Typer(
@@ -73,7 +74,7 @@ def clear_errors(names):
 
 def with_training_options(function):
     """Replace the last parameter of a command by the options of `TrainingOptions`."""
-    data, *options = command_parameters()
+    data, *options = command_parameters(TrainingOptions)
     *own, _ = inspect.signature(function).parameters.values()
     own = [one.replace(kind=one.KEYWORD_ONLY) for one in own]
     function.__signature__ = inspect.Signature([data, *own, *options])

@@ -1,16 +1,9 @@
 """The options of a training run, each written once for Python and for the command line."""
 
 import dataclasses
-import inspect
-import math
-import numbers
-import os
-import typing
-from typing import Annotated, Literal
+from typing import Annotated
 
-import typer
-
-from keras_cyclegan.commands.terminal import with_flags
+from keras_cyclegan.commands.option import Option, described_options
 
 # From the names of networks to their classes in `keras_cyclegan.networks`. A class gets those of
 # the options below for which it has an argument.
@@ -53,50 +46,6 @@ DISCRIMINATOR_ARGUMENTS = {
     "discriminator_filters": "filters",
     "discriminator_layers": "num_layers",
     "augment": "augmentation",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Option:
-    """What an option has besides its type and its default.
-
-    Args:
-        help: str. It names other options in backticks.
-        least, above, below: floats. Limits of its value; None, the default, for no such limit.
-        choices: the strings that are allowed; empty by default, for any.
-    """
-
-    help: str
-    least: float | None = None
-    above: float | None = None
-    below: float | None = None
-    choices: typing.Iterable[str] = ()
-
-    def problem(self, value, kind):
-        """Return what is expected in place of a wrong value, or None for a right one."""
-        if self.choices:
-            return None if value in tuple(self.choices) else f"one of {', '.join(self.choices)}"
-        named, is_kind = KINDS[kind]
-        bounds = (
-            ("of at least", self.least, lambda bound: value >= bound),
-            ("above", self.above, lambda bound: value > bound),
-            ("below", self.below, lambda bound: value < bound),
-        )
-        bounds = [(text, bound, holds) for text, bound, holds in bounds if bound is not None]
-        if is_kind(value) and all(holds(bound) for _, bound, holds in bounds):
-            return None
-        limits = " and ".join(f"{text} {bound:g}" for text, bound, _ in bounds)
-        return f"{named} {limits}".rstrip()
-
-
-KINDS = {
-    int: ("an integer", lambda v: isinstance(v, numbers.Integral) and not isinstance(v, bool)),
-    float: (
-        "a finite number",
-        lambda v: isinstance(v, numbers.Real) and not isinstance(v, bool) and math.isfinite(v),
-    ),
-    bool: ("True or False", lambda v: isinstance(v, bool)),
-    str: ("a string", lambda v: isinstance(v, (str, os.PathLike))),
 }
 
 
@@ -337,7 +286,7 @@ class TrainingOptions:
     ] = None
 
     def __post_init__(self):
-        for name, (kind, optional, option) in described_options().items():
+        for name, (kind, optional, option) in described_options(type(self)).items():
             value = getattr(self, name)
             problem = option.problem(value, kind)
             if problem and not (optional and value is None):
@@ -346,36 +295,3 @@ class TrainingOptions:
             raise ValueError("`fresh_discriminators` needs `init`, a preset to start from.")
         if self.final_cycle_weight is not None and not self.cycle_weight:
             raise ValueError("`final_cycle_weight` needs a `cycle_weight` above 0 to fall from.")
-
-
-def described_options():
-    """Return a dict from each option's name to its type, whether it can be None, its `Option`."""
-    described = {}
-    for name, hint in typing.get_type_hints(TrainingOptions, include_extras=True).items():
-        kind, option = typing.get_args(hint)
-        kinds = [one for one in typing.get_args(kind) or (kind,) if one is not type(None)]
-        described[name] = kinds[0], len(kinds) < len(typing.get_args(kind)), option
-    return described
-
-
-def command_parameters():
-    """Yield the fields of `TrainingOptions` as parameters of a command: an argument, and options.
-
-    Their default is None, so that the recipe decides what the user leaves out.
-    """
-    described = described_options()
-    for field in dataclasses.fields(TrainingOptions):
-        kind, _, option = described[field.name]
-        if field.default is dataclasses.MISSING:
-            default, info = inspect.Parameter.empty, typer.Argument(help=option.help)
-        else:
-            has_default = field.default is not None and kind is not bool
-            text = f"{option.help} Default: {field.default}." if has_default else option.help
-            default, info = None, typer.Option(help=with_flags(text, described))
-            kind = (Literal[tuple(option.choices)] if option.choices else kind) | None
-        yield inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            annotation=Annotated[kind, info],
-            default=default,
-        )

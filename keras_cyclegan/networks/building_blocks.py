@@ -14,13 +14,14 @@ def normal_initializer(stddev=0.02):
     return keras.initializers.RandomNormal(stddev=stddev)
 
 
-def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02):
+def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02, use_bias=True):
     """Make a convolution without padding; the caller chooses how to pad."""
     return layers.Conv2D(
         filters,
         kernel_size,
         strides,
         padding="valid",
+        use_bias=use_bias,
         kernel_initializer=normal_initializer(stddev),
         name=name,
         dtype=dtype,

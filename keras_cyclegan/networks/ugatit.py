@@ -3,7 +3,7 @@
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from keras_cyclegan.layers import (
     AdaptiveInstanceLayerNormalization,
@@ -14,10 +14,12 @@ from keras_cyclegan.layers import (
 from keras_cyclegan.networks.building_blocks import (
     check_image_shape,
     check_multiple,
+    conv,
     float32_activation,
     instance_norm,
     normal_initializer,
 )
+from keras_cyclegan.networks.class_activation import Heatmap, attend
 from keras_cyclegan.networks.image_network import ImageNetwork
 
 
@@ -87,7 +89,7 @@ class UGATITGenerator(ImageNetwork):
             x = blocks.residual(x, f"encode{i + 1}", blocks.instance)
 
         relu = layers.ReLU(name="attended_relu", dtype=dtype)
-        x, logits = _attend(x, relu, False, dtype)  # (n, h/4, w/4, 4f), (n, 2)
+        x, logits = attend(x, relu, False, dtype)  # (n, h/4, w/4, 4f), (n, 2)
         heatmap = Heatmap(name="heatmap", dtype="float32")(x)
 
         style = layers.GlobalAveragePooling2D(name="style_pool", dtype=dtype)(x)
@@ -135,14 +137,14 @@ class UGATITGenerator(ImageNetwork):
         return keras.Model(self.input, self._auxiliary())
 
     def class_logits(self, images, training=False):
-        """Tell whether images are of the domain that this generator translates from.
+        """Classify whether images are of the domain that this generator translates from.
 
         Args:
             images: `(batch, height, width, channels)`, in [-1, 1].
-            training: bool.
+            training: bool, False by default.
 
         Returns:
-            Logits of the auxiliary head, `(batch, 2)`, float32: above 0 for yes.
+            Logits of the auxiliary classifier, `(batch, 2)`, float32: above 0 for yes.
         """
         check_multiple(*images.shape[1:3], self.multiple, "A U-GAT-IT generator")
         return self._head()(images, training=training)
@@ -224,37 +226,17 @@ def _judge(x, filters, num_layers, name, dtype):
 
     def convolve(x, count, strides, layer, use_bias=True):
         x = ReflectionPadding2D(1, name=f"{layer}_pad", dtype=dtype)(x)
-        inner = _conv(count, 4, strides, use_bias, f"{layer}_inner", dtype)
+        inner = conv(count, 4, strides, f"{layer}_inner", dtype, use_bias=use_bias)
         return SpectralNormalization(inner, name=layer, dtype=dtype)(x)
 
     for i in range(num_layers - 1):
         strides = 2 if i < num_layers - 2 else 1
         x = convolve(x, filters * 2**i, strides, f"{name}conv{i + 1}")
         x = layers.LeakyReLU(0.2, name=f"{name}relu{i + 1}", dtype=dtype)(x)
-    x, auxiliary = _attend(x, layers.LeakyReLU(0.2, dtype=dtype), True, dtype, name)
+    x, auxiliary = attend(x, layers.LeakyReLU(0.2, dtype=dtype), True, dtype, name)
     x = convolve(x, 1, 1, f"{name}logits", use_bias=False)
     auxiliary = layers.Reshape((1, 1, 2), dtype="float32", name=f"{name}auxiliary")(auxiliary)
     return [float32_activation("linear", name.removesuffix("_"))(x), auxiliary]
-
-
-def _attend(x, activation, spectral_norm, dtype, name=""):
-    """Weight features by a class activation map; return as many features, and the map's logits."""
-    weighted, logits = ClassActivation(spectral_norm, name=f"{name}activation", dtype=dtype)(x)
-    logits = float32_activation("linear", f"{name}activation_logits")(logits)
-    x = _conv(x.shape[-1], 1, 1, True, f"{name}attended_conv", dtype)(weighted)
-    return activation(x), logits
-
-
-def _conv(filters, kernel_size, strides, use_bias, name, dtype):
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        strides,
-        use_bias=use_bias,
-        kernel_initializer=normal_initializer(),
-        name=name,
-        dtype=dtype,
-    )
 
 
 class _Blocks:
@@ -265,7 +247,10 @@ class _Blocks:
 
     def convolve(self, x, filters, kernel_size, strides=1, name=None):
         x = ReflectionPadding2D(kernel_size // 2, name=f"{name}_pad", dtype=self.dtype)(x)
-        return _conv(filters, kernel_size, strides, False, f"{name}_conv", self.dtype)(x)
+        convolution = conv(
+            filters, kernel_size, strides, f"{name}_conv", self.dtype, use_bias=False
+        )
+        return convolution(x)
 
     def instance(self, x, name):
         return instance_norm(name=name, dtype=self.dtype)(x)
@@ -289,60 +274,3 @@ class _Blocks:
             name=name,
             dtype=self.dtype,
         )(x)
-
-
-@keras.saving.register_keras_serializable("keras_cyclegan")
-class ClassActivation(layers.Layer):
-    """Weights each channel by how much it tells about an image's class.
-
-    Zhou et al. 2016, as used by Kim et al. 2020, section 2.1.1: one linear classifier sees the
-    channels' means, one their maxima; the weights that they learn scale the channels.
-
-    Args:
-        spectral_norm: bool. Whether the classifiers' weights are divided by their norm, which is
-            the spectral norm of a classifier with one output.
-
-    Call arguments:
-        x: `(batch, height, width, channels)`.
-
-    Returns:
-        The channels weighted by both classifiers, `(batch, height, width, 2 · channels)`; and the
-        classifiers' logits, `(batch, 2)`.
-    """
-
-    def __init__(self, spectral_norm=False, **kwargs):
-        super().__init__(**kwargs)
-        self.spectral_norm = spectral_norm
-
-    def build(self, input_shape):
-        self.of_means, self.of_maxima = (
-            self.add_weight(shape=(input_shape[-1],), initializer=normal_initializer(), name=name)
-            for name in ("of_means", "of_maxima")
-        )
-
-    def call(self, x):
-        weights = [ops.convert_to_tensor(self.of_means), ops.convert_to_tensor(self.of_maxima)]
-        if self.spectral_norm:
-            weights = [weight / (ops.norm(weight) + 1e-12) for weight in weights]
-        weights = [ops.cast(weight, x.dtype) for weight in weights]
-        pooled = ops.mean(x, axis=(1, 2)), ops.max(x, axis=(1, 2))
-        logits = [ops.sum(p * w, axis=-1) for p, w in zip(pooled, weights, strict=True)]
-        weighted = ops.concatenate([x * weight for weight in weights], axis=-1)
-        return weighted, ops.stack(logits, axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], 2 * input_shape[-1]), (input_shape[0], 2)
-
-    def get_config(self):
-        return {**super().get_config(), "spectral_norm": self.spectral_norm}
-
-
-@keras.saving.register_keras_serializable("keras_cyclegan")
-class Heatmap(layers.Layer):
-    """Takes the mean over channels: high where the features are strong."""
-
-    def call(self, x):
-        return ops.mean(x, axis=-1, keepdims=True)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], 1)

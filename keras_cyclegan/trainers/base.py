@@ -64,7 +64,7 @@ class BaseTrainer:
         Example:
 
         ```python
-        train, validation = keras_cyclegan.data.load("path/to/images", validation_split=0.1)
+        train, validation = keras_cyclegan.data.load("path/to/images")
         history = model.fit(train, validation_data=validation, epochs=200)
         ```
         """

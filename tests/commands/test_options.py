@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 from keras_cyclegan import losses, networks, recipes
 from keras_cyclegan.commands import options
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.options import TrainingOptions, described_options
+from keras_cyclegan.commands.option import described_options
+from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import with_flags
 from keras_cyclegan.commands.train import build_model, compile_model
 
@@ -39,7 +40,7 @@ def test_without_options_the_command_trains_as_the_paper_does(asked):
 
 def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked):
     shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).output
-    for name, (kind, _, option) in described_options().items():
+    for name, (kind, _, option) in described_options(TrainingOptions).items():
         if name == "data":
             continue
         assert f"--{name.replace('_', '-')} " in shown

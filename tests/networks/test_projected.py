@@ -9,7 +9,7 @@ import pytest
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.networks import ProjectedDiscriminator, ResNetGenerator, efficientnet
-from keras_cyclegan.networks.projected import ProjectedFeatures, _Projection
+from keras_cyclegan.networks.projected_features import ProjectedFeatures, _Projection
 
 VARIANT = "efficientnet-lite1"
 PACKAGE = efficientnet.VARIANTS[VARIANT].package.replace("-", "_")
