@@ -29,8 +29,6 @@ PUBLIC = (
     *("callbacks", "data", "evaluation", "export", "inference", "layers", "losses", "metrics"),
     *("networks", "optimizers", "presets", "resume"),
 )
-# None but the exceptions: one that is added here says why.
-WITHOUT_EXAMPLE = {}
 METHODS = ("fit", "compile", "translate", "reconstruct", "export", "from_preset", "save_to_preset")
 SHAPE = (32, 32, 3)
 
@@ -52,8 +50,7 @@ def is_error(one):
 
 @pytest.mark.parametrize("name", [n for n in OBJECTS if not is_error(OBJECTS[n])])
 def test_public_class_or_function_has_an_example(name):
-    if name not in WITHOUT_EXAMPLE:
-        assert "```python\n" in inspect.getdoc(OBJECTS[name])
+    assert "```python\n" in inspect.getdoc(OBJECTS[name])
 
 
 @pytest.mark.parametrize("name", [n for n in OBJECTS if not is_error(OBJECTS[n])])

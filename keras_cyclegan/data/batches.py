@@ -59,7 +59,7 @@ def unpaired_dataset(
     horses = np.zeros((10, 143, 143, 3), "uint8")
     zebras = np.zeros((12, 143, 143, 3), "uint8")
     train = unpaired_dataset(horses, zebras, image_size=128, seed=0)
-    train.seek(3 * train.steps_per_epoch)  # go on with the fourth epoch
+    train.seek(3 * train.steps_per_epoch)  # continue with the fourth epoch
     for a, b in train:
         print(a.shape)  # (1, 128, 128, 3), 12 times
     ```

@@ -105,7 +105,7 @@ class _Machine:
 
     def top(self, kind):
         if not self.stack or type(self.stack[-1]) is not kind:
-            raise ValueError(f"its pickle adds to a {kind.__name__} that is none")
+            raise ValueError(f"its pickle adds to something that isn't a {kind.__name__}")
         return self.stack[-1]
 
     def text(self, kind):

@@ -13,7 +13,7 @@ from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, no
 
 STRIDES = (4, 8, 16, 32)
 MIXED = 64  # channels of each mixed map
-OWN = "own"  # stands in a config for a model that was given
+OWN = "own"  # the name in a config of a model that the user gave
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

@@ -1,4 +1,4 @@
-"""Unpacks preset archives, zip or tar, which nobody has checked."""
+"""Unpacks preset archives, zip or tar, which may come from strangers."""
 
 import errno
 import gzip

@@ -182,7 +182,7 @@ def test_a_healthy_translator_raises_no_alarm():
     assert min(logs["correlation_ab"], logs["correlation_ba"]) > 0.3
 
 
-def test_what_has_no_meaning_is_not_measured():
+def test_measures_that_an_image_does_not_allow_are_left_out():
     random = np.random.default_rng(2)
     colour, gray = random.uniform(-1, 1, (4, 8, 8, 3)), random.uniform(-1, 1, (4, 8, 8, 1))
     assert set(failure_measures(colour, gray)) == {"spread", "correlation"}

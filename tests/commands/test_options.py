@@ -165,7 +165,7 @@ def test_the_ugatit_recipe_is_the_published_objective():
     assert made.epochs * made.steps_per_epoch == 1_000_000
 
 
-def test_a_cycle_weight_of_nothing_cannot_fall():
+def test_a_cycle_weight_of_zero_cannot_fall():
     with pytest.raises(ValueError, match="`final_cycle_weight` needs a `cycle_weight` above 0"):
         TrainingOptions("glyphs", cycle_weight=0.0, final_cycle_weight=1.0)
 

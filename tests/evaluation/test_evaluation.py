@@ -83,7 +83,7 @@ def found(evaluation, name, direction="a_to_b"):
     )
 
 
-def test_pairs_are_scored_against_their_ground_truth_and_beside_doing_nothing(model, pairs):
+def test_pairs_are_scored_against_their_ground_truth_beside_untranslated_images(model, pairs):
     evaluation = evaluate(model, pairs, extractor="none")
     assert evaluation.sets.paired
     images, truth, _ = load_sets(pairs, 16)

@@ -256,7 +256,7 @@ def test_a_missing_package_is_named_before_any_work(model, tmp_path, monkeypatch
     assert not list(tmp_path.iterdir())
 
 
-# --- refused, and whole or not at all ----------------------------------------------------------
+# --- errors, and files written whole or not at all ---------------------------------------------
 
 
 def test_a_missing_direction_is_refused_before_anything_is_written(tmp_path):

@@ -181,7 +181,7 @@ def leftover(folder, host=None, pid=None, start=None, kind=".unfinished", name="
     return path
 
 
-def test_only_what_the_dead_left_is_removed(tmp_path):
+def test_only_files_of_dead_writers_are_removed(tmp_path):
     ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
     ended.wait()
     mine = leftover(tmp_path)

@@ -56,7 +56,7 @@ def assert_close(actual, expected, levels=1):
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 45), (31, 34), (7, 130), (6, 6)])
-def test_every_size_is_reflected_out_and_cropped_back(model, size):
+def test_every_size_is_padded_by_reflection_and_cropped(model, size):
     pixels = noise(*size, 3)
     assert_close(model.translate(pixels), by_hand(model.generator_ab, pixels, 4))
 

@@ -190,7 +190,7 @@ def test_without_the_package_a_preset_translates_and_training_says_what_to_insta
         model.train_on_batch(images(), images())
 
 
-def test_a_model_of_one_s_own_is_in_no_file(tmp_path):
+def test_features_of_your_own_are_not_saved(tmp_path):
     network = make()
     copy = ProjectedDiscriminator.from_config(network.get_config())
     copy.set_weights(network.get_weights())
