@@ -48,8 +48,7 @@ class BaseTrainer:
             y: with an array `x`, the images of domain B, as many.
             shuffle: bool. Left out, True where Keras can shuffle: arrays, and a `PyDataset` of
                 known length.
-            batch_size, epochs, verbose, callbacks, validation_split, validation_data,
-            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
+            **kwargs: these and the arguments between, as in `keras.Model.fit`.
 
         Returns:
             `keras.callbacks.History`.
