@@ -9,6 +9,7 @@ from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
+    ClassActivationLoss,
     CycleConsistencyLoss,
     GradientPenalty,
     IdentityLoss,
@@ -215,12 +216,15 @@ class CycleGAN(Translator, Trainer, keras.Model):
             fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
         cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
         cycle_b = generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
+        cycle_factor = 1.0
+        if self.cycle_schedule is not None and training:
+            cycle_factor = self.cycle_schedule(self.optimizer.iterations)
 
         losses = {
             "adversarial_ab": self._fool(self.discriminator_b, fake_b, real_b, training),
             "adversarial_ba": self._fool(self.discriminator_a, fake_a, real_a, training),
-            "cycle_a": self.weight_a * self.cycle_loss(real_a, cycle_a),
-            "cycle_b": self.weight_b * self.cycle_loss(real_b, cycle_b),
+            "cycle_a": cycle_factor * self.weight_a * self.cycle_loss(real_a, cycle_a),
+            "cycle_b": cycle_factor * self.weight_b * self.cycle_loss(real_b, cycle_b),
         }
         if self.identity_loss is not None:
             losses["identity_a"] = self.weight_a * self.identity_loss(real_a, same_a)
@@ -228,6 +232,11 @@ class CycleGAN(Translator, Trainer, keras.Model):
         if self.perceptual_loss is not None:
             losses["perceptual_a"] = self.weight_a * self.perceptual_loss(real_a, cycle_a)
             losses["perceptual_b"] = self.weight_b * self.perceptual_loss(real_b, cycle_b)
+        if self.activation_loss is not None:  # Kim et al. 2020: what is mine to translate?
+            told_ab = _apply_to_both(generator_ab.class_logits, real_a, real_b, training)
+            told_ba = _apply_to_both(generator_ba.class_logits, real_b, real_a, training)
+            losses["activation_ab"] = self.activation_loss(*told_ab)
+            losses["activation_ba"] = self.activation_loss(*told_ba)
         return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
 
     def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
@@ -280,7 +289,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
         cycle_loss: Any = "l1",
         identity_loss: Any = "l1",
         perceptual_loss: Any = None,
-        gradient_penalty: GradientPenalty | None = None,
+        activation_loss: Any = None,
+        gradient_penalty: Any = None,
+        cycle_schedule: Any = None,
         weight_a: float = 1.0,
         weight_b: float = 1.0,
         ema_momentum: float | None = None,
@@ -300,8 +311,12 @@ class CycleGAN(Translator, Trainer, keras.Model):
                 channels in A as in B.
             perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
                 None for no such term.
+            activation_loss: a `ClassActivationLoss` of generators with an auxiliary head, such as
+                `UGATITGenerator`, its weight, or None for no such term.
             gradient_penalty: a `GradientPenalty` on the discriminators, its kind (`"r1"`,
                 `"wgan_gp"`), or None, the default. The Wasserstein loss needs one.
+            cycle_schedule: a `WeightSchedule`, or any function from a step to the cycle terms'
+                factor in it; None, the default: 1 in each.
             weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
             weight_b: float. The same of domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
@@ -323,12 +338,15 @@ class CycleGAN(Translator, Trainer, keras.Model):
         networks = {name: getattr(self, name) for name in NETWORKS}
         channels = compatibility.check_networks(self.image_shape, networks)
         inspection.check_objective(cycle_loss, identity_loss, *channels)
+        inspection.check_activation(activation_loss, self.generators(training=True), *channels)
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.gradient_penalty = _loss(gradient_penalty, GradientPenalty)
         inspection.check_adversarial(self.adversarial_loss, self.gradient_penalty)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
+        self.activation_loss = _loss(activation_loss, ClassActivationLoss)
+        self.cycle_schedule = cycle_schedule
         self.weight_a = weight_a
         self.weight_b = weight_b
         self.build_pools()
@@ -337,6 +355,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
             _optimizer(generator_optimizer),
             _optimizer(discriminator_optimizer),
             self.discriminator_variables,
+            weight_schedules=[cycle_schedule],
         )
         self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
         self.auto_scale_loss = kwargs.get("auto_scale_loss", True)
@@ -351,6 +370,8 @@ class CycleGAN(Translator, Trainer, keras.Model):
             yield from ("identity_a", "identity_b")
         if self.perceptual_loss is not None:
             yield from ("perceptual_a", "perceptual_b")
+        if self.activation_loss is not None:
+            yield from ("activation_ab", "activation_ba")
         yield from ("discriminator_a", "discriminator_b")
         if self.gradient_penalty is not None:
             yield from ("penalty_a", "penalty_b")
@@ -423,7 +444,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
             "cycle_loss": serialize(self.cycle_loss),
             "identity_loss": serialize(self.identity_loss),
             "perceptual_loss": serialize(self.perceptual_loss),
+            "activation_loss": serialize(self.activation_loss),
             "gradient_penalty": serialize(self.gradient_penalty),
+            "cycle_schedule": serialize(self.cycle_schedule),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
             "ema_momentum": self.ema_momentum,

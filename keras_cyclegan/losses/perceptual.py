@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Tensor, check_image_layout
 from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.losses.weighted import WeightedLoss
 from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
@@ -85,6 +85,7 @@ class PerceptualLoss(WeightedLoss):
 
 def vgg16():
     """VGG-16 from images in [-1, 1], of 1 or 3 channels, to the maps of `VGG16_LAYERS`."""
+    check_image_layout()
     network = keras.applications.VGG16(include_top=False, weights="imagenet")
     maps = keras.Model(network.input, [network.get_layer(name).output for name in VGG16_LAYERS])
     maps.trainable = False

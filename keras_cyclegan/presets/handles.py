@@ -4,7 +4,7 @@ import difflib
 import os
 from typing import Any
 
-from keras_cyclegan.arguments import PathLike
+from keras_cyclegan.arguments import PathLike, check_image_layout
 from keras_cyclegan.files.atomic import recover
 from keras_cyclegan.presets.config import build_model, check_overrides
 from keras_cyclegan.presets.folder import CONFIG, load_folder
@@ -40,11 +40,13 @@ def from_preset(
         discriminators; a one-way preset has none.
 
     Raises:
-        ValueError: there is no such preset, or a file of it is refused; the message names it.
+        ValueError: there is no such preset, or a file of it is refused; the message names it. Or
+            Keras's `image_data_format` is `"channels_first"`.
         FileNotFoundError: a file of the preset is missing.
         DownloadError: it could not be downloaded.
     """
     overrides = overrides or {}
+    check_image_layout()  # before a download
     check_overrides(cls, overrides)
     if isinstance(preset, str) and "://" in preset:
         with hub_folder(preset, load_weights) as (folder, root):
