@@ -273,7 +273,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
     def _fool(self, discriminator, fake, real, training):
         """Compute the adversarial loss of one generator, a scalar."""
         judged_fake = discriminator(fake, training=training)  # (n, rows, columns, 1), or several
-        if not self.adversarial_loss.needs_real:
+        if not getattr(self.adversarial_loss, "needs_real", False):
             return self.adversarial_loss.generator(judged_fake)
         return self.adversarial_loss.generator(judged_fake, discriminator(real, training=training))
 

@@ -51,8 +51,7 @@ class BaseTrainer:
             y: images of domain B, as many as in `x`, where `x` is an array.
             shuffle: bool. None, the default, shuffles where Keras can: arrays, and a `PyDataset` of
                 known length.
-            batch_size, epochs, verbose, callbacks, validation_split, validation_data,
-            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
+            **kwargs: these and the arguments between, as in `keras.Model.fit`.
 
         Returns:
             `keras.callbacks.History`.

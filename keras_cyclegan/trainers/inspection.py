@@ -69,8 +69,9 @@ def check_adversarial(loss, penalty):
     if not (hasattr(loss, "generator") and hasattr(loss, "discriminator")):
         raise ValueError(
             "`adversarial_loss` must be an `AdversarialLoss`, its kind, or an object with the "
-            "methods `generator(judged_fake)` and `discriminator(judged_real, judged_fake)`, and "
-            f"the attribute `needs_real`. Received {loss!r}."
+            "methods `generator(judged_fake)` and `discriminator(judged_real, judged_fake)`; the "
+            "former gets judged real images too where the attribute `needs_real` is True. "
+            f"Received {loss!r}."
         )
     if getattr(loss, "kind", None) == "wasserstein" and penalty is None:
         raise ValueError(
