@@ -59,6 +59,11 @@ def check_choice(argument, value, choices):
         raise ValueError(f"`{argument}` must be one of {expected}. Received {argument}={value!r}.")
 
 
+def to_install(extra):
+    """How to install an extra of this package, from an index and from a clone, for a message."""
+    return f"`pip install 'keras-cyclegan[{extra}]'`, in a clone `pip install '.[{extra}]'`"
+
+
 def check_image_layout():
     """Refuse to make networks where Keras lays out images as `(channels, height, width)`."""
     import keras  # here, because help on the command line doesn't wait for Keras

@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_cyclegan.arguments import Direction
 from keras_cyclegan.data import load_sets
-from keras_cyclegan.data.image_sets import ImageSets
+from keras_cyclegan.data.image_sets import ImageSets, image_names
 from keras_cyclegan.evaluation import scores
 from keras_cyclegan.evaluation.extractors import find_extractor
 from keras_cyclegan.evaluation.round_trips import Pass, translate_all
@@ -17,12 +17,14 @@ class Evaluation:
 
     Attributes:
         sets: `ImageSets` that were translated.
+        names: dict of domains, `"a"` and `"b"`, to what their images are called.
         passes: dict of directions to `Pass`: the translations and what each of them lost.
         measured: list of `Measured`.
         notes: list of strings: what could not be measured, and why.
     """
 
     sets: ImageSets
+    names: dict[str, list[str]]
     passes: dict[str, Pass]
     measured: list[scores.Measured]
     notes: list[str]
@@ -61,6 +63,7 @@ def evaluate(
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     sets = load_sets(source, size, channels, split, paired)
+    names = dict(zip("ab", image_names(source, split), strict=True))
     if palette is not None and not sets.paired:
         raise ValueError(
             "Segmentation scores compare with ground truth, and these images aren't paired: files "
@@ -96,4 +99,4 @@ def evaluate(
         notes += scores.cautions(few, measured)
     for way in ways:
         measured += scores.cycle_scores(way, passes[way], conditions)
-    return Evaluation(sets, passes, measured, notes)
+    return Evaluation(sets, names, passes, measured, notes)

@@ -84,6 +84,7 @@ def _direction(evaluation, model, way):
     images = getattr(evaluation.sets, source)
     truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
     errors = evaluation.passes[way].cycle_error
+    names = evaluation.names[source]
 
     def strips(indices):
         """A strip of pictures for each index: the image, its translation and what comes back."""
@@ -97,7 +98,7 @@ def _direction(evaluation, model, way):
             columns.append(("ground truth", truth[indices]))
         return [
             {
-                "index": int(index),
+                "name": names[index],
                 "error": None if errors is None else f"{errors[index]:.3f}",
                 "pictures": [(title, picture(column[row])) for title, column in columns],
             }
