@@ -2,6 +2,12 @@
 
 import enum
 import numbers
+import os
+from typing import Any, TypeAlias
+
+# A tensor of whatever backend runs; Keras has no type for it.
+Tensor: TypeAlias = Any
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Direction(enum.StrEnum):
