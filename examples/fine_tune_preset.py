@@ -5,7 +5,7 @@
 
 A preset may come without its discriminators, and new ones know nothing: what they would teach the
 generators first is to forget. So they learn alone for a while, with the generators held still, and
-then all of it goes on at a quarter of the paper's rate. Some hundred images of each domain do.
+then all of it goes on at a quarter of the paper's rate.
 """
 
 from pathlib import Path

@@ -6,7 +6,7 @@
 
 The result is that of one device with the same batch: losses are means over the whole of it, and the
 pools of older translations are one history. A larger batch makes fewer steps of an epoch, so the
-learning rate grows with its square root, which suits Adam (Krizhevsky 2014).
+learning rate grows with its square root, which suits Adam (Malladi et al. 2022).
 """
 
 import os

@@ -24,7 +24,10 @@ function ask(question) {
   return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
 }
 
-const facts = await (await fetch("models.json")).json();
+const facts = await fetch("models.json").then((answer) => answer.json()).catch((error) => {
+  fail(new Error("models.json can't be read: build.py writes it beside this page."));
+  throw error;
+});
 at("name").textContent = facts.name;
 for (const name of Object.keys(facts.models)) {
   direction.append(new Option(name.replace("a_to_b", "A → B").replace("b_to_a", "B → A"), name));
