@@ -32,7 +32,7 @@ def convnext_generator(channels=3, filters=192, blocks=9, name=None):
         y = layers.Dense(4 * filters, activation="gelu")(y)
         x = layers.Add()([x, layers.Dense(filters)(y)])
     for width in (filters // 2, filters // 4):
-        x = layers.UpSampling2D(interpolation="bilinear")(x)
+        x = layers.UpSampling2D()(x)
         x = layers.Conv2D(width, 3, padding="same")(x)
         x = layers.GroupNormalization(groups=-1, epsilon=1e-5)(x)  # each image by itself
         x = layers.Activation("gelu")(x)

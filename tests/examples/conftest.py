@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.networks import ResNetGenerator
+from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +25,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def preset(tmp_path_factory):
-    """A translator of 16×16 pixels, both ways, without discriminators."""
+    """A translator of 16×16 pixels, both ways, without weights of its discriminators."""
     keras.utils.set_random_seed(0)
-    path = tmp_path_factory.mktemp("preset") / "tiny"
-    generators = [ResNetGenerator((16, 16, 3), filters=4, num_blocks=1) for _ in range(2)]
-    CycleGAN(*generators, None, None, image_shape=(16, 16, 3)).save_to_preset(path)
+    path, shape = tmp_path_factory.mktemp("preset") / "tiny", (16, 16, 3)
+    networks = [ResNetGenerator(shape, filters=4, num_blocks=1) for _ in range(2)]
+    networks += [PatchDiscriminator(shape, filters=4, num_layers=1) for _ in range(2)]
+    CycleGAN(*networks, image_shape=shape).save_to_preset(path, discriminators=False)
     return path
 
 
@@ -47,4 +48,4 @@ def eager(monkeypatch):
 @pytest.fixture
 def small():
     """Options by which an example trains in a moment."""
-    return {"image_size": 16, "filters": 4, "blocks": 1, "epochs": 1, "steps_per_epoch": 2}
+    return {"image_size": 16, "filters": 4, "blocks": 1, "epochs": 1, "steps_per_epoch": 1}

@@ -62,7 +62,7 @@ def test_fine_tuning_teaches_new_discriminators_before_it_moves_the_generators(
 
     monkeypatch.setattr(CycleGAN, "fit", watched_fit)
     main = example("fine_tune_preset").main
-    main(str(preset), str(folder), tmp_path, epochs=1, steps_per_epoch=2, warm_up_epochs=1)
+    main(str(preset), str(folder), tmp_path, epochs=1, steps_per_epoch=1, warm_up_epochs=1)
     given = CycleGAN.from_preset(str(preset)).generator_ab.get_weights()
     (moved, held), (_, tuned) = taught
     assert moved
