@@ -66,6 +66,11 @@ def check_choice(argument, value, choices):
         raise ValueError(f"`{argument}` must be one of {expected}. Received {argument}={value!r}.")
 
 
+def to_install(extra):
+    """How to install an extra of this package, from an index and from a clone, for a message."""
+    return f"`pip install 'keras-cyclegan[{extra}]'`, in a clone `pip install '.[{extra}]'`"
+
+
 def check_image_layout():
     """Raise a ValueError if Keras's image layout is `(channels, height, width)`."""
     import keras  # imported here, so that help on the command line needn't wait for it

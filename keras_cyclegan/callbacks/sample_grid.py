@@ -13,12 +13,15 @@ from keras_cyclegan.data import from_unit
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
 
+HEADINGS = ("A", "to B", "back", "B", "to A", "back")
+GAP = 2  # white pixels around each image
+
 
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    Each row shows one image of both domains, in six columns: real, translated and reconstructed,
-    first of domain A, then of domain B. If the disk is full, the callback warns.
+    Each row shows one image of both domains, in six columns with a heading each: real, translated
+    and reconstructed, first of domain A, then of domain B. If the disk is full, the callback warns.
 
     Args:
         folder: path of the folder for `epoch-0001.png`, ….
@@ -109,6 +112,8 @@ def first_images(dataset, count):
 def sample_grid(model, images_a, images_b):
     """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
 
+    Above each column stands its heading.
+
     Args:
         model: `CycleGAN`.
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
@@ -123,14 +128,31 @@ def sample_grid(model, images_a, images_b):
     cycle_a = to_numpy(generator_ba(fake_b, training=False))
     cycle_b = to_numpy(generator_ab(fake_a, training=False))
     columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
-    return np.concatenate([_column(images, gap=2) for images in columns], axis=1)
+    return np.concatenate(
+        [
+            np.concatenate([_heading(text, images.shape[2] + 2 * GAP), _column(images)])
+            for text, images in zip(HEADINGS, columns, strict=True)
+        ],
+        axis=1,
+    )
 
 
-def _column(images, gap):
+def _heading(text, width):
+    """A strip of white with a word in its middle, as high as the word needs."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    size = min(16, max(9, width // 4))
+    strip = Image.new("RGB", (width, size + 4), "white")
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(strip).text((width / 2, size / 2 + 2), text, "black", font, anchor="mm")
+    return np.asarray(strip)
+
+
+def _column(images):
     images = from_unit(images)
     if images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
-    framed = np.pad(images, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=255)
+    framed = np.pad(images, ((0, 0), (GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
     return np.concatenate(list(framed), axis=0)
 
 

@@ -17,7 +17,13 @@ from keras_cyclegan import recipes as recipe_tables
 from keras_cyclegan.arguments import Direction
 from keras_cyclegan.commands.option import command_parameters
 from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.terminal import as_flag, import_keras, show_messages, with_flags
+from keras_cyclegan.commands.terminal import (
+    as_flag,
+    import_keras,
+    plain_warnings,
+    show_messages,
+    with_flags,
+)
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
@@ -47,7 +53,7 @@ def command(function):
 
     @functools.wraps(function)
     def run(**given):
-        with clear_errors(given):
+        with clear_errors(given), plain_warnings(given):
             show_messages()
             import_keras()
             return function(**given)

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 
 import typer
 
@@ -26,6 +27,21 @@ def show_messages():
     if not any(isinstance(handler, MessagesHandler) for handler in logger.handlers):
         logger.addHandler(MessagesHandler())
         logger.setLevel(logging.INFO)
+
+
+@contextlib.contextmanager
+def plain_warnings(names):
+    """Show warnings as a command says things: without the line of code that gave them.
+
+    Args:
+        names: the options of the command.
+    """
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_: f"Warning: {with_flags(str(message), names)}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def import_keras():

@@ -11,7 +11,7 @@ from keras_cyclegan.data.batches import as_size
 from keras_cyclegan.data.decode import check_channels
 from keras_cyclegan.data.folders import folder_pair
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
-from keras_cyclegan.data.load import decode_split
+from keras_cyclegan.data.load import decode_splits
 from keras_cyclegan.data.tfds import tfds_splits
 
 
@@ -77,10 +77,7 @@ def load_sets(
         else:
             splits = folder_pair(source, split)
             aligned = _names(splits[0]) == _names(splits[1])
-        images = [
-            decode_split(part, size, "stretch", count)
-            for part, count in zip(splits, channels, strict=True)
-        ]
+        images = decode_splits(splits, [size] * 2, channels, "stretch")
     if paired and str(source).startswith("tfds:"):
         raise ValueError(
             f"{source} can't be paired: tensorflow-datasets shuffles each domain by itself. Give "
@@ -94,14 +91,38 @@ def load_sets(
     return ImageSets(images[0], images[1], aligned if paired is None else paired)
 
 
+def image_names(source, split="test"):
+    """What to call each image of `load_sets`, of both domains.
+
+    Args:
+        source: see `load_sets`.
+        split: `"test"` or `"train"`.
+
+    Returns:
+        Two lists of strings, as long as the sets: paths below the domain's folder, characters, or
+        the numbers that tensorflow-datasets gives.
+    """
+    if source == "glyphs":
+        return [list(some) for some in _characters(split)]
+    if str(source).startswith("tfds:"):
+        splits = tfds_splits(source.removeprefix("tfds:"))
+        splits = splits[:2] if split == "train" else splits[2:]
+        return [[f"example {i}" for i in range(one.count)] for one in splits]
+    splits = folder_pair(source, split)
+    return [[str(Path(name).relative_to(one.title)) for name, _ in one.records()] for one in splits]
+
+
+def _characters(split):
+    train_a, train_b, test = glyph_characters()
+    return (train_a, train_b) if split == "train" else (test, test)
+
+
 def _glyphs(size, channels, split):
     if size[0] != size[1]:
         raise ValueError(f"Glyphs are square. Received: image_size={size[0]}×{size[1]}.")
-    train_a, train_b, test = glyph_characters()
-    characters = (train_a, train_b) if split == "train" else (test, test)
     return [
         render_glyphs(some, domain, size[0], count)
-        for some, domain, count in zip(characters, "ab", channels, strict=True)
+        for some, domain, count in zip(_characters(split), "ab", channels, strict=True)
     ]
 
 

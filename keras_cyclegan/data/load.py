@@ -16,7 +16,7 @@ from keras_cyclegan.data.batches import (
 from keras_cyclegan.data.decode import check_channels, decode_image, resize_image
 from keras_cyclegan.data.folders import folder_splits
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
-from keras_cyclegan.data.store import store_images
+from keras_cyclegan.data.store import UnusableImagesError, store_images
 from keras_cyclegan.data.tfds import tfds_splits
 
 
@@ -129,12 +129,9 @@ def load(
         if _bytes(splits, (load_size, image_size), channels) > memory_limit:
             home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
             folder = cache_folder or os.path.join(home, "keras_cyclegan", "images")
-        images = [
-            split and decode_split(split, size, resize, count, on_error, folder)
-            for split, size, count in zip(
-                splits, [load_size] * 2 + [image_size] * 2, channels * 2, strict=True
-            )
-        ]
+        images = decode_splits(
+            splits, [load_size] * 2 + [image_size] * 2, channels * 2, resize, on_error, folder
+        )
     train = unpaired_dataset(
         images[0],
         images[1],
@@ -168,16 +165,39 @@ def _bytes(splits, sizes, channels):
     return total
 
 
-def decode_split(split, size, resize, channels, on_error="raise", cache_folder=None):
-    """Decode all images of a `Split`, to uint8 `(n, *size, channels)`; see `store_images`."""
-    return store_images(
-        split,
-        lambda source: resize_image(decode_image(source, channels), size, resize),
-        (*size, channels),
-        on_error,
-        cache_folder,
-        recipe=resize,
-    )
+def decode_splits(splits, sizes, channels, resize, on_error=None, cache_folder=None):
+    """Decode the images of some `Split`s: for each a uint8 array `(n, *size, channels)`.
+
+    Args:
+        splits: list of `Split`, or None where there is none.
+        sizes: list of `(height, width)`, one for each split.
+        channels: list of ints, one for each split.
+        resize, cache_folder: see `load`.
+        on_error: see `load`; None is `"raise"` for those who have no other choice to offer.
+
+    Returns:
+        List of arrays, None where there is no split.
+
+    Raises:
+        UnusableImagesError: the bad images of all splits, so that one run is enough to find them.
+    """
+    arrays, refused = [], []
+    for split, size, count in zip(splits, sizes, channels, strict=True):
+
+        def decode(source, size=size, count=count):
+            return resize_image(decode_image(source, count), size, resize)
+
+        try:
+            shape = (*size, count)
+            arrays.append(
+                split and store_images(split, decode, shape, on_error, cache_folder, resize)
+            )
+        except UnusableImagesError as error:
+            refused.append(str(error))
+    if refused:
+        skip = ', or leave them out with `on_error="skip"`' if on_error == "raise" else ""
+        raise UnusableImagesError("\n".join([*refused, f"Repair or remove them{skip}."]))
+    return arrays
 
 
 def _load_glyphs(image_size, load_size, channels):

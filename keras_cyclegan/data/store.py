@@ -20,6 +20,10 @@ PROGRESS_FROM = 500  # images; a progress bar isn't worth it for fewer
 MOST_NAMED = 10  # bad files that a message names
 
 
+class UnusableImagesError(ValueError):
+    """Images that can't be used: the message counts and names them."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Split:
     """The encoded images of one domain, in a folder or in a split of a dataset.
@@ -54,7 +58,8 @@ def store_images(split, decode, shape, on_error="raise", cache_folder=None, reci
         uint8 array or `numpy.memmap`, `(n, *shape)`.
 
     Raises:
-        ValueError: images are bad; the message counts all of them and names the first.
+        UnusableImagesError: images are bad (all of them are counted, the first ones named). It is
+            a `ValueError`.
     """
     if cache_folder is None:
         array, kept = np.empty((split.count, *shape), "uint8"), 0
@@ -118,7 +123,6 @@ def _decoded(split, decode, on_error):
             stacklevel=3,
         )
         return
-    raise ValueError(
-        f"{len(bad)} of {split.count} images of {split.title} can't be used:\n{listing}\n"
-        'Repair or remove them, or leave them out with `on_error="skip"`.'
+    raise UnusableImagesError(
+        f"{len(bad)} of {split.count} images of {split.title} can't be used:\n{listing}"
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_cyclegan.arguments import Direction, PathLike
 from keras_cyclegan.data import load_sets
-from keras_cyclegan.data.image_sets import ImageSets
+from keras_cyclegan.data.image_sets import ImageSets, image_names
 from keras_cyclegan.evaluation import scores
 from keras_cyclegan.evaluation.extractors import find_extractor
 from keras_cyclegan.evaluation.round_trips import RoundTrips, translate_all
@@ -18,6 +18,7 @@ class Evaluation:
 
     Attributes:
         sets: `ImageSets`, the images that were translated.
+        names: dict of domains, `"a"` and `"b"`, to the names of their images.
         round_trips: dict of directions to `RoundTrips`: the translations and their cycle errors.
         measured: list of `Measured`, the scores.
         notes: list of strings: what could not be measured, and why.
@@ -32,6 +33,7 @@ class Evaluation:
     """
 
     sets: ImageSets
+    names: dict[str, list[str]]
     round_trips: dict[Direction, RoundTrips]
     measured: list[scores.Measured]
     notes: list[str]
@@ -91,6 +93,7 @@ def evaluate(
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     sets = load_sets(source, size, channels, split, paired)
+    names = dict(zip("ab", image_names(source, split), strict=True))
     if palette is not None and not sets.paired:
         raise ValueError(
             "Segmentation scores compare with ground truth, and these images aren't paired. Give "
@@ -126,4 +129,4 @@ def evaluate(
         notes += scores.cautions(smaller, measured)
     for direction in directions:
         measured += scores.cycle_scores(direction, round_trips[direction], conditions)
-    return Evaluation(sets, round_trips, measured, notes)
+    return Evaluation(sets, names, round_trips, measured, notes)

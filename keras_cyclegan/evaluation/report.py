@@ -94,6 +94,7 @@ def _shown(evaluation, model, direction):
     images = getattr(evaluation.sets, source)
     truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
     errors = evaluation.round_trips[direction].cycle_error
+    names = evaluation.names[source]
 
     def strips(indices):
         """Make a row of pictures for each index: the image, its translation, its reconstruction."""
@@ -107,7 +108,7 @@ def _shown(evaluation, model, direction):
             columns.append(("ground truth", truth[indices]))
         return [
             {
-                "index": int(index),
+                "name": names[index],
                 "error": None if errors is None else f"{errors[index]:.3f}",
                 "pictures": [(title, picture(column[row])) for title, column in columns],
             }

@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from keras_cyclegan.arguments import PathLike, check_choice, check_direction
+from keras_cyclegan.arguments import PathLike, check_choice, check_direction, to_install
 from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.files.atomic import atomic_folder
 from keras_cyclegan.inference.translate import generator_for, generators_of
@@ -61,8 +61,8 @@ def _check_name(path, format, generators):
     for other, known in FORMATS.items():
         if path.suffix.lower() == known.suffix and other != format:
             raise ValueError(
-                f"{path} has the suffix of {other!r}, but the format is {format!r}. Give "
-                f"format={other!r} (`--format {other}`), or another name."
+                f"{path} ends as {other!r} does, and the format is {format!r}. Give "
+                f"format={other!r}, or another name."
             )
     if path.suffix.lower() != FORMATS[format].suffix or format == "litert":
         return
@@ -117,8 +117,7 @@ def _check_requirements(format, weights):
     if missing:
         raise ImportError(
             f"Exporting {format!r} with weights={weights!r} needs {', '.join(missing)}: "
-            f"`pip install keras-cyclegan[{format}]`, or choose another format: "
-            "'tf_saved_model', 'litert'."
+            f"{to_install(format)}. Or choose another format: 'tf_saved_model', 'litert'."
         )
 
 

@@ -10,10 +10,11 @@ import socket
 from pathlib import Path
 
 import filelock
+import requests
 
 from keras_cyclegan.files.atomic import atomic_file, atomic_replace
 from keras_cyclegan.files.messages import brief, shown
-from keras_cyclegan.files.transfer import ATTEMPTS, Refused, discard, transfer
+from keras_cyclegan.files.transfer import ATTEMPTS, Interrupted, NoRoom, Refused, discard, transfer
 
 LOCK_TIMEOUT = 1800  # seconds that another process may take for the same file
 LARGEST = 4 * 2**30  # bytes
@@ -160,9 +161,13 @@ def _fetch_missing(url, path, sha256, least, most, attempts):
     except OSError as error:  # of the network and of the disk
         if isinstance(error, Refused):
             discard(part)
+        of_network = isinstance(error, (Refused, Interrupted, requests.RequestException))
+        if of_network and not isinstance(error, NoRoom):
+            advice = "Try again, or put the file there by other means."
+        else:
+            advice = "Make room, or set KERAS_HOME to a folder that has it."
         raise DownloadError(
-            f"{url} could not be downloaded to {path}: {brief(error)}. Try again, download it "
-            "there by other means, or set KERAS_HOME to a folder with more space."
+            f"{url} could not be downloaded: {brief(error)}. Its place is {path}. {advice}"
         ) from error
     atomic_replace(part, path)
     discard(part)

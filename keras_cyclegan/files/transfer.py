@@ -23,6 +23,10 @@ class Refused(OSError):
     """Raised when what the server sends can't be the file."""
 
 
+class NoRoom(Refused):
+    """The disk can't hold the file."""
+
+
 class Interrupted(OSError):
     """Raised when an attempt failed that may succeed when it is repeated."""
 
@@ -89,7 +93,7 @@ def _attempt(url, part, least, most):
         _check_size(total, least, most)
         free = shutil.disk_usage(part.parent).free
         if total is not None and total - begun > free:
-            raise Refused(f"it has {total} bytes, and {part.parent} has room for {free}")
+            raise NoRoom(f"it has {total} bytes, and {part.parent} has room for {free}")
         _note_of(part).write_text(f"{_version(response)}\n{total or ''}\n")
         _write(received, part, begun, total, most)
     if total is not None and _size(part) != total:

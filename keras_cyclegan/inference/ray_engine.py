@@ -7,6 +7,7 @@ from pathlib import Path
 
 import keras
 
+from keras_cyclegan.arguments import to_install
 from keras_cyclegan.files.atomic import remove_unfinished
 from keras_cyclegan.inference.files import translate_file
 from keras_cyclegan.inference.memory import share_memory
@@ -67,7 +68,7 @@ def import_ray():
         import ray.data
     except ImportError as error:
         raise ImportError(
-            f'The engine "ray" needs Ray Data: pip install keras-cyclegan[ray]. ({error})'
+            f'The engine "ray" needs Ray Data: {to_install("ray")}. ({error})'
         ) from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from keras_cyclegan.arguments import PathLike
+from keras_cyclegan.arguments import PathLike, to_install
 from keras_cyclegan.files.download import DownloadError, cache_folder, fetch, forget, is_offline
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.archive import unpack
@@ -172,7 +172,7 @@ def _client(package):
         return __import__(package)
     except ImportError as error:
         raise ImportError(
-            f"This needs {package}: pip install keras-cyclegan[hub], or pip install {package}."
+            f"This needs {package}: `pip install {package}`, or {to_install('hub')}."
         ) from error
 
 

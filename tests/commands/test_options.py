@@ -1,6 +1,7 @@
 """The options of a run: one table for Python and for the command line."""
 
 import dataclasses
+import warnings
 
 import pytest
 from typer.testing import CliRunner
@@ -10,7 +11,7 @@ from keras_cyclegan.commands import options
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.option import described_options
 from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.terminal import with_flags
+from keras_cyclegan.commands.terminal import plain_warnings, with_flags
 from keras_cyclegan.commands.train import build_model, compile_model
 
 RECIPES = list(recipes.TABLES)
@@ -190,3 +191,11 @@ def test_error_of_a_command_speaks_its_language(tmp_path):
     assert result.exit_code == 1
     assert "--on-error skip" in result.output
     assert "on_error" not in result.output
+
+
+def test_warnings_are_lines_of_the_command_and_not_of_its_code():
+    shown = ('Leave them out with `on_error="skip"`.', UserWarning, "load.py", 1, "store_images(")
+    with plain_warnings({"on_error"}):
+        said = warnings.formatwarning(*shown)
+    assert said == "Warning: Leave them out with --on-error skip.\n"
+    assert "load.py:1" in warnings.formatwarning(*shown)  # of other code again

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data import load_sets
+from keras_cyclegan.data.glyphs import glyph_characters
 from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
@@ -286,6 +287,7 @@ def test_command_writes_table_json_and_a_page_that_needs_nothing_else(tmp_path):
         assert one["translated"]["protocol"]["data"] == "glyphs"
         assert by_name["Cycle error", direction]["translated"]["value"] < 0.1
     page = (report / "index.html").read_text()
+    assert f"<span>{glyph_characters()[2][-1]}</span>" in page
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert all(source.startswith("data:image/") for source in sources)
     # 8 samples, 4 best and 4 worst of 4 pictures each, both ways; two histograms.
@@ -305,6 +307,8 @@ def test_names_in_a_page_are_escaped(model, pairs, tmp_path):
     evaluation.notes.append("<script>")
     page = write_report(evaluation, model, tmp_path, "<b>preset</b>").read_text()
     assert "<b>" not in page
+    assert "<figcaption><span>0_A.png</span>" in page
+    assert 'alt="translation of 3_B.png"' in page
     assert "<script>" not in page
 
 
