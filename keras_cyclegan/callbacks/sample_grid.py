@@ -16,7 +16,9 @@ class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
     A row for each pair of images, six columns: real, translated and reconstructed, first of domain
-    A, then of domain B. If the disk is full, that is a warning.
+    A, then of domain B. A generator with masks (`AttentionGenerator`) adds a column between real
+    and translated: white where it paints, black where it keeps the image. If the disk is full,
+    that is a warning.
 
     Args:
         folder: where `epoch-0001.png`, … are written.
@@ -89,6 +91,8 @@ def first_images(dataset, count):
 def sample_grid(model, images_a, images_b):
     """One uint8 image: columns real, translated, reconstructed, first for A→B, then for B→A.
 
+    Between real and translated stands the mask, where the generator has one.
+
     Args:
         model: `CycleGAN`.
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
@@ -99,8 +103,17 @@ def sample_grid(model, images_a, images_b):
     fake_a = to_numpy(generator_ba(images_b, training=False))
     cycle_a = to_numpy(generator_ba(fake_b, training=False))
     cycle_b = to_numpy(generator_ab(fake_a, training=False))
-    columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
+    columns = (
+        *(images_a, *_masks(generator_ab, images_a), fake_b, cycle_a),
+        *(images_b, *_masks(generator_ba, images_b), fake_a, cycle_b),
+    )
     return np.concatenate([_column(images, gap=2) for images in columns], axis=1)
+
+
+def _masks(generator, images):
+    """A column of how much of each pixel is painted, where the generator tells, in [-1, 1]."""
+    if hasattr(generator, "foreground"):
+        yield 2.0 * keras.ops.convert_to_numpy(generator.foreground(images)) - 1.0
 
 
 def _column(images, gap):

@@ -9,7 +9,7 @@ import numpy as np
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.evaluation.table import BETTER, figure, protocol_lines, score_rows
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.inference.translate import generator_for, run
+from keras_cyclegan.inference.translate import attention_network, generator_for, run
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
@@ -86,10 +86,18 @@ def _direction(evaluation, model, way):
     errors = evaluation.passes[way].cycle_error
 
     def strips(indices):
-        """A strip of pictures for each index: the image, its translation and what comes back."""
-        indices = np.asarray(indices, int)
-        fake = run(generator_for(model, way), to_unit(images[indices]))
-        columns = [("input", images[indices]), ("translation", from_unit(fake))]
+        """A strip of pictures for each index: the image, its translation and what comes back.
+
+        Before the translation its mask, where the generator has one: white is painted.
+        """
+        indices, generator = np.asarray(indices, int), generator_for(model, way)
+        real = to_unit(images[indices])
+        fake = run(generator, real)
+        columns = [("input", images[indices])]
+        if hasattr(generator, "attention_network"):
+            kept = run(attention_network(generator), real)[..., -1:]
+            columns.append(("mask", from_unit(1.0 - 2.0 * kept)))
+        columns.append(("translation", from_unit(fake)))
         if errors is not None:
             cycle = run(generator_for(model, way.opposite), fake)
             columns.append(("round trip", from_unit(cycle)))
