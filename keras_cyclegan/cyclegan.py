@@ -1,8 +1,11 @@
 """CycleGAN: its four networks, the objective, the training step, and what is saved."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
@@ -76,16 +79,16 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     def __init__(
         self,
-        generator_ab="auto",
-        generator_ba="auto",
-        discriminator_a="auto",
-        discriminator_b="auto",
-        image_shape=(256, 256, 3),
-        pool_size=50,
-        dtype=None,
-        name=None,
-        **kwargs,
-    ):
+        generator_ab: keras.Model | str | None = "auto",
+        generator_ba: keras.Model | str | None = "auto",
+        discriminator_a: keras.Model | str | None = "auto",
+        discriminator_b: keras.Model | str | None = "auto",
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        pool_size: int = 50,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
         if dtype is None:
             # Keras scales the loss if this model's own policy is mixed_float16.
@@ -125,29 +128,29 @@ class CycleGAN(Translator, Trainer, keras.Model):
         self.built = True
 
     @property
-    def generator_variables(self):
+    def generator_variables(self) -> list[Any]:
         """Trainable variables of both generators."""
         return _trainable(self.generator_ab, self.generator_ba)
 
     @property
-    def discriminator_variables(self):
+    def discriminator_variables(self) -> list[Any]:
         """Trainable variables of both discriminators."""
         return _trainable(self.discriminator_a, self.discriminator_b)
 
-    def generators(self, training=False):
+    def generators(self, training: bool | None = False) -> tuple[Any, Any]:
         """Both generators: in training themselves, else their averages where there are any."""
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba
 
-    def call(self, images, training=None):
+    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
         generator_ab, _ = self.generators(training)
         return generator_ab(images, training=training)
 
     # --- the step ------------------------------------------------------------------------------
 
     @keras_step
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """Update the generators, then the discriminators: Zhu et al. 2017, sections 3 and 4.
 
         Args:
@@ -185,7 +188,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return self.track(losses | discriminator_losses, ops.shape(real_a)[0], measures)
 
     @keras_step
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """Measure every term on a batch `(a, b)`, with the averages where there are any."""
         real_a, real_b = self.unpack(data)
         losses, (fake_a, fake_b) = self.generator_losses(real_a, real_b, training=False)
@@ -280,21 +283,21 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     def compile(
         self,
-        generator_optimizer=None,
-        discriminator_optimizer=None,
-        adversarial_loss="least_squares",
-        cycle_loss="l1",
-        identity_loss="l1",
-        perceptual_loss=None,
-        activation_loss=None,
-        gradient_penalty=None,
-        cycle_schedule=None,
-        weight_a=1.0,
-        weight_b=1.0,
-        ema_momentum=None,
-        monitor_gradients=False,
-        **kwargs,
-    ):
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        adversarial_loss: Any = "least_squares",
+        cycle_loss: Any = "l1",
+        identity_loss: Any = "l1",
+        perceptual_loss: Any = None,
+        activation_loss: Any = None,
+        gradient_penalty: Any = None,
+        cycle_schedule: Any = None,
+        weight_a: float = 1.0,
+        weight_b: float = 1.0,
+        ema_momentum: float | None = None,
+        monitor_gradients: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Choose the losses and the optimizers. With no argument: the paper's recipe.
 
         Args:
@@ -399,7 +402,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     # --- saving --------------------------------------------------------------------------------
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS},
             "image_shape": self.image_shape,
@@ -409,7 +412,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         networks = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in NETWORKS

@@ -1,16 +1,21 @@
 """The paper's Adam and its one schedule, and one optimizer made of two."""
 
 import warnings
+from typing import Any
 
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 __all__ = ["LinearDecay", "paper_adam"]
 
 LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
 
 
-def paper_adam(learning_rate=None, clip_norm=None, weight_penalty=0.0):
+def paper_adam(
+    learning_rate: Any = None, clip_norm: float | None = None, weight_penalty: float = 0.0
+) -> keras.optimizers.Optimizer:
     """Make the authors' Adam: betas 0.5 and 0.999, epsilon 1e-8 (Keras's default is 1e-7).
 
     Keras adds epsilon before the moment's bias is corrected, torch after: in the first step it acts
@@ -99,12 +104,12 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        initial_learning_rate=LEARNING_RATE,
-        constant_steps=0,
-        decay_steps=None,
-        decay_epochs=None,
-        final_learning_rate=0.0,
-    ):
+        initial_learning_rate: float = LEARNING_RATE,
+        constant_steps: int = 0,
+        decay_steps: int | None = None,
+        decay_epochs: int | None = None,
+        final_learning_rate: float = 0.0,
+    ) -> None:
         super().__init__()
         for name, value, least in (
             ("constant_steps", constant_steps, 0),
@@ -128,14 +133,14 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
         self.decay_epochs = decay_epochs
         self.final_learning_rate = final_learning_rate
-        self.variable = None
+        self.variable: Any = None
 
     @property
     def is_open(self):
         """Whether `CycleGAN.fit` sets the steps."""
         return self.decay_steps is None
 
-    def follow_epochs(self, steps_per_epoch, epochs, earlier_steps=0):
+    def follow_epochs(self, steps_per_epoch: int, epochs: int, earlier_steps: int = 0) -> Any:
         """Constant for the first part of `epochs`, then falling; Zhu et al. 2017, section 4.
 
         Args:
@@ -153,7 +158,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             constant = earlier_steps + total - decay
         self.variable.assign([constant, max(1, decay)])
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Tensor:
         if not self.is_open:
             constant, decay = self.constant_steps, self.decay_steps
         elif self.variable is not None:
@@ -164,7 +169,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         fallen = ops.clip(past / ops.cast(decay, "float32"), 0.0, 1.0)
         return self.initial_learning_rate * (1.0 - fallen) + self.final_learning_rate * fallen
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "constant_steps": self.constant_steps,

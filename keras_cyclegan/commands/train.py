@@ -37,6 +37,7 @@ from keras_cyclegan.trainers.distribution import (
     is_chief,
     process_share,
 )
+from keras_cyclegan.trainers.dtype_trial import refuse_slow_dtype
 
 # For generators and for discriminators: their names in the model, the option that chooses their
 # class, what it can choose, and the options that become the class's arguments.
@@ -46,7 +47,7 @@ KINDS = (
 )
 
 
-def train_run(folder, options, adjust=False):
+def train_run(folder, options, adjust=False, slow_dtype=False):
     """Train as `options` say, or go on with the run that `folder` holds.
 
     The folder explains itself: `config.json` (the options), `history.jsonl` (a line an epoch),
@@ -59,12 +60,14 @@ def train_run(folder, options, adjust=False):
         options: `TrainingOptions`.
         adjust: bool. Whether a run that goes on may do so with another learning rate or another
             clipping of gradients, after it diverged for example.
+        slow_dtype: bool. Whether to train in a dtype that this processor emulates.
 
     Returns:
         The trained `CycleGAN`.
 
     Raises:
-        ValueError: the folder holds a run with other options, or `init` contradicts them.
+        ValueError: the folder holds a run with other options, or `init` contradicts them; or
+            the dtype takes more than 10 times as long as float32 here.
         RuntimeError: another process trains in the folder.
         DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
     """
@@ -73,7 +76,7 @@ def train_run(folder, options, adjust=False):
         with distributed(options.distribute, options.batch_size):
             if writes := is_chief():
                 stack.enter_context(locked(folder))
-            model, keeper = _train(folder, options, adjust)
+            model, keeper = _train(folder, options, adjust, slow_dtype)
         # Not while the machines are one: a variable that one of them makes waits for the others.
         if writes:
             with atomic_file(folder / "model.keras") as unfinished:
@@ -83,7 +86,7 @@ def train_run(folder, options, adjust=False):
     return model
 
 
-def _train(folder, options, adjust):
+def _train(folder, options, adjust, slow_dtype):
     for line in compare_options(folder, options, adjust):
         print(line)
     keras.utils.set_random_seed(options.seed)
@@ -106,6 +109,9 @@ def _train(folder, options, adjust):
         steps_per_epoch=train.steps_per_epoch,
     )
     model = build_model(options)
+    if not slow_dtype:
+        made = [getattr(model, name) for name in NETWORKS]
+        refuse_slow_dtype(made, "`slow_dtype=True` trains nevertheless.")
     compile_model(model, options)
     scores, extractor = measure_scores(options)
     if is_chief():

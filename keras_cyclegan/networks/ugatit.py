@@ -1,5 +1,7 @@
 """U-GAT-IT: generators and discriminators that attend to what tells the domains apart."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -60,13 +62,13 @@ class UGATITGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_blocks=None,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_blocks: int | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         num_blocks = 4 if num_blocks is None else num_blocks
         check_multiple(height, width, 4, "A U-GAT-IT generator")
@@ -121,7 +123,7 @@ class UGATITGenerator(ImageNetwork):
         head = keras.Model(images, logits)
         self._head = lambda: head  # hidden from Keras, which would save its weights twice
 
-    def activation_network(self):
+    def activation_network(self) -> keras.Model:
         """Return the network of the translation, the auxiliary logits and the heatmap.
 
         Returns:
@@ -170,12 +172,12 @@ class UGATITDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_layers=(5, 7),
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_layers: int | tuple[int, ...] = (5, 7),
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         if isinstance(num_layers, int):
             num_layers = num_layers, num_layers + 2
