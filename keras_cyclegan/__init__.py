@@ -68,13 +68,15 @@ _ORIGINS = {
 }
 
 
-def __getattr__(name):
-    if name not in __all__:
-        raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
-    module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
-    value = getattr(module, name) if name in _ORIGINS else module
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or a checker would take every name to exist
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
+        module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
+        value = getattr(module, name) if name in _ORIGINS else module
+        globals()[name] = value
+        return value
 
 
 def __dir__():

@@ -21,7 +21,13 @@ from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
+from keras_cyclegan.losses import (
+    AdversarialLoss,
+    CycleConsistencyLoss,
+    IdentityLoss,
+    PerceptualLoss,
+    WeightSchedule,
+)
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
@@ -181,7 +187,7 @@ def build_model(options):
         for name in names:
             if name not in made:
                 made[name] = new_network(shape, options, name, *kind)
-    return CycleGAN(**made, image_shape=shape, dtype=options.dtype)
+    return CycleGAN(**made, image_shape=shape, pool_size=options.pool_size, dtype=options.dtype)
 
 
 def new_network(shape, options, name, choice, classes, arguments):
@@ -241,19 +247,25 @@ def compile_model(model, options):
 
     def adam(rate):
         schedule = LinearDecay(rate, decay_epochs=options.decay_epochs)
-        return paper_adam(schedule, options.clip_norm)
+        return paper_adam(schedule, options.clip_norm, options.weight_penalty)
 
     rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
     identity, perceptual = options.identity_weight, options.perceptual_weight
-    features = options.perceptual_features
+    features, final = options.perceptual_features, options.final_cycle_weight
     model.compile(
         adam(rate),
         adam(rate if discriminator_rate is None else discriminator_rate),
-        adversarial_loss=options.adversarial_loss,
+        adversarial_loss=AdversarialLoss(
+            options.adversarial_loss, options.adversarial_weight, options.label_smoothing
+        ),
         gradient_penalty=options.gradient_penalty,
-        cycle_loss=CycleConsistencyLoss(options.cycle_norm, options.cycle_weight),
+        cycle_loss=CycleConsistencyLoss(
+            options.cycle_norm, options.cycle_weight, options.ssim_weight
+        ),
+        cycle_schedule=None if final is None else WeightSchedule(final / options.cycle_weight),
         identity_loss=IdentityLoss(weight=identity) if identity else None,
         perceptual_loss=PerceptualLoss(features, weight=perceptual) if perceptual else None,
+        activation_loss=options.activation_weight or None,
         ema_momentum=options.ema,
         monitor_gradients=True,
     )

@@ -1,6 +1,7 @@
 """Translate any image with a trained model."""
 
 import weakref
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,20 +19,20 @@ from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
 
 BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's generator
 
-_graphs = weakref.WeakKeyDictionary()
-_attention_networks = weakref.WeakKeyDictionary()
-_tried = weakref.WeakSet()
+_graphs: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_attention_networks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_tried: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def translate(
-    model,
-    images,
-    direction="a_to_b",
-    batch_size=None,
-    tile="auto",
-    max_pixels=MAX_PIXELS,
-    return_attention=False,
-):
+    model: Any,
+    images: Any,
+    direction: str = "a_to_b",
+    batch_size: int | None = None,
+    tile: int | str | None = "auto",
+    max_pixels: int = MAX_PIXELS,
+    return_attention: bool = False,
+) -> Any:
     """Translate images of any kind and size; see `CycleGAN.translate`."""
     generator = generator_for(model, direction)
     masks = attention_network(generator) if return_attention else None
@@ -45,8 +46,13 @@ def translate(
 
 
 def reconstruct(
-    model, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
-):
+    model: Any,
+    images: Any,
+    direction: str = "a_to_b",
+    batch_size: int | None = None,
+    tile: int | str | None = "auto",
+    max_pixels: int = MAX_PIXELS,
+) -> Any:
     """Send images to the other domain and back; see `CycleGAN.reconstruct`."""
     there = generator_for(model, direction)
     back = generator_for(model, check_direction(direction).opposite)
