@@ -55,7 +55,7 @@ class Translator:
             tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
                 would take more than 2 GiB or half of the memory that is available. An int is the
                 side of the tiles of each image that is higher or wider. None never cuts.
-            max_pixels: int, defaults to 89,478,485. Largest file, height times width, that is
+            max_pixels: int, defaults to 60,000,000. Largest file, height times width, that is
                 decoded; raise it for a large file that you trust.
             return_attention: bool, defaults to False. Whether to return how much of each pixel was
                 painted, too; for an `AttentionGenerator`.
@@ -106,7 +106,7 @@ class Translator:
                 of domain A, `"b_to_a"` for images of domain B.
             batch_size: int, defaults to None; see `translate`.
             tile: `"auto"` (the default), int or None; see `translate`.
-            max_pixels: int, defaults to 89,478,485; see `translate`.
+            max_pixels: int, defaults to 60,000,000; see `translate`.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.
