@@ -58,7 +58,7 @@ class Translator:
             tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
                 would take more than 2 GiB or half of the available memory. An int is the side of
                 the tiles, for each image that is higher or wider. None never cuts.
-            max_pixels: int, 89,478,485 by default. Largest height times width of a file; raise it
+            max_pixels: int, 60,000,000 by default. Largest height times width of a file; raise it
                 for a large file that you trust.
             return_attention: bool, False by default. Whether to return as well how much of each
                 pixel was painted; for an `AttentionGenerator`.
@@ -114,7 +114,7 @@ class Translator:
                 of domain A, `"b_to_a"` for images of domain B.
             batch_size: int, None by default; see `translate`.
             tile: `"auto"` (the default), int or None; see `translate`.
-            max_pixels: int, 89,478,485 by default; see `translate`.
+            max_pixels: int, 60,000,000 by default; see `translate`.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.

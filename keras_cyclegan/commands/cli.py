@@ -163,8 +163,7 @@ def translate(
         int | None,
         typer.Option(
             min=1,
-            help="Largest image; raise it for files that you trust. Default: Pillow's limit, 89 "
-            "megapixels.",
+            help="Largest image; raise it for files that you trust. Default: 60 megapixels.",
         ),
     ] = None,
     engine: Annotated[

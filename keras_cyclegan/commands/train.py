@@ -36,6 +36,7 @@ from keras_cyclegan.trainers.distribution import (
     distributed,
     is_chief,
     process_share,
+    together,
 )
 from keras_cyclegan.trainers.dtype_trial import refuse_slow_dtype
 
@@ -74,8 +75,8 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
     folder = Path(folder)
     with contextlib.ExitStack() as stack:
         with distributed(options.distribute, options.batch_size):
-            if writes := is_chief():
-                stack.enter_context(locked(folder))
+            writes = is_chief()
+            together(lambda: writes and stack.enter_context(locked(folder)))
             model, keeper = _train(folder, options, adjust, slow_dtype)
         # After the context of all machines: in it, a new variable waits for the other machines.
         if writes:
@@ -87,21 +88,10 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
 
 
 def _train(folder, options, adjust, slow_dtype):
-    for line in compare_options(folder, options, adjust):
+    for line in together(lambda: compare_options(folder, options, adjust)):
         print(line)
     keras.utils.set_random_seed(options.seed)
-    train, validation = data.load(
-        options.data,
-        image_size=options.image_size,
-        load_size=options.load_size,
-        resize=options.resize,
-        flip=options.flip,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        steps_per_epoch=options.steps_per_epoch,
-        on_error=options.on_error,
-        process_share=process_share(),
-    )
+    train, validation = together(lambda: _load(options))
     relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
     check_agreement(
         "Give all machines the same options and the same images.",
@@ -146,6 +136,21 @@ def _train(folder, options, adjust, slow_dtype):
     )
     keeper.set_model(model)  # in a finished run, `fit` didn't
     return model, keeper
+
+
+def _load(options):
+    return data.load(
+        options.data,
+        image_size=options.image_size,
+        load_size=options.load_size,
+        resize=options.resize,
+        flip=options.flip,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        steps_per_epoch=options.steps_per_epoch,
+        on_error=options.on_error,
+        process_share=process_share(),
+    )
 
 
 def measure_scores(options):

@@ -7,38 +7,34 @@ import contextlib
 import io
 import os
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_cyclegan.data.pixel_limit import (
+    HEAD,
+    MAX_PIXELS,
+    TooManyPixelsError,
+    check_pixels,
+    check_webp,
+)
 from keras_cyclegan.data.pixels import check_unit
+from keras_cyclegan.data.upright import OpenedImage, to_array, with_channels
+
+__all__ = [
+    "MAX_PIXELS",
+    "OpenedImage",
+    "TooManyPixelsError",
+    "check_channels",
+    "decode_image",
+    "open_image",
+    "resize_image",
+]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
-MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gigabyte at 24 bits per pixel
-ORIENTATION = 0x0112  # the tag of EXIF
 
 _pillow_limit = threading.Lock()
-
-
-class TooManyPixelsError(ValueError):
-    """Raised when an image file has more pixels than `max_pixels`, since it could fill the memory.
-
-    If you trust the file, raise that limit; the message says to what.
-    """
-
-
-class OpenedImage(NamedTuple):
-    """One image as an array.
-
-    Attributes:
-        pixels: `(height, width, channels)`, upright; uint8, or float32 in [-1, 1] where floats
-            were given. Transparency is composited on white.
-        alpha: uint8 `(height, width)`, or None where the image has no transparency.
-    """
-
-    pixels: np.ndarray
-    alpha: np.ndarray | None = None
 
 
 def open_image(image, channels=3, max_pixels=MAX_PIXELS):
@@ -61,14 +57,17 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
             `(height, width, channels)` of uint8 or of floats in [-1, 1].
         channels: int, 3 by default. Channels of the result: 3 (RGB) or 1 (gray). Any other number
             is possible for an array that has as many.
-        max_pixels: int, 89,478,485 by default. Largest height times width that is decoded from a
-            path, bytes or file. A PIL image or an array may have any size.
+        max_pixels: int, 60,000,000 by default. Largest height times width that is decoded from a
+            path, bytes or file; a TIFF, a WebP and a JPEG of several scans, whose decoders take
+            more memory, may have 80, 47 and 61 % of that. A PIL image or an array may have any
+            size.
 
     Returns:
         `OpenedImage`.
 
     Raises:
         FileNotFoundError: there is no such file.
+        MemoryError: what the image takes is not there.
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         TypeError: `image` is none of these.
         ValueError: the file is no image or is incomplete; the pixels have no known range, are NaN,
@@ -99,7 +98,7 @@ def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -
     Args:
         source: path, bytes, binary file, or `PIL.Image.Image`.
         channels: int, 3 (RGB, the default) or 1 (gray).
-        max_pixels: int, 89,478,485 by default. Largest height times width of a file.
+        max_pixels: int, 60,000,000 by default. Largest height times width; see `open_image`.
 
     Returns:
         uint8 array, `(height, width, channels)`.
@@ -134,6 +133,7 @@ def _open_file(source, channels, max_pixels):
     encoded = isinstance(source, (bytes, bytearray))
     name = f"an image of {len(source)} bytes" if encoded else source
     file = io.BytesIO(source) if encoded else source
+    check_webp(_head(file), name, max_pixels)
     try:
         with _unlimited_pillow():
             image = Image.open(file, formats=FORMATS)  # reads the header only
@@ -142,15 +142,19 @@ def _open_file(source, channels, max_pixels):
             raise
         raise _unreadable(name, error) from error
     with image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise TooManyPixelsError(
-                f"{name} has {height}×{width} = {height * width} pixels, more than `max_pixels` = "
-                f"{max_pixels}, which guards against small files that fill the memory. If you "
-                f"trust the file, raise it: `max_pixels={height * width}`; or make the image "
-                "smaller."
-            )
+        check_pixels(image, name, max_pixels)
         return _open_pillow(image, channels, name)
+
+
+def _head(file):
+    """The first bytes of a path or a binary file."""
+    if not hasattr(file, "read"):
+        with open(file, "rb") as opened:
+            return opened.read(HEAD)
+    file.seek(0)  # as Pillow does
+    head = file.read(HEAD)
+    file.seek(0)
+    return head
 
 
 def _open_pillow(image, channels, name):
@@ -161,36 +165,15 @@ def _open_pillow(image, channels, name):
         )
     try:
         image.load()
-        return _to_array(image, "RGB" if channels == 3 else "L")
-    except MemoryError:
-        raise
+        return to_array(image, "RGB" if channels == 3 else "L")
+    except MemoryError as error:
+        width, height = image.size
+        raise MemoryError(
+            f"There is too little memory to open {name}, of {height}×{width} pixels: expected "
+            f"about {8 * height * width // 10**6 + 1} MB. End other programs, or make it smaller."
+        ) from error
     except Exception as error:
         raise _unreadable(name, error) from error
-
-
-def _to_array(image, mode):
-    """Turn a PIL image upright, and return its pixels in a mode and its alpha channel."""
-    from PIL import Image, ImageOps
-
-    is_png = image.format == "PNG"  # `exif_transpose` forgets the format
-    if image.getexif().get(ORIENTATION, 1) != 1:  # without need, it would copy the image
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or (image.mode == "I" and is_png):
-        # Older versions of Pillow open 16-bit gray PNG as "I"; there is no PNG of 32 bits.
-        image = Image.fromarray(((np.asarray(image, "uint32") + 128) // 257).astype("uint8"))
-    elif image.mode in ("I", "F"):
-        raise ValueError(f'32-bit pixels (Pillow\'s mode "{image.mode}") have no known range')
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A"))
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return OpenedImage(_with_channels(image if image.mode == mode else image.convert(mode)), alpha)
-
-
-def _with_channels(image):
-    array = np.asarray(image)
-    return array[:, :, None] if array.ndim == 2 else array
 
 
 def _unreadable(source, error):
@@ -262,7 +245,7 @@ def _on_white(pixels, alpha):
     from PIL import Image
 
     rgba = np.concatenate([np.broadcast_to(pixels, (*alpha.shape, 3)), alpha[:, :, None]], axis=2)
-    return _to_array(Image.fromarray(rgba), "RGB" if pixels.shape[2] == 3 else "L").pixels
+    return to_array(Image.fromarray(rgba), "RGB" if pixels.shape[2] == 3 else "L").pixels
 
 
 # --- sizes -------------------------------------------------------------------------------------
@@ -309,7 +292,7 @@ def resize_image(
         return image[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
     pillow = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     if resize == "stretch":
-        return _with_channels(pillow.resize((width, height), Image.Resampling.BICUBIC))
+        return with_channels(pillow.resize((width, height), Image.Resampling.BICUBIC))
     if resize == "cover":
-        return _with_channels(ImageOps.fit(pillow, (width, height), Image.Resampling.BICUBIC))
+        return with_channels(ImageOps.fit(pillow, (width, height), Image.Resampling.BICUBIC))
     raise ValueError(f'`resize` is "stretch", "cover" or "crop". Received: {resize!r}.')

@@ -252,18 +252,26 @@ def _read_stream(file, size):
     if protocol != PROTOCOL:
         raise ValueError(f"its protocol is {shown(protocol)}, not {PROTOCOL}")
     system, position = _unpickle(head, position=position)
+    if type(system) is not dict or type(system.get("little_endian")) is not bool:
+        raise ValueError("it doesn't say in which order it has its bytes")
     order = "little" if system["little_endian"] else "big"
     storages = _Storages()
     content, position = _unpickle(head, storages.named, position)
     keys, position = _unpickle(head, position=position)
+    if type(keys) is not list:
+        raise ValueError(f"the keys of its storages are {shown(keys)}")
     file.seek(position)
     for key in keys:
+        if type(key) is not str or key not in storages:
+            raise ValueError(f"storage {shown(key)} is no tensor's")
         storage = storages[key]
         if storage.array is not None:
             raise ValueError(f"storage {shown(key)} comes twice")
         count = int.from_bytes(file.read(8), order)
-        if count != storage.count or storage.length > size - file.tell():
+        if count != storage.count:
             raise ValueError(f"storage {shown(key)} has {count} elements, not {storage.count}")
+        if storage.length > size - file.tell():
+            raise ValueError(f"it ends in the middle of storage {shown(key)}")
         storage.fill(file.read(storage.length), "<" if order == "little" else ">")
     missing = [key for key, storage in storages.items() if storage.array is None]
     if missing:

@@ -11,7 +11,9 @@ from keras_cyclegan.files.bounded_reads import BoundedReads
 from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.presets.folder import FILES
 
-LARGEST = 4 * 2**30  # bytes of all files together
+LARGEST = 4 * 2**30  # bytes, of all files together
+EXPANSION = 100  # times the archive's size; weights hardly get smaller by compression
+ALWAYS_ALLOWED = 2**24  # bytes
 
 
 def unpack(path, folder):
@@ -22,10 +24,11 @@ def unpack(path, folder):
     Raises:
         ValueError: it is no archive, or damaged; it has a member that isn't a plain file of a
             preset (another name, an absolute path, `..`, a link); or it expands to more than the
-            size that it declares, or to more than 4 GiB.
+            size that it declares, to more than a hundred times its own, or to more than 4 GiB.
     """
     try:
-        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder)
+        largest = min(LARGEST, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
+        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder, largest)
     # On damaged bytes the readers can raise nearly anything.
     except Exception as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
@@ -33,29 +36,30 @@ def unpack(path, folder):
         raise ValueError(f"{path} is refused as a preset archive: {brief(error)}") from error
 
 
-def _unpack_zip(path, folder):
+def _unpack_zip(path, folder, largest):
     with open(path, "rb") as file, zipfile.ZipFile(BoundedReads(file)) as archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
-        checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members])
+        checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members], largest)
         for name, size, member in checked:
             with archive.open(member) as source:
                 _copy(source, Path(folder, name), size)
 
 
-def _unpack_tar(path, folder):
+def _unpack_tar(path, folder, largest):
     with open(path, "rb") as file:
         is_compressed = file.read(2) == b"\x1f\x8b"
     with (
         (gzip.open if is_compressed else open)(path, "rb") as stream,
         tarfile.open(fileobj=BoundedReads(stream), mode="r:") as archive,
     ):
-        members = [m for m in _bounded_members(archive) if not m.isdir()]
-        checked = _checked([(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members])
+        members = [m for m in _bounded_members(archive, largest) if not m.isdir()]
+        described = [(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members]
+        checked = _checked(described, largest)
         for name, size, member in checked:
             _copy(archive.extractfile(member), Path(folder, name), size)
 
 
-def _checked(members):
+def _checked(members, largest):
     """Check `(path, size, is_plain, member)` of each; return `(name, size, member)`."""
     found, tops = {}, set()
     for path, size, is_plain, member in members:
@@ -72,12 +76,12 @@ def _checked(members):
     if len(tops) > 1:
         raise ValueError(f"its files lie in several folders: {shown(sorted(tops))}")
     total = sum(size for _, size, _ in found.values())
-    if total > LARGEST:
-        raise ValueError(f"it expands to {total} bytes; {LARGEST} are allowed")
+    if total > largest:
+        raise ValueError(f"it expands to {total} bytes; {largest} are allowed")
     return list(found.values())
 
 
-def _bounded_members(archive):
+def _bounded_members(archive, largest):
     """List the members of a tar; refuse more members or bytes than a preset can have."""
     found, total = [], 0
     for member in archive:
@@ -85,8 +89,8 @@ def _bounded_members(archive):
         total += member.size
         if len(found) > 2 * len(FILES):
             raise ValueError(f"it has more members than the {len(FILES)} files of a preset")
-        if total > LARGEST:  # before the reader skips over its bytes
-            raise ValueError(f"it expands to {total} bytes; {LARGEST} are allowed")
+        if total > largest:  # before the reader skips over its bytes
+            raise ValueError(f"it expands to {total} bytes; {largest} are allowed")
     return found
 
 

@@ -98,6 +98,34 @@ def check_agreement(advice, **facts):
             )
 
 
+def together(function):
+    """Call a function on every machine; where it raises on one, it raises on all.
+
+    One that went on alone would wait for the others until the backend gives them up, minutes later.
+
+    Args:
+        function: takes nothing, and doesn't wait for the other machines.
+
+    Returns:
+        What it returned here.
+
+    Raises:
+        Exception: what it raised here.
+        RuntimeError: it raised on another machine.
+    """
+    failure = result = None
+    try:
+        result = function()
+    except Exception as error:
+        failure = error
+    if largest_of_all(int(failure is not None)):
+        raise failure or RuntimeError(
+            "Another machine of this training can't begin, and says why. Mend it there, and start "
+            "all of them again."
+        )
+    return result
+
+
 def largest_of_all(value):
     """Return the largest of the ints of all processes, each of which must call this."""
     return int(_gather([value]).max())

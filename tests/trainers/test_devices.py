@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.commands.cli import app
+from keras_cyclegan.commands.run_folder import locked
 from keras_cyclegan.trainers import distribution
 
 WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
@@ -61,17 +62,13 @@ def run(folder, *arguments, **environment):
 def start(root, name, backend, over, count, **environment):
     """One process with `count` devices, or `count` processes that meet at a port."""
     machines = count if over == "machines" else 1
-    with socket.create_server(("localhost", 0)) as free:
-        port = free.getsockname()[1]
     environment = {
-        **os.environ,
+        **meeting(machines),
         **environment,
         "KERAS_BACKEND": backend,
         "NAME": name,
         "DEVICES": str(count // machines),
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={count // machines}",
-        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
-        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(machines),
     }
     if over:
         environment["OVER"] = over
@@ -83,6 +80,17 @@ def start(root, name, backend, over, count, **environment):
         )
         for i in range(machines)
     ]
+
+
+def meeting(count):
+    """The environment in which so many processes find each other."""
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    return {
+        **os.environ,
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
+    }
 
 
 def assert_close(one, several):
@@ -133,6 +141,55 @@ def test_machines_that_differ_are_refused(monkeypatch):
     distribution.check_agreement("Mend it.", options=7, steps=90)
     with pytest.raises(RuntimeError, match=r"differ in steps: 100, 90\. Mend it\."):
         distribution.check_agreement("Mend it.", options=7, steps=100)
+
+
+def test_what_fails_on_one_machine_ends_all(monkeypatch):
+    told = []
+
+    def gather(values):
+        told.append(values)
+        return np.array([values, others])
+
+    def fail():
+        raise ValueError("no such folder")
+
+    monkeypatch.setattr(distribution, "_gather", gather)
+    others = [0]
+    assert distribution.together(lambda: 3) == 3
+    with pytest.raises(ValueError, match="no such folder"):
+        distribution.together(fail)
+    others = [1]
+    with pytest.raises(RuntimeError, match="Another machine of this training can't begin"):
+        distribution.together(lambda: 3)
+    with pytest.raises(ValueError, match="no such folder"):
+        distribution.together(fail)
+    assert told == [[0], [1], [0], [1]]  # none waits for what another doesn't say
+
+
+@needs_jax
+@pytest.mark.slow
+def test_machines_that_share_a_folder_in_use_all_end(tmp_path):
+    command = [sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs"]
+    command += ["--out", tmp_path, "--distribute", "machines", "--batch-size", "2"]
+    with locked(tmp_path):
+        processes = [
+            subprocess.Popen(
+                command,
+                env={**meeting(2), "KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for i in range(2)
+        ]
+        try:
+            said = [process.communicate(timeout=120)[0] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    assert [process.returncode for process in processes] == [1, 1], said
+    assert f"in use by process {os.getpid()}" in said[0]
+    assert "Another machine of this training can't begin" in said[1]
 
 
 @pytest.mark.parametrize(
