@@ -33,7 +33,7 @@ from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss
 from keras_cyclegan.networks import ProjectedDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import paper_adam
 
-SIDE = 128
+SIDE = 128  # what the preset is for
 # No cutout: the masks cover enough.
 AUGMENTATION = {
     "brightness": 0.3,
@@ -115,13 +115,12 @@ def build(arguments):
             ResNetGenerator.from_config(source.get_config() | {"dtype": arguments.dtype})
         )
         generators[-1].set_weights(source.get_weights())
+    shape = (arguments.crop, arguments.crop, 3)
     judges = [
-        ProjectedDiscriminator(
-            (SIDE, SIDE, 3), augmentation=AUGMENTATION, dtype=arguments.dtype, name=name
-        )
+        ProjectedDiscriminator(shape, augmentation=AUGMENTATION, dtype=arguments.dtype, name=name)
         for name in ("discriminator_a", "discriminator_b")
     ]
-    model = MaskedCycleGAN(*generators, *judges, image_shape=(SIDE, SIDE, 3))
+    model = MaskedCycleGAN(*generators, *judges, image_shape=shape)
     model.keep_weight = arguments.keep_weight
     rate = arguments.rate
     loss = PixelsCountMore()
@@ -183,7 +182,7 @@ class Watch(keras.callbacks.Callback):
         ends = passed >= 1.0
         if ends or time.time() - self.written > 60 * self.arguments.every:
             self.written = time.time()
-            translator = CycleGAN(*self.model.generators(), None, None, self.model.image_shape)
+            translator = CycleGAN(*self.model.generators(), None, None, (SIDE, SIDE, 3))
             translator.save_to_preset(
                 self.folder / f"step-{self.step:06}", half_precision=True, discriminators=False
             )
@@ -198,13 +197,14 @@ def main():
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--constant", type=float, default=0.4, help="part before the rates fall")
     parser.add_argument("--every", type=float, default=8.0, help="minutes between two presets")
-    parser.add_argument("--alone", type=int, default=200, help="first steps, discriminators alone")
+    parser.add_argument("--alone", type=int, default=100, help="first steps, discriminators alone")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--discriminator-share", type=float, default=0.5)
     parser.add_argument("--cycle-weight", type=float, default=2.0)
     parser.add_argument("--keep-weight", type=float, default=10.0)
     parser.add_argument("--pixels", type=int, default=3, help="how often the PatchGAN counts")
-    parser.add_argument("--load-size", type=int, nargs=2, default=(160, 143), metavar=("A", "B"))
+    parser.add_argument("--load-size", type=int, nargs=2, default=(136, 128), metavar=("A", "B"))
+    parser.add_argument("--crop", type=int, default=96, help="side of what is cut from them")
     parser.add_argument("--ema", type=float, default=0.998)
     parser.add_argument("--dtype", default="mixed_bfloat16")
     arguments = parser.parse_args()
@@ -214,7 +214,9 @@ def main():
     machine = f"{os.cpu_count()} × {platform.machine()}"
     (folder / "config.json").write_text(json.dumps(vars(arguments) | {"machine": machine}))
     model = build(arguments)
-    batches = data.unpaired_dataset(*photos_with_masks(arguments), image_size=SIDE, seed=0)
+    batches = data.unpaired_dataset(
+        *photos_with_masks(arguments), image_size=arguments.crop, seed=0
+    )
     model.fit(batches, epochs=1000, verbose=0, callbacks=[Watch(arguments)])
 
 
