@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import wrapt
 
+from keras_cyclegan.processor import prefer_onednn
+
 if TYPE_CHECKING:
     from keras_cyclegan import callbacks as callbacks
     from keras_cyclegan import data as data
@@ -66,13 +68,15 @@ _ORIGINS = {
 }
 
 
-def __getattr__(name):
-    if name not in __all__:
-        raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
-    module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
-    value = getattr(module, name) if name in _ORIGINS else module
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or a checker would take every name to exist
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
+        module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
+        value = getattr(module, name) if name in _ORIGINS else module
+        globals()[name] = value
+        return value
 
 
 def __dir__():
@@ -92,7 +96,9 @@ def _register_classes(_):
                 importlib.import_module(f"keras_cyclegan.{name}")
 
 
+prefer_onednn()
 wrapt.when_imported("keras")(_register_classes)
 for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
-    if _module.name != "keras_cyclegan.commands":  # which costs nothing to import
+    # These two cost nothing to import.
+    if _module.name not in ("keras_cyclegan.commands", "keras_cyclegan.processor"):
         wrapt.when_imported(_module.name)(_register_classes)

@@ -1,7 +1,13 @@
-"""What many rooms ask of their arguments: choices, directions, shapes and multiples."""
+"""What many rooms ask of their arguments: choices, directions, layouts, shapes and multiples."""
 
 import enum
 import numbers
+import os
+from typing import Any, TypeAlias
+
+# A tensor of whatever backend runs; Keras has no type for it.
+Tensor: TypeAlias = Any
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Direction(enum.StrEnum):
@@ -59,8 +65,22 @@ def check_choice(argument, value, choices):
         raise ValueError(f"`{argument}` must be one of {expected}. Received {argument}={value!r}.")
 
 
+def check_image_layout():
+    """Refuse to make networks where Keras lays out images as `(channels, height, width)`."""
+    import keras  # here, because help on the command line doesn't wait for Keras
+
+    layout = keras.config.image_data_format()
+    if layout != "channels_last":
+        raise ValueError(
+            "The networks of keras_cyclegan take images as (height, width, channels), whereas "
+            f"Keras's image_data_format is {layout!r}. Call `keras.config.set_image_data_format("
+            "'channels_last')` first, or set it in `keras.json`."
+        )
+
+
 def check_image_shape(image_shape):
     """Return `image_shape` as a tuple `(height, width, channels)`; height and width may be None."""
+    check_image_layout()
     shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else ()
     known = shape[2:] + tuple(size for size in shape[:2] if size is not None)
     counts = [size for size in known if isinstance(size, numbers.Integral) and size > 0]

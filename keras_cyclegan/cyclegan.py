@@ -1,11 +1,15 @@
 """CycleGAN: its four networks, the objective, the training step, and what is saved."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
+    ClassActivationLoss,
     CycleConsistencyLoss,
     GradientPenalty,
     IdentityLoss,
@@ -75,16 +79,16 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     def __init__(
         self,
-        generator_ab="auto",
-        generator_ba="auto",
-        discriminator_a="auto",
-        discriminator_b="auto",
-        image_shape=(256, 256, 3),
-        pool_size=50,
-        dtype=None,
-        name=None,
-        **kwargs,
-    ):
+        generator_ab: keras.Model | str | None = "auto",
+        generator_ba: keras.Model | str | None = "auto",
+        discriminator_a: keras.Model | str | None = "auto",
+        discriminator_b: keras.Model | str | None = "auto",
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        pool_size: int = 50,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
         if dtype is None:
             # Keras scales the loss if this model's own policy is mixed_float16.
@@ -124,29 +128,29 @@ class CycleGAN(Translator, Trainer, keras.Model):
         self.built = True
 
     @property
-    def generator_variables(self):
+    def generator_variables(self) -> list[Any]:
         """Trainable variables of both generators."""
         return _trainable(self.generator_ab, self.generator_ba)
 
     @property
-    def discriminator_variables(self):
+    def discriminator_variables(self) -> list[Any]:
         """Trainable variables of both discriminators."""
         return _trainable(self.discriminator_a, self.discriminator_b)
 
-    def generators(self, training=False):
+    def generators(self, training: bool | None = False) -> tuple[Any, Any]:
         """Both generators: in training themselves, else their averages where there are any."""
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba
 
-    def call(self, images, training=None):
+    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
         generator_ab, _ = self.generators(training)
         return generator_ab(images, training=training)
 
     # --- the step ------------------------------------------------------------------------------
 
     @keras_step
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Any]:
         """Update the generators, then the discriminators: Zhu et al. 2017, sections 3 and 4.
 
         Args:
@@ -184,7 +188,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return self.track(losses | discriminator_losses, ops.shape(real_a)[0], measures)
 
     @keras_step
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """Measure every term on a batch `(a, b)`, with the averages where there are any."""
         real_a, real_b = self.unpack(data)
         losses, (fake_a, fake_b) = self.generator_losses(real_a, real_b, training=False)
@@ -212,12 +216,15 @@ class CycleGAN(Translator, Trainer, keras.Model):
             fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
         cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
         cycle_b = generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
+        cycle_factor = 1.0
+        if self.cycle_schedule is not None and training:
+            cycle_factor = self.cycle_schedule(self.optimizer.iterations)
 
         losses = {
             "adversarial_ab": self._fool(self.discriminator_b, fake_b, real_b, training),
             "adversarial_ba": self._fool(self.discriminator_a, fake_a, real_a, training),
-            "cycle_a": self.weight_a * self.cycle_loss(real_a, cycle_a),
-            "cycle_b": self.weight_b * self.cycle_loss(real_b, cycle_b),
+            "cycle_a": cycle_factor * self.weight_a * self.cycle_loss(real_a, cycle_a),
+            "cycle_b": cycle_factor * self.weight_b * self.cycle_loss(real_b, cycle_b),
         }
         if self.identity_loss is not None:
             losses["identity_a"] = self.weight_a * self.identity_loss(real_a, same_a)
@@ -225,6 +232,11 @@ class CycleGAN(Translator, Trainer, keras.Model):
         if self.perceptual_loss is not None:
             losses["perceptual_a"] = self.weight_a * self.perceptual_loss(real_a, cycle_a)
             losses["perceptual_b"] = self.weight_b * self.perceptual_loss(real_b, cycle_b)
+        if self.activation_loss is not None:  # Kim et al. 2020: what is mine to translate?
+            told_ab = _apply_to_both(generator_ab.class_logits, real_a, real_b, training)
+            told_ba = _apply_to_both(generator_ba.class_logits, real_b, real_a, training)
+            losses["activation_ab"] = self.activation_loss(*told_ab)
+            losses["activation_ba"] = self.activation_loss(*told_ba)
         return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
 
     def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
@@ -271,19 +283,21 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     def compile(
         self,
-        generator_optimizer=None,
-        discriminator_optimizer=None,
-        adversarial_loss="least_squares",
-        cycle_loss="l1",
-        identity_loss="l1",
-        perceptual_loss=None,
-        gradient_penalty=None,
-        weight_a=1.0,
-        weight_b=1.0,
-        ema_momentum=None,
-        monitor_gradients=False,
-        **kwargs,
-    ):
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        adversarial_loss: Any = "least_squares",
+        cycle_loss: Any = "l1",
+        identity_loss: Any = "l1",
+        perceptual_loss: Any = None,
+        activation_loss: Any = None,
+        gradient_penalty: Any = None,
+        cycle_schedule: Any = None,
+        weight_a: float = 1.0,
+        weight_b: float = 1.0,
+        ema_momentum: float | None = None,
+        monitor_gradients: bool = False,
+        **kwargs: Any,
+    ) -> None:
         """Choose the losses and the optimizers. With no argument: the paper's recipe.
 
         Args:
@@ -297,8 +311,12 @@ class CycleGAN(Translator, Trainer, keras.Model):
                 channels in A as in B.
             perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
                 None for no such term.
+            activation_loss: a `ClassActivationLoss` of generators with an auxiliary head, such as
+                `UGATITGenerator`, its weight, or None for no such term.
             gradient_penalty: a `GradientPenalty` on the discriminators, its kind (`"r1"`,
                 `"wgan_gp"`), or None, the default. The Wasserstein loss needs one.
+            cycle_schedule: a `WeightSchedule`, or any function from a step to the cycle terms'
+                factor in it; None, the default: 1 in each.
             weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
             weight_b: float. The same of domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
@@ -320,12 +338,15 @@ class CycleGAN(Translator, Trainer, keras.Model):
         networks = {name: getattr(self, name) for name in NETWORKS}
         channels = compatibility.check_networks(self.image_shape, networks)
         inspection.check_objective(cycle_loss, identity_loss, *channels)
+        inspection.check_activation(activation_loss, self.generators(training=True), *channels)
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.gradient_penalty = _loss(gradient_penalty, GradientPenalty)
         inspection.check_adversarial(self.adversarial_loss, self.gradient_penalty)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
+        self.activation_loss = _loss(activation_loss, ClassActivationLoss)
+        self.cycle_schedule = cycle_schedule
         self.weight_a = weight_a
         self.weight_b = weight_b
         self.build_pools()
@@ -334,6 +355,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
             _optimizer(generator_optimizer),
             _optimizer(discriminator_optimizer),
             self.discriminator_variables,
+            weight_schedules=[cycle_schedule],
         )
         self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
         self.auto_scale_loss = kwargs.get("auto_scale_loss", True)
@@ -348,6 +370,8 @@ class CycleGAN(Translator, Trainer, keras.Model):
             yield from ("identity_a", "identity_b")
         if self.perceptual_loss is not None:
             yield from ("perceptual_a", "perceptual_b")
+        if self.activation_loss is not None:
+            yield from ("activation_ab", "activation_ba")
         yield from ("discriminator_a", "discriminator_b")
         if self.gradient_penalty is not None:
             yield from ("penalty_a", "penalty_b")
@@ -378,7 +402,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     # --- saving --------------------------------------------------------------------------------
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS},
             "image_shape": self.image_shape,
@@ -388,7 +412,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         networks = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in NETWORKS
@@ -418,7 +444,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
             "cycle_loss": serialize(self.cycle_loss),
             "identity_loss": serialize(self.identity_loss),
             "perceptual_loss": serialize(self.perceptual_loss),
+            "activation_loss": serialize(self.activation_loss),
             "gradient_penalty": serialize(self.gradient_penalty),
+            "cycle_schedule": serialize(self.cycle_schedule),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
             "ema_momentum": self.ema_momentum,

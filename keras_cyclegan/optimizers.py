@@ -1,16 +1,21 @@
 """The paper's Adam and its one schedule, and one optimizer made of two."""
 
 import warnings
+from typing import Any
 
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 __all__ = ["LinearDecay", "paper_adam"]
 
 LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
 
 
-def paper_adam(learning_rate=None, clip_norm=None):
+def paper_adam(
+    learning_rate: Any = None, clip_norm: float | None = None, weight_penalty: float = 0.0
+) -> keras.optimizers.Optimizer:
     """Make the authors' Adam: betas 0.5 and 0.999, epsilon 1e-8 (Keras's default is 1e-7).
 
     Keras adds epsilon before the moment's bias is corrected, torch after: in the first step it acts
@@ -20,15 +25,47 @@ def paper_adam(learning_rate=None, clip_norm=None):
         learning_rate: float or `LearningRateSchedule`. Left out: `LinearDecay()`, 2e-4 that falls
             over the second half of `CycleGAN.fit`.
         clip_norm: float. Largest norm of all gradients together; None, the authors': any.
+        weight_penalty: float; see `PenalisedAdam`. 0, the authors': none.
 
     Returns:
         `keras.optimizers.Adam`.
     """
     if learning_rate is None:
         learning_rate = LinearDecay()
-    return keras.optimizers.Adam(
-        learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm
-    )
+    options = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8, "global_clipnorm": clip_norm}
+    if weight_penalty:
+        return PenalisedAdam(learning_rate, weight_penalty=weight_penalty, **options)
+    return keras.optimizers.Adam(learning_rate, **options)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class PenalisedAdam(keras.optimizers.Adam):
+    """Adam on a loss to which ½ · `weight_penalty` · ‖weights‖² is added.
+
+    This is what `weight_decay` is in torch's Adam, 1e-4 in U-GAT-IT (Kim et al. 2020, section
+    4.1). The `weight_decay` of Keras's optimizers is that of AdamW, which shrinks the weights
+    beside the step.
+
+    Args:
+        *args, **kwargs: as in `keras.optimizers.Adam`.
+        weight_penalty: float of at least 0.
+    """
+
+    def __init__(self, *args, weight_penalty=1e-4, **kwargs):
+        if not weight_penalty >= 0:
+            raise ValueError(
+                "`weight_penalty` must be a number of at least 0. Received "
+                f"weight_penalty={weight_penalty!r}."
+            )
+        super().__init__(*args, **kwargs)
+        self.weight_penalty = weight_penalty
+
+    def update_step(self, gradient, variable, learning_rate):
+        penalty = self.weight_penalty * ops.convert_to_tensor(variable)
+        super().update_step(ops.cast(gradient, variable.dtype) + penalty, variable, learning_rate)
+
+    def get_config(self):
+        return {**super().get_config(), "weight_penalty": self.weight_penalty}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -63,14 +100,16 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     ```
     """
 
+    falling_part = 0.5  # of the steps of `fit`, where nothing else is asked for
+
     def __init__(
         self,
-        initial_learning_rate=LEARNING_RATE,
-        constant_steps=0,
-        decay_steps=None,
-        decay_epochs=None,
-        final_learning_rate=0.0,
-    ):
+        initial_learning_rate: float = LEARNING_RATE,
+        constant_steps: int = 0,
+        decay_steps: int | None = None,
+        decay_epochs: int | None = None,
+        final_learning_rate: float = 0.0,
+    ) -> None:
         super().__init__()
         for name, value, least in (
             ("constant_steps", constant_steps, 0),
@@ -94,14 +133,14 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
         self.decay_epochs = decay_epochs
         self.final_learning_rate = final_learning_rate
-        self.variable = None
+        self.variable: Any = None
 
     @property
     def is_open(self):
         """Whether `CycleGAN.fit` sets the steps."""
         return self.decay_steps is None
 
-    def follow_epochs(self, steps_per_epoch, epochs, earlier_steps=0):
+    def follow_epochs(self, steps_per_epoch: int, epochs: int, earlier_steps: int = 0) -> Any:
         """Constant for the first part of `epochs`, then falling; Zhu et al. 2017, section 4.
 
         Args:
@@ -113,13 +152,13 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
             constant, decay = NEVER, 1
         else:
             total = steps_per_epoch * epochs
-            decay = total // 2
+            decay = int(total * self.falling_part)
             if self.decay_epochs is not None:
                 decay = min(self.decay_epochs * steps_per_epoch, total)
             constant = earlier_steps + total - decay
         self.variable.assign([constant, max(1, decay)])
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Tensor:
         if not self.is_open:
             constant, decay = self.constant_steps, self.decay_steps
         elif self.variable is not None:
@@ -130,7 +169,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         fallen = ops.clip(past / ops.cast(decay, "float32"), 0.0, 1.0)
         return self.initial_learning_rate * (1.0 - fallen) + self.final_learning_rate * fallen
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "constant_steps": self.constant_steps,
@@ -153,9 +192,17 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         generator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_variables: the variables that `discriminator_optimizer` trains.
+        weight_schedules: list of `LinearDecay` objects of the losses' weights, whose steps `fit`
+            sets as those of the rates.
     """
 
-    def __init__(self, generator_optimizer, discriminator_optimizer, discriminator_variables):
+    def __init__(
+        self,
+        generator_optimizer,
+        discriminator_optimizer,
+        discriminator_variables,
+        weight_schedules=(),
+    ):
         owned = {id(variable) for variable in discriminator_variables}
         super().__init__(
             lambda variable: (
@@ -169,7 +216,12 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         rates = [
             vars(o).get("_learning_rate") for o in (generator_optimizer, discriminator_optimizer)
         ]
-        self.schedules = [r for r in rates if isinstance(r, LinearDecay) and r.is_open]
+        open_ones = [
+            [s for s in some if isinstance(s, LinearDecay) and s.is_open]
+            for some in (rates, weight_schedules)
+        ]
+        self.rate_schedules = open_ones[0]
+        self.schedules = [*open_ones[0], *open_ones[1]]
 
     def build(self, variables):
         if not self.built:
@@ -190,8 +242,9 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         earlier = 0
         if steps_per_epoch is None:
             warnings.warn(
-                "The data doesn't tell how many batches it has: the learning rate stays constant. "
-                "Give `fit` `steps_per_epoch`, and it falls over the second half of the epochs.",
+                "The data doesn't tell how many batches it has: what should fall (the learning "
+                "rate over the second half of the epochs) stays constant. Give `fit` "
+                "`steps_per_epoch`, and it falls.",
                 stacklevel=3,
             )
         else:  # whole epochs of earlier calls of `fit`; a run that goes on has none

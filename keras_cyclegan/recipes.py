@@ -5,7 +5,7 @@ that are given beside it. `keras-cyclegan recipes` prints the tables, and `keras
 --help` says what each option is.
 """
 
-__all__ = ["attention", "fast", "paper"]
+__all__ = ["attention", "fast", "paper", "ugatit"]
 
 # Zhu et al. 2017, arXiv 1703.10593, as the authors' code trains.
 paper = {
@@ -43,7 +43,8 @@ fast = {
     "ema": 0.999,
 }
 
-# Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' code trains on horse2zebra.
+# Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
+# (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.
 attention = {
     "generator": "attention",
     "batch_size": 4,
@@ -51,4 +52,25 @@ attention = {
     "decay_epochs": 0,
 }
 
-TABLES = {"paper": paper, "fast": fast, "attention": attention}
+# Kim et al. 2020 (U-GAT-IT), arXiv 1907.10830, in the light form, as the authors' PyTorch code
+# trains: a million steps. Of a discriminator's four outputs, two maps and two heads, our loss takes
+# the mean where theirs is the sum: hence the weight of 4, for 1 each. Theirs updates the
+# discriminators before the generators, ours both from the same weights.
+ugatit = {
+    "image_size": 256,
+    "epochs": 200,
+    "steps_per_epoch": 5000,
+    "generator": "ugatit",
+    "blocks": 4,
+    "discriminator": "ugatit",
+    "discriminator_layers": 5,
+    "pool_size": 0,
+    "adversarial_weight": 4.0,
+    "cycle_weight": 10.0,
+    "identity_weight": 10.0,
+    "activation_weight": 1000.0,
+    "learning_rate": 1e-4,
+    "weight_penalty": 1e-4,
+}
+
+TABLES = {"paper": paper, "fast": fast, "attention": attention, "ugatit": ugatit}

@@ -1,5 +1,8 @@
 """What a `CycleGAN` does beside training, each by a room that knows it: it hands over."""
 
+from typing import Any, Self
+
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data.decode import MAX_PIXELS
 
 
@@ -19,13 +22,13 @@ class Translator:
 
     def translate(
         self,
-        images,
-        direction="a_to_b",
-        batch_size=None,
-        tile="auto",
-        max_pixels=MAX_PIXELS,
-        return_attention=False,
-    ):
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+        return_attention: bool = False,
+    ) -> Any:
         """Translate images of any kind and size from one domain to the other.
 
         A size that the generator doesn't take (a ResNet wants multiples of 4) is reflected out and
@@ -92,8 +95,13 @@ class Translator:
         return translate(self, images, direction, batch_size, tile, max_pixels, return_attention)
 
     def reconstruct(
-        self, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
-    ):
+        self,
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+    ) -> Any:
         """Send images to the other domain and back: `ba(ab(a))` for `direction="a_to_b"`.
 
         The closer the result is to the image, the more of it the translation kept: what the cycle
@@ -128,12 +136,12 @@ class Translator:
 
     def export(
         self,
-        filepath,
-        format="tf_saved_model",
-        direction=None,
-        overwrite=False,
-        weights="float32",
-    ):
+        filepath: PathLike,
+        format: str = "tf_saved_model",
+        direction: str | None = None,
+        overwrite: bool = False,
+        weights: str = "float32",
+    ) -> None:
         """Write the generators, with their pre- and post-processing, for a runtime without Keras.
 
         The artefact takes any batch, height and width: sizes that a generator doesn't take are
@@ -196,7 +204,7 @@ class Translator:
         export(self, filepath, format, direction, overwrite, weights)
 
     @classmethod
-    def from_preset(cls, preset, load_weights=True, **overrides):
+    def from_preset(cls, preset: PathLike, load_weights: bool = True, **overrides: Any) -> Self:
         """A model whose weights were published; see `keras_cyclegan.presets.from_preset`.
 
         Args:
@@ -216,7 +224,13 @@ class Translator:
 
         return from_preset(cls, preset, load_weights, overrides)
 
-    def save_to_preset(self, folder, card=None, half_precision=False, discriminators=True):
+    def save_to_preset(
+        self,
+        folder: PathLike,
+        card: dict[str, Any] | None = None,
+        half_precision: bool = False,
+        discriminators: bool = True,
+    ) -> None:
         """Write a folder for `from_preset`; see `keras_cyclegan.presets.save_to_preset`."""
         from keras_cyclegan.presets import save_to_preset
 

@@ -1,6 +1,7 @@
 """The three failures that users of CycleGAN report most, each measured, with a warning."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -60,13 +61,13 @@ class FailureAlarms(keras.callbacks.Callback):
 
     def __init__(
         self,
-        dataset,
-        count=8,
-        patience=3,
-        least_change=0.03,
-        least_spread=0.1,
-        least_correlation=-0.4,
-    ):
+        dataset: Any,
+        count: int = 8,
+        patience: int = 3,
+        least_change: float = 0.03,
+        least_spread: float = 0.1,
+        least_correlation: float = -0.4,
+    ) -> None:
         super().__init__()
         if count < 2:
             raise ValueError(
@@ -79,9 +80,10 @@ class FailureAlarms(keras.callbacks.Callback):
             "spread": (least_spread, COLLAPSE),
             "correlation": (least_correlation, INVERSION),
         }
-        self.epochs_beyond, self.told = {}, set()
+        self.epochs_beyond: dict[str, int] = {}
+        self.told: set[str] = set()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         sets = self.images_a, self.images_b
         for way, generator, images in zip(Direction, self.model.generators(), sets, strict=True):
             for name, value in failure_measures(images, run(generator, images)).items():

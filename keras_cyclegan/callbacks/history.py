@@ -5,9 +5,11 @@ import shutil
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
 
@@ -22,15 +24,15 @@ class HistoryFile(keras.callbacks.Callback):
         path: file to write, `history.jsonl` for example.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike) -> None:
         super().__init__()
         self.path = Path(path)
-        self.unwritten = []
+        self.unwritten: list[Any] = []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.began = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not is_chief():
             return
         line = {

@@ -2,10 +2,13 @@
 
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.trainers.distribution import is_chief
 
 MOST_OF_THE_TIME = 0.05  # that may go into presets between the ends of two epochs
@@ -42,14 +45,14 @@ class PresetKeeper(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder,
-        card=None,
-        half_precision=False,
-        minutes=None,
-        best=None,
-        monitor=("kid_ab", "kid_ba"),
-        lowest=None,
-    ):
+        folder: PathLike,
+        card: Callable[[], dict[str, Any]] | None = None,
+        half_precision: bool = False,
+        minutes: float | None = None,
+        best: PathLike | None = None,
+        monitor: str | tuple[str, ...] = ("kid_ab", "kid_ba"),
+        lowest: float | None = None,
+    ) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.card = card
@@ -80,7 +83,7 @@ class PresetKeeper(keras.callbacks.Callback):
             self.lowest = mean
             self.write(self.best)
 
-    def write(self, folder=None):
+    def write(self, folder: PathLike | None = None) -> None:
         """Write the preset now, to its folder or to another."""
         if is_chief():
             began = time.monotonic()

@@ -3,10 +3,12 @@
 import importlib.util
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
@@ -27,7 +29,14 @@ class SampleGrid(keras.callbacks.Callback):
             `log_dir` of `keras.callbacks.TensorBoard`, or one below it.
     """
 
-    def __init__(self, folder, dataset, count=4, every=1, tensorboard=None):
+    def __init__(
+        self,
+        folder: PathLike,
+        dataset: Any,
+        count: int = 4,
+        every: int = 1,
+        tensorboard: PathLike | None = None,
+    ) -> None:
         super().__init__()
         if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
             raise ImportError("Pictures for TensorBoard need `pip install tensorboard`.")

@@ -1,5 +1,8 @@
 """Scores of fixed images while a model trains, for callbacks that stop or save by a score."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 
 from keras_cyclegan.arguments import Direction
@@ -39,11 +42,15 @@ class TranslationMetrics(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, dataset, metrics=None, count=128, every=1):
+    def __init__(
+        self, dataset: Any, metrics: Iterable[Any] | None = None, count: int = 128, every: int = 1
+    ) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1. Received every={every}.")
-        self.metrics = [KernelInceptionDistance(name="kid")] if metrics is None else list(metrics)
+        self.metrics: list[Any] = (
+            [KernelInceptionDistance(name="kid")] if metrics is None else list(metrics)
+        )
         names = [metric.name for metric in self.metrics]
         if len(set(names)) < len(names) or not names:
             raise ValueError(f"`metrics` must be metrics of different names. Received {names}.")
@@ -70,9 +77,9 @@ class TranslationMetrics(keras.callbacks.Callback):
         if logs is not None:
             logs.update(self.last)
 
-    def measure(self):
+    def measure(self) -> dict[str, float]:
         """Returns the scores of the model as it is now, a dict of floats."""
-        scores = {}
+        scores: dict[str, float] = {}
         for way, generator, images, real in self._ways():
             self._update(generator, images, real)
             for metric in self.metrics:

@@ -119,13 +119,17 @@ def train(
     adjust: Annotated[
         bool, typer.Option(help="Go on with another learning rate or --clip-norm.")
     ] = False,
+    slow_dtype: Annotated[
+        bool, typer.Option(help="Train in a dtype that this processor emulates, too.")
+    ] = False,
     **given,
 ):
     """Train on two folders of images; run again with the same --out, it goes on."""
     from keras_cyclegan.commands.train import train_run
 
     given = {name: value for name, value in given.items() if value is not None}
-    train_run(out, TrainingOptions(**{**recipe_tables.TABLES[recipe], **given}), adjust)
+    options = TrainingOptions(**{**recipe_tables.TABLES[recipe], **given})
+    train_run(out, options, adjust, slow_dtype)
 
 
 @command

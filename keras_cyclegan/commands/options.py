@@ -18,12 +18,14 @@ GENERATORS = {
     "resnet": "ResNetGenerator",
     "unet": "UNetGenerator",
     "attention": "AttentionGenerator",
+    "ugatit": "UGATITGenerator",
 }
 DISCRIMINATORS = {
     "patch": "PatchDiscriminator",
     "pixel": "PixelDiscriminator",
     "multiscale": "MultiScaleDiscriminator",
     "projected": "ProjectedDiscriminator",
+    "ugatit": "UGATITDiscriminator",
 }
 # Kinds of `AdversarialLoss`.
 ADVERSARIAL_LOSSES = (
@@ -43,7 +45,9 @@ GENERATOR_ARGUMENTS = {
     "filters": "filters",
     "blocks": "num_blocks",
     "upsampling": "upsampling",
+    "block": "block",
     "input_skip": "input_skip",
+    "shared_decoder": "shared_decoder",
 }
 DISCRIMINATOR_ARGUMENTS = {
     "discriminator_filters": "filters",
@@ -159,8 +163,18 @@ class TrainingOptions:
             choices=("transposed", "resize"),
         ),
     ] = "transposed"
+    block: Annotated[
+        str,
+        Option(
+            "Residual blocks: of whole convolutions, or of separable ones, at a tenth of the cost.",
+            choices=("standard", "separable"),
+        ),
+    ] = "standard"
     input_skip: Annotated[
         bool, Option("Let generators begin at their input, and learn only what changes.")
+    ] = False
+    shared_decoder: Annotated[
+        bool, Option("Let one light decoder of an attention generator both paint and mask.")
     ] = False
     discriminator: Annotated[
         str, Option("Family of the discriminators.", choices=DISCRIMINATORS)
@@ -169,6 +183,9 @@ class TrainingOptions:
     discriminator_layers: Annotated[
         int, Option("Depth of the discriminators, and so the size of a patch.", least=1)
     ] = 3
+    pool_size: Annotated[
+        int, Option("Translated images kept to be shown to each discriminator again.", least=0)
+    ] = 50
     augment: Annotated[
         bool,
         Option("Show images to the discriminators with changed colours, shifted and covered."),
@@ -195,6 +212,11 @@ class TrainingOptions:
     adversarial_loss: Annotated[
         str, Option("What the players play for.", choices=ADVERSARIAL_LOSSES)
     ] = "least_squares"
+    adversarial_weight: Annotated[float, Option("Weight of the adversarial loss.", least=0)] = 1.0
+    label_smoothing: Annotated[
+        float,
+        Option("What the target for real images lacks to 1; for some losses.", least=0, below=1),
+    ] = 0.0
     gradient_penalty: Annotated[
         str | None,
         Option(
@@ -207,6 +229,13 @@ class TrainingOptions:
         str, Option("Distance of an image and its round trip.", choices=NORMS)
     ] = "l1"
     cycle_weight: Annotated[float, Option("Weight of the cycle-consistency loss.", least=0)] = 10.0
+    final_cycle_weight: Annotated[
+        float | None,
+        Option("Weight to which it falls from the first step to the last. Default: none.", least=0),
+    ] = None
+    ssim_weight: Annotated[
+        float, Option("Part of it that is structural similarity, from 0 to 1.", least=0)
+    ] = 0.0
     identity_weight: Annotated[
         float, Option("Weight of the identity loss; 0 for none.", least=0)
     ] = 5.0
@@ -225,6 +254,14 @@ class TrainingOptions:
             choices=PERCEPTUAL_FEATURES,
         ),
     ] = "vgg16"
+    activation_weight: Annotated[
+        float,
+        Option(
+            "Weight of the loss of ugatit generators' auxiliary heads, 1000 in their paper; 0 for "
+            "none.",
+            least=0,
+        ),
+    ] = 0.0
 
     epochs: Annotated[
         int, Option("Epochs of the whole run; a finished run goes on with more.", least=1)
@@ -252,6 +289,9 @@ class TrainingOptions:
             above=0,
         ),
     ] = None
+    weight_penalty: Annotated[
+        float, Option("Penalty on the squares of all weights, torch's weight decay.", least=0)
+    ] = 0.0
     ema: Annotated[
         float | None,
         Option(
@@ -298,6 +338,8 @@ class TrainingOptions:
                 raise ValueError(f"`{name}` must be {problem}. Received {name}={value!r}.")
         if self.fresh_discriminators and self.init is None:
             raise ValueError("`fresh_discriminators` goes with `init`, a preset to start from.")
+        if self.final_cycle_weight is not None and not self.cycle_weight:
+            raise ValueError("`final_cycle_weight` needs a `cycle_weight` above 0 to fall from.")
 
 
 def described_options():

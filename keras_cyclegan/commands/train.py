@@ -21,7 +21,13 @@ from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
+from keras_cyclegan.losses import (
+    AdversarialLoss,
+    CycleConsistencyLoss,
+    IdentityLoss,
+    PerceptualLoss,
+    WeightSchedule,
+)
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
@@ -31,6 +37,7 @@ from keras_cyclegan.trainers.distribution import (
     is_chief,
     process_share,
 )
+from keras_cyclegan.trainers.dtype_trial import refuse_slow_dtype
 
 # For generators and for discriminators: their names in the model, the option that chooses their
 # class, what it can choose, and the options that become the class's arguments.
@@ -40,7 +47,7 @@ KINDS = (
 )
 
 
-def train_run(folder, options, adjust=False):
+def train_run(folder, options, adjust=False, slow_dtype=False):
     """Train as `options` say, or go on with the run that `folder` holds.
 
     The folder explains itself: `config.json` (the options), `history.jsonl` (a line an epoch),
@@ -53,12 +60,14 @@ def train_run(folder, options, adjust=False):
         options: `TrainingOptions`.
         adjust: bool. Whether a run that goes on may do so with another learning rate or another
             clipping of gradients, after it diverged for example.
+        slow_dtype: bool. Whether to train in a dtype that this processor emulates.
 
     Returns:
         The trained `CycleGAN`.
 
     Raises:
-        ValueError: the folder holds a run with other options, or `init` contradicts them.
+        ValueError: the folder holds a run with other options, or `init` contradicts them; or
+            the dtype takes more than 10 times as long as float32 here.
         RuntimeError: another process trains in the folder.
         DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
     """
@@ -67,7 +76,7 @@ def train_run(folder, options, adjust=False):
         with distributed(options.distribute, options.batch_size):
             if writes := is_chief():
                 stack.enter_context(locked(folder))
-            model, keeper = _train(folder, options, adjust)
+            model, keeper = _train(folder, options, adjust, slow_dtype)
         # Not while the machines are one: a variable that one of them makes waits for the others.
         if writes:
             with atomic_file(folder / "model.keras") as unfinished:
@@ -77,7 +86,7 @@ def train_run(folder, options, adjust=False):
     return model
 
 
-def _train(folder, options, adjust):
+def _train(folder, options, adjust, slow_dtype):
     for line in compare_options(folder, options, adjust):
         print(line)
     keras.utils.set_random_seed(options.seed)
@@ -100,6 +109,9 @@ def _train(folder, options, adjust):
         steps_per_epoch=train.steps_per_epoch,
     )
     model = build_model(options)
+    if not slow_dtype:
+        made = [getattr(model, name) for name in NETWORKS]
+        refuse_slow_dtype(made, "`slow_dtype=True` trains nevertheless.")
     compile_model(model, options)
     scores, extractor = measure_scores(options)
     if is_chief():
@@ -175,7 +187,7 @@ def build_model(options):
         for name in names:
             if name not in made:
                 made[name] = new_network(shape, options, name, *kind)
-    return CycleGAN(**made, image_shape=shape, dtype=options.dtype)
+    return CycleGAN(**made, image_shape=shape, pool_size=options.pool_size, dtype=options.dtype)
 
 
 def new_network(shape, options, name, choice, classes, arguments):
@@ -235,19 +247,25 @@ def compile_model(model, options):
 
     def adam(rate):
         schedule = LinearDecay(rate, decay_epochs=options.decay_epochs)
-        return paper_adam(schedule, options.clip_norm)
+        return paper_adam(schedule, options.clip_norm, options.weight_penalty)
 
     rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
     identity, perceptual = options.identity_weight, options.perceptual_weight
-    features = options.perceptual_features
+    features, final = options.perceptual_features, options.final_cycle_weight
     model.compile(
         adam(rate),
         adam(rate if discriminator_rate is None else discriminator_rate),
-        adversarial_loss=options.adversarial_loss,
+        adversarial_loss=AdversarialLoss(
+            options.adversarial_loss, options.adversarial_weight, options.label_smoothing
+        ),
         gradient_penalty=options.gradient_penalty,
-        cycle_loss=CycleConsistencyLoss(options.cycle_norm, options.cycle_weight),
+        cycle_loss=CycleConsistencyLoss(
+            options.cycle_norm, options.cycle_weight, options.ssim_weight
+        ),
+        cycle_schedule=None if final is None else WeightSchedule(final / options.cycle_weight),
         identity_loss=IdentityLoss(weight=identity) if identity else None,
         perceptual_loss=PerceptualLoss(features, weight=perceptual) if perceptual else None,
+        activation_loss=options.activation_weight or None,
         ema_momentum=options.ema,
         monitor_gradients=True,
     )

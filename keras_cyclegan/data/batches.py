@@ -2,6 +2,7 @@
 
 import numbers
 import random
+from typing import Any
 
 import numpy as np
 
@@ -9,15 +10,15 @@ from keras_cyclegan.data.pixels import to_unit
 
 
 def unpaired_dataset(
-    images_a,
-    images_b,
-    image_size=None,
-    batch_size=1,
-    flip=True,
-    seed=None,
-    steps_per_epoch=None,
-    part=(0, 1),
-):
+    images_a: Any,
+    images_b: Any,
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int = 1,
+    flip: bool = True,
+    seed: int | None = None,
+    steps_per_epoch: int | None = None,
+    part: tuple[int, int] = (0, 1),
+) -> Any:
     """Batches for training, sampled as the authors' code does.
 
     Domain A is walked in shuffled order, each image once a pass; for each, one of domain B is
@@ -96,7 +97,7 @@ def unpaired_dataset(
     )
 
 
-def paired_dataset(images_a, images_b, batch_size=1):
+def paired_dataset(images_a: Any, images_b: Any, batch_size: int = 1) -> Any:
     """Batches for validation: the first of A with the first of B, and so on, as they are.
 
     There are `min(len(images_a), len(images_b))` pairs; what the longer domain has beyond is not

@@ -7,9 +7,10 @@ import contextlib
 import io
 import os
 import threading
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_cyclegan.data.pixels import check_unit
 
@@ -86,7 +87,7 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
     )
 
 
-def decode_image(source, channels=3, max_pixels=MAX_PIXELS):
+def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image to 8 bits a channel, as `open_image` says.
 
     Args:
@@ -260,7 +261,9 @@ def _on_white(pixels, alpha):
 # --- sizes -------------------------------------------------------------------------------------
 
 
-def resize_image(image, size, resize="stretch"):
+def resize_image(
+    image: NDArray[np.uint8], size: tuple[int, int], resize: str = "stretch"
+) -> NDArray[np.uint8]:
     """Bring an image to a size; every resize is bicubic and antialiased.
 
     Args:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data.batches import as_size
 from keras_cyclegan.data.decode import check_channels
 from keras_cyclegan.data.folders import folder_pair
@@ -28,7 +29,13 @@ class ImageSets(NamedTuple):
     paired: bool
 
 
-def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
+def load_sets(
+    source: PathLike,
+    image_size: int | tuple[int, int],
+    channels: tuple[int, int] = (3, 3),
+    split: str = "test",
+    paired: bool | None = None,
+) -> ImageSets:
     """Loads all images of one split of both domains.
 
     Args:
@@ -63,7 +70,7 @@ def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
         images, aligned = _glyphs(size, channels, split), split == "test"
     else:
         if str(source).startswith("tfds:"):
-            splits = tfds_splits(source.removeprefix("tfds:"))
+            splits = tfds_splits(str(source).removeprefix("tfds:"))
             splits, aligned = splits[:2] if split == "train" else splits[2:], False
         else:
             splits = folder_pair(source, split)
@@ -82,7 +89,7 @@ def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
             f"Pairs need as many images of A as of B. Received {len(images[0])} and "
             f"{len(images[1])} in {source}."
         )
-    return ImageSets(*images, aligned if paired is None else paired)
+    return ImageSets(images[0], images[1], aligned if paired is None else paired)
 
 
 def _glyphs(size, channels, split):

@@ -1,9 +1,11 @@
 """One function for all sources: folders, tensorflow-datasets, and the embedded glyphs."""
 
 import os
+from typing import Any
 
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data.batches import (
     as_pair,
     as_size,
@@ -19,21 +21,21 @@ from keras_cyclegan.data.tfds import tfds_splits
 
 
 def load(
-    source,
-    image_size=None,
-    batch_size=1,
-    load_size=None,
-    resize="stretch",
-    channels=3,
-    flip=None,
-    seed=None,
-    steps_per_epoch=None,
-    validation_split=0.0,
-    on_error="raise",
-    memory_limit=2 * 2**30,
-    cache_folder=None,
-    part=(0, 1),
-):
+    source: PathLike,
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int = 1,
+    load_size: int | tuple[int, int] | None = None,
+    resize: str = "stretch",
+    channels: int | tuple[int, int] = 3,
+    flip: bool | None = None,
+    seed: int | None = None,
+    steps_per_epoch: int | None = None,
+    validation_split: float = 0.0,
+    on_error: str = "raise",
+    memory_limit: int = 2 * 2**30,
+    cache_folder: PathLike | None = None,
+    part: tuple[int, int] = (0, 1),
+) -> tuple[Any, Any]:
     """Loads unpaired images for training, and pairs of them for validation.
 
     Every image is decoded and resized once, before this returns: a file that can't be used is
@@ -118,7 +120,7 @@ def load(
         images = _load_glyphs(image_size, load_size, channels)
     else:
         if is_tfds:
-            splits = tfds_splits(source.removeprefix("tfds:"))
+            splits = tfds_splits(str(source).removeprefix("tfds:"))
         else:
             splits = folder_splits(source, validation_split)
         folder = None
@@ -132,7 +134,8 @@ def load(
             )
         ]
     train = unpaired_dataset(
-        *images[:2],
+        images[0],
+        images[1],
         image_size=image_size,
         batch_size=batch_size,
         flip=not is_glyphs if flip is None else flip,
@@ -140,7 +143,7 @@ def load(
         steps_per_epoch=steps_per_epoch,
         part=part,
     )
-    return train, None if images[2] is None else paired_dataset(*images[2:], batch_size)
+    return train, None if images[2] is None else paired_dataset(images[2], images[3], batch_size)
 
 
 def _load_size(load_size, image_size):

@@ -1,12 +1,13 @@
 """uint8 images to the networks' range [-1, 1], and back. No other file knows this range."""
 
 import sys
+from typing import Any
 
 import keras
 import numpy as np
 
 
-def to_unit(images):
+def to_unit(images: Any) -> Any:
     """Scales pixels from 0 … 255 to [-1, 1], the range of the generators' tanh.
 
     Args:
@@ -25,7 +26,7 @@ def to_unit(images):
     return keras.ops.cast(images, "float32") / 127.5 - 1.0
 
 
-def from_unit(images):
+def from_unit(images: Any) -> Any:
     """Scales from [-1, 1] back to pixels: rounded to the nearest, and clipped to 0 … 255.
 
     Args:

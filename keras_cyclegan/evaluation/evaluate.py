@@ -1,8 +1,9 @@
 """Every score that a model and a set of images allow, beside that of doing nothing."""
 
 import dataclasses
+from typing import Any
 
-from keras_cyclegan.arguments import Direction
+from keras_cyclegan.arguments import Direction, PathLike
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.image_sets import ImageSets
 from keras_cyclegan.evaluation import scores
@@ -23,22 +24,22 @@ class Evaluation:
     """
 
     sets: ImageSets
-    passes: dict[str, Pass]
+    passes: dict[Direction, Pass]
     measured: list[scores.Measured]
     notes: list[str]
 
 
 def evaluate(
-    model,
-    source,
-    extractor=None,
-    fid=None,
-    paired=None,
-    palette=None,
-    label_domain="b",
-    image_size=None,
-    split="test",
-):
+    model: Any,
+    source: PathLike,
+    extractor: Any = None,
+    fid: bool | None = None,
+    paired: bool | None = None,
+    palette: Any = None,
+    label_domain: str = "b",
+    image_size: int | None = None,
+    split: str = "test",
+) -> Evaluation:
     """Scores a translator in every direction it has.
 
     Args:

@@ -2,10 +2,11 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from keras_cyclegan.arguments import check_choice, check_direction
+from keras_cyclegan.arguments import PathLike, check_choice, check_direction
 from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.files.atomic import atomic_folder
 from keras_cyclegan.inference.translate import generator_for, generators_of
@@ -14,13 +15,13 @@ WEIGHTS = ("float32", "float16", "int8")
 
 
 def export(
-    model,
-    filepath,
-    format="tf_saved_model",
-    direction=None,
-    overwrite=False,
-    weights="float32",
-):
+    model: Any,
+    filepath: PathLike,
+    format: str = "tf_saved_model",
+    direction: str | None = None,
+    overwrite: bool = False,
+    weights: str = "float32",
+) -> None:
     """Write the generators for a runtime without Keras; see `CycleGAN.export`."""
     _check_format(format, weights)
     generators = _generators(model, direction)

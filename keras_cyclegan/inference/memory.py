@@ -4,6 +4,7 @@ import contextlib
 import math
 import weakref
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import layers
@@ -16,7 +17,7 @@ WHOLE_AT_MOST = 2 * 2**30
 SLACK = 1.5  # measured against peaks of seven networks, over what their tensors alone take
 PIXEL_BYTES = 60  # the image and its translation as floats and as pixels, and copies of them
 
-_bytes_per_pixel = weakref.WeakKeyDictionary()
+_bytes_per_pixel: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _share = 1.0
 
 

@@ -1,14 +1,14 @@
 """Any height and width through a generator that takes only some."""
 
 import weakref
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from keras_cyclegan.layers import ReflectionPadding2D
 
-_rules = weakref.WeakKeyDictionary()
+_rules: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 class SizeRule(NamedTuple):

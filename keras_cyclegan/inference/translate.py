@@ -1,6 +1,7 @@
 """Translate any image with a trained model."""
 
 import weakref
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,22 +14,25 @@ from keras_cyclegan.inference.memory import memory_errors, memory_for_whole, who
 from keras_cyclegan.inference.sizes import call_at_any_size, check_size, pad_to_rule, size_rule
 from keras_cyclegan.inference.tile_choice import check_tile, choose_tile, tile_side
 from keras_cyclegan.inference.tiles import translate_tiled
+from keras_cyclegan.processor import warn_if_too_late
+from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
 
 BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's generator
 
-_graphs = weakref.WeakKeyDictionary()
-_attention_networks = weakref.WeakKeyDictionary()
+_graphs: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_attention_networks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_tried: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def translate(
-    model,
-    images,
-    direction="a_to_b",
-    batch_size=None,
-    tile="auto",
-    max_pixels=MAX_PIXELS,
-    return_attention=False,
-):
+    model: Any,
+    images: Any,
+    direction: str = "a_to_b",
+    batch_size: int | None = None,
+    tile: int | str | None = "auto",
+    max_pixels: int = MAX_PIXELS,
+    return_attention: bool = False,
+) -> Any:
     """Translate images of any kind and size; see `CycleGAN.translate`."""
     generator = generator_for(model, direction)
     masks = attention_network(generator) if return_attention else None
@@ -42,8 +46,13 @@ def translate(
 
 
 def reconstruct(
-    model, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
-):
+    model: Any,
+    images: Any,
+    direction: str = "a_to_b",
+    batch_size: int | None = None,
+    tile: int | str | None = "auto",
+    max_pixels: int = MAX_PIXELS,
+) -> Any:
     """Send images to the other domain and back; see `CycleGAN.reconstruct`."""
     there = generator_for(model, direction)
     back = generator_for(model, check_direction(direction).opposite)
@@ -144,6 +153,7 @@ def _in_tiles(generators, pixels, tile):
     eight_bits = pixels.dtype == np.uint8
     with memory_errors(f"{pixels.shape[0]}×{pixels.shape[1]} pixels in tiles of {tile}"):
         for generator in generators:
+            _try_dtype(generator)
             check_size(generator, *pixels.shape[:2])
             rounded = eight_bits and generator is generators[-1]
             pixels = translate_tiled(generator, pixels, tile, from_unit if rounded else np.asarray)
@@ -168,6 +178,7 @@ def run(generator, images):
     Returns:
         float32 array `(n, height, width, output_channels)`, in [-1, 1].
     """
+    _try_dtype(generator)
     if keras.backend.backend() == "tensorflow":
         return _graph(generator)(images).numpy()
     height, width = images.shape[1:3]
@@ -177,6 +188,13 @@ def run(generator, images):
     else:  # which would give each device a part of the batch, and this process its own part
         translated = keras.ops.convert_to_numpy(generator(padded, training=False))
     return np.asarray(translated)[:, :height, :width]
+
+
+def _try_dtype(generator):
+    """Warn, once for each generator, of a dtype that is slow here."""
+    if generator not in _tried:
+        _tried.add(generator)
+        warn_of_slow_dtype([generator], training=False)
 
 
 def _graph(generator):
@@ -196,6 +214,7 @@ def _graph(generator):
 def _trace(generator):
     import tensorflow as tf
 
+    warn_if_too_late()
     size_rule(generator)  # outside of the graph
     reference = weakref.ref(generator)  # a strong one would keep the dictionary's key alive
     signature = tf.TensorSpec((None, None, None, generator.input_shape[-1]), "float32")

@@ -1,7 +1,11 @@
 """Attention of every place of a feature map to every other."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -32,11 +36,11 @@ class SelfAttention(layers.Layer):
     ```
     """
 
-    def __init__(self, reduction=8, **kwargs):
+    def __init__(self, reduction: int = 8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.reduction = reduction
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = input_shape[-1]
         reduced = channels // self.reduction
         if reduced < 1:
@@ -56,7 +60,7 @@ class SelfAttention(layers.Layer):
         self.output_map = pointwise(channels, "output")
         self.gain = self.add_weight(shape=(), initializer="zeros", name="gain")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         shape = ops.shape(inputs)
         x = ops.reshape(inputs, (shape[0], shape[1] * shape[2], inputs.shape[-1]))  # (n, p, c)
         scores = ops.matmul(self.query(x), ops.transpose(self.key(x), (0, 2, 1)))  # (n, p, p)
@@ -65,8 +69,8 @@ class SelfAttention(layers.Layer):
         found = self.output_map(ops.matmul(weights, self.value(x)))
         return inputs + self.gain * ops.reshape(found, shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reduction": self.reduction}

@@ -1,8 +1,11 @@
 """Augmentation that gradients pass through, for what a discriminator is shown."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers.pool import random_integers
 
 
@@ -48,14 +51,14 @@ class DifferentiableAugmentation(keras.layers.Layer):
 
     def __init__(
         self,
-        brightness=0.3,
-        saturation=0.6,
-        contrast=0.4,
-        translation=0.125,
-        cutout=0.5,
-        seed=None,
-        **kwargs,
-    ):
+        brightness: float = 0.3,
+        saturation: float = 0.6,
+        contrast: float = 0.4,
+        translation: float = 0.125,
+        cutout: float = 0.5,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         given = (brightness, saturation, contrast, translation, cutout)
         for name, value in zip(self.strengths, given, strict=True):
@@ -65,7 +68,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool | None = False) -> Tensor:
         if not training:
             return images
         count = ops.shape(images)[0]
@@ -83,10 +86,10 @@ class DifferentiableAugmentation(keras.layers.Layer):
             x = _cover(x, self.cutout, draws[5], draws[6])
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         strengths = {name: getattr(self, name) for name in self.strengths}
         return {**super().get_config(), **strengths, "seed": self.seed}
 

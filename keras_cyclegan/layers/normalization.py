@@ -1,7 +1,11 @@
 """Norms between instance norm and layer norm, whose mixture is learned for each channel."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 class _Mixed(keras.layers.Layer):
@@ -58,10 +62,10 @@ class InstanceLayerNormalization(_Mixed):
         The same shape.
     """
 
-    def __init__(self, rho=0.0, epsilon=1e-5, **kwargs):
+    def __init__(self, rho: float = 0.0, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(rho, epsilon, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         channels = input_shape[-1]
         self.add_rho(channels)
         self.gamma = self.add_weight(
@@ -71,11 +75,11 @@ class InstanceLayerNormalization(_Mixed):
             shape=(channels,), initializer="zeros", autocast=False, name="beta"
         )
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         x = self.mix(images) * ops.cast(self.gamma, "float32") + ops.cast(self.beta, "float32")
         return ops.cast(x, images.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
 
@@ -97,18 +101,18 @@ class AdaptiveInstanceLayerNormalization(_Mixed):
         The shape of the images.
     """
 
-    def __init__(self, rho=0.9, epsilon=1e-5, **kwargs):
+    def __init__(self, rho: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(rho, epsilon, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.add_rho(input_shape[0][-1])
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         images, scale, offset = inputs
         scale, offset = (ops.cast(x, "float32")[:, None, None] for x in (scale, offset))
         return ops.cast(self.mix(images) * scale + offset, images.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]
 
 

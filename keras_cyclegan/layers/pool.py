@@ -1,7 +1,11 @@
 """The pool of past translations, and draws that are the same on every backend."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -28,7 +32,7 @@ class ImagePool(keras.layers.Layer):
         Images of the same shape, each the given one or an older one.
     """
 
-    def __init__(self, size=50, seed=None, **kwargs):
+    def __init__(self, size: int = 50, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(size, int) or size < 0:
             raise ValueError(f"`size` must be an int of at least 0. Received {size!r}.")
@@ -36,7 +40,7 @@ class ImagePool(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if None in input_shape[1:] and self.size:
             raise ValueError(
                 "An image pool stores images of one size: height, width and channels must be "
@@ -64,7 +68,7 @@ class ImagePool(keras.layers.Layer):
                 "images (`image_shape`), or without a pool (`pool_size=0`)."
             )
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         if not self.size:
             return images
         self.check_shape(images)
@@ -90,7 +94,7 @@ class ImagePool(keras.layers.Layer):
         self.count.assign(count)
         return returned
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
     def save_own_variables(self, store):
@@ -104,7 +108,7 @@ class ImagePool(keras.layers.Layer):
         if self.built:  # a model that is loaded without `compile` has no use for the images
             super().load_own_variables(own)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size, "seed": self.seed}
 
 

@@ -1,7 +1,11 @@
 """A skip from a network's input to what its last tanh is given."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -28,13 +32,13 @@ class InputSkip(keras.layers.Layer):
 
     pointwise = True  # so that `inference.tile_plan` lets it into a tile
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         change, images = inputs
         # Images that overshoot [-1, 1] a little, as after a bicubic resize, stay finite.
         shrunk = ops.clip(0.98 * images, -0.99, 0.99)
         return change + 0.5 * (ops.log(1.0 + shrunk) - ops.log(1.0 - shrunk))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         change, images = input_shape
         if change[-1] != images[-1]:
             raise ValueError(

@@ -1,7 +1,11 @@
 """Spectral norm, the same on every backend."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -30,11 +34,11 @@ class SpectralNormalization(keras.layers.Wrapper):
     ```
     """
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.autocast = False  # the iteration is in float32 under every policy
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         if not hasattr(self.layer, "kernel"):
             raise ValueError(
@@ -49,7 +53,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             name="vector",
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         kernel = ops.cast(self.layer.kernel, "float32")
         matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
         fixed = ops.stop_gradient(matrix)
@@ -66,7 +70,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         with keras.StatelessScope(values):
             return self.layer(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.layer.compute_output_shape(input_shape)
 
 

@@ -1,8 +1,11 @@
 """What the generators and the discriminators want of each other's verdicts."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.weighted import WeightedLoss
 
 
@@ -67,12 +70,12 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
 
     def __init__(
         self,
-        kind="least_squares",
-        weight=1.0,
-        label_smoothing=0.0,
-        name="adversarial",
-        **kwargs,
-    ):
+        kind: str = "least_squares",
+        weight: float = 1.0,
+        label_smoothing: float = 0.0,
+        name: str | None = "adversarial",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(kind, weight, name, **kwargs)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
@@ -92,7 +95,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         """Whether `generator` needs the verdicts on real images too."""
         return self.kind == "relativistic_average"
 
-    def generator(self, judged_fake, judged_real=None):
+    def generator(self, judged_fake: Any, judged_real: Any = None) -> Tensor:
         """What a generator minimises.
 
         Args:
@@ -109,7 +112,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             )
         return self._over_maps(self._for_generator, judged_fake, judged_real)
 
-    def discriminator(self, judged_real, judged_fake):
+    def discriminator(self, judged_real: Any, judged_fake: Any) -> Tensor:
         """What a discriminator minimises: half on real and half on translated images.
 
         Args:
@@ -151,7 +154,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             losses.append(self._mean(found, found))
         return sum(losses) / len(losses)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
         """Distance to a verdict: 1 where "real" is wanted, 0 where "fake" is."""
         if self.kind not in ("least_squares", "min_max") or self.label_smoothing:
             smoothed = " with smoothed labels" if self.label_smoothing else ""
@@ -165,12 +168,12 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         y_true = ops.broadcast_to(ops.cast(y_true, self.dtype), ops.shape(y_pred))
         return super().__call__(y_true, y_pred, sample_weight)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.kind == "least_squares":
             return self.weight * ops.square(y_pred - y_true)
         return self.weight * (ops.softplus(y_pred) - y_true * y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 

@@ -1,9 +1,11 @@
 """Penalties on the slope of a discriminator."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import check_choice
+from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.layers.pool import random_integers
 
 
@@ -53,7 +55,9 @@ class GradientPenalty:
 
     kinds = ("r1", "wgan_gp")
 
-    def __init__(self, kind="r1", weight=10.0, every=None, seed=0):
+    def __init__(
+        self, kind: str = "r1", weight: float = 10.0, every: int | None = None, seed: int = 0
+    ) -> None:
         check_choice("kind", kind, self.kinds)
         every = every or (16 if kind == "r1" else 1)
         if not weight >= 0:
@@ -65,7 +69,9 @@ class GradientPenalty:
         self.every = every
         self.seed = seed
 
-    def __call__(self, judge, real, fake, step, input_gradient):
+    def __call__(
+        self, judge: Any, real: Tensor, fake: Tensor, step: Any, input_gradient: Any
+    ) -> Tensor:
         def penalty():
             if self.kind == "r1":
                 slope = _squared_slope(judge, real, input_gradient)
@@ -88,11 +94,11 @@ class GradientPenalty:
         part = ops.cast(ops.reshape(part, (count, 1, 1, 1)), real.dtype)
         return ops.stop_gradient(fake + part * (real - fake))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("kind", "weight", "every", "seed")}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
 

@@ -1,8 +1,11 @@
 """Distances in the features of another network."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor, check_image_layout
 from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.losses.weighted import WeightedLoss
 from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
@@ -37,7 +40,14 @@ class PerceptualLoss(WeightedLoss):
     kind_argument = "norm"
     kinds = ("l1", "l2")
 
-    def __init__(self, extractor="vgg16", norm="l2", weight=1.0, name="perceptual", **kwargs):
+    def __init__(
+        self,
+        extractor: Any = "vgg16",
+        norm: str = "l2",
+        weight: float = 1.0,
+        name: str | None = "perceptual",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)
         if not (extractor in (*NAMED, None) or callable(extractor)):
             names = ", ".join(repr(known) for known in NAMED)
@@ -48,7 +58,7 @@ class PerceptualLoss(WeightedLoss):
         # Now, because a traced step may not make weights.
         self.extract = NAMED[extractor]() if isinstance(extractor, str) else extractor
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.extract is None:
             raise ValueError(
                 "This PerceptualLoss was reloaded from a file, which doesn't hold its extractor. "
@@ -68,13 +78,14 @@ class PerceptualLoss(WeightedLoss):
             for true, predicted in features
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         extractor = self.extractor if isinstance(self.extractor, str) else None
         return {**super().get_config(), "extractor": extractor}
 
 
 def vgg16():
     """VGG-16 from images in [-1, 1], of 1 or 3 channels, to the maps of `VGG16_LAYERS`."""
+    check_image_layout()
     network = keras.applications.VGG16(include_top=False, weights="imagenet")
     maps = keras.Model(network.input, [network.get_layer(name).output for name in VGG16_LAYERS])
     maps.trainable = False

@@ -1,8 +1,11 @@
 """Distances between images: cycle consistency and identity."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.losses.weighted import WeightedLoss
 
@@ -42,7 +45,14 @@ class CycleConsistencyLoss(_PixelLoss):
         ValueError: an argument is out of range; when called, images below 11×11 have no SSIM.
     """
 
-    def __init__(self, norm="l1", weight=10.0, ssim_weight=0.0, name="cycle", **kwargs):
+    def __init__(
+        self,
+        norm: str = "l1",
+        weight: float = 10.0,
+        ssim_weight: float = 0.0,
+        name: str | None = "cycle",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)
         if not 0 <= ssim_weight <= 1:
             raise ValueError(
@@ -50,7 +60,7 @@ class CycleConsistencyLoss(_PixelLoss):
             )
         self.ssim_weight = float(ssim_weight)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         distance = super().call(y_true, y_pred)
         if not self.ssim_weight:
             return distance
@@ -58,7 +68,7 @@ class CycleConsistencyLoss(_PixelLoss):
         part = self.ssim_weight
         return (1.0 - part) * ops.mean(distance, axis=(1, 2, 3)) + part * dissimilarity
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ssim_weight": self.ssim_weight}
 
 
@@ -78,5 +88,7 @@ class IdentityLoss(_PixelLoss):
         y_pred: their translations into their own domain, the same shape.
     """
 
-    def __init__(self, norm="l1", weight=5.0, name="identity", **kwargs):
+    def __init__(
+        self, norm: str = "l1", weight: float = 5.0, name: str | None = "identity", **kwargs: Any
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)

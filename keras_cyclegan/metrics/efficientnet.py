@@ -1,7 +1,9 @@
 """EfficientNet-Lite0: features for scores where nothing can be downloaded but from PyPI."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.data.decode import resize_image
 from keras_cyclegan.metrics.images import as_levels
 from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
@@ -37,10 +39,10 @@ class EfficientNetLite0Features:
         "resizing": "Pillow bicubic to 224×224",
     }
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.model = efficientnet_lite(VARIANT)
 
-    def __call__(self, images):
+    def __call__(self, images: Tensor) -> NDArray[np.float32]:
         if len(images.shape) != 4 or images.shape[-1] != 3:
             raise ValueError(
                 "EfficientNet-Lite0 takes RGB images, `(batch, height, width, 3)`. "

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -33,7 +34,13 @@ class FeatureDistance(keras.metrics.Metric):
 
     default_name = "feature_distance"
 
-    def __init__(self, extractor="inception", protocol=None, name=None, dtype=None):
+    def __init__(
+        self,
+        extractor: Any = "inception",
+        protocol: dict[str, str] | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name or self.default_name, dtype=dtype)
         if not (extractor is None or extractor == "inception" or callable(extractor)):
             raise ValueError(
@@ -46,7 +53,7 @@ class FeatureDistance(keras.metrics.Metric):
         self._extractor_protocol = describe_extractor(extractor, protocol)
         self.reset_state()
 
-    def update_state(self, real=None, generated=None):
+    def update_state(self, real: Any = None, generated: Any = None) -> Any:
         """Adds a batch of one set or of both.
 
         Args:
@@ -67,27 +74,27 @@ class FeatureDistance(keras.metrics.Metric):
             self._add(name, batch)
             self._count[name] += len(batch)
 
-    def score(self):
+    def score(self) -> Score:
         """Returns a `Score`: the distance with its protocol."""
         raise NotImplementedError
 
-    def result(self):
+    def result(self) -> float:
         """Returns the distance as a float. `score()` says how it was obtained."""
         return self.score().value
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         self._count = {"real": 0, "generated": 0}
-        self._sizes = {"real": set(), "generated": set()}
-        self._width = None
+        self._sizes: dict[str, set[Any]] = {"real": set(), "generated": set()}
+        self._width: Any = None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         extractor = self.extractor
         if callable(extractor):
             extractor = keras.saving.serialize_keras_object(extractor)
         return {**super().get_config(), "extractor": extractor, "protocol": self.protocol}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         if isinstance(config.get("extractor"), dict):
             extractor = keras.saving.deserialize_keras_object(config["extractor"])
             config = {**config, "extractor": extractor}

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.metrics.features import FeatureDistance
+from keras_cyclegan.metrics.score import Score
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -44,11 +45,11 @@ class FrechetInceptionDistance(FeatureDistance):
 
     default_name = "frechet_inception_distance"
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         super().reset_state()
         self._moments = {"real": _Moments(), "generated": _Moments()}
 
-    def score(self):
+    def score(self) -> Score:
         """Returns the distance, a `Score`. Warns where there are fewer images than features."""
         self._require_two_of_each()
         fewest = min(self._count.values())

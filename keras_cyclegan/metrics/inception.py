@@ -1,8 +1,11 @@
 """The Inception-v3 of published FID tables, in Keras."""
 
 import keras
+import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
+from keras_cyclegan.arguments import PathLike, Tensor
 from keras_cyclegan.metrics.images import as_floats
 from keras_cyclegan.metrics.state_dict import assign_state_dict
 
@@ -37,7 +40,7 @@ class InceptionFeatures:
         "resizing": "bilinear to 299×299 without antialiasing, as pytorch-fid",
     }
 
-    def __init__(self, weights=None, model=None):
+    def __init__(self, weights: PathLike | None = None, model: keras.Model | None = None) -> None:
         if model is None:
             model = fid_inception()
             load_fid_weights(model, weights or download_fid_weights())
@@ -47,7 +50,7 @@ class InceptionFeatures:
             self.protocol = {**self.protocol, "extractor": f"Inception-v3 given as {model.name}"}
         self.model = model
 
-    def __call__(self, images):
+    def __call__(self, images: Tensor) -> NDArray[np.float32]:
         if len(images.shape) != 4 or images.shape[-1] != 3:
             raise ValueError(
                 "Inception takes RGB images, `(batch, height, width, 3)`. "

@@ -1,9 +1,12 @@
 """Kernel Inception distance."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_cyclegan.metrics.features import FeatureDistance
+from keras_cyclegan.metrics.score import Score
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -41,17 +44,17 @@ class KernelInceptionDistance(FeatureDistance):
 
     default_name = "kernel_inception_distance"
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         super().reset_state()
-        self._batches = {"real": [], "generated": []}
+        self._batches: dict[str, list[Any]] = {"real": [], "generated": []}
 
-    def score(self):
+    def score(self) -> Score:
         """Returns the distance between the two whole sets, a `Score`."""
         self._require_two_of_each()
         value = unbiased_discrepancy(self._set("real"), self._set("generated"))
         return self._score(value, estimate="unbiased, whole sets")
 
-    def subset_score(self, subsets=100, subset_size=1000, seed=2020):
+    def subset_score(self, subsets: int = 100, subset_size: int = 1000, seed: int = 2020) -> Score:
         """Returns the mean and the standard deviation over random subsets, a `Score`.
 
         The defaults are torch-fidelity's.

@@ -1,7 +1,10 @@
 """Scores of translations whose ground truth is known."""
 
+from typing import Any
+
 import keras
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.metrics.images import as_floats
 
@@ -22,10 +25,12 @@ class PairedScore(keras.metrics.Mean):
 
     default_name = "paired_score"
 
-    def __init__(self, name=None, dtype=None):
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name=name or self.default_name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Any:
         y_true, y_pred = as_floats(y_true), as_floats(y_pred)
         if len(y_true.shape) != 4 or not _shapes_agree(y_true.shape, y_pred.shape):
             raise ValueError(
@@ -34,7 +39,7 @@ class PairedScore(keras.metrics.Mean):
             )
         return super().update_state(self.per_image(y_true, y_pred), sample_weight=sample_weight)
 
-    def per_image(self, y_true, y_pred):
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Returns the score of each image, `(batch,)`, of images in [-1, 1]."""
         raise NotImplementedError
 
@@ -53,7 +58,7 @@ class MeanAbsoluteError(PairedScore):
 
     default_name = "mean_absolute_error"
 
-    def per_image(self, y_true, y_pred):
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=(1, 2, 3))
 
 
@@ -80,7 +85,7 @@ class PeakSignalToNoiseRatio(PairedScore):
 
     default_name = "psnr"
 
-    def per_image(self, y_true, y_pred):
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
         return 10.0 * keras.ops.log10(DATA_RANGE**2 / error)
 
@@ -106,7 +111,7 @@ class StructuralSimilarity(PairedScore):
 
     default_name = "ssim"
 
-    def per_image(self, y_true, y_pred):
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return structural_similarity(y_true, y_pred)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 
 class ProtocolMismatchError(ValueError):
@@ -53,9 +54,9 @@ class Score:
         return self.value - other.value
 
     # Equality may raise, so scores must not meet as keys of one dict.
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
     def __str__(self):
@@ -64,7 +65,7 @@ class Score:
             value += f" ± {self.deviation:.3g}"
         return f"{value} ({', '.join(f'{key}: {item}' for key, item in self.protocol.items())})"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Returns the score as a dict that `json.dump` takes."""
         return dataclasses.asdict(self)
 

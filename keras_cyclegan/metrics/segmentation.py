@@ -1,8 +1,11 @@
 """Scores of translated label maps: the paper's photo → labels table."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.metrics.images import as_levels
 
 # The colours of the CMP facades in pix2pix's rendering (a "jet" colour map), read from its files.
@@ -63,7 +66,13 @@ class SegmentationScores(keras.metrics.Metric):
     0.75
     """
 
-    def __init__(self, palette, tolerance=64.0, name="segmentation", dtype=None):
+    def __init__(
+        self,
+        palette: Any,
+        tolerance: float = 64.0,
+        name: str | None = "segmentation",
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         colours = np.asarray(palette, "float64")
         if colours.ndim != 2 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
@@ -78,7 +87,7 @@ class SegmentationScores(keras.metrics.Metric):
         self._colours = colours
         self.reset_state()
 
-    def update_state(self, y_true, y_pred):
+    def update_state(self, y_true: Tensor, y_pred: Tensor) -> Any:
         y_true, y_pred = as_levels(y_true), as_levels(y_pred)
         if y_true.shape != y_pred.shape or y_true.shape[-1] != self._colours.shape[1]:
             raise ValueError(
@@ -98,7 +107,7 @@ class SegmentationScores(keras.metrics.Metric):
         pairs = np.bincount(truth * classes + guess, minlength=classes**2)
         self._confusion += pairs.reshape(classes, classes)
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         scores = self.per_class()
         right = np.trace(self._confusion)
         return {
@@ -107,7 +116,7 @@ class SegmentationScores(keras.metrics.Metric):
             "mean_iou": float(np.nanmean(scores["iou"])),
         }
 
-    def per_class(self):
+    def per_class(self) -> Any:
         """Returns `"accuracy"` and `"iou"` of each class, `(classes,)`, NaN where it is absent."""
         if not self._confusion.any():
             raise ValueError("There are no label maps to score: call `update_state` first.")
@@ -116,11 +125,11 @@ class SegmentationScores(keras.metrics.Metric):
         with np.errstate(invalid="ignore"):
             return {"accuracy": right / true, "iou": right / (true + guessed - right)}
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         classes = len(self._colours)
         self._confusion = np.zeros((classes, classes), "int64")  # (truth, guess)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"palette": self.palette, "tolerance": self.tolerance}
         return {**super().get_config(), **config}
 

@@ -1,8 +1,11 @@
 """A generator that paints only where its own masks say, and keeps the rest of the image."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.networks.building_blocks import (
     check_choice,
     check_image_shape,
@@ -67,19 +70,19 @@ class AttentionGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_blocks=None,
-        foregrounds=None,
-        upsampling="transposed",
-        affine_norm=False,
-        padding="reflect",
-        dropout=0.0,
-        block="standard",
-        shared_decoder=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_blocks: int | None = None,
+        foregrounds: int | None = None,
+        upsampling: str = "transposed",
+        affine_norm: bool = False,
+        padding: str = "reflect",
+        dropout: float = 0.0,
+        block: str = "standard",
+        shared_decoder: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 4, "An attention generator")
         check_choice("upsampling", upsampling, ("transposed", "resize"))
@@ -130,7 +133,7 @@ class AttentionGenerator(ImageNetwork):
             multiple=4,
         )
 
-    def foreground(self, images):
+    def foreground(self, images: Tensor) -> Tensor:
         """How much of each pixel is painted, from 0 to 1.
 
         Args:
@@ -140,11 +143,11 @@ class AttentionGenerator(ImageNetwork):
         Returns:
             `(batch, height, width, 1)`, float32.
         """
-        check_multiple(*images.shape[1:3], 4, "An attention generator")
+        check_multiple(images.shape[1], images.shape[2], 4, "An attention generator")
         masks = self.attention_network()(images, training=False)
         return 1.0 - masks[..., -1:]
 
-    def attention_network(self):
+    def attention_network(self) -> keras.Model:
         """Return the network of the masks alone, `(batch, height, width, foregrounds + 1)`.
 
         They sum to 1; the last one is the background's. `CycleGAN.translate` asks for it where

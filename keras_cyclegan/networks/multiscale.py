@@ -1,5 +1,7 @@
 """PatchGANs that judge an image at several resolutions."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -42,15 +44,15 @@ class MultiScaleDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        num_scales=3,
-        filters=64,
-        num_layers=3,
-        affine_norm=False,
-        spectral_norm=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        num_scales: int = 3,
+        filters: int = 64,
+        num_layers: int = 3,
+        affine_norm: bool = False,
+        spectral_norm: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         if num_scales < 1:
             raise ValueError(f"`num_scales` must be at least 1. Received num_scales={num_scales}.")

@@ -1,5 +1,7 @@
 """Discriminators that judge an image patch by patch, or pixel by pixel."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -49,14 +51,14 @@ class PatchDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_layers=3,
-        affine_norm=False,
-        spectral_norm=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_layers: int = 3,
+        affine_norm: bool = False,
+        spectral_norm: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         if num_layers < 1:
             raise ValueError(f"`num_layers` must be at least 1. Received num_layers={num_layers}.")
@@ -126,12 +128,12 @@ class PixelDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        affine_norm=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        affine_norm: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         images = keras.Input((None, None, image_shape[2]), name="images")
         x = conv(filters, 1, name="conv1", dtype=dtype)(images)

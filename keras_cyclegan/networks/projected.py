@@ -3,6 +3,7 @@
 import concurrent.futures
 import functools
 import inspect
+from typing import Any
 
 import keras
 import numpy as np
@@ -76,17 +77,17 @@ class ProjectedDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        features="efficientnet-lite1",
-        filters=64,
-        pixel_filters=32,
-        augmentation=None,
-        num_scales=None,
-        seed=0,
-        features_hash=None,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        features: str = "efficientnet-lite1",
+        filters: int = 64,
+        pixel_filters: int | None = 32,
+        augmentation: Any = None,
+        num_scales: int | None = None,
+        seed: int = 0,
+        features_hash: str | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         if image_shape[2] not in (1, 3):
             raise ValueError(

@@ -1,5 +1,7 @@
 """The paper's generator: two halvings, residual blocks, two doublings."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -65,19 +67,19 @@ class ResNetGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_blocks=None,
-        upsampling="transposed",
-        block="standard",
-        affine_norm=False,
-        padding="reflect",
-        dropout=0.0,
-        input_skip=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_blocks: int | None = None,
+        upsampling: str = "transposed",
+        block: str = "standard",
+        affine_norm: bool = False,
+        padding: str = "reflect",
+        dropout: float = 0.0,
+        input_skip: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 4, "A ResNet generator")
         check_choice("upsampling", upsampling, ("transposed", "resize"))

@@ -1,5 +1,7 @@
 """U-GAT-IT: generators and discriminators that attend to what tells the domains apart."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -30,17 +32,15 @@ class UGATITGenerator(ImageNetwork):
     domains that differ in shape as well as in texture.
 
     The auxiliary head says whether an image is of the domain that the generator translates from.
-    It is trained by cross-entropy, with 1000 times the adversarial weight in the paper:
-
-        loss = AdversarialLoss("min_max", weight=1000)
-        loss(1, logits_of_the_source_domain) + loss(0, logits_of_the_target_domain)
+    `ClassActivationLoss` trains it: `CycleGAN.compile(activation_loss=1000.0)`, the paper's weight.
 
     Args:
         image_shape: `(height, width, channels)` of the input. Only the channels bind: the network
             takes every height and width that are multiples of 4.
         output_channels: int. Channels of the translation.
         filters: int. Width of the first layer; the residual blocks have four times as many.
-        num_blocks: int. Residual blocks before and after the attention, each; 4 in the light form.
+        num_blocks: int. Residual blocks before and after the attention, each; None, the default,
+            takes the light form's 4.
         dtype: dtype or policy of every layer; the output is float32 under each.
 
     Call arguments:
@@ -62,14 +62,15 @@ class UGATITGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_blocks=4,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_blocks: int | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
+        num_blocks = 4 if num_blocks is None else num_blocks
         check_multiple(height, width, 4, "A U-GAT-IT generator")
         blocks = _Blocks(dtype)
         wide = 4 * filters
@@ -119,8 +120,10 @@ class UGATITGenerator(ImageNetwork):
         )
         # No part of the functional model, whose output does not need them.
         self._auxiliary = lambda: [x, logits, heatmap]
+        head = keras.Model(images, logits)
+        self._head = lambda: head  # hidden from Keras, which would save its weights twice
 
-    def activation_network(self):
+    def activation_network(self) -> keras.Model:
         """Return the network of the translation, the auxiliary logits and the heatmap.
 
         Returns:
@@ -128,6 +131,19 @@ class UGATITGenerator(ImageNetwork):
             height / 4, width / 4, 1)]`, with this generator's weights.
         """
         return keras.Model(self.input, self._auxiliary())
+
+    def class_logits(self, images, training=False):
+        """Tell whether images are of the domain that this generator translates from.
+
+        Args:
+            images: `(batch, height, width, channels)`, in [-1, 1].
+            training: bool.
+
+        Returns:
+            Logits of the auxiliary head, `(batch, 2)`, float32: above 0 for yes.
+        """
+        check_multiple(*images.shape[1:3], self.multiple, "A U-GAT-IT generator")
+        return self._head()(images, training=training)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -143,6 +159,7 @@ class UGATITDiscriminator(ImageNetwork):
             for 7 layers. Only the channels bind.
         filters: int. Width of the first layer, doubled layer by layer.
         num_layers: two ints. Layers of the local and of the global PatchGAN; (5, 7) in the paper.
+            One int n stands for (n, n + 2).
         dtype: dtype or policy of every layer; the logits are float32 under each.
 
     Call arguments:
@@ -155,13 +172,15 @@ class UGATITDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_layers=(5, 7),
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_layers: int | tuple[int, ...] = (5, 7),
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
+        if isinstance(num_layers, int):
+            num_layers = num_layers, num_layers + 2
         num_layers = tuple(num_layers)
         if min(num_layers) < 3:
             raise ValueError(f"`num_layers` must be at least 3. Received {num_layers}.")

@@ -1,5 +1,7 @@
 """The generator of pix2pix: an encoder and a decoder joined at every resolution."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -46,15 +48,15 @@ class UNetGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_downsamplings=None,
-        affine_norm=False,
-        dropout=0.0,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_downsamplings: int | None = None,
+        affine_norm: bool = False,
+        dropout: float = 0.0,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         if num_downsamplings is None:
             num_downsamplings = 8 if min(height or 256, width or 256) >= 256 else 7

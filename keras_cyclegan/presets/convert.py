@@ -2,9 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.download import sha256_of
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.networks import (
@@ -16,12 +18,21 @@ from keras_cyclegan.networks import (
 from keras_cyclegan.presets.shapes_only import build_without_weights, check_counts
 from keras_cyclegan.presets.weights import listing
 
+if TYPE_CHECKING:
+    import keras
+
+    from keras_cyclegan import CycleGAN
+
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
 
 
 def convert_checkpoints(
-    a_to_b, b_to_a=None, discriminator_a=None, discriminator_b=None, image_size=None
-):
+    a_to_b: PathLike,
+    b_to_a: PathLike | None = None,
+    discriminator_a: PathLike | None = None,
+    discriminator_b: PathLike | None = None,
+    image_size: int | None = None,
+) -> "CycleGAN":
     """Makes a CycleGAN of checkpoints that the authors' PyTorch code wrote.
 
     Zhu et al.'s code, junyanz/pytorch-CycleGAN-and-pix2pix, and what keeps to its names. torch is
@@ -56,7 +67,7 @@ def convert_checkpoints(
     """
     from keras_cyclegan import CycleGAN
 
-    networks = {}
+    networks: dict[str, Any] = {}
     for name, path, wanted in (
         ("generator_ab", a_to_b, "generator"),
         ("generator_ba", b_to_a, "generator"),
@@ -92,7 +103,9 @@ def conversion_card(**paths):
     }
 
 
-def convert_network(state_dict, image_size=None, name=None):
+def convert_network(
+    state_dict: dict[str, Any], image_size: int | None = None, name: str | None = None
+) -> "keras.Model":
     """The network that a state dict belongs to, with its weights.
 
     Args:

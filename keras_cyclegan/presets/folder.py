@@ -4,9 +4,11 @@ import datetime
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_folder, recover
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.card import model_card
@@ -27,7 +29,13 @@ FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
 LARGEST_JSON = 10 * 2**20  # bytes
 
 
-def save_to_preset(model, folder, card=None, half_precision=False, discriminators=True):
+def save_to_preset(
+    model: Any,
+    folder: PathLike,
+    card: dict[str, Any] | None = None,
+    half_precision: bool = False,
+    discriminators: bool = True,
+) -> None:
     """Writes a folder from which `CycleGAN.from_preset` makes the same translator.
 
     It holds `config.json`, `metadata.json`, `model.weights.h5` (the generators),

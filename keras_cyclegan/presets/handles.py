@@ -2,7 +2,9 @@
 
 import difflib
 import os
+from typing import Any
 
+from keras_cyclegan.arguments import PathLike, check_image_layout
 from keras_cyclegan.files.atomic import recover
 from keras_cyclegan.presets.config import build_model, check_overrides
 from keras_cyclegan.presets.folder import CONFIG, load_folder
@@ -11,7 +13,12 @@ from keras_cyclegan.presets.published import published_config, published_folder
 from keras_cyclegan.presets.table import PUBLISHED, list_presets, shipped_folders
 
 
-def from_preset(cls, preset, load_weights=True, overrides=None):
+def from_preset(
+    cls: Any,
+    preset: PathLike,
+    load_weights: bool = True,
+    overrides: dict[str, Any] | None = None,
+) -> Any:
     """The model of a preset, wherever its weights come from.
 
     A preset's files are checked before they are used: its config may only name this package's and
@@ -33,11 +40,13 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
         discriminators; a one-way preset has none.
 
     Raises:
-        ValueError: there is no such preset, or a file of it is refused; the message names it.
+        ValueError: there is no such preset, or a file of it is refused; the message names it. Or
+            Keras's `image_data_format` is `"channels_first"`.
         FileNotFoundError: a file of the preset is missing.
         DownloadError: it could not be downloaded.
     """
     overrides = overrides or {}
+    check_image_layout()  # before a download
     check_overrides(cls, overrides)
     if isinstance(preset, str) and "://" in preset:
         with hub_folder(preset, load_weights) as (folder, root):
@@ -46,7 +55,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
     is_name = preset in shipped or preset in PUBLISHED
     if is_name and os.path.exists(os.path.join(preset, CONFIG)):
         raise ValueError(
-            f"{preset!r} is both a built-in preset and a folder here. Write {'./' + preset!r} for "
+            f"{preset!r} is both a built-in preset and a folder here. Write {f'./{preset}'!r} for "
             "the folder, or rename it."
         )
     if preset in shipped:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.download import DownloadError, cache_folder, fetch, forget, is_offline
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.archive import unpack
@@ -62,7 +63,7 @@ def hub_folder(handle, load_weights=True):
         raise _malformed(handle)
 
 
-def upload_preset(uri, folder):
+def upload_preset(uri: str, folder: PathLike) -> None:
     """Uploads a preset folder to a hub, after loading it once to see that it is whole.
 
     Other files in the folder are left out. The card's usage names the preset by its address there.

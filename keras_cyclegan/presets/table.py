@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA, read_json
 
@@ -76,7 +77,7 @@ PUBLISHED = {
 }
 
 
-def list_presets():
+def list_presets() -> dict[str, dict[str, Any]]:
     """The built-in presets, those that ship first.
 
     Returns:

@@ -1,6 +1,7 @@
 """Training that has diverged stops at once and says what to try."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -13,7 +14,7 @@ class DivergenceError(RuntimeError):
         kept: function that returns the path of the last good checkpoint, if any.
     """
 
-    def __init__(self, finding, kept=None):
+    def __init__(self, finding: str, kept: Any = None) -> None:
         kept = kept and kept()
         kept = f" The last good checkpoint is {kept}." if kept else ""
         super().__init__(
@@ -38,11 +39,11 @@ class StopAtDivergence(keras.callbacks.Callback):
     ```
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch = epoch
         self.first = 1
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         check_losses(logs, f"epoch {self.epoch + 1}, step", self.first, batch + 1)
         self.first = batch + 2
 

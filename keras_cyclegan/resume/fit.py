@@ -1,15 +1,28 @@
 """`fit` that goes on where a killed run stood."""
 
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.resume.training_state import TrainingState
 
 logger = logging.getLogger(__name__)
 
 
-def fit(model, dataset, folder, epochs, callbacks=(), minutes=5.0, steps=None, keep=2, **kwargs):
+def fit(
+    model: Any,
+    dataset: Any,
+    folder: PathLike,
+    epochs: int,
+    callbacks: Iterable[Any] = (),
+    minutes: float = 5.0,
+    steps: int | None = None,
+    keep: int = 2,
+    **kwargs: Any,
+) -> None:
     """Train as `model.fit` does, from where the newest checkpoint in `folder` stands.
 
     Started again after a power cut, the run goes on; on one processor it ends with the same

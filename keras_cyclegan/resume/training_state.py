@@ -6,9 +6,11 @@ import signal
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import remove_abandoned
 from keras_cyclegan.resume.checkpoint import (
     DamagedCheckpointError,
@@ -53,7 +55,14 @@ class TrainingState(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, folder, dataset, minutes=5.0, steps=None, keep=2):
+    def __init__(
+        self,
+        folder: PathLike,
+        dataset: Any,
+        minutes: float = 5.0,
+        steps: int | None = None,
+        keep: int = 2,
+    ) -> None:
         super().__init__()
         for name, value in (("keep", keep), ("steps", steps)):
             if value is not None and value < 1:
@@ -66,19 +75,19 @@ class TrainingState(keras.callbacks.Callback):
         self.step = 0
         self.saved_step = 0
         self.means = self.random_states = None
-        self.failure = None
+        self.failure: OSError | None = None
         self.is_partial = False
         self.interruption = Interruption()
 
     # --- checkpoints ---------------------------------------------------------------------------
 
-    def checkpoints(self):
+    def checkpoints(self) -> list[Any]:
         """`(step, path)` of every checkpoint, the oldest first."""
         files = self.folder.iterdir() if self.folder.is_dir() else ()
         paths = ((re.fullmatch(r"step-(\d+)\.npz", path.name), path) for path in files)
         return sorted((int(match[1]), path) for match, path in paths if match)
 
-    def restore(self):
+    def restore(self) -> Any:
         """Load the newest checkpoint that is whole; return its path, or None where there is none.
 
         Raises:
@@ -111,7 +120,7 @@ class TrainingState(keras.callbacks.Callback):
             )
         return 0, None, None
 
-    def save(self):
+    def save(self) -> Any:
         """Write a checkpoint now; if the disk is full, that is a warning."""
         self.saved_at, self.saved_step = time.monotonic(), self.step
         if not is_chief():

@@ -1,9 +1,11 @@
 """What training needs on every backend beside the step: a look ahead, and the log."""
 
+import keras
 from keras import ops
 
 from keras_cyclegan.optimizers import without_loss_scaling
 from keras_cyclegan.trainers import inspection
+from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
 
 
 class BaseTrainer:
@@ -63,10 +65,12 @@ class BaseTrainer:
         if self.compiled:
             x = inspection.check_data(x, y, self.check_shapes, self.check_values)
             optimizer = without_loss_scaling(self.optimizer)
-            if optimizer.schedules:
+            if optimizer.rate_schedules:
                 inspection.check_callbacks(callbacks)
+            if optimizer.schedules:
                 steps = inspection.count_steps(x, batch_size, steps_per_epoch, validation_split)
                 optimizer.follow_epochs(steps, epochs, initial_epoch)
+            warn_of_slow_dtype([layer for layer in self.layers if isinstance(layer, keras.Model)])
         return super().fit(
             x,
             y,

@@ -22,7 +22,8 @@ def check_arguments(given, weight_a, weight_b, ema_momentum):
         raise ValueError(
             f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its two optimizers are "
             "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
-            "`cycle_loss`, `identity_loss`, `perceptual_loss` and `gradient_penalty`."
+            "`cycle_loss`, `identity_loss`, `perceptual_loss`, `activation_loss` and "
+            "`gradient_penalty`."
         )
     for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
         if not isinstance(weight, (int, float)) or not weight >= 0:
@@ -43,6 +44,24 @@ def check_objective(cycle_loss, identity_loss, channels_a, channels_b):
         )
     if cycle_loss is None:
         raise ValueError("`cycle_loss` must be a loss or its norm. Received None.")
+
+
+def check_activation(loss, generators, channels_a, channels_b):
+    """Refuse a loss of the generators' auxiliary heads where they have none, or can't be asked."""
+    if loss is None:
+        return
+    for generator in generators:
+        if not hasattr(generator, "class_logits"):
+            raise ValueError(
+                "`activation_loss` needs generators with an auxiliary head, such as "
+                "`networks.UGATITGenerator`: a method `class_logits(images)`. Received "
+                f"{generator.name}, a {type(generator).__name__}."
+            )
+    if channels_a != channels_b:
+        raise ValueError(
+            "`activation_loss` shows images of both domains to each generator: both need the same "
+            f"channels. Received {channels_a} and {channels_b}."
+        )
 
 
 def check_adversarial(loss, penalty):

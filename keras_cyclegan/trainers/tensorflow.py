@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_cyclegan.processor import warn_if_too_late
 from keras_cyclegan.trainers.base import BaseTrainer
 
 
@@ -16,6 +17,10 @@ class Trainer(BaseTrainer):
     Under a strategy each replica runs the step on its part of the batch. The optimizer sums the
     replicas' gradients; for its sake `keras.losses.Loss` has divided the means by their number.
     """
+
+    def make_train_function(self, force=False):
+        warn_if_too_late()
+        return super().make_train_function(force)
 
     def differentiate(self, objective, variables):
         with tf.GradientTape() as tape:

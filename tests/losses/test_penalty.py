@@ -3,30 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from support.gradients import input_gradient
 
 from keras_cyclegan.layers.pool import random_integers
 from keras_cyclegan.losses import GradientPenalty
 
 pytestmark = pytest.mark.backend
-
-
-def input_gradient(f, images):
-    """The gradient of `f(images)`, which can be differentiated again."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.grad(f)(images)
-    if keras.backend.backend() == "torch":
-        import torch
-
-        images = images.detach().requires_grad_()
-        return torch.autograd.grad(f(images), images, create_graph=True)[0]
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        value = f(images)
-    return tape.gradient(value, images)
 
 
 def images(seed):
