@@ -305,7 +305,7 @@ def _generators(model):
 
 
 def _has_masks(generator):
-    """Whether a generator tells where it paints."""
+    """Return whether a generator has masks of where it paints."""
     return hasattr(generator, "attention_network")
 
 
