@@ -8,24 +8,21 @@ from typer.testing import CliRunner
 import keras_cyclegan
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.terminal import as_flag
+from keras_cyclegan.presets.table import PUBLISHED
 from keras_cyclegan.recipes import TABLES
 
 
 def preset_table():
     """The built-in presets as Markdown, also in the README."""
-    rows = [
-        "| preset | what | directions | size | parameters | weights |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = ["| preset | A and B | trained at | weights |", "|---|---|---|---|"]
     for name, facts in keras_cyclegan.list_presets().items():
+        what = facts["description"].rstrip(".")
+        if published := PUBLISHED.get(name):
+            what = f"{published.a} {'↔' if published.b_to_a else '→'} {published.b}"
         height, width = facts["native_size"]
-        directions = "both" if "and" in facts["direction"] else "A → B"
-        source = "in the package" if facts["ships"] else f"{facts['bytes'] / 1e6:.0f} MB download"
-        what = facts["description"].removesuffix(" By the authors of CycleGAN.").rstrip(".")
-        rows.append(
-            f"| `{name}` | {what} | {directions} | {height}×{width} | "
-            f"{facts['parameters'] / 1e6:.1f} M | {source} |"
-        )
+        source = "in the package" if facts["ships"] else "download"
+        size = f"{facts['bytes'] / 1e6:.0f} MB"
+        rows.append(f"| `{name}` | {what} | {height}×{width} | {source}, {size} |")
     return "\n".join(rows)
 
 
@@ -39,8 +36,8 @@ def preset_licences():
 def recipe_table():
     rows = ["| recipe | options |", "|---|---|"]
     for name, options in TABLES.items():
-        flags = " ".join(as_flag(*option) for option in options.items())
-        rows.append(f"| `{name}` | `{flags}` |")
+        flags = " ".join(f"`{as_flag(*option)}`" for option in options.items())
+        rows.append(f"| `{name}` | {flags} |")
     return "\n".join(rows)
 
 
@@ -49,7 +46,9 @@ def commands():
     runner = CliRunner()
 
     def help_of(*arguments):
-        shown = runner.invoke(app, [*arguments, "--help"], env={"COLUMNS": "90"}).output.strip()
+        shown = runner.invoke(
+            app, [*arguments, "--help"], env={"COLUMNS": "90"}, prog_name="keras-cyclegan"
+        ).output.strip()
         return f"```text\n{shown}\n```\n"
 
     names = sorted(one.name or one.callback.__name__ for one in app.registered_commands)
