@@ -1,6 +1,7 @@
 """Parts of the site that are made of the code: tables of presets and recipes, help of commands."""
 
 import importlib
+import re
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -10,6 +11,8 @@ from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.terminal import as_flag
 from keras_cyclegan.presets.table import PUBLISHED
 from keras_cyclegan.recipes import TABLES
+
+ROOT = Path(__file__).parents[1]
 
 
 def preset_table():
@@ -55,9 +58,15 @@ def commands():
     return "\n".join([help_of(), *(f"## {name}\n\n{help_of(name)}" for name in names)])
 
 
+def examples():
+    """The list of examples, whose files aren't on the site."""
+    text = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\[[^\]]+\]\((?!\w+:)([^)]+)\)", r"`examples/\1`", text)
+
+
 def write(folder):
     folder.mkdir(exist_ok=True)
-    for function in (preset_table, preset_licences, recipe_table, commands):
+    for function in (preset_table, preset_licences, recipe_table, commands, examples):
         path = Path(folder) / f"{function.__name__}.md"
         text = function() + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
