@@ -26,6 +26,8 @@ PACKAGE = {
     "TensorFlow, XLA": {"backend": "tensorflow", "xla": True},
     "JAX": {"backend": "jax"},
     "torch": {"backend": "torch"},
+    "identity every 4th step": {"backend": "tensorflow", "every": 4},
+    "remat": {"backend": "tensorflow", "remat": True},
 }
 PYTORCH = {
     "eager": {},
@@ -194,9 +196,18 @@ def work_in_package(given):
         *(networks.PatchDiscriminator(shape, dtype=policy) for _ in range(2)),
         image_shape=shape,
     )
-    model.compile(jit_compile=given.get("xla", "auto"))
+    every = given.get("every", 1)
+    options = {"remat": True} if given.get("remat") else {}
+    if every > 1:
+        options["identity_loss"] = kcg.losses.IdentityLoss(every=every)
+    model.compile(jit_compile=given.get("xla", "auto"), **options)
     a, b = images(given)
-    machine.serve(lambda: model.train_on_batch(a, b), facts, fit=lambda: fit_ratio(model, a, b))
+
+    def steps():
+        for _ in range(every):
+            model.train_on_batch(a, b)
+
+    machine.serve(steps, facts, every, fit=lambda: fit_ratio(model, a, b))
 
 
 def fit_ratio(model, a, b):

@@ -28,6 +28,7 @@ CHANGEABLE = {
     "on_error",
     "data",  # its folder may have moved
     "distribute",
+    "remat",
 }
 # How long the run is: its learning rate falls accordingly.
 LENGTH = {"epochs", "decay_epochs"}
