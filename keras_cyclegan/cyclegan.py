@@ -33,7 +33,7 @@ NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class CycleGAN(Translator, Trainer, keras.Model):
-    """Two-way translation between two sets of images that were never paired.
+    """Translation in both directions between two sets of images without pairs.
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
     Networks", ICCV 2017, arXiv 1703.10593. Where the paper and the authors' PyTorch code differ,
@@ -47,25 +47,30 @@ class CycleGAN(Translator, Trainer, keras.Model):
                             + ½ λ (‖ba(a) - a‖₁ + ‖ab(b) - b‖₁)
 
     Args:
-        generator_ab: `keras.Model` that maps images of domain A to images of domain B; `"auto"`,
-            the default: the paper's for `image_shape`; None: there is none.
-        generator_ba: the same, the other way.
-        discriminator_a: `keras.Model` that maps images of domain A to logits: real or translated;
-            `"auto"`, the default: the paper's; None: there is none. A one-way model that only
-            translates is `CycleGAN(generator, None, None, None)`.
+        generator_ab: `keras.Model` that maps images of domain A to images of domain B. `"auto"`,
+            the default, takes the paper's for `image_shape`; None is for a model without it.
+        generator_ba: the same from domain B to domain A.
+        discriminator_a: `keras.Model` that maps images of domain A to logits, real or translated.
+            `"auto"`, the default, takes the paper's; None is for a model without it. A model that
+            only translates from A to B is `CycleGAN(generator, None, None, None)`.
         discriminator_b: the same for domain B.
-        image_shape: `(height, width, channels)` of domain A's training images. Domain B's have the
-            same height and width, and as many channels as `generator_ab` gives.
-        pool_size: int. Translated images kept for each discriminator; 0 for none.
-        dtype: dtype or policy of the networks left out; `"mixed_bfloat16"` is faster where the
-            processor has it, `"mixed_float16"` on a GPU.
+        image_shape: `(height, width, channels)` of domain A's training images, (256, 256, 3) by
+            default. Domain B's have the same height and width, and as many channels as
+            `generator_ab` gives.
+        pool_size: int, 50 by default. Translated images kept for each discriminator; 0 for none.
+        dtype: dtype or policy of the networks that are `"auto"`, the global one by default.
+            `"mixed_bfloat16"` is faster where the processor has it, `"mixed_float16"` on a GPU.
 
     Call arguments:
         images: images of domain A, `(batch, height, width, channels)`, in [-1, 1].
 
     Returns:
-        Their translations, `generator_ab(images)`, in [-1, 1]; those of its average where
-        `compile` was given `ema_momentum`.
+        The translations, `generator_ab(images)`, in [-1, 1]; outside of training those of its
+        average, where `compile` was given `ema_momentum`.
+
+    Raises:
+        ValueError: a network is no `keras.Model` or doesn't know its shapes, or `image_shape`
+            contradicts a generator.
 
     Example:
 
@@ -138,7 +143,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return _trainable(self.discriminator_a, self.discriminator_b)
 
     def generators(self, training: bool | None = False) -> tuple[Any, Any]:
-        """Both generators: in training themselves, else their averages where there are any."""
+        """Return both generators; outside of training, their averages where there are any."""
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba
@@ -151,7 +156,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     @keras_step
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Update the generators, then the discriminators: Zhu et al. 2017, sections 3 and 4.
+        """Update the generators, then the discriminators; Zhu et al. 2017, sections 3 and 4.
 
         Args:
             data: a batch `(a, b)`, `(n, height, width, channels)` each, in [-1, 1].
@@ -287,14 +292,14 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return losses
 
     def _fool(self, discriminator, fake, real, training):
-        """The generator's side of the game for one domain, a scalar."""
+        """Compute the adversarial loss of one generator, a scalar."""
         judged_fake = discriminator(fake, training=training)  # (n, rows, columns, 1), or several
-        if not self.adversarial_loss.needs_real:
+        if not getattr(self.adversarial_loss, "needs_real", False):
             return self.adversarial_loss.generator(judged_fake)
         return self.adversarial_loss.generator(judged_fake, discriminator(real, training=training))
 
     def update_averages(self):
-        """Take the weights into the generators' averages, after an update."""
+        """Move the generators' averages towards their weights, after an update."""
         if self.ema_momentum is not None:
             momentum, steps = self.ema_momentum, self.optimizer.iterations
             update_average(self.average_ab, self.generator_ab, momentum, steps)
@@ -320,37 +325,43 @@ class CycleGAN(Translator, Trainer, keras.Model):
         remat: bool = False,
         **kwargs: Any,
     ) -> None:
-        """Choose the losses and the optimizers. With no argument: the paper's recipe.
+        """Choose the losses and the optimizers; without arguments, those of the paper.
+
+        Zhu et al. 2017, sections 4 and 5.2. The losses are the terms of the objective that the
+        docstring of `CycleGAN` shows.
 
         Args:
-            generator_optimizer: `keras.optimizers.Optimizer` of both generators. Left out:
-                `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of 2e-4,
-                constant for the first half of the epochs of `fit`, falling to 0 over the second.
-            discriminator_optimizer: the same of both discriminators.
-            adversarial_loss: an `AdversarialLoss`, its kind, or an object with its two methods.
-            cycle_loss: a `CycleConsistencyLoss`, or its norm.
-            identity_loss: an `IdentityLoss`, its norm, or None for no such term. It needs as many
-                channels in A as in B.
+            generator_optimizer: `keras.optimizers.Optimizer` of both generators. None, the default,
+                takes `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of
+                2e-4, which is constant for the first half of the epochs of `fit` and falls to 0
+                over the second.
+            discriminator_optimizer: the same for both discriminators.
+            adversarial_loss: an `AdversarialLoss`, its kind, or an object with its two methods;
+                `"least_squares"` by default.
+            cycle_loss: a `CycleConsistencyLoss`, or its norm; `"l1"` by default.
+            identity_loss: an `IdentityLoss`, its norm (`"l1"` by default), or None for no such
+                term. It needs as many channels in A as in B.
             perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
-                None for no such term.
-            activation_loss: a `ClassActivationLoss` of generators with an auxiliary head, such as
-                `UGATITGenerator`, its weight, or None for no such term.
+                None, the default, for no such term.
+            activation_loss: a `ClassActivationLoss` of generators with an auxiliary classifier,
+                such as `UGATITGenerator`, its weight, or None, the default, for no such term.
             gradient_penalty: a `GradientPenalty` on the discriminators, its kind (`"r1"`,
                 `"wgan_gp"`), or None, the default. The Wasserstein loss needs one.
-            cycle_schedule: a `WeightSchedule`, or any function from a step to the cycle terms'
-                factor in it; None, the default: 1 in each.
-            weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
-            weight_b: float. The same of domain B.
+            cycle_schedule: a `WeightSchedule`, or any function from a step to a factor of the cycle
+                terms. None, the default, leaves them as they are.
+            weight_a: float, 1 by default. Factor of domain A's cycle, identity and perceptual terms
+                (λ_A / λ).
+            weight_b: float, 1 by default. The same for domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
-                weights, which then stand in for them in all but training: `translate`,
-                `evaluate`, `predict`, samples, exports and presets. The trained weights stay
-                what they are. The averages begin anew at each `compile`. None for no averages.
-            monitor_gradients: bool. Log the norms of both gradients before any clipping
-                (`gradient_norm_generators`, `gradient_norm_discriminators`) and, under
-                `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
-            remat: bool. Rematerialisation: keep nothing of a generator's pass for its gradient, and
-                compute the pass again there (Chen et al. 2016, arXiv 1604.06174). A step takes
-                less memory and more time, and is the same; `benchmarks/README.md` has figures.
+                weights, which replace the generators outside of training: in `translate`,
+                `evaluate`, `predict`, samples, exports and presets. Training isn't changed. The
+                averages start again at each `compile`. None, the default, for no averages.
+            monitor_gradients: bool, False by default. Whether to log the norms of both gradients
+                before any clipping (`gradient_norm_generators`, `gradient_norm_discriminators`)
+                and, under `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
+            remat: bool, False by default. Whether to keep nothing of a generator's pass for its
+                gradient, and to compute the pass again there (Chen et al. 2016, arXiv 1604.06174):
+                the same step in less memory and more time; `benchmarks/README.md` has figures.
             **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
                 `keras.Model.compile`.
 
@@ -358,6 +369,13 @@ class CycleGAN(Translator, Trainer, keras.Model):
             ValueError: a network is missing or doesn't fit the others, the identity loss is on and
                 the channels differ, `ema_momentum` is not between 0 and 1, or an argument is
                 unknown.
+
+        Example:
+
+        ```python
+        model.compile()  # the paper's recipe
+        model.compile(adversarial_loss="hinge", gradient_penalty="r1", ema_momentum=0.999)
+        ```
         """
         inspection.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
         networks = {name: getattr(self, name) for name in NETWORKS}
@@ -410,7 +428,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return list(self.loss_trackers.values()) if self.compiled else []
 
     def build_averages(self, momentum):
-        """Start the generators' averages at the generators, or leave it that there are none."""
+        """Start the averages at the generators' weights; without a momentum there are none."""
         self.ema_momentum = momentum
         if momentum is not None:
             if self.average_ab is None:
@@ -420,7 +438,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
             self.average_ba.set_weights(self.generator_ba.get_weights())
 
     def build_pools(self):
-        """Give the pools their memory; a model that only translates never needs it."""
+        """Allocate the pools' memory, which a model that only translates doesn't need."""
         height, width, channels_a = self.image_shape
         channels_b = self.generator_ab.output_shape[-1]
         for pool, channels in ((self.pool_a, channels_a), (self.pool_b, channels_b)):
@@ -447,7 +465,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
             for name in NETWORKS
         }
         model = cls(**{**config, **networks})
-        model.built = False  # so that Keras calls `build_from_config`
+        model.built = False  # then Keras calls `build_from_config`
         return model
 
     def get_build_config(self):
@@ -492,10 +510,10 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
 
 def _apply_to_both(network, first, second, training):
-    """`network(first), network(second)`; in one call where their shapes allow it, which is faster.
+    """Return `network(first), network(second)`, by one call if the shapes allow it: it is faster.
 
-    The paper's networks normalise each image by itself and don't notice. Batch normalisation does:
-    its statistics are those of both together.
+    For the paper's networks, which normalise each image on its own, it makes no difference. Batch
+    normalisation takes the statistics of both together.
     """
     if first.shape[1:] != second.shape[1:]:
         return network(first, training=training), network(second, training=training)
@@ -521,12 +539,12 @@ def _trainable(*networks):
 
 
 def _optimizer(value):
-    """The optimizer that `value` is, or names; the paper's for None."""
+    """Return `value` as an optimizer: itself, the one of that name, or for None the paper's."""
     return paper_adam() if value is None else keras.optimizers.get(value)
 
 
 def _loss(value, loss_class):
-    """The loss that `value` is, or names."""
+    """Return `value` as a loss: itself, or `loss_class` of that kind."""
     if value is None or callable(value) or hasattr(value, "discriminator"):
         return value
-    return loss_class(value)  # which refuses what names no kind of it
+    return loss_class(value)  # raises for an unknown kind

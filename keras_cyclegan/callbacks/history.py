@@ -1,4 +1,4 @@
-"""A training run's figures as a file that other programs read."""
+"""The logs of a training run as a file that other programs read."""
 
 import json
 import shutil
@@ -15,13 +15,20 @@ from keras_cyclegan.trainers.distribution import is_chief
 
 
 class HistoryFile(keras.callbacks.Callback):
-    """Appends one JSON line an epoch: the epoch, its logs, the steps so far, the seconds it took.
+    """Appends one JSON line for each epoch: its number, its logs, the steps so far, the seconds.
 
-    An epoch that is trained again after an interruption replaces its line. If the disk is full,
-    that is a warning, and the line is written with the next.
+    An epoch that is trained again after an interruption replaces its line. If the disk is full, it
+    warns, and writes the line together with the next one.
 
     Args:
         path: file to write, `history.jsonl` for example.
+
+    Example:
+
+    ```python
+    history = HistoryFile("run/history.jsonl")
+    model.fit(train, validation_data=validation, epochs=200, callbacks=[history])
+    ```
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -55,10 +62,16 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def read_history(path):
-    """Read the lines that `HistoryFile` wrote, as dicts; none where there is no file.
+    """Read the lines that `HistoryFile` wrote.
 
-    A line that is none of them, cut off by a power cut for example, is left out with a warning.
-    The file as it was is kept beside it as `history.jsonl.damaged`.
+    A damaged line, cut off by a power cut for example, is left out with a warning. The file as it
+    was is kept beside it as `history.jsonl.damaged`.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        List of dicts, empty where there is no file.
     """
     path = Path(path)
     if not path.exists():

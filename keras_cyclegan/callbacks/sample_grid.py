@@ -1,4 +1,4 @@
-"""Fixed images, translated again and again, so that progress can be seen."""
+"""Pictures of fixed images and their translations, which show the progress of a training."""
 
 import importlib.util
 import warnings
@@ -13,20 +13,35 @@ from keras_cyclegan.data import from_unit
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
 
+GAP = 2  # white pixels around each image
+
 
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    A row for each pair of images, six columns: real, translated and reconstructed, first of domain
-    A, then of domain B. If the disk is full, that is a warning.
+    Each row shows one image of both domains, in six columns with a heading each: real, translated
+    and reconstructed, first of domain A, then of domain B. A generator with masks
+    (`AttentionGenerator`) adds a column between real and translated: white where it paints, black
+    where it keeps the image. If the disk is full, the callback warns.
 
     Args:
-        folder: where `epoch-0001.png`, … are written.
-        dataset: batches `(a, b)` of which the first images are taken: validation data, best.
-        count: int. Images of each domain.
-        every: int. Epochs between two pictures.
-        tensorboard: folder, or `None`. Where to write the pictures for TensorBoard too: the
-            `log_dir` of `keras.callbacks.TensorBoard`, or one below it.
+        folder: path of the folder for `epoch-0001.png`, ….
+        dataset: batches `(a, b)`, the first images of which are taken; best validation data.
+        count: int, 4 by default. Images of each domain.
+        every: int, 1 by default. Epochs from one picture to the next.
+        tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
+            `keras.callbacks.TensorBoard`, or one below it. `None`, the default, for no such.
+
+    Raises:
+        ImportError: `tensorboard` is given, and that package isn't installed.
+        ValueError: `dataset` is None.
+
+    Example:
+
+    ```python
+    pictures = SampleGrid("run/samples", validation, every=5)
+    model.fit(train, epochs=200, callbacks=[pictures])
+    ```
     """
 
     def __init__(
@@ -79,10 +94,10 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 def first_images(dataset, count):
-    """The first `count` images of both domains, `(count, height, width, channels)` each."""
+    """Take the first `count` images of both domains, `(count, height, width, channels)` each."""
     if dataset is None:
         raise ValueError(
-            "There are no images to watch: `data.load` gives None for validation where there is no "
+            "There are no images to translate: `data.load` gives None for validation without "
             "testA and testB. Load with `validation_split=0.1`, or give the training dataset."
         )
     batches_a, batches_b, seen = [], [], 0
@@ -96,11 +111,17 @@ def first_images(dataset, count):
 
 
 def sample_grid(model, images_a, images_b):
-    """One uint8 image: columns real, translated, reconstructed, first for A→B, then for B→A.
+    """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
+
+    Above each column stands its heading. Between real and translated stands the mask, where the
+    generator has one.
 
     Args:
         model: `CycleGAN`.
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        One uint8 image, `(height, width, 3)`.
     """
     generator_ab, generator_ba = model.generators()
     to_numpy = keras.ops.convert_to_numpy
@@ -108,15 +129,45 @@ def sample_grid(model, images_a, images_b):
     fake_a = to_numpy(generator_ba(images_b, training=False))
     cycle_a = to_numpy(generator_ba(fake_b, training=False))
     cycle_b = to_numpy(generator_ab(fake_a, training=False))
-    columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
-    return np.concatenate([_column(images, gap=2) for images in columns], axis=1)
+    columns = [
+        *_columns(("A", "to B", "back"), images_a, generator_ab, fake_b, cycle_a),
+        *_columns(("B", "to A", "back"), images_b, generator_ba, fake_a, cycle_b),
+    ]
+    return np.concatenate(
+        [
+            np.concatenate([_heading(text, images.shape[2] + 2 * GAP), _column(images)])
+            for text, images in columns
+        ],
+        axis=1,
+    )
 
 
-def _column(images, gap):
+def _columns(headings, images, generator, fake, cycle):
+    """The headings and images, in [-1, 1], of one direction."""
+    real, translated, back = headings
+    yield real, images
+    if hasattr(generator, "foreground"):
+        yield "mask", 2.0 * keras.ops.convert_to_numpy(generator.foreground(images)) - 1.0
+    yield translated, fake
+    yield back, cycle
+
+
+def _heading(text, width):
+    """A strip of white with a word in its middle, as high as the word needs."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    size = min(16, max(9, width // 4))
+    strip = Image.new("RGB", (width, size + 4), "white")
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(strip).text((width / 2, size / 2 + 2), text, "black", font, anchor="mm")
+    return np.asarray(strip)
+
+
+def _column(images):
     images = from_unit(images)
     if images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
-    framed = np.pad(images, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=255)
+    framed = np.pad(images, ((0, 0), (GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
     return np.concatenate(list(framed), axis=0)
 
 

@@ -1,16 +1,16 @@
 """The random window and flip of a training image, as pure functions of a seed.
 
-keras-cv's `RandomFlip` flips; its draws are made here, since its generator has a state that a
-killed run would lose. The window is a slice: keras-cv's `RandomCrop` resamples the image, whose
-pixels it has to be talked into hitting, and tf.data, which can't tell what that costs, says so on
-two screens.
+keras-cv's `RandomFlip` flips. Its random numbers are drawn here, because its own generator has a
+state, which a killed run would lose. The window is a slice: keras-cv's `RandomCrop` samples the
+image at positions between its pixels, and tf.data, which doesn't know the cost of that, prints a
+long warning.
 """
 
-FLIP = 2  # what a draw is for; 0 and 1 are for the window's place along those axes
+FLIP = 2  # number of the draw for the flip; 0 and 1 are the window's place along those axes
 
 
 def crop_and_flip(size, flip=True):
-    """Makes a function that cuts a random window out of an image, and flips half of the images.
+    """Make a function that cuts a random window out of an image, and flips half of the images.
 
     Args:
         size: `(height, width)` of the window.

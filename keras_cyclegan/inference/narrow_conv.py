@@ -8,7 +8,7 @@ from keras_cyclegan.layers.convolutions import LANES, four_pixels_at_a_time
 
 
 def is_narrow(layer, images):
-    """Return whether `call_narrow` gives what a layer gives, and saves time; see `NarrowConv2D`."""
+    """Return whether `call_narrow` gives the same as a layer, and saves time: `NarrowConv2D`."""
     known = type(layer) in (layers.Conv2D, NarrowConv2D)
     if not known or keras.backend.backend() != "tensorflow":
         return False

@@ -16,13 +16,16 @@ class ReflectionPadding2D(keras.layers.Layer):
     zeros would draw.
 
     Args:
-        padding: int. Pixels added on each of the four sides; must be smaller than the image.
+        padding: int, 1 by default. Pixels added on each side, fewer than the image has.
 
     Call arguments:
         images: `(batch, height, width, channels)`; height and width may be unknown.
 
     Returns:
         `(batch, height + 2 * padding, width + 2 * padding, channels)`.
+
+    Raises:
+        ValueError: `padding` is no int of at least 0.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What the auxiliary heads of U-GAT-IT's generators learn: to tell the domains apart."""
+"""The loss of the auxiliary classifiers of U-GAT-IT's generators."""
 
 import keras
 from keras import ops
@@ -6,21 +6,22 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class ClassActivationLoss(keras.losses.Loss):
-    """Cross-entropy of a generator's verdict on which domain an image is from.
+    """Cross-entropy of a generator's auxiliary classifier, which tells the domains apart.
 
-    Kim et al. 2020 (U-GAT-IT), section 2.1.2, the CAM loss: the head of the generator that
-    translates S to T gives logits η, above 0 for images of S. What tells the domains apart is what
-    its class activation map then shows, and what the generator changes:
+    Kim et al. 2020 (U-GAT-IT), section 2.1.2, the CAM loss: the classifier of the generator that
+    translates S to T gives logits η, above 0 for images of S. Its class activation map then shows
+    where the domains differ, which is what the generator changes:
 
         weight · [−log σ(η(s)) − log(1 − σ(η(t)))],  s of S, t of T
 
-    The heads of U-GAT-IT's *discriminators* need no loss of their own: their logits are two of the
-    four outputs of `UGATITDiscriminator`, and the adversarial loss judges all of them. It takes the
-    mean of the four, where the authors sum them: `AdversarialLoss(weight=4)` gives each, head or
-    map, their weight of 1.
+    The classifiers of U-GAT-IT's *discriminators* need no loss of their own: their logits are two
+    of the four outputs of `UGATITDiscriminator`, on all of which the adversarial loss is computed.
+    It takes the mean of the four, the authors their sum: `AdversarialLoss(weight=4)` gives each
+    output the authors' weight of 1.
 
     Args:
-        weight: float. 1000 in the paper.
+        weight: float; 1000, the paper's, by default.
+        reduction, dtype: as in `keras.losses.Loss`.
 
     Call arguments:
         y_true: logits of images of the domain that is translated from, `(batch, 2)`.
@@ -30,7 +31,7 @@ class ClassActivationLoss(keras.losses.Loss):
         Scalar, or what the loss's `reduction` leaves.
 
     Raises:
-        ValueError: a negative weight.
+        ValueError: `weight` is negative.
 
     Example:
 

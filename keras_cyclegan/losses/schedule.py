@@ -1,4 +1,4 @@
-"""A weight that changes while a model trains."""
+"""A loss weight that falls while a model trains."""
 
 import keras
 
@@ -7,23 +7,24 @@ from keras_cyclegan.optimizers import LinearDecay
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class WeightSchedule(LinearDecay):
-    """Factor of a loss's weight: 1 at first, from where it falls in a straight line.
+    """A factor of a loss's weight that starts at 1 and falls in a straight line.
 
-    Wang and Lin 2018, "CycleGAN with Better Cycles": early on, a strong cycle keeps the
-    generators from mapping images to whatever fools the discriminators; later it holds back what
-    would look right and can't be undone. Weak at the end, it mustn't vanish: without a cycle the
-    generators are free again.
+    Wang and Lin 2018, "CycleGAN with Better Cycles": at first, a strong cycle loss keeps the
+    generators from mapping images to anything that fools the discriminators. Later it prevents
+    changes that look right but can't be undone, so that it is made weak, but not 0: without a cycle
+    loss nothing ties a translation to its image.
 
-    Without `decay_steps` the schedule is open, as that of the learning rate is: it falls over all
-    steps of `CycleGAN.fit`, which sets them, or over the last `decay_epochs`. They are held by a
-    variable, so that no step is traced anew. Validation measures with the full weight: its epochs
-    can be compared.
+    Without `decay_steps` the schedule is open, like that of the learning rate: `CycleGAN.fit` sets
+    its steps, and it falls over all of them or over the last `decay_epochs`. That is held in a
+    variable, so that no new graph is needed. Validation always takes the full weight, so that
+    epochs can be compared.
 
     Args:
-        final: float of at least 0. The factor at the end.
-        constant_steps: int. Step at which the fall begins.
-        decay_steps: int. Steps of the fall. None: set by `fit`.
-        decay_epochs: int. Last epochs of `fit`, in which the factor falls. None: all of them.
+        final: float of at least 0, 0.1 by default. The factor at the end.
+        constant_steps: int, 0 by default. Step at which the factor begins to fall.
+        decay_steps: int. Number of steps in which it falls. None, the default: `fit` sets them.
+        decay_epochs: int. Number of epochs at the end of `fit` in which it falls. None, the
+            default: all epochs.
 
     Call arguments:
         step: int scalar.
@@ -38,7 +39,7 @@ class WeightSchedule(LinearDecay):
 
     ```python
     model.compile(cycle_loss="l1", cycle_schedule=WeightSchedule(0.1))  # λ from 10 to 1
-    float(WeightSchedule(0.1, decay_steps=1000)(500))  # 0.55
+    WeightSchedule(0.1, decay_steps=1000)(500)  # 0.55
     ```
     """
 

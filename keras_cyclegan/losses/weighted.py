@@ -1,4 +1,4 @@
-"""What all losses are: `keras.losses.Loss` objects that carry their weight."""
+"""The base of all losses: a `keras.losses.Loss` that carries its weight."""
 
 import keras
 

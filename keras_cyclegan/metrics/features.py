@@ -1,4 +1,4 @@
-"""What the Fréchet and the kernel distance share: images in, features out, and their protocol."""
+"""The base of the Fréchet and the kernel distance: from images to features, and the protocol."""
 
 import re
 import zlib
@@ -17,8 +17,8 @@ class FeatureDistance(keras.metrics.Metric):
     features batch by batch; the two sets are unpaired and may differ in size.
 
     State is kept on the host in numpy, in double precision where sums are taken: a distance is a
-    small difference of large sums. Don't put it into `compile(metrics=...)`: it can't run inside
-    a compiled step, and half a set has no distance.
+    small difference of large sums. It can't run inside of a compiled step: don't give it to
+    `compile(metrics=...)`.
 
     Args:
         extractor: what turns a batch of images into features `(batch, d)`:
@@ -26,8 +26,8 @@ class FeatureDistance(keras.metrics.Metric):
             `InceptionFeatures` (its weights are downloaded on first use); a keras model, for
             example one of `keras.applications` with `pooling="avg"`, which gets the images as
             they are; any other callable; or `None` where features are given in place of images.
-        protocol: dict or `None`. Says `"extractor"` and `"resizing"` in words, for scores to carry,
-            where the extractor can't say it for itself.
+        protocol: dict or `None`. Describes `"extractor"` and `"resizing"` in words, which scores
+            carry, where the extractor has no attribute `protocol` of its own.
         name: string, the class's `default_name` by default.
         dtype: the dtype of the metric. Has no effect on the computation.
     """
@@ -54,12 +54,15 @@ class FeatureDistance(keras.metrics.Metric):
         self.reset_state()
 
     def update_state(self, real: Any = None, generated: Any = None) -> Any:
-        """Adds a batch of one set or of both.
+        """Add a batch of one set or of both.
 
         Args:
             real: images, `(batch, height, width, channels)`, or features `(batch, d)` where
                 `extractor` is `None`. `None`: nothing to add to this set.
             generated: the same. The batches may differ in size.
+
+        Raises:
+            ValueError: neither is given, or features have a wrong shape or hold NaN.
         """
         if real is None and generated is None:
             raise ValueError("Give `real`, `generated` or both. Received neither.")
@@ -75,11 +78,11 @@ class FeatureDistance(keras.metrics.Metric):
             self._count[name] += len(batch)
 
     def score(self) -> Score:
-        """Returns a `Score`: the distance with its protocol."""
+        """Return the distance with its protocol, a `Score`."""
         raise NotImplementedError
 
     def result(self) -> float:
-        """Returns the distance as a float. `score()` says how it was obtained."""
+        """Return the distance as a float. `score()` says how it was obtained."""
         return self.score().value
 
     def reset_state(self) -> None:
@@ -101,7 +104,7 @@ class FeatureDistance(keras.metrics.Metric):
         return cls(**config)
 
     def _add(self, name, features):
-        """Takes checked features `(batch, d)` of the set called `name`."""
+        """Take checked features `(batch, d)` of the set called `name`."""
         raise NotImplementedError
 
     def _features_of(self, name, images):
@@ -162,7 +165,7 @@ class FeatureDistance(keras.metrics.Metric):
 
 
 def describe_extractor(extractor, protocol):
-    """Returns what a score says of its extractor: `"extractor"` and `"resizing"`, in words."""
+    """Describe an extractor for scores: a dict with `"extractor"` and `"resizing"`, in words."""
     if protocol is not None:
         missing = {"extractor", "resizing"} - set(protocol)
         if missing:
@@ -188,10 +191,10 @@ def describe_extractor(extractor, protocol):
 
 
 def _fingerprint(model):
-    """Returns a name of a model that differs where its weights do."""
+    """Make a name for a model that differs where its weights do."""
     digest = 0
     for weight in model.weights:
         digest = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)), digest)
-    # Keras numbers the names that it makes up, by what was built before.
+    # Keras ends names that it makes up with a number, which depends on what was built before.
     name = re.sub(r"_\d+$", "", model.name)
     return f"{name}, {model.count_params():,} parameters, weights crc32 {digest:08x}"

@@ -40,7 +40,7 @@ class PairedScore(keras.metrics.Mean):
         return super().update_state(self.per_image(y_true, y_pred), sample_weight=sample_weight)
 
     def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Returns the score of each image, `(batch,)`, of images in [-1, 1]."""
+        """Compute the score of each image, `(batch,)`; both arguments are in [-1, 1]."""
         raise NotImplementedError
 
 
@@ -48,12 +48,29 @@ class PairedScore(keras.metrics.Mean):
 class MeanAbsoluteError(PairedScore):
     """Mean absolute difference of all pixels and channels, on the scale of [-1, 1].
 
-    0 to 2; the unit of `CycleConsistencyLoss`. Matches the numbers of
+    From 0 to 2, the unit of `CycleConsistencyLoss`. Matches the numbers of
     `keras.metrics.MeanAbsoluteError` on images in [-1, 1], and takes uint8 too.
 
     Args:
         name: string, `"mean_absolute_error"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
+
+    Call arguments:
+        y_true: ground truth, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
+        y_pred: translations, the same shape, of either kind.
+        sample_weight: `(batch,)` or `None`, the default.
+
+    Raises:
+        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
+
+    Example:
+
+    ```python
+    error = MeanAbsoluteError()
+    for a, b in validation.take(2):  # pairs
+        error.update_state(b, model.generator_ab(a))
+    error.result()
+    ```
     """
 
     default_name = "mean_absolute_error"
@@ -72,15 +89,21 @@ class PeakSignalToNoiseRatio(PairedScore):
 
     Args:
         name: string, `"psnr"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
+
+    Call arguments:
+        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`.
+
+    Raises:
+        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
 
     Example:
 
-    >>> import numpy as np
-    >>> psnr = PeakSignalToNoiseRatio()
-    >>> psnr.update_state(np.zeros((1, 8, 8, 3), "uint8"), np.full((1, 8, 8, 3), 51, "uint8"))
-    >>> round(float(psnr.result()), 2)
-    13.98
+    ```python
+    psnr = PeakSignalToNoiseRatio()
+    psnr.update_state(np.zeros((1, 8, 8, 3), "uint8"), np.full((1, 8, 8, 3), 51, "uint8"))
+    psnr.result()  # 13.9794
+    ```
     """
 
     default_name = "psnr"
@@ -103,10 +126,22 @@ class StructuralSimilarity(PairedScore):
 
     Args:
         name: string, `"ssim"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
+
+    Call arguments:
+        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`.
 
     Raises:
-        ValueError: for images smaller than the window.
+        ValueError: the images are smaller than the window, the shapes differ, or pixels are neither
+            uint8 nor in [-1, 1].
+
+    Example:
+
+    ```python
+    ssim = StructuralSimilarity()
+    ssim.update_state(images, images)
+    ssim.result()  # 1.0
+    ```
     """
 
     default_name = "ssim"
@@ -116,7 +151,7 @@ class StructuralSimilarity(PairedScore):
 
 
 def _shapes_agree(shape, other):
-    """Whether two shapes can be one; a side that isn't known yet in a compiled step agrees."""
+    """Return whether two shapes can be equal; sides may be unknown in a compiled step."""
     return len(shape) == len(other) and all(
         a == b or a is None or b is None for a, b in zip(shape, other, strict=True)
     )

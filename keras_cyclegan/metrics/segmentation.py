@@ -29,20 +29,21 @@ FACADES_PALETTE = (
 class SegmentationScores(keras.metrics.Metric):
     """Per-pixel accuracy, per-class accuracy and mean IoU of label maps drawn in colours.
 
-    Each pixel of both images stands for the class whose colour is nearest, as in the CycleGAN
+    Each pixel of both images is taken for the class whose colour is nearest, as in the CycleGAN
     paper's evaluation of photo → labels. `result()` is a dict of `"pixel_accuracy"`,
     `"class_accuracy"` and `"mean_iou"`, from one confusion matrix of all pixels.
 
     Matches the numbers of the FCN evaluation (Long et al. 2015): a class that isn't in the ground
-    truth has no accuracy, one that is in neither has no IoU, and means leave them out. The authors'
-    `eval_cityscapes` gives the same where every class occurs, and counts absent classes as 0.
+    truth has no accuracy, one that is in neither image has no IoU, and means leave them out. The
+    authors' `eval_cityscapes` gives the same where every class occurs, and counts absent classes
+    as 0.
 
     Counts are kept on the host, as integers: call it outside of compiled steps.
 
     Args:
         palette: `(classes, channels)`, colours of 0 … 255; `FACADES_PALETTE` for facades.
-        tolerance: float. Distance from the nearest colour (Euclidean, in levels) up to which a
-            pixel of the ground truth is taken to be drawn in it. The default allows for JPEG.
+        tolerance: float, 64 by default, which allows for JPEG. Largest distance (Euclidean, in
+            levels) of a pixel of the ground truth from the colour that it is taken for.
         name: string, `"segmentation"` by default.
         dtype: has no effect on the computation.
 
@@ -52,18 +53,19 @@ class SegmentationScores(keras.metrics.Metric):
         y_pred: translations, the same shape, in either range.
 
     Raises:
-        ValueError: where more than half of the ground truth lies further than `tolerance` from
-            every colour: it was drawn in another palette.
+        ValueError: `palette` isn't a list of distinct colours; the shapes differ; or more than half
+            of the ground truth lies further than `tolerance` from every colour, since it was drawn
+            in another palette.
 
     Example:
 
-    >>> import numpy as np
-    >>> scores = SegmentationScores([(0, 0, 0), (255, 255, 255)])
-    >>> labels = np.array([0, 0, 255, 255], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
-    >>> guess = np.array([0, 9, 240, 12], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
-    >>> scores.update_state(labels, guess)
-    >>> scores.result()["pixel_accuracy"]
-    0.75
+    ```python
+    scores = SegmentationScores([(0, 0, 0), (255, 255, 255)])
+    labels = np.array([0, 0, 255, 255], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
+    guess = np.array([0, 9, 240, 12], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
+    scores.update_state(labels, guess)
+    scores.result()["pixel_accuracy"]  # 0.75
+    ```
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class SegmentationScores(keras.metrics.Metric):
         if astray > 0.5:
             raise ValueError(
                 f"{astray:.0%} of the ground truth lies further than {self.tolerance:g} levels "
-                "from every colour of the palette: it was drawn in another one. "
+                "from every colour of the palette: it was drawn in another palette. "
                 f"Received {len(self.palette)} colours, {self.palette}."
             )
         guess, _ = self._classes(y_pred)
@@ -117,7 +119,7 @@ class SegmentationScores(keras.metrics.Metric):
         }
 
     def per_class(self) -> Any:
-        """Returns `"accuracy"` and `"iou"` of each class, `(classes,)`, NaN where it is absent."""
+        """Return `"accuracy"` and `"iou"` of each class, `(classes,)`, NaN where it is absent."""
         if not self._confusion.any():
             raise ValueError("There are no label maps to score: call `update_state` first.")
         right = np.diag(self._confusion)
@@ -134,8 +136,8 @@ class SegmentationScores(keras.metrics.Metric):
         return {**super().get_config(), **config}
 
     def _classes(self, images):
-        """Returns the class of each pixel, and its distance from that class's colour."""
+        """Return the class of each pixel, and its distance from that class's colour."""
         pixels = images.reshape(-1, images.shape[-1]).astype("float64")
-        # |x − c|², a colour at a time: all at once is 12 images' worth of doubles.
+        # |x − c|², one colour after the other: all at once would take 12 images of doubles.
         squares = np.stack([np.sum((pixels - colour) ** 2, axis=1) for colour in self._colours])
         return squares.argmin(axis=0), np.sqrt(squares.min(axis=0))

@@ -1,6 +1,7 @@
 """The options of a run: one table for Python and for the command line."""
 
 import dataclasses
+import warnings
 
 import pytest
 from typer.testing import CliRunner
@@ -8,8 +9,9 @@ from typer.testing import CliRunner
 from keras_cyclegan import losses, networks, recipes
 from keras_cyclegan.commands import options
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.options import TrainingOptions, described_options
-from keras_cyclegan.commands.terminal import with_flags
+from keras_cyclegan.commands.option import described_options
+from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.commands.terminal import plain_warnings, with_flags
 from keras_cyclegan.commands.train import build_model, compile_model
 
 RECIPES = list(recipes.TABLES)
@@ -39,7 +41,7 @@ def test_without_options_the_command_trains_as_the_paper_does(asked):
 
 def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked):
     shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).output
-    for name, (kind, _, option) in described_options().items():
+    for name, (kind, _, option) in described_options(TrainingOptions).items():
         if name == "data":
             continue
         assert f"--{name.replace('_', '-')} " in shown
@@ -164,7 +166,7 @@ def test_the_ugatit_recipe_is_the_published_objective():
     assert made.epochs * made.steps_per_epoch == 1_000_000
 
 
-def test_a_cycle_weight_of_nothing_cannot_fall():
+def test_a_cycle_weight_of_zero_cannot_fall():
     with pytest.raises(ValueError, match="`final_cycle_weight` needs a `cycle_weight` above 0"):
         TrainingOptions("glyphs", cycle_weight=0.0, final_cycle_weight=1.0)
 
@@ -189,3 +191,11 @@ def test_error_of_a_command_speaks_its_language(tmp_path):
     assert result.exit_code == 1
     assert "--on-error skip" in result.output
     assert "on_error" not in result.output
+
+
+def test_warnings_are_lines_of_the_command_and_not_of_its_code():
+    shown = ('Leave them out with `on_error="skip"`.', UserWarning, "load.py", 1, "store_images(")
+    with plain_warnings({"on_error"}):
+        said = warnings.formatwarning(*shown)
+    assert said == "Warning: Leave them out with --on-error skip.\n"
+    assert "load.py:1" in warnings.formatwarning(*shown)  # of other code again

@@ -133,7 +133,7 @@ def test_images_do_not_depend_on_the_batch_size():
     assert origins(one) == origins(four)
 
 
-def test_windows_are_slices_which_tf_data_has_nothing_to_say_about():
+def test_windows_are_slices_for_which_tf_data_prints_no_warning():
     augment = crop_and_flip((8, 8))
     specs = tf.TensorSpec((16, 20, 3), "uint8"), tf.TensorSpec((2,), "int64")
     operations = {

@@ -1,6 +1,8 @@
 """`keras-cyclegan evaluate`: the scores, their baseline and protocol, and the page."""
 
+import base64
 import importlib.util
+import io
 import json
 import re
 import shutil
@@ -14,10 +16,11 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data import load_sets
+from keras_cyclegan.data.glyphs import glyph_characters
 from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
-from keras_cyclegan.networks import ResNetGenerator
+from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator
 
 SIZE = (16, 16, 3)
 HALF = 0.5  # what the rigged translator multiplies by
@@ -83,7 +86,7 @@ def found(evaluation, name, direction="a_to_b"):
     )
 
 
-def test_pairs_are_scored_against_their_ground_truth_and_beside_doing_nothing(model, pairs):
+def test_pairs_are_scored_against_their_ground_truth_beside_untranslated_images(model, pairs):
     evaluation = evaluate(model, pairs, extractor="none")
     assert evaluation.sets.paired
     images, truth, _ = load_sets(pairs, 16)
@@ -110,7 +113,8 @@ def test_unpaired_sets_of_different_size_have_distances_and_cycle_errors(model, 
     network = keras.saving.load_model(extractor)
     expected = KernelInceptionDistance(network)
     expected.update_state(
-        real=b / np.float32(127.5) - 1, generated=evaluation.passes["a_to_b"].translated / 127.5 - 1
+        real=b / np.float32(127.5) - 1,
+        generated=evaluation.round_trips["a_to_b"].translated / 127.5 - 1,
     )
     assert kid.translated.value == pytest.approx(expected.result(), abs=1e-6)
     expected.reset_state()
@@ -119,7 +123,7 @@ def test_unpaired_sets_of_different_size_have_distances_and_cycle_errors(model, 
     protocol = kid.translated.protocol
     assert (protocol["generated images"], protocol["real images"]) == (6, 5)
     assert "mine" in protocol["extractor"]
-    assert any("scatters" in note for note in evaluation.notes)
+    assert any("varies much by chance" in note for note in evaluation.notes)
 
 
 def test_fid_is_left_out_of_few_images_unless_asked_for(model, data, monkeypatch):
@@ -150,6 +154,21 @@ def test_one_way_models_are_scored_one_way(data, tmp_path):
     assert "Worst" not in page
 
 
+def test_page_shows_where_a_generator_with_masks_paints(data, tmp_path):
+    painter = AttentionGenerator(SIZE, filters=2, num_blocks=0, shared_decoder=True)
+    kernel = painter.get_layer("attention_head_conv").kernel
+    kernel.assign(np.random.RandomState(0).normal(size=kernel.shape))
+    model = CycleGAN(painter, None, None, None, image_shape=SIZE)
+    evaluation = evaluate(model, data, extractor="none")
+    page = write_report(evaluation, model, tmp_path / "report", "painter").read_text()
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)" alt="(\w+) of image 0"', page)
+    assert [title for _, title in pictures] == ["input", "mask", "translation"]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[1][0]))))
+    _, mask = model.translate(evaluation.sets.a[0], return_attention=True)
+    np.testing.assert_allclose(shown, 255 * mask[..., 0], atol=0.51)
+    assert shown.std() > 1
+
+
 def test_gray_domains_are_scored_where_channels_allow_it(data, extractor):
     inputs = keras.Input((None, None, 3))
     gray = keras.Model(inputs, keras.ops.mean(inputs, axis=-1, keepdims=True))
@@ -177,7 +196,7 @@ def test_label_maps_are_scored_with_their_palette(model, tmp_path):
     )
     assert accuracy.translated.protocol["palette"].startswith("#0000de #0030ff")
     wrong = [(0, 0, 0), (1, 1, 1)]
-    with pytest.raises(ValueError, match="drawn in another one"):
+    with pytest.raises(ValueError, match="drawn in another palette"):
         evaluate(model, tmp_path / "data", extractor="none", palette=wrong)
 
 
@@ -228,7 +247,7 @@ def test_offline_the_default_falls_back_to_trained_weights_or_to_none_and_says_s
     monkeypatch.setattr(extractors, "EfficientNetLite0Features", lambda: "lite")
     chosen, note = extractors.find_extractor(None)
     assert chosen == "lite"
-    assert "compares only with other figures measured so" in note
+    assert "compare it only with other scores on EfficientNet-Lite0" in note
     monkeypatch.setattr(extractors, "EfficientNetLite0Features", absent)
     chosen, note = extractors.find_extractor(None)
     assert chosen is None
@@ -285,6 +304,7 @@ def test_command_writes_table_json_and_a_page_that_needs_nothing_else(tmp_path):
         assert one["translated"]["protocol"]["data"] == "glyphs"
         assert by_name["Cycle error", direction]["translated"]["value"] < 0.1
     page = (report / "index.html").read_text()
+    assert f"<span>{glyph_characters()[2][-1]}</span>" in page
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert all(source.startswith("data:image/") for source in sources)
     # 8 samples, 4 best and 4 worst of 4 pictures each, both ways; two histograms.
@@ -304,6 +324,8 @@ def test_names_in_a_page_are_escaped(model, pairs, tmp_path):
     evaluation.notes.append("<script>")
     page = write_report(evaluation, model, tmp_path, "<b>preset</b>").read_text()
     assert "<b>" not in page
+    assert "<figcaption><span>0_A.png</span>" in page
+    assert 'alt="translation of 3_B.png"' in page
     assert "<script>" not in page
 
 

@@ -1,6 +1,7 @@
 """`python -m tests.fuzz --minutes 10`, from the top of the repository."""
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -17,16 +18,23 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="to repeat an input, with --inputs 1")
     parser.add_argument("--keep", type=Path, help="folder that keeps the last input, for a look")
+    parser.add_argument("--write", type=Path, help="folder for what is mutated, and nothing else")
     options = parser.parse_args()
+    if options.write:
+        from .corpus import write
+
+        return write(options.write)
     if options.minutes is None and options.inputs is None:
         options.inputs = 2000
 
-    from .campaign import run
+    from .campaign import logger, run
 
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel("INFO")
     with tempfile.TemporaryDirectory() as scratch:
         folder = (options.keep or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        print(f"The input at work lies in {folder}: if the process dies, it was this one.")
+        print(f"The current input is kept in {folder}: if the process dies, it is the cause.")
         counts, failures = run(folder, options.seed, options.first, options.inputs, options.minutes)
     for name, (accepted, refused) in counts.items():
         print(f"{name}: {accepted + refused} inputs, {accepted} accepted, {refused} refused")

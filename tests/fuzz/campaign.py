@@ -2,6 +2,7 @@
 
 import faulthandler
 import gc
+import logging
 import os
 import sys
 import time
@@ -13,6 +14,8 @@ from support.bounds import little_memory
 
 from .targets import TARGETS, numbers_of
 
+logger = logging.getLogger(__name__)
+
 SECONDS = 3.0  # of the processor, for what is accepted too
 HANGING = 60  # seconds after which the process ends with a traceback
 EXPECTED = (ValueError, FileNotFoundError)
@@ -23,7 +26,7 @@ FORBIDDEN = (
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 _watched = []  # the folder that may be written to, while an input is read
-_broken = []  # what was done all the same
+_broken = []  # forbidden actions that took place
 
 
 def _watch(event, arguments):
@@ -73,6 +76,8 @@ def run(folder, seed=0, first=0, inputs=None, minutes=None, names=tuple(TARGETS)
         if n % 200 == 0:
             keras.backend.clear_session()
             gc.collect()
+        if n % 1000 == 0:
+            logger.info("%d inputs, %d broken promises", n - first, len(failures))
     return counts, failures
 
 

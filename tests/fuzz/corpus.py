@@ -7,7 +7,8 @@ import zipfile
 import keras
 import numpy as np
 from PIL import Image
-from support import torch_files
+from support import evil_images, torch_files
+from support.evil_checkpoints import PICKLES
 
 import keras_cyclegan as kcg
 
@@ -25,6 +26,7 @@ RESNET = {
     "model.17.weight": (3, 2, 7, 7),
     "model.17.bias": (3,),
 }
+SMALL = 3000  # bytes; larger ones are there to be large
 NAMES = ("config.json", "metadata.json", "model.weights.h5", "README.md")
 
 
@@ -40,9 +42,12 @@ def checkpoints():
         + torch_files.DICTIONARY
         + b")RtR"
     )
+    evil = [(pickle, [bytes(16)]) for pickle in PICKLES.values() if len(pickle) < SMALL]
+    honest = [(pickled, storages), (shared, [bytes(16)]), (parameter, [bytes(16)])]
+    # Honest ones as often as evil ones: what is refused at once shows little.
     return [
         (content, raw, is_zip)
-        for content, raw in ((pickled, storages), (shared, [bytes(16)]), (parameter, [bytes(16)]))
+        for content, raw in [*honest * (len(evil) // len(honest)), *evil]
         for is_zip in (True, False)
     ]
 
@@ -109,4 +114,19 @@ def images():
         buffer = io.BytesIO()
         image.convert(mode).save(buffer, form, exif=exif, **options)
         found.append(buffer.getvalue())
-    return found
+    evil = [content for content in evil_images.files().values() if len(content) < SMALL]
+    return [*found * 2, *evil]
+
+
+def write(folder):
+    """Each file that is mutated, as a file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {
+        "checkpoint": [checkpoint(*parts) for parts in checkpoints()],
+        "archive": archives({name: name.encode() * 50 for name in NAMES}),
+        "image": images(),
+    }
+    for kind, contents in kinds.items():
+        for i, content in enumerate(dict.fromkeys(contents)):  # each once
+            (folder / f"{kind}-{i}").write_bytes(content)
+    presets(folder / "presets")

@@ -95,9 +95,9 @@ class Archives:
 
 
 class Images:
-    """An image in any format. As many pixels as are allowed take 270 MB, and are copied thrice."""
+    """An image in any format."""
 
-    memory = 4 * 270 * 2**20
+    memory = BYTES
 
     def __init__(self, folder):
         self.path = folder / "image"

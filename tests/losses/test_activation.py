@@ -79,7 +79,7 @@ def test_each_head_learns_which_images_are_its_own_to_translate(model):
     )
 
 
-def test_players_play_for_the_sum_of_both_maps_and_both_heads(model):
+def test_adversarial_loss_sums_both_maps_and_both_heads(model):
     """The authors' sums: squares for each of four outputs; the discriminators' by half."""
     losses, (fake_a, fake_b) = model.generator_losses(A, B, training=False)
     fooled = [np.square(array(x) - 1).mean() for x in model.discriminator_b(fake_b)]

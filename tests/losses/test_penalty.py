@@ -36,14 +36,14 @@ def test_r1_is_the_mean_squared_slope_on_real_images():
     assert found == pytest.approx(0.5 * 5 * squared_slope(images(0)).mean(), rel=1e-4)
 
 
-def test_lazy_r1_comes_now_and_then_and_counts_for_the_steps_between():
+def test_lazy_r1_is_computed_in_some_steps_and_counts_for_the_others():
     lazy = GradientPenalty("r1", weight=5.0, every=4)
     each = [value(lazy(cubes, images(0), images(1), step, input_gradient)) for step in range(6)]
     full = value(GradientPenalty("r1", 5.0, 1)(cubes, images(0), None, 0, input_gradient))
     np.testing.assert_allclose(each, [4 * full, 0, 0, 0, 4 * full, 0], rtol=1e-5)
 
 
-def test_wgan_gp_asks_for_slope_one_between_real_and_translated_images():
+def test_wgan_gp_penalises_gradients_unlike_one_between_real_and_translated_images():
     penalty = GradientPenalty("wgan_gp", weight=2.0, seed=3)
     found = value(penalty(cubes, images(0), images(1), 7, input_gradient))
     draws = keras.ops.convert_to_numpy(random_integers(np.array([3, 7]), 3))

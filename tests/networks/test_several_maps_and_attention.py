@@ -165,7 +165,7 @@ def test_ugatit_takes_a_step_under_each_policy_and_keeps_its_mixtures_in_range(p
     assert any((values != 0).any() and (values != 0.9).any() for values in rho)
 
 
-def test_a_shared_decoder_is_as_cheap_as_the_resnet_and_starts_in_the_open():
+def test_a_shared_decoder_is_as_cheap_as_the_resnet_and_starts_by_painting_everything():
     options = {"filters": 8, "num_blocks": 2, "block": "separable"}
     network = AttentionGenerator((32, 32, 3), shared_decoder=True, **options)
     resnet = ResNetGenerator((32, 32, 3), **options)

@@ -93,7 +93,7 @@ def layer(class_name, module="keras.layers", registered_name=None, **config):
 )
 def test_config_may_only_name_plain_classes_of_keras_and_this_package(folder, network):
     replace_generator(folder, sequential(network))
-    with pytest.raises(ValueError, match="A preset's config may"):
+    with refused("A preset's config may"):
         CycleGAN.from_preset(folder, load_weights=False)
 
 
@@ -107,14 +107,14 @@ def test_a_preset_that_could_not_be_loaded_is_not_saved(tmp_path):
 
 def test_config_of_something_else_is_refused(folder):
     (folder / "config.json").write_text(json.dumps(layer("Dense", units=3)))
-    with pytest.raises(ValueError, match="CycleGAN"):
+    with refused("CycleGAN"):
         CycleGAN.from_preset(folder)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{" * 9, '{"a":' * 5000 + "1" + "}" * 5000])
 def test_damaged_config_is_named(folder, text):
     (folder / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"config\.json"):
+    with refused(r"config\.json"):
         CycleGAN.from_preset(folder)
 
 
@@ -122,7 +122,7 @@ def test_damaged_config_is_named(folder, text):
 def test_no_file_may_be_a_link_out_of_the_folder(folder, tmp_path, name):
     (folder / name).rename(tmp_path / "elsewhere")
     (folder / name).symlink_to(os.path.join("..", "elsewhere"))
-    with pytest.raises(ValueError, match="leaves the preset"):
+    with refused("leaves the preset"):
         CycleGAN.from_preset(folder)
 
 
@@ -174,7 +174,7 @@ def nested(depth):
         (put_generator(sequential(IMAGES, layer("Dense", units=2**26))), "without weights"),
         (put_generator(sequential(IMAGES, *[layer("ReLU")] * 1001)), "1000 layers"),
         (put_generator(nested(30)), "64 levels"),
-        (put_generator(reversed_chain(300)), "stand before those that they use"),
+        (put_generator(reversed_chain(300)), "come before those that they use"),
         (put_generator(layer("x" * 10**6)), "A preset's config may"),
         (put_generator(layer("Conv2D", filters="x" * 10**6, kernel_size=1)), "."),
     ],
@@ -218,7 +218,7 @@ def test_weights_are_compared_before_a_network_takes_its_memory(folder, monkeypa
     made = []
     initializer = keras.initializers.RandomNormal
     monkeypatch.setattr(initializer, "__call__", lambda self, shape, **_: made.append(shape))
-    with pytest.raises(ValueError, match=r"conv\.bias has shape \(8,\), expected \(4000,\)"):
+    with refused(r"conv\.bias has shape \(8,\), expected \(4000,\)"):
         CycleGAN.from_preset(folder)
     assert made == []
 
@@ -230,7 +230,7 @@ def test_weights_are_compared_before_a_network_takes_its_memory(folder, monkeypa
 )
 def test_a_generator_that_is_no_model_is_refused(folder, network):
     change_config(folder, put_generator(network))
-    with pytest.raises(ValueError, match="generator_ab must be a model"):
+    with refused("generator_ab must be a model"):
         CycleGAN.from_preset(folder, load_weights=False)
 
 
@@ -374,5 +374,5 @@ def test_a_dangling_link_is_no_missing_file(folder):
 def test_truncated_weights_are_named(folder):
     path = folder / "model.weights.h5"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"model\.weights\.h5 is damaged"):
+    with refused(r"model\.weights\.h5 is damaged"):
         CycleGAN.from_preset(folder)

@@ -65,7 +65,7 @@ def state_dict(shapes):
 
 
 def _sizes(numbers):
-    return b"(" + b"".join(b"M" + struct.pack("<H", number) for number in numbers) + b"t"
+    return b"(" + b"".join(b"J" + struct.pack("<i", number) for number in numbers) + b"t"
 
 
 def keys_of_stream(storages):

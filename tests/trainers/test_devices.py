@@ -1,4 +1,4 @@
-"""Several devices, or several machines, with one batch between them equal one device with it."""
+"""Several devices, or machines, that share a batch give the results of one device."""
 
 import importlib.util
 import os
@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.commands.cli import app
+from keras_cyclegan.commands.run_folder import locked
 from keras_cyclegan.trainers import distribution
 
 WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
@@ -61,17 +62,13 @@ def run(folder, *arguments, **environment):
 def start(root, name, backend, over, count, **environment):
     """One process with `count` devices, or `count` processes that meet at a port."""
     machines = count if over == "machines" else 1
-    with socket.create_server(("localhost", 0)) as free:
-        port = free.getsockname()[1]
     environment = {
-        **os.environ,
+        **meeting(machines),
         **environment,
         "KERAS_BACKEND": backend,
         "NAME": name,
         "DEVICES": str(count // machines),
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={count // machines}",
-        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
-        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(machines),
     }
     if over:
         environment["OVER"] = over
@@ -85,6 +82,17 @@ def start(root, name, backend, over, count, **environment):
     ]
 
 
+def meeting(count):
+    """The environment in which so many processes find each other."""
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    return {
+        **os.environ,
+        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
+        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(count),
+    }
+
+
 def assert_close(one, several):
     assert one.keys() == several.keys()
     for name in one:
@@ -94,7 +102,7 @@ def assert_close(one, several):
 
 
 @pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
-def test_several_train_as_one(trained, backend, over, count):
+def test_several_devices_train_as_one(trained, backend, over, count):
     """With plain SGD, which would show a gradient that is a multiple of the right one."""
     one, several = trained(backend), trained(backend, over, count)
     states = [dict(np.load(folder / "state.npz")) for folder in (one, several)]
@@ -111,7 +119,7 @@ def test_several_train_as_one(trained, backend, over, count):
 
 
 @pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
-def test_pools_of_several_are_one_history(trained, backend, over, count):
+def test_pools_of_several_devices_are_one_history(trained, backend, over, count):
     with np.load(trained(backend, over, count) / "state.npz") as several:
         assert several["pool_a 1"] == 3  # full
         assert several["pool_a 2"][1] == 6  # turns: one a step, not one a device
@@ -119,7 +127,7 @@ def test_pools_of_several_are_one_history(trained, backend, over, count):
 
 
 @pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
-def test_several_write_what_one_writes(trained, backend, over, count):
+def test_several_devices_write_the_files_that_one_writes(trained, backend, over, count):
     one, several = (
         {str(path.relative_to(folder)) for path in folder.rglob("*")}
         for folder in (trained(backend), trained(backend, over, count))
@@ -135,6 +143,55 @@ def test_machines_that_differ_are_refused(monkeypatch):
         distribution.check_agreement("Mend it.", options=7, steps=100)
 
 
+def test_what_fails_on_one_machine_ends_all(monkeypatch):
+    told = []
+
+    def gather(values):
+        told.append(values)
+        return np.array([values, others])
+
+    def fail():
+        raise ValueError("no such folder")
+
+    monkeypatch.setattr(distribution, "_gather", gather)
+    others = [0]
+    assert distribution.together(lambda: 3) == 3
+    with pytest.raises(ValueError, match="no such folder"):
+        distribution.together(fail)
+    others = [1]
+    with pytest.raises(RuntimeError, match="Another machine of this training can't begin"):
+        distribution.together(lambda: 3)
+    with pytest.raises(ValueError, match="no such folder"):
+        distribution.together(fail)
+    assert told == [[0], [1], [0], [1]]  # none waits for what another doesn't say
+
+
+@needs_jax
+@pytest.mark.slow
+def test_machines_that_share_a_folder_in_use_all_end(tmp_path):
+    command = [sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs"]
+    command += ["--out", tmp_path, "--distribute", "machines", "--batch-size", "2"]
+    with locked(tmp_path):
+        processes = [
+            subprocess.Popen(
+                command,
+                env={**meeting(2), "KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for i in range(2)
+        ]
+        try:
+            said = [process.communicate(timeout=120)[0] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    assert [process.returncode for process in processes] == [1, 1], said
+    assert f"in use by process {os.getpid()}" in said[0]
+    assert "Another machine of this training can't begin" in said[1]
+
+
 @pytest.mark.parametrize(
     ("backend", "over", "message"),
     [
@@ -143,7 +200,7 @@ def test_machines_that_differ_are_refused(monkeypatch):
         ("tensorflow", "machines", "several machines runs on the backend jax;"),
     ],
 )
-def test_backend_that_can_not_says_which_can(monkeypatch, backend, over, message):
+def test_a_backend_without_distribution_names_those_with_it(monkeypatch, backend, over, message):
     monkeypatch.setattr("keras.backend.backend", lambda: backend)
     with pytest.raises(ValueError, match=message), distribution.distributed(over, 4):
         pass
@@ -166,7 +223,7 @@ def test_command_line_hands_over(monkeypatch, tmp_path):
     ],
 )
 @needs_jax
-def test_what_can_not_be_shared_is_refused(over, message):
+def test_batches_that_devices_can_not_share_are_refused(over, message):
     command = (
         "from keras_cyclegan.trainers.distribution import distributed; "
         f"distributed('{over}', 3).__enter__()"

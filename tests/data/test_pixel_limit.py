@@ -1,0 +1,127 @@
+"""What an image may take of the memory, before it is decoded and while it is."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from support import evil_images
+from support.bounds import little_memory, refused
+from support.evil_images import encoded
+
+from keras_cyclegan.data import TooManyPixelsError, decode_image, upright
+from keras_cyclegan.data.decode import open_image
+from keras_cyclegan.data.pixel_limit import PLAIN, SEVERAL_SCANS, TIFF, WEBP
+
+SIDE = 3000
+OVERHEAD = 24 * 2**20  # Pillow's blocks of 16 MB, what a block of pixels is converted with
+ONE_STRIP = {"strip_size": 10**9}
+
+
+def large(mode):
+    ramp = np.linspace(0, 255, SIDE).astype("uint8")
+    if mode == "I;16":
+        return Image.fromarray(np.broadcast_to(ramp, (SIDE, SIDE)).astype("uint16"))
+    bands = Image.fromarray(np.broadcast_to(ramp[:, None], (SIDE, SIDE)).copy())
+    return bands.convert("RGBA" if mode == "RGBA" else "RGB").convert(mode)
+
+
+KINDS = {
+    "png": ("RGB", "PNG", {}, PLAIN),
+    "png with alpha": ("RGBA", "PNG", {}, PLAIN),
+    "png with a palette": ("P", "PNG", {"transparency": 3}, PLAIN),
+    "png of 16 bits": ("I;16", "PNG", {}, PLAIN),
+    "bmp": ("RGB", "BMP", {}, PLAIN),
+    "jpeg": ("RGB", "JPEG", {"subsampling": 0}, PLAIN),
+    "progressive jpeg": ("RGB", "JPEG", {"subsampling": 0, "progressive": True}, SEVERAL_SCANS),
+    "progressive cmyk": ("CMYK", "JPEG", {"progressive": True}, SEVERAL_SCANS),
+    "webp": ("RGB", "WEBP", {"method": 0}, WEBP),
+    "webp with alpha": ("RGBA", "WEBP", {"method": 0}, WEBP),
+    "tiff": ("RGB", "TIFF", {}, TIFF),
+    "tiff in one strip": ("RGBA", "TIFF", {"compression": "tiff_lzw", **ONE_STRIP}, TIFF),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_image_takes_no_more_than_is_counted_and_the_limit_counts_it(kind):
+    mode, form, options, each = KINDS[kind]
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to turn it takes nothing more
+    content = encoded(large(mode), form, exif=exif, **options)
+    with little_memory(each * SIDE * SIDE + OVERHEAD):
+        assert open_image(content).pixels.shape == (SIDE, SIDE, 3)
+    enough = -(-SIDE * SIDE * each // PLAIN)
+    with refused(f"max_pixels={enough}`") as error:
+        decode_image(content, max_pixels=enough - 1)
+    assert (f"{each} bytes a pixel" in str(error.value)) == (each != PLAIN)
+
+
+def test_a_jpeg_that_brings_one_channel_after_another_counts_as_progressive():
+    content = bytearray(encoded(Image.new("RGB", (16, 16)), "JPEG", comment=b"\xff\xda"))
+    assert decode_image(bytes(content), max_pixels=256).shape == (16, 16, 3)
+    content[content.rindex(b"\xff\xda") + 4] = 1
+    with refused("kind of JPEG: it takes 13 bytes a pixel"):
+        decode_image(bytes(content), max_pixels=256)
+
+
+EVIL = evil_images.files()
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_an_evil_image_is_refused(name, tmp_path):
+    path = tmp_path / "evil.img"
+    path.write_bytes(EVIL[name])
+    with refused(r"evil\.img[ :]"):
+        decode_image(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("flat png, 10 KB", "9400×9400 = 88360000 pixels.*`max_pixels=88360000`"),
+        ("tiff with a huge tile", "`max_pixels=2500000000`"),
+        ("largest webp", "16383×16383 = 268402689 pixels.*28235294 are left"),
+        ("jpeg of a thousand scans", r"a JPEG of 10\d\d scans; 64 are allowed"),
+    ],
+)
+def test_what_is_too_large_says_so(name, said):
+    with refused(said):
+        decode_image(EVIL[name])
+
+
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"II*\0" + bytes(6)}])
+def test_the_size_of_a_webp_is_known_before_it_is_opened(options, monkeypatch):
+    """In each of its three forms: lossy, lossless, extended."""
+    content = evil_images.encoded(Image.new("RGB", (70, 50)), "WEBP", **options)
+    assert decode_image(content, max_pixels=50 * 70 * 17 // 8 + 1).shape == (50, 70, 3)
+    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
+    with refused("has 50×70 = 3500 pixels", TooManyPixelsError):
+        decode_image(content, max_pixels=50 * 70 * 17 // 8 - 9)
+
+
+def test_too_little_memory_is_said_with_the_file(tmp_path):
+    path = tmp_path / "large.png"
+    large("RGB").save(path)
+    with (
+        pytest.raises(MemoryError, match=r"too little memory to open .*large\.png.*about 73 MB"),
+        little_memory(20 * 2**20),
+    ):
+        decode_image(path)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA", "I;16", "CMYK"])
+def test_blocks_make_the_whole_image(orientation, mode, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (11, 13, 4), "uint8")
+    image = Image.fromarray(pixels).convert("RGB" if mode in ("P", "CMYK") else "RGBA")
+    if mode == "I;16":
+        image = Image.fromarray(pixels[:, :, 0].astype("uint16") * 200)
+    elif mode != "RGBA":
+        image = image.convert(mode)
+    image.getexif()[0x0112] = orientation
+    whole = open_image(image)
+    for block in (1, 7, 13, 40):
+        monkeypatch.setattr(upright, "BLOCK", block)
+        in_blocks = open_image(image)
+        np.testing.assert_array_equal(in_blocks.pixels, whole.pixels)
+        assert (in_blocks.alpha is None) == (whole.alpha is None) == (mode != "RGBA")
+        if whole.alpha is not None:
+            np.testing.assert_array_equal(in_blocks.alpha, whole.alpha)

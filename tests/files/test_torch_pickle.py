@@ -1,0 +1,115 @@
+"""Each check of the pickle machine by itself, with the message that only it gives."""
+
+import struct
+
+import pytest
+from support.bounds import refused
+
+from keras_cyclegan.files.torch_pickle import DEEPEST, LONGEST, load_pickle
+
+NAME = b"cf\nf\n"  # a function
+KIND = b"ctorch\nS\n"  # a name that may not be called
+ONE = b"K\1"
+INNER = ONE + b"\x85"
+
+
+def text(value):
+    return b"X" + struct.pack("<I", len(value)) + value
+
+
+def load(pickled, load_storage=lambda *identity: list(identity)):
+    functions = {"f.f": lambda *arguments: ("called", *arguments)}
+    return load_pickle(b"\x80\x02" + pickled, functions, {"torch.S"}, load_storage)
+
+
+@pytest.mark.parametrize(
+    ("pickled", "value"),
+    [
+        (b"N.", None),
+        (b"\x88\x89\x86.", (True, False)),
+        (b"K\xffM\xff\xffJ\xff\xff\xff\xff\x87.", (255, 65535, -1)),
+        (b"\x8a\x02\x00\x80.", -32768),
+        (b"G" + struct.pack(">d", 0.1) + b".", 0.1),
+        (b"X\2\0\0\0\xc3\xbcU\1aT\1\0\0\0b\x87.", ("ü", "a", "b")),
+        (b"(K\1K\2K\3t.", (1, 2, 3)),
+        (b").", ()),
+        (b"]K\1a(K\2K\3e.", [1, 2, 3]),
+        (b"}" + text(b"a") + b"K\1s(" + text(b"b") + b"K\2u.", {"a": 1, "b": 2}),
+        (b"K\7q\5r\x01\x02\0\0h\5j\x01\x02\0\0\x87.", (7, 7, 7)),
+        (NAME + INNER + b"R.", ("called", 1)),
+        (INNER + b"Q.", [1]),
+        (b"}}b.", {}),
+    ],
+)
+def test_every_opcode_does_what_it_is_for(pickled, value):
+    found, end = load(pickled + b"more")
+    assert found == value
+    assert end == 2 + len(pickled)
+
+
+def test_names_are_no_text():
+    assert load(KIND + b".")[0] == "torch.S"
+
+
+REFUSED = {
+    "other opcode": (b"(i", "the opcode 'INST'"),
+    "no opcode": (b"\xff", r"the opcode b'\\xff'"),
+    "tall stack": (b"N" * (DEEPEST + 1) + b".", "piles up more than 4096 values"),
+    "long number": (b"\x8a\x0b" + bytes(11) + b".", "a number of 11 bytes"),
+    "many items": (b"(" + b"N" * 65 + b"t.", "a tuple of 65 items"),
+    "cut off": (b"X\xff\0\0\0abc.", "ends in the middle$"),
+    "without an end": (b"N", "ends in the middle$"),
+    "nothing to take": (b".", "takes a value that is not there"),
+    "a mark to take": (b"(.", "takes a value that is not there"),
+    "a mark in a tuple": (b"(\x85.", "takes a value that is not there"),
+    "no mark": (b"Nt.", "takes values that are not there"),
+    "append to nothing": (b"Na.", "adds to a list that is none"),
+    "append to a number": (b"NNa.", "adds to a list that is none"),
+    "append to a dictionary": (b"}(Ne.", "adds to a list that is none"),
+    "set in a list": (b"]" + text(b"x") + b"Ns.", "adds to a dict that is none"),
+    "protocol": (b"\x80\x05N.", "has protocol 5"),
+    "name without an end": (b"cf\nf", "names no class or function"),
+    "long module": (b"c" + b"n" * 101 + b"\nf\n.", "names no class or function"),
+    "long name": (b"cf\n" + b"n" * 101 + b"\n.", "names no class or function"),
+    "unknown name": (b"cposix\nsystem\n.", "it asks for posix.system, which"),
+    "deep tuples": (INNER + b"\x85\x85.", "nests tuples"),
+    "a list in a shape": (b"]\x85\x85.", "nests tuples"),
+    "a list beside a number in a shape": (ONE + b"]\x86\x85.", "nests tuples"),
+    "a number beside a list in a shape": (b"]" + ONE + b"\x86\x85.", "nests tuples"),
+    "a key without a value": (b"}(" + text(b"x") + b"u.", "a key without a value"),
+    "a number for a key": (b"}K\1Ns.", "a int for a name, expected text"),
+    "a tuple for a key": (b"}" + INNER + b"Ns.", "a tuple for a name, expected text"),
+    "a class for a key": (b"}" + KIND + b"Ns.", "a Name for a name, expected text"),
+    "nothing remembered": (b"q\0.", "remembers a value that is not there"),
+    "nothing recalled": (b"h\0.", "recalls a value that is not there"),
+    "a mark recalled": (b"(q\0h\0.", "recalls a value that is not there"),
+    "no identity": (b"]Q.", r"unexpected storage \[\]"),
+    "text called": (text(b"f.f") + b")R.", "its pickle calls 'f.f'"),
+    "a name that is no function": (KIND + b")R.", "its pickle calls 'torch.S'"),
+    "called with a list": (NAME + b"]R.", "its pickle calls 'f.f'"),
+    "a function with a state": (NAME + b"}b.", "adds to a dict that is none"),
+    "a state that is no dictionary": (b"}Nb.", "changes the state of an object"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_torch_never_writes_is_refused_by_its_own_check(name):
+    pickled, said = REFUSED[name]
+    with refused(said):
+        load(pickled)
+
+
+def test_what_is_just_allowed_is_read():
+    assert load(b"N" * DEEPEST + b".")[0] is None
+    assert load(b"\x8a\x0a" + bytes(9) + b"\1.")[0] == 2**72
+    assert load(b"(" + b"N" * 64 + b"t.")[0] == (None,) * 64
+
+
+def test_without_storages_there_are_none():
+    with refused(r"unexpected storage \(1,\)"):
+        load(INNER + b"Q.", load_storage=None)
+
+
+def test_a_pickle_as_long_as_is_read_says_that_it_may_be_longer():
+    with refused("ends in the middle, or has more than 1048576 bytes"):
+        load(b"N" + b"q\0" * (LONGEST // 2))
