@@ -3,8 +3,7 @@
 import keras
 from keras import layers, ops
 
-from keras_cyclegan.layers import NarrowConv2D
-from keras_cyclegan.layers.convolutions import LANES, four_pixels_at_a_time
+from keras_cyclegan.layers.convolutions import LANES, NarrowConv2D, four_pixels_at_a_time
 
 
 def is_narrow(layer, images):

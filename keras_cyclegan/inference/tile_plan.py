@@ -6,7 +6,8 @@ import keras
 from keras import layers
 
 from keras_cyclegan.inference.sizes import size_rule
-from keras_cyclegan.layers import DoublingConv2D, ReflectionPadding2D
+from keras_cyclegan.layers import ReflectionPadding2D
+from keras_cyclegan.layers.convolutions import DoublingConv2D
 
 POINTWISE = (
     layers.InputLayer,

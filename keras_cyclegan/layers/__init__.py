@@ -2,7 +2,6 @@
 
 from keras_cyclegan.layers.attention import SelfAttention
 from keras_cyclegan.layers.augmentation import DifferentiableAugmentation
-from keras_cyclegan.layers.convolutions import Cropping2D, DoublingConv2D, NarrowConv2D
 from keras_cyclegan.layers.instance_norm import InstanceNormalization
 from keras_cyclegan.layers.normalization import (
     AdaptiveInstanceLayerNormalization,
@@ -15,14 +14,11 @@ from keras_cyclegan.layers.spectral import SpectralNormalization
 
 __all__ = [
     "AdaptiveInstanceLayerNormalization",
-    "Cropping2D",
     "DifferentiableAugmentation",
-    "DoublingConv2D",
     "ImagePool",
     "InputSkip",
     "InstanceLayerNormalization",
     "InstanceNormalization",
-    "NarrowConv2D",
     "ReflectionPadding2D",
     "SelfAttention",
     "SpectralNormalization",

@@ -1,8 +1,11 @@
 """Instance norm, which Keras has as a group norm of one channel a group."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers.fast_paths import pays
 
 MOST_IMAGES = 8  # that are normalised one after the other
@@ -18,7 +21,7 @@ class InstanceNormalization(keras.layers.GroupNormalization):
     where a group norm passes over the image many times. Statistics are float32 under every policy.
 
     Args:
-        epsilon: float. Added to variances.
+        epsilon: float, 1e-5 by default. Added to variances.
 
     Call arguments:
         images: `(batch, height, width, channels)`.
@@ -34,10 +37,10 @@ class InstanceNormalization(keras.layers.GroupNormalization):
     ```
     """
 
-    def __init__(self, epsilon=1e-5, **kwargs):
+    def __init__(self, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(groups=-1, epsilon=epsilon, center=False, scale=False, **kwargs)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool | None = False) -> Tensor:
         if pays(training):
             count = images.shape[0]
             if count is not None and count <= MOST_IMAGES:
@@ -63,5 +66,5 @@ class InstanceNormalization(keras.layers.GroupNormalization):
         ]
         return ops.concatenate(normalised) if count > 1 else normalised[0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**keras.layers.Layer.get_config(self), "epsilon": self.epsilon}

@@ -112,11 +112,18 @@ class IdentityLoss(_PixelLoss):
     ```
     """
 
-    def __init__(self, norm="l1", weight=5.0, every=1, name="identity", **kwargs):
+    def __init__(
+        self,
+        norm: str = "l1",
+        weight: float = 5.0,
+        every: int = 1,
+        name: str = "identity",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)
         if not isinstance(every, int) or every < 1:
             raise ValueError(f"`every` must be an int of at least 1. Received every={every!r}.")
         self.every = every
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "every": self.every}

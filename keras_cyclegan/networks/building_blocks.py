@@ -6,7 +6,8 @@ from keras import layers
 from keras_cyclegan.arguments import check_choice as check_choice
 from keras_cyclegan.arguments import check_image_shape as check_image_shape
 from keras_cyclegan.arguments import check_multiple as check_multiple
-from keras_cyclegan.layers import InstanceNormalization, NarrowConv2D, ReflectionPadding2D
+from keras_cyclegan.layers import InstanceNormalization, ReflectionPadding2D
+from keras_cyclegan.layers.convolutions import NarrowConv2D
 
 
 def normal_initializer(stddev=0.02):

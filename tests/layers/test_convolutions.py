@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.layers import Cropping2D, DoublingConv2D, NarrowConv2D, ReflectionPadding2D
+from keras_cyclegan.layers import ReflectionPadding2D
+from keras_cyclegan.layers.convolutions import Cropping2D, DoublingConv2D, NarrowConv2D
 from keras_cyclegan.layers.fast_paths import fast_paths, pays
 from keras_cyclegan.networks import ResNetGenerator
 
