@@ -117,7 +117,7 @@ class IdentityLoss(_PixelLoss):
         norm: str = "l1",
         weight: float = 5.0,
         every: int = 1,
-        name: str = "identity",
+        name: str | None = "identity",
         **kwargs: Any,
     ) -> None:
         super().__init__(norm, weight, name, **kwargs)
