@@ -1,7 +1,7 @@
 """CycleGAN for Keras 3: unpaired image-to-image translation.
 
-Its parts are imported when they are first used, and Keras knows the classes of this package as soon
-as it is imported itself, before or after: `keras.saving.load_model` needs no more than
+Subpackages are imported when they are first used. Their classes are registered with Keras as soon
+as both packages are imported, in either order: `keras.saving.load_model` needs only
 `import keras_cyclegan`.
 """
 
@@ -12,6 +12,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import wrapt
+
+from keras_cyclegan.processor import prefer_onednn
 
 if TYPE_CHECKING:
     from keras_cyclegan import callbacks as callbacks
@@ -53,7 +55,7 @@ __all__ = [
     "resume",
     "upload_preset",
 ]
-# Where those that are no modules are.
+# Modules of the names that are no modules themselves.
 _ORIGINS = {
     "CycleGAN": "cyclegan",
     "DamagedCheckpointError": "resume",
@@ -66,13 +68,15 @@ _ORIGINS = {
 }
 
 
-def __getattr__(name):
-    if name not in __all__:
-        raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
-    module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
-    value = getattr(module, name) if name in _ORIGINS else module
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # or a checker would take every name to exist
+
+    def __getattr__(name):
+        if name not in __all__:
+            raise AttributeError(f"module 'keras_cyclegan' has no attribute {name!r}")
+        module = importlib.import_module(f"keras_cyclegan.{_ORIGINS.get(name, name)}")
+        value = getattr(module, name) if name in _ORIGINS else module
+        globals()[name] = value
+        return value
 
 
 def __dir__():
@@ -80,19 +84,21 @@ def __dir__():
 
 
 def _register_classes(_):
-    """Import what registers classes with Keras, once Keras is there.
+    """Import the modules that register classes, once Keras is imported.
 
-    Where Keras is imported by one of the modules that this needs, that module is unfinished, and
-    the import fails; it is tried again when the module is done. An import that fails for another
-    reason fails again, and aloud, when the module is used.
+    If one of these modules is just importing Keras, it is unfinished, and the import here fails; it
+    is tried again when that module is finished. An import that fails for another reason raises when
+    the module is used.
     """
     if "keras" in sys.modules:
         with contextlib.suppress(ImportError):
-            for name in ("cyclegan", "metrics"):  # what the first needs is imported with it
+            for name in ("cyclegan", "metrics"):  # `cyclegan` imports the other ones
                 importlib.import_module(f"keras_cyclegan.{name}")
 
 
+prefer_onednn()
 wrapt.when_imported("keras")(_register_classes)
 for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
-    if _module.name != "keras_cyclegan.commands":  # which costs nothing to import
+    # These two register no classes.
+    if _module.name not in ("keras_cyclegan.commands", "keras_cyclegan.processor"):
         wrapt.when_imported(_module.name)(_register_classes)

@@ -1,15 +1,21 @@
-"""What many rooms ask of their arguments: choices, directions, shapes and multiples."""
+"""Checks of arguments that subpackages share: choices, directions, layouts, shapes, multiples."""
 
 import enum
 import numbers
+import os
+from typing import Any, TypeAlias
+
+# A tensor of whatever backend runs; Keras has no type for it.
+Tensor: TypeAlias = Any
+PathLike: TypeAlias = str | os.PathLike[str]
 
 
 class Direction(enum.StrEnum):
-    """One of the two ways through a model, equal to its string: `"a_to_b"` or `"b_to_a"`.
+    """The direction of a translation, equal to its string: `"a_to_b"` or `"b_to_a"`.
 
     Attributes:
-        source: the domain that it starts from, `"a"` or `"b"`.
-        target: the domain that it leads to.
+        source: the domain of the images, `"a"` or `"b"`.
+        target: the domain of their translations.
         suffix: `"ab"` or `"ba"`, as in `generator_ab` and `kid_ab`.
         arrow: `"A → B"` or `"B → A"`, for people to read.
         opposite: the other direction.
@@ -17,8 +23,9 @@ class Direction(enum.StrEnum):
     Example:
 
     ```python
-    for direction in Direction:
-        print(direction, direction.source, direction.opposite)  # a_to_b a b_to_a, b_to_a b a_to_b
+    direction = Direction("a_to_b")
+    direction.target  # "b"
+    direction.opposite  # "b_to_a"
     ```
     """
 
@@ -47,20 +54,39 @@ class Direction(enum.StrEnum):
 
 
 def check_direction(direction):
-    """Return `direction`, a string, as a `Direction`; refuse any other value."""
+    """Return `direction`, a string, as a `Direction`; raise a ValueError for an unknown one."""
     check_choice("direction", direction, [str(one) for one in Direction])
     return Direction(direction)
 
 
 def check_choice(argument, value, choices):
-    """Refuse a value of `argument` that is none of `choices`."""
+    """Raise a ValueError if the value of `argument` is none of `choices`."""
     if value not in choices:
         expected = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{argument}` must be one of {expected}. Received {argument}={value!r}.")
 
 
+def to_install(extra):
+    """How to install an extra of this package, from an index and from a clone, for a message."""
+    return f"`pip install 'keras-cyclegan[{extra}]'`, in a clone `pip install '.[{extra}]'`"
+
+
+def check_image_layout():
+    """Raise a ValueError if Keras's image layout is `(channels, height, width)`."""
+    import keras  # imported here, so that help on the command line needn't wait for it
+
+    layout = keras.config.image_data_format()
+    if layout != "channels_last":
+        raise ValueError(
+            "The networks of keras_cyclegan take images as (height, width, channels), whereas "
+            f"Keras's image_data_format is {layout!r}. Call `keras.config.set_image_data_format("
+            "'channels_last')` first, or set it in `keras.json`."
+        )
+
+
 def check_image_shape(image_shape):
     """Return `image_shape` as a tuple `(height, width, channels)`; height and width may be None."""
+    check_image_layout()
     shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else ()
     known = shape[2:] + tuple(size for size in shape[:2] if size is not None)
     counts = [size for size in known if isinstance(size, numbers.Integral) and size > 0]
@@ -73,7 +99,7 @@ def check_image_shape(image_shape):
 
 
 def check_multiple(height, width, multiple, network):
-    """Refuse a size that `network` can't give back unchanged. Unknown sizes pass."""
+    """Raise a ValueError for a size that `network` can't give back unchanged; None is allowed."""
     if (height or 0) % multiple or (width or 0) % multiple:
         raise ValueError(
             f"{network} halves its input {multiple.bit_length() - 1} times: height and width must "

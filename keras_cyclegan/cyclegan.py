@@ -1,11 +1,15 @@
 """CycleGAN: its four networks, the objective, the training step, and what is saved."""
 
+from typing import Any, Self
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.losses import (
     AdversarialLoss,
+    ClassActivationLoss,
     CycleConsistencyLoss,
     GradientPenalty,
     IdentityLoss,
@@ -29,7 +33,7 @@ NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class CycleGAN(Translator, Trainer, keras.Model):
-    """Two-way translation between two sets of images that were never paired.
+    """Translation in both directions between two sets of images without pairs.
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
     Networks", ICCV 2017, arXiv 1703.10593. Where the paper and the authors' PyTorch code differ,
@@ -43,25 +47,30 @@ class CycleGAN(Translator, Trainer, keras.Model):
                             + ½ λ (‖ba(a) - a‖₁ + ‖ab(b) - b‖₁)
 
     Args:
-        generator_ab: `keras.Model` that maps images of domain A to images of domain B; `"auto"`,
-            the default: the paper's for `image_shape`; None: there is none.
-        generator_ba: the same, the other way.
-        discriminator_a: `keras.Model` that maps images of domain A to logits: real or translated;
-            `"auto"`, the default: the paper's; None: there is none. A one-way model that only
-            translates is `CycleGAN(generator, None, None, None)`.
+        generator_ab: `keras.Model` that maps images of domain A to images of domain B. `"auto"`,
+            the default, takes the paper's for `image_shape`; None is for a model without it.
+        generator_ba: the same from domain B to domain A.
+        discriminator_a: `keras.Model` that maps images of domain A to logits, real or translated.
+            `"auto"`, the default, takes the paper's; None is for a model without it. A model that
+            only translates from A to B is `CycleGAN(generator, None, None, None)`.
         discriminator_b: the same for domain B.
-        image_shape: `(height, width, channels)` of domain A's training images. Domain B's have the
-            same height and width, and as many channels as `generator_ab` gives.
-        pool_size: int. Translated images kept for each discriminator; 0 for none.
-        dtype: dtype or policy of the networks left out; `"mixed_bfloat16"` is faster where the
-            processor has it, `"mixed_float16"` on a GPU.
+        image_shape: `(height, width, channels)` of domain A's training images, (256, 256, 3) by
+            default. Domain B's have the same height and width, and as many channels as
+            `generator_ab` gives.
+        pool_size: int, 50 by default. Translated images kept for each discriminator; 0 for none.
+        dtype: dtype or policy of the networks that are `"auto"`, the global one by default.
+            `"mixed_bfloat16"` is faster where the processor has it, `"mixed_float16"` on a GPU.
 
     Call arguments:
         images: images of domain A, `(batch, height, width, channels)`, in [-1, 1].
 
     Returns:
-        Their translations, `generator_ab(images)`, in [-1, 1]; those of its average where
-        `compile` was given `ema_momentum`.
+        The translations, `generator_ab(images)`, in [-1, 1]; outside of training those of its
+        average, where `compile` was given `ema_momentum`.
+
+    Raises:
+        ValueError: a network is no `keras.Model` or doesn't know its shapes, or `image_shape`
+            contradicts a generator.
 
     Example:
 
@@ -75,16 +84,16 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     def __init__(
         self,
-        generator_ab="auto",
-        generator_ba="auto",
-        discriminator_a="auto",
-        discriminator_b="auto",
-        image_shape=(256, 256, 3),
-        pool_size=50,
-        dtype=None,
-        name=None,
-        **kwargs,
-    ):
+        generator_ab: keras.Model | str | None = "auto",
+        generator_ba: keras.Model | str | None = "auto",
+        discriminator_a: keras.Model | str | None = "auto",
+        discriminator_b: keras.Model | str | None = "auto",
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        pool_size: int = 50,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
         if dtype is None:
             # Keras scales the loss if this model's own policy is mixed_float16.
@@ -124,30 +133,30 @@ class CycleGAN(Translator, Trainer, keras.Model):
         self.built = True
 
     @property
-    def generator_variables(self):
+    def generator_variables(self) -> list[Any]:
         """Trainable variables of both generators."""
         return _trainable(self.generator_ab, self.generator_ba)
 
     @property
-    def discriminator_variables(self):
+    def discriminator_variables(self) -> list[Any]:
         """Trainable variables of both discriminators."""
         return _trainable(self.discriminator_a, self.discriminator_b)
 
-    def generators(self, training=False):
-        """Both generators: in training themselves, else their averages where there are any."""
+    def generators(self, training: bool | None = False) -> tuple[Any, Any]:
+        """Return both generators; outside of training, their averages where there are any."""
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba
 
-    def call(self, images, training=None):
+    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
         generator_ab, _ = self.generators(training)
         return generator_ab(images, training=training)
 
     # --- the step ------------------------------------------------------------------------------
 
     @keras_step
-    def train_step(self, data):
-        """Update the generators, then the discriminators: Zhu et al. 2017, sections 3 and 4.
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Update the generators, then the discriminators; Zhu et al. 2017, sections 3 and 4.
 
         Args:
             data: a batch `(a, b)`, `(n, height, width, channels)` each, in [-1, 1].
@@ -184,7 +193,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return self.track(losses | discriminator_losses, ops.shape(real_a)[0], measures)
 
     @keras_step
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Any]:
         """Measure every term on a batch `(a, b)`, with the averages where there are any."""
         real_a, real_b = self.unpack(data)
         losses, (fake_a, fake_b) = self.generator_losses(real_a, real_b, training=False)
@@ -212,12 +221,15 @@ class CycleGAN(Translator, Trainer, keras.Model):
             fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
         cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
         cycle_b = generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
+        cycle_factor = 1.0
+        if self.cycle_schedule is not None and training:
+            cycle_factor = self.cycle_schedule(self.optimizer.iterations)
 
         losses = {
             "adversarial_ab": self._fool(self.discriminator_b, fake_b, real_b, training),
             "adversarial_ba": self._fool(self.discriminator_a, fake_a, real_a, training),
-            "cycle_a": self.weight_a * self.cycle_loss(real_a, cycle_a),
-            "cycle_b": self.weight_b * self.cycle_loss(real_b, cycle_b),
+            "cycle_a": cycle_factor * self.weight_a * self.cycle_loss(real_a, cycle_a),
+            "cycle_b": cycle_factor * self.weight_b * self.cycle_loss(real_b, cycle_b),
         }
         if self.identity_loss is not None:
             losses["identity_a"] = self.weight_a * self.identity_loss(real_a, same_a)
@@ -225,6 +237,11 @@ class CycleGAN(Translator, Trainer, keras.Model):
         if self.perceptual_loss is not None:
             losses["perceptual_a"] = self.weight_a * self.perceptual_loss(real_a, cycle_a)
             losses["perceptual_b"] = self.weight_b * self.perceptual_loss(real_b, cycle_b)
+        if self.activation_loss is not None:  # Kim et al. 2020: what is mine to translate?
+            told_ab = _apply_to_both(generator_ab.class_logits, real_a, real_b, training)
+            told_ba = _apply_to_both(generator_ba.class_logits, real_b, real_a, training)
+            losses["activation_ab"] = self.activation_loss(*told_ab)
+            losses["activation_ba"] = self.activation_loss(*told_ba)
         return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
 
     def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
@@ -254,14 +271,14 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return losses
 
     def _fool(self, discriminator, fake, real, training):
-        """The generator's side of the game for one domain, a scalar."""
+        """Compute the adversarial loss of one generator, a scalar."""
         judged_fake = discriminator(fake, training=training)  # (n, rows, columns, 1), or several
-        if not self.adversarial_loss.needs_real:
+        if not getattr(self.adversarial_loss, "needs_real", False):
             return self.adversarial_loss.generator(judged_fake)
         return self.adversarial_loss.generator(judged_fake, discriminator(real, training=training))
 
     def update_averages(self):
-        """Take the weights into the generators' averages, after an update."""
+        """Move the generators' averages towards their weights, after an update."""
         if self.ema_momentum is not None:
             momentum, steps = self.ema_momentum, self.optimizer.iterations
             update_average(self.average_ab, self.generator_ab, momentum, steps)
@@ -271,43 +288,55 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     def compile(
         self,
-        generator_optimizer=None,
-        discriminator_optimizer=None,
-        adversarial_loss="least_squares",
-        cycle_loss="l1",
-        identity_loss="l1",
-        perceptual_loss=None,
-        gradient_penalty=None,
-        weight_a=1.0,
-        weight_b=1.0,
-        ema_momentum=None,
-        monitor_gradients=False,
-        **kwargs,
-    ):
-        """Choose the losses and the optimizers. With no argument: the paper's recipe.
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        adversarial_loss: Any = "least_squares",
+        cycle_loss: Any = "l1",
+        identity_loss: Any = "l1",
+        perceptual_loss: Any = None,
+        activation_loss: Any = None,
+        gradient_penalty: Any = None,
+        cycle_schedule: Any = None,
+        weight_a: float = 1.0,
+        weight_b: float = 1.0,
+        ema_momentum: float | None = None,
+        monitor_gradients: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Choose the losses and the optimizers; without arguments, those of the paper.
+
+        Zhu et al. 2017, sections 4 and 5.2. The losses are the terms of the objective that the
+        docstring of `CycleGAN` shows.
 
         Args:
-            generator_optimizer: `keras.optimizers.Optimizer` of both generators. Left out:
-                `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of 2e-4,
-                constant for the first half of the epochs of `fit`, falling to 0 over the second.
-            discriminator_optimizer: the same of both discriminators.
-            adversarial_loss: an `AdversarialLoss`, its kind, or an object with its two methods.
-            cycle_loss: a `CycleConsistencyLoss`, or its norm.
-            identity_loss: an `IdentityLoss`, its norm, or None for no such term. It needs as many
-                channels in A as in B.
+            generator_optimizer: `keras.optimizers.Optimizer` of both generators. None, the default,
+                takes `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of
+                2e-4, which is constant for the first half of the epochs of `fit` and falls to 0
+                over the second.
+            discriminator_optimizer: the same for both discriminators.
+            adversarial_loss: an `AdversarialLoss`, its kind, or an object with its two methods;
+                `"least_squares"` by default.
+            cycle_loss: a `CycleConsistencyLoss`, or its norm; `"l1"` by default.
+            identity_loss: an `IdentityLoss`, its norm (`"l1"` by default), or None for no such
+                term. It needs as many channels in A as in B.
             perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
-                None for no such term.
+                None, the default, for no such term.
+            activation_loss: a `ClassActivationLoss` of generators with an auxiliary classifier,
+                such as `UGATITGenerator`, its weight, or None, the default, for no such term.
             gradient_penalty: a `GradientPenalty` on the discriminators, its kind (`"r1"`,
                 `"wgan_gp"`), or None, the default. The Wasserstein loss needs one.
-            weight_a: float. Factor of domain A's cycle, identity and perceptual terms (λ_A / λ).
-            weight_b: float. The same of domain B.
+            cycle_schedule: a `WeightSchedule`, or any function from a step to a factor of the cycle
+                terms. None, the default, leaves them as they are.
+            weight_a: float, 1 by default. Factor of domain A's cycle, identity and perceptual terms
+                (λ_A / λ).
+            weight_b: float, 1 by default. The same for domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
-                weights, which then stand in for them in all but training: `translate`,
-                `evaluate`, `predict`, samples, exports and presets. The trained weights stay
-                what they are. The averages begin anew at each `compile`. None for no averages.
-            monitor_gradients: bool. Log the norms of both gradients before any clipping
-                (`gradient_norm_generators`, `gradient_norm_discriminators`) and, under
-                `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
+                weights, which replace the generators outside of training: in `translate`,
+                `evaluate`, `predict`, samples, exports and presets. Training isn't changed. The
+                averages start again at each `compile`. None, the default, for no averages.
+            monitor_gradients: bool, False by default. Whether to log the norms of both gradients
+                before any clipping (`gradient_norm_generators`, `gradient_norm_discriminators`)
+                and, under `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
             **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
                 `keras.Model.compile`.
 
@@ -315,17 +344,27 @@ class CycleGAN(Translator, Trainer, keras.Model):
             ValueError: a network is missing or doesn't fit the others, the identity loss is on and
                 the channels differ, `ema_momentum` is not between 0 and 1, or an argument is
                 unknown.
+
+        Example:
+
+        ```python
+        model.compile()  # the paper's recipe
+        model.compile(adversarial_loss="hinge", gradient_penalty="r1", ema_momentum=0.999)
+        ```
         """
         inspection.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
         networks = {name: getattr(self, name) for name in NETWORKS}
         channels = compatibility.check_networks(self.image_shape, networks)
         inspection.check_objective(cycle_loss, identity_loss, *channels)
+        inspection.check_activation(activation_loss, self.generators(training=True), *channels)
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.gradient_penalty = _loss(gradient_penalty, GradientPenalty)
         inspection.check_adversarial(self.adversarial_loss, self.gradient_penalty)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
+        self.activation_loss = _loss(activation_loss, ClassActivationLoss)
+        self.cycle_schedule = cycle_schedule
         self.weight_a = weight_a
         self.weight_b = weight_b
         self.build_pools()
@@ -334,6 +373,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
             _optimizer(generator_optimizer),
             _optimizer(discriminator_optimizer),
             self.discriminator_variables,
+            weight_schedules=[cycle_schedule],
         )
         self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
         self.auto_scale_loss = kwargs.get("auto_scale_loss", True)
@@ -348,6 +388,8 @@ class CycleGAN(Translator, Trainer, keras.Model):
             yield from ("identity_a", "identity_b")
         if self.perceptual_loss is not None:
             yield from ("perceptual_a", "perceptual_b")
+        if self.activation_loss is not None:
+            yield from ("activation_ab", "activation_ba")
         yield from ("discriminator_a", "discriminator_b")
         if self.gradient_penalty is not None:
             yield from ("penalty_a", "penalty_b")
@@ -359,7 +401,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return list(self.loss_trackers.values()) if self.compiled else []
 
     def build_averages(self, momentum):
-        """Start the generators' averages at the generators, or leave it that there are none."""
+        """Start the averages at the generators' weights; without a momentum there are none."""
         self.ema_momentum = momentum
         if momentum is not None:
             if self.average_ab is None:
@@ -369,7 +411,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
             self.average_ba.set_weights(self.generator_ba.get_weights())
 
     def build_pools(self):
-        """Give the pools their memory; a model that only translates never needs it."""
+        """Allocate the pools' memory, which a model that only translates doesn't need."""
         height, width, channels_a = self.image_shape
         channels_b = self.generator_ab.output_shape[-1]
         for pool, channels in ((self.pool_a, channels_a), (self.pool_b, channels_b)):
@@ -378,7 +420,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
     # --- saving --------------------------------------------------------------------------------
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS},
             "image_shape": self.image_shape,
@@ -388,13 +430,15 @@ class CycleGAN(Translator, Trainer, keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Self:
         networks = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects)
             for name in NETWORKS
         }
         model = cls(**{**config, **networks})
-        model.built = False  # so that Keras calls `build_from_config`
+        model.built = False  # then Keras calls `build_from_config`
         return model
 
     def get_build_config(self):
@@ -418,7 +462,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
             "cycle_loss": serialize(self.cycle_loss),
             "identity_loss": serialize(self.identity_loss),
             "perceptual_loss": serialize(self.perceptual_loss),
+            "activation_loss": serialize(self.activation_loss),
             "gradient_penalty": serialize(self.gradient_penalty),
+            "cycle_schedule": serialize(self.cycle_schedule),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
             "ema_momentum": self.ema_momentum,
@@ -436,10 +482,10 @@ class CycleGAN(Translator, Trainer, keras.Model):
 
 
 def _apply_to_both(network, first, second, training):
-    """`network(first), network(second)`; in one call where their shapes allow it, which is faster.
+    """Return `network(first), network(second)`, by one call if the shapes allow it: it is faster.
 
-    The paper's networks normalise each image by itself and don't notice. Batch normalisation does:
-    its statistics are those of both together.
+    For the paper's networks, which normalise each image on its own, it makes no difference. Batch
+    normalisation takes the statistics of both together.
     """
     if first.shape[1:] != second.shape[1:]:
         return network(first, training=training), network(second, training=training)
@@ -454,12 +500,12 @@ def _trainable(*networks):
 
 
 def _optimizer(value):
-    """The optimizer that `value` is, or names; the paper's for None."""
+    """Return `value` as an optimizer: itself, the one of that name, or for None the paper's."""
     return paper_adam() if value is None else keras.optimizers.get(value)
 
 
 def _loss(value, loss_class):
-    """The loss that `value` is, or names."""
+    """Return `value` as a loss: itself, or `loss_class` of that kind."""
     if value is None or callable(value) or hasattr(value, "discriminator"):
         return value
-    return loss_class(value)  # which refuses what names no kind of it
+    return loss_class(value)  # raises for an unknown kind

@@ -1,34 +1,80 @@
-"""The paper's Adam and its one schedule, and one optimizer made of two."""
+"""The paper's Adam, its schedule, and an optimizer that combines two."""
 
 import warnings
+from typing import Any
 
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 __all__ = ["LinearDecay", "paper_adam"]
 
 LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
 
 
-def paper_adam(learning_rate=None, clip_norm=None):
+def paper_adam(
+    learning_rate: Any = None, clip_norm: float | None = None, weight_penalty: float = 0.0
+) -> keras.optimizers.Optimizer:
     """Make the authors' Adam: betas 0.5 and 0.999, epsilon 1e-8 (Keras's default is 1e-7).
 
-    Keras adds epsilon before the moment's bias is corrected, torch after: in the first step it acts
-    as 3e-7, after a few thousand as 1e-8. Only gradients as small as that notice.
+    Zhu et al. 2017, section 4 and appendix 7.1. Keras adds epsilon before the moment's bias is
+    corrected, torch after: in the first step it acts as 3e-7, after a few thousand as 1e-8. This
+    only matters for gradients as small as that.
 
     Args:
-        learning_rate: float or `LearningRateSchedule`. Left out: `LinearDecay()`, 2e-4 that falls
-            over the second half of `CycleGAN.fit`.
-        clip_norm: float. Largest norm of all gradients together; None, the authors': any.
+        learning_rate: float or `LearningRateSchedule`. None, the default, takes `LinearDecay()`:
+            2e-4, which falls over the second half of `CycleGAN.fit`.
+        clip_norm: float. Gradients are scaled down where the norm of all together is larger. None,
+            the default and the authors' choice, leaves them as they are.
+        weight_penalty: float, 0 by default, the authors' choice; see `PenalisedAdam`.
 
     Returns:
         `keras.optimizers.Adam`.
+
+    Example:
+
+    ```python
+    slower = LinearDecay(5e-5, decay_epochs=20)
+    model.compile(paper_adam(clip_norm=1.0), paper_adam(slower, clip_norm=1.0))
+    ```
     """
     if learning_rate is None:
         learning_rate = LinearDecay()
-    return keras.optimizers.Adam(
-        learning_rate, beta_1=0.5, beta_2=0.999, epsilon=1e-8, global_clipnorm=clip_norm
-    )
+    options = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8, "global_clipnorm": clip_norm}
+    if weight_penalty:
+        return PenalisedAdam(learning_rate, weight_penalty=weight_penalty, **options)
+    return keras.optimizers.Adam(learning_rate, **options)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class PenalisedAdam(keras.optimizers.Adam):
+    """Adam on a loss to which ½ · `weight_penalty` · ‖weights‖² is added.
+
+    It equals `weight_decay` of torch's Adam, 1e-4 in U-GAT-IT (Kim et al. 2020, section 4.1). The
+    `weight_decay` of Keras's optimizers is another one, AdamW's, which makes the weights smaller
+    without changing the gradient.
+
+    Args:
+        *args, **kwargs: as in `keras.optimizers.Adam`.
+        weight_penalty: float of at least 0, 1e-4 by default.
+    """
+
+    def __init__(self, *args, weight_penalty=1e-4, **kwargs):
+        if not weight_penalty >= 0:
+            raise ValueError(
+                "`weight_penalty` must be a number of at least 0. Received "
+                f"weight_penalty={weight_penalty!r}."
+            )
+        super().__init__(*args, **kwargs)
+        self.weight_penalty = weight_penalty
+
+    def update_step(self, gradient, variable, learning_rate):
+        penalty = self.weight_penalty * ops.convert_to_tensor(variable)
+        super().update_step(ops.cast(gradient, variable.dtype) + penalty, variable, learning_rate)
+
+    def get_config(self):
+        return {**super().get_config(), "weight_penalty": self.weight_penalty}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -37,22 +83,27 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     Zhu et al. 2017, section 4: 2e-4 for 100 epochs, then to zero over the next 100.
 
-    Without `decay_steps` the schedule is open: `CycleGAN.fit` knows its steps and sets them. They
-    are held by a variable, so that another `fit` needs no new graph. Until then, and in any other
-    model, the rate is constant.
+    Without `decay_steps` the schedule is open: `CycleGAN.fit` counts its steps and sets when the
+    rate falls. That is held in a variable, so that another `fit` needs no new graph. Before `fit`,
+    and in any other model, the rate of an open schedule is constant.
 
     Args:
         initial_learning_rate: float, 2e-4 by default. The constant rate.
-        constant_steps: int, 0 by default. Step at which the fall begins.
-        decay_steps: int. Steps of the fall; the rate stays where it ends. None: set by `fit`.
-        decay_epochs: int. Last epochs of `fit`, in which the rate falls. None: half of them.
-        final_learning_rate: float, 0 by default. Where the fall ends.
+        constant_steps: int, 0 by default. Step at which the rate begins to fall.
+        decay_steps: int. Number of steps in which it falls; after them it stays constant. None,
+            the default: `fit` sets the steps.
+        decay_epochs: int. Number of epochs at the end of `fit` in which the rate falls. None, the
+            default: half of all epochs.
+        final_learning_rate: float, 0 by default. The rate after the fall.
 
     Call arguments:
         step: int scalar.
 
     Returns:
         The rate, a float32 scalar.
+
+    Raises:
+        ValueError: a number is too small, or two arguments contradict each other.
 
     Example:
 
@@ -63,14 +114,16 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     ```
     """
 
+    falling_part = 0.5  # of the steps of `fit`, where nothing else is asked for
+
     def __init__(
         self,
-        initial_learning_rate=LEARNING_RATE,
-        constant_steps=0,
-        decay_steps=None,
-        decay_epochs=None,
-        final_learning_rate=0.0,
-    ):
+        initial_learning_rate: float = LEARNING_RATE,
+        constant_steps: int = 0,
+        decay_steps: int | None = None,
+        decay_epochs: int | None = None,
+        final_learning_rate: float = 0.0,
+    ) -> None:
         super().__init__()
         for name, value, least in (
             ("constant_steps", constant_steps, 0),
@@ -94,32 +147,32 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
         self.decay_epochs = decay_epochs
         self.final_learning_rate = final_learning_rate
-        self.variable = None
+        self.variable: Any = None
 
     @property
     def is_open(self):
         """Whether `CycleGAN.fit` sets the steps."""
         return self.decay_steps is None
 
-    def follow_epochs(self, steps_per_epoch, epochs, earlier_steps=0):
-        """Constant for the first part of `epochs`, then falling; Zhu et al. 2017, section 4.
+    def follow_epochs(self, steps_per_epoch: int, epochs: int, earlier_steps: int = 0) -> Any:
+        """Set the steps: constant first, then falling; Zhu et al. 2017, section 4.
 
         Args:
             steps_per_epoch: int; None where the data can't tell, for a constant rate.
             epochs: int. Epochs of the whole training.
-            earlier_steps: int. Steps made before it.
+            earlier_steps: int. Steps that were made before this training.
         """
         if steps_per_epoch is None:
             constant, decay = NEVER, 1
         else:
             total = steps_per_epoch * epochs
-            decay = total // 2
+            decay = int(total * self.falling_part)
             if self.decay_epochs is not None:
                 decay = min(self.decay_epochs * steps_per_epoch, total)
             constant = earlier_steps + total - decay
         self.variable.assign([constant, max(1, decay)])
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Tensor:
         if not self.is_open:
             constant, decay = self.constant_steps, self.decay_steps
         elif self.variable is not None:
@@ -130,7 +183,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         fallen = ops.clip(past / ops.cast(decay, "float32"), 0.0, 1.0)
         return self.initial_learning_rate * (1.0 - fallen) + self.final_learning_rate * fallen
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "initial_learning_rate": self.initial_learning_rate,
             "constant_steps": self.constant_steps,
@@ -147,15 +200,23 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
     """One optimizer for the generators and one for the discriminators, as a single Keras optimizer.
 
     `CycleGAN.compile` makes it, so that Keras saves, resumes and scales both as it does any other.
-    Variables are told apart by identity: the paths of two functional networks can be equal.
+    Variables are recognised by identity, because two functional networks can have equal paths.
 
     Args:
         generator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_variables: the variables that `discriminator_optimizer` trains.
+        weight_schedules: list of `LinearDecay` objects of the losses' weights, whose steps `fit`
+            sets as those of the rates.
     """
 
-    def __init__(self, generator_optimizer, discriminator_optimizer, discriminator_variables):
+    def __init__(
+        self,
+        generator_optimizer,
+        discriminator_optimizer,
+        discriminator_variables,
+        weight_schedules=(),
+    ):
         owned = {id(variable) for variable in discriminator_variables}
         super().__init__(
             lambda variable: (
@@ -169,7 +230,12 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         rates = [
             vars(o).get("_learning_rate") for o in (generator_optimizer, discriminator_optimizer)
         ]
-        self.schedules = [r for r in rates if isinstance(r, LinearDecay) and r.is_open]
+        open_ones = [
+            [s for s in some if isinstance(s, LinearDecay) and s.is_open]
+            for some in (rates, weight_schedules)
+        ]
+        self.rate_schedules = open_ones[0]
+        self.schedules = [*open_ones[0], *open_ones[1]]
 
     def build(self, variables):
         if not self.built:
@@ -190,11 +256,11 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         earlier = 0
         if steps_per_epoch is None:
             warnings.warn(
-                "The data doesn't tell how many batches it has: the learning rate stays constant. "
-                "Give `fit` `steps_per_epoch`, and it falls over the second half of the epochs.",
+                "The number of batches in the data is unknown, so that the schedules stay "
+                "constant: the learning rate doesn't fall. Give `fit` `steps_per_epoch`.",
                 stacklevel=3,
             )
-        else:  # whole epochs of earlier calls of `fit`; a run that goes on has none
+        else:  # whole epochs of earlier calls of `fit`; 0 in a run that is resumed
             done = int(ops.convert_to_numpy(self.iterations)) // steps_per_epoch
             earlier = max(0, done - initial_epoch) * steps_per_epoch
         for schedule in self.schedules:
@@ -210,7 +276,7 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         self.generator_optimizer.learning_rate = value
         self.discriminator_optimizer.learning_rate = value
 
-    # `MultiOptimizer.variables` contains those of both optimizers, which Keras saves by themselves.
+    # Keras saves both optimizers on their own; `MultiOptimizer` would save their variables again.
     def save_own_variables(self, store):
         for i, variable in enumerate(self._own_variables()):
             store[str(i)] = ops.convert_to_numpy(variable)
@@ -229,15 +295,15 @@ def without_loss_scaling(optimizer):
 
 
 def gradient_measures(optimizer, generator_gradients, discriminator_gradients):
-    """Global norms of both lists of gradients before clipping and, if it moves, the loss scale.
+    """Compute the global norms of both lists of gradients before clipping, and the loss scale.
 
     Args:
         optimizer: the one that will apply the gradients.
-        generator_gradients: list of tensors, scaled as `optimizer.scale_loss` scales.
-        discriminator_gradients: the same.
+        generator_gradients: list of tensors, of a loss that `optimizer.scale_loss` scaled.
+        discriminator_gradients: list of tensors, likewise.
 
     Returns:
-        float32 scalars by name; not finite in a step that loss scaling leaves out.
+        float32 scalars by `measure_names`; not finite in a step that loss scaling skips.
     """
     scale = ops.cast(optimizer.scale_loss(1.0), "float32")
     norms = [_global_norm(g) / scale for g in (generator_gradients, discriminator_gradients)]
@@ -245,7 +311,7 @@ def gradient_measures(optimizer, generator_gradients, discriminator_gradients):
 
 
 def measure_names(optimizer):
-    """What `gradient_measures` gives; the scale only where it moves, under mixed_float16."""
+    """Return the names of `gradient_measures`; the scale only under mixed_float16."""
     names = ["gradient_norm_generators", "gradient_norm_discriminators"]
     moves = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     return [*names, "loss_scale"] if moves else names

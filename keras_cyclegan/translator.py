@@ -1,5 +1,8 @@
-"""What a `CycleGAN` does beside training, each by a room that knows it: it hands over."""
+"""The methods of `CycleGAN` other than training; each calls the package that does the work."""
 
+from typing import Any, Self
+
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data.decode import MAX_PIXELS
 
 
@@ -19,23 +22,23 @@ class Translator:
 
     def translate(
         self,
-        images,
-        direction="a_to_b",
-        batch_size=None,
-        tile="auto",
-        max_pixels=MAX_PIXELS,
-        return_attention=False,
-    ):
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+        return_attention: bool = False,
+    ) -> Any:
         """Translate images of any kind and size from one domain to the other.
 
-        A size that the generator doesn't take (a ResNet wants multiples of 4) is reflected out and
-        cropped back: nothing is resized. On TensorFlow, one graph serves every size. `predict`
-        stays Keras's: batches of floats in, floats out.
+        Images of a size that the generator doesn't take (a ResNet needs multiples of 4) are padded
+        by reflection, and the translations cropped: nothing is resized. On TensorFlow, one graph
+        serves every size. `predict` is Keras's own: batches of floats in, batches of floats out.
 
-        A large image goes through the networks in tiles, with the instance norms' statistics of the
-        whole image: the result is the same but for rounding, at most one of 255 levels, the memory
-        doesn't grow with the image, and the time is about the same. Temporary files take its place:
-        see `inference.tiles.translate_tiled`.
+        A large image is translated in tiles, where instance norms use the statistics of the whole
+        image. Apart from rounding, by at most one of 255 levels, the result is the same; it takes
+        about the same time, and memory that doesn't grow with the image. Temporary files on disk
+        are used instead: see `inference.tiles.translate_tiled`.
 
         Args:
             images: one of
@@ -45,38 +48,39 @@ class Translator:
                 - an array or tensor `(height, width, channels)`, or `(height, width)` for gray, of
                   uint8 or of floats in [-1, 1];
                 - a batch `(n, height, width, channels)` of these;
-                - a list of any of these but batches, of different kinds and sizes.
-                Gray becomes the three equal channels of an RGB generator. The alpha channel of RGBA
-                (files, PIL images, uint8 arrays) is carried over to the translation; what the
-                generator sees is composited on white, as in training.
+                - a list of any of these except batches; kinds and sizes may differ.
+                For an RGB generator, gray becomes three equal channels. The alpha channel of RGBA
+                (files, PIL images, uint8 arrays) is copied to the translation; the generator sees
+                the image composited on white, as in training.
             direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
             batch_size: int. Images of one size that are translated at once. None, the default,
-                takes as many as hold 2²⁰ pixels and fit the memory, at least one.
+                takes as many as have 2²⁰ pixels together and fit the memory, at least one.
             tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
-                would take more than 2 GiB or half of the memory that is available. An int is the
-                side of the tiles of each image that is higher or wider. None never cuts.
-            max_pixels: int, defaults to 60,000,000. Largest file, height times width, that is
-                decoded; raise it for a large file that you trust.
-            return_attention: bool, defaults to False. Whether to return how much of each pixel was
-                painted, too; for an `AttentionGenerator`.
+                would take more than 2 GiB or half of the available memory. An int is the side of
+                the tiles, for each image that is higher or wider. None never cuts.
+            max_pixels: int, 60,000,000 by default. Largest height times width of a file; raise it
+                for a large file that you trust.
+            return_attention: bool, False by default. Whether to return as well how much of each
+                pixel was painted; for an `AttentionGenerator`.
 
         Returns:
-            The translations, as the images were given: a PIL image for a PIL image, an array of the
-            same dtype for an array or tensor, uint8 `(height, width, channels)` for a file; a batch
-            for a batch, a list for a list; each of its image's height and width, upright where EXIF
-            says so. With `return_attention`, a pair: the translations, and in the same order masks
-            `(height, width, 1)`, float32 from 0 (the image was kept) to 1 (it was painted over).
+            The translations, in the same form as the images: a PIL image for a PIL image, an array
+            of the same dtype for an array or tensor, uint8 `(height, width, channels)` for a file;
+            a batch for a batch, a list for a list. Each has its image's height and width, turned
+            upright if EXIF says so. With `return_attention`, a pair: the translations, and in the
+            same order masks `(height, width, 1)`, float32 from 0 (the image was kept) to 1 (it was
+            painted over).
 
         Raises:
-            FileNotFoundError: a path names no file.
-            MemoryError: an image fits neither as a whole nor in tiles, or it doesn't fit as a whole
-                and `tile` is None.
-            TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
-            TypeError: something that is no image.
-            ValueError: an unreadable or empty image, a wrong channel count, NaN, floats outside
-                [-1, 1], an unknown direction, one that the model has no generator for, or
-                `return_attention` for a generator without masks. All of these come before the
-                first image is translated.
+            FileNotFoundError: there is no such file.
+            MemoryError: there is too little memory, even for tiles; or for the whole image, where
+                `tile` is None.
+            TooManyPixelsError: a file has more than `max_pixels`. It is a `ValueError`.
+            TypeError: an object is no image.
+            ValueError: an image is unreadable or empty, has the wrong number of channels, or holds
+                NaN or floats outside of [-1, 1]; the direction is unknown, or the model has no
+                generator for it; or `return_attention` is True and the generator has no masks. All
+                of these are raised before the first image is translated.
 
         Example:
 
@@ -92,27 +96,31 @@ class Translator:
         return translate(self, images, direction, batch_size, tile, max_pixels, return_attention)
 
     def reconstruct(
-        self, images, direction="a_to_b", batch_size=None, tile="auto", max_pixels=MAX_PIXELS
-    ):
-        """Send images to the other domain and back: `ba(ab(a))` for `direction="a_to_b"`.
+        self,
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+    ) -> Any:
+        """Translate images to the other domain and back: `ba(ab(a))` for `direction="a_to_b"`.
 
-        The closer the result is to the image, the more of it the translation kept: what the cycle
-        consistency loss measures (Zhu et al. 2017, section 3.2). Between the two generators nothing
-        is rounded to pixels.
+        Cycle consistency (Zhu et al. 2017, section 3.2) asks for a result close to the image. The
+        translation in between isn't rounded to pixels.
 
         Args:
             images: see `translate`.
             direction: str. The first of the two translations: `"a_to_b"` (the default) for images
                 of domain A, `"b_to_a"` for images of domain B.
-            batch_size: int, defaults to None; see `translate`.
+            batch_size: int, None by default; see `translate`.
             tile: `"auto"` (the default), int or None; see `translate`.
-            max_pixels: int, defaults to 60,000,000; see `translate`.
+            max_pixels: int, 60,000,000 by default; see `translate`.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.
 
         Raises:
-            ValueError: the model has one generator only. For the rest see `translate`.
+            ValueError: the model has one generator only. For the other errors see `translate`.
 
         Example:
 
@@ -128,64 +136,64 @@ class Translator:
 
     def export(
         self,
-        filepath,
-        format="tf_saved_model",
-        direction=None,
-        overwrite=False,
-        weights="float32",
-    ):
+        filepath: PathLike,
+        format: str = "tf_saved_model",
+        direction: str | None = None,
+        overwrite: bool = False,
+        weights: str = "float32",
+    ) -> None:
         """Write the generators, with their pre- and post-processing, for a runtime without Keras.
 
-        The artefact takes any batch, height and width: sizes that a generator doesn't take are
-        reflected out and cropped back inside the graph, as `translate` does. It holds the
-        generators and nothing else, and is written whole or not at all. Its endpoints:
+        What is written takes any batch size, height and width: images of sizes that a generator
+        doesn't take are padded by reflection, and cropped, inside the graph, as by `translate`. It
+        holds the generators only, and is written whole or not at all. Its endpoints:
 
         - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out;
         - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out.
 
         Each names its input `images` and its output `output_0`. By format:
 
-        - `"tf_saved_model"`: a folder, for TensorFlow alone and TensorFlow Serving. An endpoint is
-          a method and a signature; the signature `serving_default` is the first of them.
+        - `"tf_saved_model"`: a folder, for TensorFlow and TensorFlow Serving. Each endpoint is a
+          method and a signature; the first is also the signature `serving_default`.
         - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on, because an
           ONNX file holds one graph. A `filepath` that ends in `.onnx` is one file, with the pixel
           endpoint of one direction. Needs the extra `onnx`.
         - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
         - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`.
-          Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can:
-          compile the model with `{"INFERENCE_PRECISION_HINT": "f32"}` for `translate`'s own pixels.
+          Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can: for
+          the same pixels as `translate`, compile with `{"INFERENCE_PRECISION_HINT": "f32"}`.
 
         Smaller weights make smaller files: `"float16"` halves them and changes pixels hardly more
-        than rounding does; `"int8"` leaves a third, costs some grey levels, and computes with
-        integers. `benchmarks/README.md` has both measured.
+        than rounding does; `"int8"` leaves a third, changes pixels by some grey levels, and
+        computes with integers. `benchmarks/README.md` has measurements of both.
 
-        An artefact has no tiles: it needs the memory of the whole image, because its instance norms
-        take the statistics of the image that it is given, and the same image in parts would change
-        colour from part to part. `translate` itself cuts large images into tiles.
+        Exported generators have no tiles: they need the memory of the whole image. Don't give them
+        parts of an image, which would differ in colour, because instance norms take the statistics
+        of what they are given. `translate` itself cuts large images into tiles.
 
         Args:
             filepath: path of the folder or file to write.
             format: str, `"tf_saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
             direction: str, `"a_to_b"` or `"b_to_a"` for one generator. None, the default, exports
-                all that the model has.
-            overwrite: bool, defaults to False. Whether to replace an earlier artefact of this
-                format at `filepath`.
-            weights: str, `"float32"` (the default), `"float16"` or `"int8"`. A SavedModel has the
-                first alone, OpenVINO the first two.
+                all generators of the model.
+            overwrite: bool, False by default. Whether to replace an earlier export of this format
+                at `filepath`.
+            weights: str, `"float32"` (the default), `"float16"` or `"int8"`. A SavedModel can only
+                have the first, OpenVINO the first two.
 
         Raises:
-            FileExistsError: `filepath` exists and `overwrite` is False, or it is something else.
+            FileExistsError: `filepath` exists, and `overwrite` is False or it isn't an earlier
+                export of this format.
             ImportError: a package that the format needs is not installed.
-            ValueError: an unknown format, a `filepath` that ends as another format's does, a
-                direction that the model has no generator for, or weights that the format doesn't
-                have.
+            ValueError: the format is unknown, `filepath` has the suffix of another format, the
+                model has no generator for the direction, or the format can't have such weights.
             RuntimeError: Keras runs on another backend than TensorFlow.
 
         Example:
 
         ```python
         model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        model.export("served")
+        model.export("served", direction="a_to_b")
         served = tf.saved_model.load("served")  # in a process without this package
         images = np.full((1, 33, 45, 3), 255, "uint8")
         translated = served.a_to_b(images)  # uint8 in, uint8 out
@@ -196,14 +204,32 @@ class Translator:
         export(self, filepath, format, direction, overwrite, weights)
 
     @classmethod
-    def from_preset(cls, preset, load_weights=True, **overrides):
-        """A model whose weights were published; see `keras_cyclegan.presets.from_preset`.
+    def from_preset(cls, preset: PathLike, load_weights: bool = True, **overrides: Any) -> Self:
+        """Load a model by its preset: built in, from a folder, from a hub or from an archive.
+
+        The folder format is keras-hub's. Its files are checked before they are used: the config may
+        only name classes of this package and of Keras, and nothing in it is run.
 
         Args:
-            preset: a built-in name, a local folder, `"hf://user/repo"`,
-                `"kaggle://user/model/keras/variant"` or `"https://…"`, a preset archive.
-            load_weights: bool. False gives the architecture with fresh weights.
-            **overrides: arguments of `CycleGAN` that replace the preset's: `dtype`, `pool_size`, …
+            preset: str. A built-in name (see `CycleGAN.presets`); the path of a local folder;
+                `"hf://user/repo"`; `"kaggle://user/model/keras/variant"`; or `"https://…"`, a
+                preset archive. Published checkpoints and archives are downloaded once and kept
+                under `KERAS_HOME`.
+            load_weights: bool, True by default. False gives the architecture with fresh weights,
+                for built-in names without a download.
+            **overrides: arguments of `CycleGAN` that replace the preset's: `pool_size`; `dtype`,
+                which is given to every network; a network, which keeps its own weights; …
+
+        Returns:
+            A `CycleGAN` that is not compiled. If the preset holds no weights for its
+            discriminators, they are fresh; a preset of one generator has no discriminators.
+
+        Raises:
+            ValueError: there is no such preset, an argument is unknown, or a file of the preset is
+                refused; the message names it.
+            FileNotFoundError: a file of the preset is missing.
+            DownloadError: it could not be downloaded.
+            ImportError: the hub's client is not installed.
 
         Example:
 
@@ -216,8 +242,43 @@ class Translator:
 
         return from_preset(cls, preset, load_weights, overrides)
 
-    def save_to_preset(self, folder, card=None, half_precision=False, discriminators=True):
-        """Write a folder for `from_preset`; see `keras_cyclegan.presets.save_to_preset`."""
+    def save_to_preset(
+        self,
+        folder: PathLike,
+        card: dict[str, Any] | None = None,
+        half_precision: bool = False,
+        discriminators: bool = True,
+    ) -> None:
+        """Write the networks to a folder for `from_preset`.
+
+        The folder, in keras-hub's format, holds `config.json`, `metadata.json`, `model.weights.h5`
+        (the generators), `discriminators.weights.h5` and the model card `README.md`; no optimizer
+        state and no image pool. If the generators have averages (`ema_momentum`), it holds these
+        in place of the generators. A preset that is already there is replaced when the new one is
+        complete.
+
+        Args:
+            folder: path of the folder.
+            card: dict from headings to Markdown, for the model card: first `description`, then what
+                you know of training data, its licence, recipe, scores and known failures. None, the
+                default, for no such text.
+            half_precision: bool, False by default. Whether to store float16, for half the bytes. It
+                loads as float32.
+            discriminators: bool, True by default. Whether to store the discriminators too. They are
+                for further training, not for translating.
+
+        Raises:
+            ValueError: a weight is not finite, `from_preset` could not load a network's class, or
+                there is something else than a preset in `folder`.
+            OSError: the folder can't be written.
+
+        Example:
+
+        ```python
+        model.save_to_preset("mine", card={"description": "Sketches to photos."})
+        model = CycleGAN.from_preset("mine")
+        ```
+        """
         from keras_cyclegan.presets import save_to_preset
 
         save_to_preset(self, folder, card, half_precision, discriminators)

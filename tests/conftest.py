@@ -4,6 +4,8 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 
 
@@ -18,3 +20,11 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if cache := getattr(config, "jax_cache", None):
         shutil.rmtree(cache, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    """Draw the same initial weights in every run: what fails once fails again."""
+    import keras
+
+    keras.utils.set_random_seed(0)

@@ -1,7 +1,9 @@
 import json
 
+import keras
 import pytest
 
+from keras_cyclegan import CycleGAN, losses, networks
 from keras_cyclegan.arguments import Direction, check_direction
 
 
@@ -24,3 +26,27 @@ def test_a_direction_knows_its_domains_and_its_opposite():
 def test_what_is_no_direction_is_refused_with_the_two_that_are(direction):
     with pytest.raises(ValueError, match=r"one of 'a_to_b', 'b_to_a'\. Received direction="):
         check_direction(direction)
+
+
+@pytest.fixture
+def channels_first():
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    yield
+    keras.config.set_image_data_format(before)
+
+
+@pytest.mark.parametrize("name", networks.__all__)
+def test_networks_refuse_another_layout_of_images(channels_first, name):
+    with pytest.raises(ValueError, match=r"'channels_first'\. Call `keras\.config\.set_image"):
+        getattr(networks, name)((128, 128, 3))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [CycleGAN, lambda: CycleGAN.from_preset("glyphs"), lambda: losses.PerceptualLoss("vgg16")],
+    ids=["model", "preset", "vgg16"],
+)
+def test_models_presets_and_features_refuse_another_layout_too(channels_first, make):
+    with pytest.raises(ValueError, match=r"^The networks of keras_cyclegan take images as"):
+        make()

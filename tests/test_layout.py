@@ -1,4 +1,4 @@
-"""Imports run downwards only: a room of the package knows those below it, and no circle closes."""
+"""Imports run downwards only: a subpackage imports those below it, and there is no circle."""
 
 import ast
 import re
@@ -9,9 +9,9 @@ import pytest
 import keras_cyclegan
 
 PACKAGE = Path(keras_cyclegan.__file__).parent
-# From the bottom up; rooms on one line don't know each other.
+# From the bottom up. Subpackages on one line don't import each other.
 LAYERS = [
-    {"files", "arguments"},
+    {"files", "arguments", "processor"},
     {"layers", "optimizers", "data"},
     {"networks"},
     {"losses"},
@@ -22,7 +22,7 @@ LAYERS = [
     {"recipes"},
     {"commands"},
 ]
-HEIGHTS = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
+HEIGHTS = {name: height for height, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -55,25 +55,25 @@ def imports(path, everywhere=True):
         yield from (name for name in names if name.split(".")[0] == "keras_cyclegan")
 
 
-def room(name):
+def subpackage(name):
     return name.split(".")[1] if "." in name else None
 
 
-def test_every_room_has_its_place():
-    rooms = {room(module_name(path)) for path in MODULES} - {None}
-    assert rooms == set(HEIGHTS)
+def test_every_subpackage_has_its_place():
+    found = {subpackage(module_name(path)) for path in MODULES} - {None}
+    assert found == set(HEIGHTS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_run_downwards(path):
-    own = room(module_name(path))
+    own = subpackage(module_name(path))
     if own is None:
-        return  # the public names of all rooms
+        return  # the public names of all subpackages
     for name in imports(path, everywhere=own != "translator"):  # its thin methods hand over
-        other = room(name)
+        other = subpackage(name)
         if other is None or other == own:
             continue
-        assert HEIGHTS[other] < HEIGHTS[own], f"{own} imports {name}, which stands above or beside"
+        assert HEIGHTS[other] < HEIGHTS[own], f"{own} imports {name}, which isn't below it"
 
 
 def test_no_circle_closes_between_files():

@@ -2,7 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay, paper_adam
+from keras_cyclegan.optimizers import (
+    AdversarialOptimizer,
+    LinearDecay,
+    PenalisedAdam,
+    paper_adam,
+)
 
 
 def rate(schedule, step):
@@ -104,3 +109,33 @@ def test_last_epochs_in_which_the_rate_falls_can_be_chosen(decay_epochs, constan
     assert rate(schedule, constant) == 1.0
     assert rate(schedule, constant + 1) < 1.0
     assert rate(schedule, 31) == 0.5
+
+
+@pytest.mark.backend
+def test_weight_penalty_is_torch_s_weight_decay():
+    torch = pytest.importorskip("torch", reason="parity is measured against torch")
+    start = np.linspace(-2, 2, 7).astype("float32")
+    gradients = np.random.RandomState(0).normal(size=(3, 7)).astype("float32")
+    weight = torch.nn.Parameter(torch.tensor(start))
+    options = {"betas": (0.5, 0.999), "eps": 1e-8}
+    reference = torch.optim.Adam([weight], 0.1, weight_decay=0.5, **options)
+    variable = keras.Variable(start)
+    optimizer = paper_adam(0.1, weight_penalty=0.5)
+    optimizer.build([variable])
+    for gradient in gradients:
+        weight.grad = torch.tensor(gradient)
+        reference.step()
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    found = keras.ops.convert_to_numpy(variable)
+    np.testing.assert_allclose(found, weight.detach().numpy(), atol=1e-5)
+    assert np.abs(found - start).max() > 0.1
+
+
+def test_weight_penalty_is_saved_and_never_negative():
+    optimizer = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(PenalisedAdam(0.1, weight_penalty=0.25))
+    )
+    assert optimizer.weight_penalty == 0.25
+    with pytest.raises(ValueError, match="weight_penalty=-1"):
+        PenalisedAdam(weight_penalty=-1)
+    assert type(paper_adam()) is type(keras.optimizers.Adam())

@@ -1,4 +1,4 @@
-"""What watches a training run and what brings it back."""
+"""Callbacks that watch a training run, and those that save it."""
 
 from keras_cyclegan.callbacks.failure_alarms import FailureAlarms
 from keras_cyclegan.callbacks.history import HistoryFile

@@ -1,6 +1,7 @@
-"""The three failures that users of CycleGAN report most, each measured, with a warning."""
+"""Warnings of the three failures that users of CycleGAN report most, each measured."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,7 +10,7 @@ from keras_cyclegan.arguments import Direction
 from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.inference.translate import run
 
-FLAT = 1e-4  # deviation of pixels below which it is rounding
+FLAT = 1e-4  # standard deviation of pixels below which an image counts as flat
 
 IDENTITY = (
     "returns its input: it changes a pixel by {value:.3f} on average, on the scale of [-1, 1] "
@@ -21,8 +22,8 @@ IDENTITY = (
 COLLAPSE = (
     "gives nearly the same output for every input: outputs differ from each other {value:.0%} as "
     "much as inputs do (alarm below {limit:.0%}). Try another seed, a lower learning rate of the "
-    "discriminators, and a cycle weight of 10 or more, which punishes outputs that don't tell "
-    "inputs apart; and look whether the target folder holds more than a few distinct images."
+    "discriminators, and a cycle weight of 10 or more, which punishes equal outputs for different "
+    "inputs; and look whether the target folder holds more than a few distinct images."
 )
 INVERSION = (
     "inverts brightness or colours: outputs correlate with inputs by {value:+.2f} (alarm below "
@@ -34,43 +35,53 @@ INVERSION = (
 
 
 class FailureAlarms(keras.callbacks.Callback):
-    """Measures the three failures that are reported most, and warns once of each.
+    """Measures the three failures that are reported most, and warns once about each.
 
-    At the end of each epoch, on the same few images, for A → B (`_ab`) and B → A (`_ba`) in the
-    logs:
+    At the end of each epoch it translates the same few images, and adds these numbers to the logs,
+    for A → B (`change_ab`, …) and B → A (`change_ba`, …):
 
-    - `change`, mean |fake − real|: near 0 where the output equals the input. Not measured where
-      the domains differ in channels.
-    - `spread`, how much outputs differ from each other, by how much inputs do: near 0 where all
-      outputs are alike.
+    - `change`, the mean of |output − input|: near 0 where a generator returns its input. Not
+      measured where the domains differ in channels.
+    - `spread`, how much outputs differ from each other, divided by how much inputs do: near 0 where
+      all outputs are alike.
     - `correlation` of the output's values with the input's, the mean over images: strongly
       negative where brightness or colours are inverted.
 
-    A young model shows each of them for a while, so the alarm waits until a measure has been
-    beyond its limit for `patience` epochs in a row.
+    A model at its start often shows one of them for a while, so that the warning comes only after a
+    number has been below its limit for `patience` epochs in a row.
 
     Args:
-        dataset: batches `(a, b)` of which the first images are taken: validation data, best.
-        count: int. Images of each domain, at least 2.
-        patience: int. Epochs in a row before a warning.
-        least_change: float. Limit of `change`; 0.03 are 4 of 255 levels.
-        least_spread: float. Limit of `spread`.
-        least_correlation: float. Limit of `correlation`.
+        dataset: batches `(a, b)`, the first images of which are taken; best validation data.
+        count: int of at least 2, 8 by default. Images of each domain.
+        patience: int, 3 by default. Epochs in a row before a warning.
+        least_change: float. Limit of `change`; 0.03, the default, is 4 of 255 levels.
+        least_spread: float, 0.1 by default. Limit of `spread`.
+        least_correlation: float, -0.4 by default. Limit of `correlation`.
+
+    Raises:
+        ValueError: `count` is below 2, or `dataset` is None.
+
+    Example:
+
+    ```python
+    alarms = FailureAlarms(validation, patience=5)
+    model.fit(train, epochs=200, callbacks=[alarms])
+    ```
     """
 
     def __init__(
         self,
-        dataset,
-        count=8,
-        patience=3,
-        least_change=0.03,
-        least_spread=0.1,
-        least_correlation=-0.4,
-    ):
+        dataset: Any,
+        count: int = 8,
+        patience: int = 3,
+        least_change: float = 0.03,
+        least_spread: float = 0.1,
+        least_correlation: float = -0.4,
+    ) -> None:
         super().__init__()
         if count < 2:
             raise ValueError(
-                f"Whether outputs are alike takes at least 2 images. Received count={count}."
+                f"To see whether outputs are alike takes at least 2 images. Received count={count}."
             )
         self.images_a, self.images_b = first_images(dataset, count)
         self.patience = patience
@@ -79,9 +90,10 @@ class FailureAlarms(keras.callbacks.Callback):
             "spread": (least_spread, COLLAPSE),
             "correlation": (least_correlation, INVERSION),
         }
-        self.epochs_beyond, self.told = {}, set()
+        self.epochs_beyond: dict[str, int] = {}
+        self.warned: set[str] = set()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         sets = self.images_a, self.images_b
         for way, generator, images in zip(Direction, self.model.generators(), sets, strict=True):
             for name, value in failure_measures(images, run(generator, images)).items():
@@ -93,8 +105,8 @@ class FailureAlarms(keras.callbacks.Callback):
         limit, text = self.alarms[name]
         beyond = self.epochs_beyond.get((name, way), 0) + 1 if value < limit else 0
         self.epochs_beyond[name, way] = beyond
-        if beyond >= self.patience and (name, way) not in self.told:
-            self.told.add((name, way))
+        if beyond >= self.patience and (name, way) not in self.warned:
+            self.warned.add((name, way))
             warnings.warn(
                 f"For {beyond} epoch{'s' if beyond > 1 else ''} generator_{way.suffix} "
                 + text.format(value=value, limit=limit),
@@ -103,14 +115,14 @@ class FailureAlarms(keras.callbacks.Callback):
 
 
 def failure_measures(real, fake):
-    """What tells of the three failures, see `FailureAlarms`.
+    """Measure what shows the three failures; see `FailureAlarms`.
 
     Args:
         real: images `(n, height, width, channels)`, in [-1, 1].
         fake: their translations. The channels may differ.
 
     Returns:
-        dict of floats; those without a meaning for these images are left out.
+        dict of floats, without those that can't be measured on these images.
     """
     real, fake = (np.asarray(images, "float64") for images in (real, fake))
     measures = {}

@@ -1,36 +1,45 @@
-"""A training run's figures as a file that other programs read."""
+"""The logs of a training run as a file that other programs read."""
 
 import json
 import shutil
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
 
 
 class HistoryFile(keras.callbacks.Callback):
-    """Appends one JSON line an epoch: the epoch, its logs, the steps so far, the seconds it took.
+    """Appends one JSON line for each epoch: its number, its logs, the steps so far, the seconds.
 
-    An epoch that is trained again after an interruption replaces its line. If the disk is full,
-    that is a warning, and the line is written with the next.
+    An epoch that is trained again after an interruption replaces its line. If the disk is full, it
+    warns, and writes the line together with the next one.
 
     Args:
         path: file to write, `history.jsonl` for example.
+
+    Example:
+
+    ```python
+    history = HistoryFile("run/history.jsonl")
+    model.fit(train, validation_data=validation, epochs=200, callbacks=[history])
+    ```
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike) -> None:
         super().__init__()
         self.path = Path(path)
-        self.unwritten = []
+        self.unwritten: list[Any] = []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.began = time.perf_counter()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not is_chief():
             return
         line = {
@@ -53,10 +62,16 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def read_history(path):
-    """Read the lines that `HistoryFile` wrote, as dicts; none where there is no file.
+    """Read the lines that `HistoryFile` wrote.
 
-    A line that is none of them, cut off by a power cut for example, is left out with a warning.
-    The file as it was is kept beside it as `history.jsonl.damaged`.
+    A damaged line, cut off by a power cut for example, is left out with a warning. The file as it
+    was is kept beside it as `history.jsonl.damaged`.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        List of dicts, empty where there is no file.
     """
     path = Path(path)
     if not path.exists():

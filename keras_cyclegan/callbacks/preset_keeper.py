@@ -1,35 +1,39 @@
-"""A preset that follows the training, for translating while it runs and for carrying it on."""
+"""A preset that is kept up to date while a model trains."""
 
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.trainers.distribution import is_chief
 
-MOST_OF_THE_TIME = 0.05  # that may go into presets between the ends of two epochs
+LARGEST_SHARE = 0.05  # of the training time that writing presets within an epoch may take
 
 
 class PresetKeeper(keras.callbacks.Callback):
-    """Keeps a preset of the model as it is: at the end of every epoch, and within long ones.
+    """Writes a preset of the model at the end of every epoch, and within long epochs.
 
-    It is that of `CycleGAN.save_to_preset`, with the averages of the generators where there are
-    any, and takes the place of the one before as a whole. If it can't be written, for a full disk
-    or for weights that are not finite, that is a warning, and the one before stays.
+    It is written by `CycleGAN.save_to_preset`, with the averages of the generators where there are
+    any, and replaces the one before in a single step. If it can't be written, because the disk is
+    full or weights are not finite, the callback warns, and the one before stays.
 
     Args:
         folder: path of the preset.
-        card: function without arguments that returns the dict for the model card, asked each time;
-            or None.
+        card: function without arguments that returns the dict for the model card; it is called each
+            time. None, the default, for no card.
         half_precision: bool, False by default. Whether to store float16.
-        minutes: float. One is due within an epoch too when so much time has passed; None: never.
-            They take a twentieth of the time at most.
-        best: path of a second preset, written when the mean of `monitor` is lower than ever
-            before; None: there is none.
-        monitor: names of logs, `("kid_ab", "kid_ba")` by default: put `TranslationMetrics` before
-            this callback.
-        lowest: float. The lowest mean so far, of a run that goes on; None: there is none.
+        minutes: float. Within an epoch, a preset is written after so many minutes; writing takes a
+            twentieth of the time at most. None, the default, writes at the ends of epochs only.
+        best: path of a second preset, written when the mean of `monitor` is lower than ever before.
+            None, the default, for no such preset.
+        monitor: names of logs, `("kid_ab", "kid_ba")` by default. Put `TranslationMetrics`, which
+            adds them to the logs, before this callback.
+        lowest: float. The lowest mean so far, in a run that is resumed. None, the default, where
+            there is none.
 
     Example:
 
@@ -42,14 +46,14 @@ class PresetKeeper(keras.callbacks.Callback):
 
     def __init__(
         self,
-        folder,
-        card=None,
-        half_precision=False,
-        minutes=None,
-        best=None,
-        monitor=("kid_ab", "kid_ba"),
-        lowest=None,
-    ):
+        folder: PathLike,
+        card: Callable[[], dict[str, Any]] | None = None,
+        half_precision: bool = False,
+        minutes: float | None = None,
+        best: PathLike | None = None,
+        monitor: str | tuple[str, ...] = ("kid_ab", "kid_ba"),
+        lowest: float | None = None,
+    ) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.card = card
@@ -67,7 +71,7 @@ class PresetKeeper(keras.callbacks.Callback):
         if self.minutes is None:
             return
         passed = time.monotonic() - self.written_at
-        if passed >= max(60 * self.minutes, self.took / MOST_OF_THE_TIME):
+        if passed >= max(60 * self.minutes, self.took / LARGEST_SHARE):
             self.write()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -80,7 +84,7 @@ class PresetKeeper(keras.callbacks.Callback):
             self.lowest = mean
             self.write(self.best)
 
-    def write(self, folder=None):
+    def write(self, folder: PathLike | None = None) -> None:
         """Write the preset now, to its folder or to another."""
         if is_chief():
             began = time.monotonic()

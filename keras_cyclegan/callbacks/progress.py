@@ -12,10 +12,16 @@ FIGURES = ("loss", "cycle", "discriminator")
 
 
 class Progress(keras.callbacks.Callback):
-    """One line an epoch: steps, time, and the losses that tell most, as means of the epoch so far.
+    """Shows one line for each epoch: steps, time, and the means of the three most telling losses.
 
-    Keras's own bar writes every loss; at the width of a terminal it breaks, and leaves a new line
-    for each step.
+    Keras's own bar writes every loss: its line is wider than a terminal, where each step then adds
+    a new line.
+
+    Example:
+
+    ```python
+    model.fit(train, epochs=200, verbose=0, callbacks=[Progress()])
+    ```
     """
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -39,10 +45,10 @@ class Progress(keras.callbacks.Callback):
 
 
 def figures(logs):
-    """`FIGURES` of an epoch's logs, both directions added."""
+    """Format the `FIGURES` of an epoch's logs, summed over both directions."""
     totals = dict.fromkeys(FIGURES, 0.0)
     for name, value in (logs or {}).items():
-        kind = name.split("_")[0]  # `val_` is none of them
+        kind = name.split("_")[0]  # "val" for validation logs, which are left out
         if kind in totals:
             totals[kind] += float(value)
     return ", ".join(f"{kind} {total:.3f}" for kind, total in totals.items())

@@ -1,33 +1,56 @@
-"""Fixed images, translated again and again, so that progress can be seen."""
+"""Pictures of fixed images and their translations, which show the progress of a training."""
 
 import importlib.util
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
+
+HEADINGS = ("A", "to B", "back", "B", "to A", "back")
+GAP = 2  # white pixels around each image
 
 
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    A row for each pair of images, six columns: real, translated and reconstructed, first of domain
-    A, then of domain B. If the disk is full, that is a warning.
+    Each row shows one image of both domains, in six columns with a heading each: real, translated
+    and reconstructed, first of domain A, then of domain B. If the disk is full, the callback warns.
 
     Args:
-        folder: where `epoch-0001.png`, … are written.
-        dataset: batches `(a, b)` of which the first images are taken: validation data, best.
-        count: int. Images of each domain.
-        every: int. Epochs between two pictures.
-        tensorboard: folder, or `None`. Where to write the pictures for TensorBoard too: the
-            `log_dir` of `keras.callbacks.TensorBoard`, or one below it.
+        folder: path of the folder for `epoch-0001.png`, ….
+        dataset: batches `(a, b)`, the first images of which are taken; best validation data.
+        count: int, 4 by default. Images of each domain.
+        every: int, 1 by default. Epochs from one picture to the next.
+        tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
+            `keras.callbacks.TensorBoard`, or one below it. `None`, the default, for no such.
+
+    Raises:
+        ImportError: `tensorboard` is given, and that package isn't installed.
+        ValueError: `dataset` is None.
+
+    Example:
+
+    ```python
+    pictures = SampleGrid("run/samples", validation, every=5)
+    model.fit(train, epochs=200, callbacks=[pictures])
+    ```
     """
 
-    def __init__(self, folder, dataset, count=4, every=1, tensorboard=None):
+    def __init__(
+        self,
+        folder: PathLike,
+        dataset: Any,
+        count: int = 4,
+        every: int = 1,
+        tensorboard: PathLike | None = None,
+    ) -> None:
         super().__init__()
         if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
             raise ImportError("Pictures for TensorBoard need `pip install tensorboard`.")
@@ -70,10 +93,10 @@ class SampleGrid(keras.callbacks.Callback):
 
 
 def first_images(dataset, count):
-    """The first `count` images of both domains, `(count, height, width, channels)` each."""
+    """Take the first `count` images of both domains, `(count, height, width, channels)` each."""
     if dataset is None:
         raise ValueError(
-            "There are no images to watch: `data.load` gives None for validation where there is no "
+            "There are no images to translate: `data.load` gives None for validation without "
             "testA and testB. Load with `validation_split=0.1`, or give the training dataset."
         )
     batches_a, batches_b, seen = [], [], 0
@@ -87,11 +110,16 @@ def first_images(dataset, count):
 
 
 def sample_grid(model, images_a, images_b):
-    """One uint8 image: columns real, translated, reconstructed, first for A→B, then for B→A.
+    """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
+
+    Above each column stands its heading.
 
     Args:
         model: `CycleGAN`.
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
+
+    Returns:
+        One uint8 image, `(height, width, 3)`.
     """
     generator_ab, generator_ba = model.generators()
     to_numpy = keras.ops.convert_to_numpy
@@ -100,14 +128,31 @@ def sample_grid(model, images_a, images_b):
     cycle_a = to_numpy(generator_ba(fake_b, training=False))
     cycle_b = to_numpy(generator_ab(fake_a, training=False))
     columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
-    return np.concatenate([_column(images, gap=2) for images in columns], axis=1)
+    return np.concatenate(
+        [
+            np.concatenate([_heading(text, images.shape[2] + 2 * GAP), _column(images)])
+            for text, images in zip(HEADINGS, columns, strict=True)
+        ],
+        axis=1,
+    )
 
 
-def _column(images, gap):
+def _heading(text, width):
+    """A strip of white with a word in its middle, as high as the word needs."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    size = min(16, max(9, width // 4))
+    strip = Image.new("RGB", (width, size + 4), "white")
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(strip).text((width / 2, size / 2 + 2), text, "black", font, anchor="mm")
+    return np.asarray(strip)
+
+
+def _column(images):
     images = from_unit(images)
     if images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
-    framed = np.pad(images, ((0, 0), (gap, gap), (gap, gap), (0, 0)), constant_values=255)
+    framed = np.pad(images, ((0, 0), (GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
     return np.concatenate(list(framed), axis=0)
 
 

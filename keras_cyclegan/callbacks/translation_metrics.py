@@ -1,4 +1,7 @@
-"""Scores of fixed images while a model trains, for callbacks that stop or save by a score."""
+"""Scores of fixed images while a model trains, which other callbacks can stop or save by."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 
@@ -13,22 +16,25 @@ BATCH = 16
 
 
 class TranslationMetrics(keras.callbacks.Callback):
-    """Scores the translations of fixed images, and puts the scores into the logs.
+    """Scores the translations of fixed images, and adds the scores to the logs.
 
-    Under `"{metric}_ab"` for A → B and `"{metric}_ba"` for B → A, in the logs that
-    `ModelCheckpoint(monitor="kid_ab", mode="min")`, `EarlyStopping`, `TensorBoard` and
-    `HistoryFile` read: put it before them. Keras wants to be told the mode: `"max"` for PSNR and
-    SSIM, `"min"` for the others. Between two measurements the logs repeat the last one, so that
-    `patience` counts epochs; the first epoch is always measured.
+    They are named `"{metric}_ab"` for A → B and `"{metric}_ba"` for B → A. Put this callback before
+    those that read them: `ModelCheckpoint(monitor="kid_ab", mode="min")`, `EarlyStopping`,
+    `TensorBoard`, `HistoryFile`. Keras needs the mode: `"max"` for PSNR and SSIM, `"min"` for the
+    others. Epochs without a measurement repeat the last scores, so that `patience` counts epochs;
+    the first epoch is always measured.
 
     Args:
-        dataset: batches `(a, b)` of which the first images are taken: validation data, best.
-        metrics: metrics whose `update_state` takes real and translated images of the domain
-            translated to: `KernelInceptionDistance` and `FrechetInceptionDistance` for any images,
-            those of paired scores where `b` is the ground truth of `a`. Left out: KID, named
-            `"kid"`, on the Inception of published tables, which is downloaded.
-        count: int. Images of each domain.
-        every: int. Epochs between two measurements.
+        dataset: batches `(a, b)`, the first images of which are taken; best validation data.
+        metrics: list of metrics whose `update_state` takes the real and the translated images of
+            the target domain: `KernelInceptionDistance` and `FrechetInceptionDistance` for any
+            images, the paired scores where `b` is the ground truth of `a`. None, the default, takes
+            KID, named `"kid"`, on the Inception of published tables, which is downloaded.
+        count: int, 128 by default. Images of each domain.
+        every: int, 1 by default. Epochs from one measurement to the next.
+
+    Raises:
+        ValueError: a number is too small, two metrics have one name, or `dataset` is None.
 
     Example:
 
@@ -39,11 +45,15 @@ class TranslationMetrics(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, dataset, metrics=None, count=128, every=1):
+    def __init__(
+        self, dataset: Any, metrics: Iterable[Any] | None = None, count: int = 128, every: int = 1
+    ) -> None:
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1. Received every={every}.")
-        self.metrics = [KernelInceptionDistance(name="kid")] if metrics is None else list(metrics)
+        self.metrics: list[Any] = (
+            [KernelInceptionDistance(name="kid")] if metrics is None else list(metrics)
+        )
         names = [metric.name for metric in self.metrics]
         if len(set(names)) < len(names) or not names:
             raise ValueError(f"`metrics` must be metrics of different names. Received {names}.")
@@ -59,8 +69,8 @@ class TranslationMetrics(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.last = None
-        # Weights that can't be downloaded and images that don't fit are found now, not when an
-        # epoch is done.
+        # A try with two images: a download that fails or images that don't fit are found now, not
+        # after the first epoch.
         for _, generator, images, real in self._ways():
             self._update(generator, images[:2], real[:2])
 
@@ -70,9 +80,9 @@ class TranslationMetrics(keras.callbacks.Callback):
         if logs is not None:
             logs.update(self.last)
 
-    def measure(self):
-        """Returns the scores of the model as it is now, a dict of floats."""
-        scores = {}
+    def measure(self) -> dict[str, float]:
+        """Measure the model as it is now, and return the scores, a dict of floats."""
+        scores: dict[str, float] = {}
         for way, generator, images, real in self._ways():
             self._update(generator, images, real)
             for metric in self.metrics:
@@ -89,7 +99,7 @@ class TranslationMetrics(keras.callbacks.Callback):
             metric.reset_state()
         for start in range(0, len(images), BATCH):
             batch = slice(start, start + BATCH)
-            fake = from_unit(run(generator, images[batch]))  # as a user gets it: 8 bits
+            fake = from_unit(run(generator, images[batch]))  # rounded to 8 bits, as users get it
             for metric in self.metrics:
                 metric.update_state(from_unit(real[batch]), fake)
 

@@ -1,6 +1,6 @@
-"""The command line: each command hands over to the module that does the work.
+"""The command line. Each command calls the module that does the work.
 
-A command imports what it needs when it runs, so that help costs next to nothing.
+A command imports what it needs only when it runs, so that help comes at once.
 """
 
 import contextlib
@@ -15,14 +15,21 @@ import typer
 import keras_cyclegan
 from keras_cyclegan import recipes as recipe_tables
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.commands.options import TrainingOptions, command_parameters
-from keras_cyclegan.commands.terminal import as_flag, import_keras, show_messages, with_flags
+from keras_cyclegan.commands.option import command_parameters
+from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.commands.terminal import (
+    as_flag,
+    import_keras,
+    plain_warnings,
+    show_messages,
+    with_flags,
+)
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich's tables cut off names, and its markup swallows […]
+    rich_markup_mode=None,  # rich's tables cut names off, and its markup drops text in […]
 )
 
 
@@ -42,11 +49,11 @@ def options_of_all(
 
 
 def command(function):
-    """Make a function a command, whose errors are one line: they are about what was given."""
+    """Turn a function into a command that prints errors in one line, without the stack."""
 
     @functools.wraps(function)
     def run(**given):
-        with clear_errors(given):
+        with clear_errors(given), plain_warnings(given):
             show_messages()
             import_keras()
             return function(**given)
@@ -56,10 +63,10 @@ def command(function):
 
 @contextlib.contextmanager
 def clear_errors(names):
-    """Say what is wrong, without the stack, and in the words of the command line.
+    """Print an error without the stack, and with its options as on the command line.
 
     Args:
-        names: the parameters of the command.
+        names: the names of the command's parameters.
     """
     try:
         yield
@@ -72,8 +79,8 @@ def clear_errors(names):
 
 
 def with_training_options(function):
-    """Give a command, in place of its last parameter, the options of `TrainingOptions`."""
-    data, *options = command_parameters()
+    """Replace the last parameter of a command by the options of `TrainingOptions`."""
+    data, *options = command_parameters(TrainingOptions)
     *own, _ = inspect.signature(function).parameters.values()
     own = [one.replace(kind=one.KEYWORD_ONLY) for one in own]
     function.__signature__ = inspect.Signature([data, *own, *options])
@@ -104,7 +111,7 @@ Tile = Annotated[
     int | None,
     typer.Option(
         min=64,
-        help="Translate larger images in tiles of this side. Default: where memory asks for it.",
+        help="Translate larger images in tiles of this side. Default: tiles if memory is short.",
     ),
 ]
 
@@ -112,28 +119,32 @@ Tile = Annotated[
 @command
 @with_training_options
 def train(
-    out: Annotated[Path, typer.Option(help="Folder of the run; given again, the run goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; an existing run is continued.")],
     recipe: Annotated[
-        Recipe, typer.Option(help="Options to begin from; those given beside it take precedence.")
+        Recipe, typer.Option(help="Named set of options; options given as well take precedence.")
     ] = Recipe.paper,
     adjust: Annotated[
-        bool, typer.Option(help="Go on with another learning rate or --clip-norm.")
+        bool, typer.Option(help="Continue the run with another learning rate or --clip-norm.")
+    ] = False,
+    slow_dtype: Annotated[
+        bool, typer.Option(help="Train in a dtype that this processor emulates, too.")
     ] = False,
     **given,
 ):
-    """Train on two folders of images; run again with the same --out, it goes on."""
+    """Train on two folders of images; started again with the same --out, it continues."""
     from keras_cyclegan.commands.train import train_run
 
     given = {name: value for name, value in given.items() if value is not None}
-    train_run(out, TrainingOptions(**{**recipe_tables.TABLES[recipe], **given}), adjust)
+    options = TrainingOptions(**{**recipe_tables.TABLES[recipe], **given})
+    train_run(out, options, adjust, slow_dtype)
 
 
 @command
 def quickstart(
-    out: Annotated[Path, typer.Option(help="Folder for all that is made.")] = Path("quickstart"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("quickstart"),
     steps: Annotated[int, typer.Option(min=10, help="Training steps.")] = 1500,
 ):
-    """The whole main job offline, in minutes: train on glyphs, score, translate, export, reload."""
+    """Try everything offline, in minutes: train on glyphs, score, translate, export, reload."""
     from keras_cyclegan.commands.quickstart import run_quickstart
 
     run_quickstart(out, steps)
@@ -144,9 +155,9 @@ def translate(
     source: Annotated[str, typer.Argument(help="An image, a folder, or a pattern in quotes.")],
     target: Annotated[Path, typer.Argument(help="A file for one image, else a folder.")],
     preset: Preset,
-    direction: Annotated[Direction, typer.Option(help="Which way.")] = Direction.A_TO_B,
+    direction: Annotated[Direction, typer.Option(help="From which domain.")] = Direction.A_TO_B,
     tile: Tile = None,
-    side_by_side: Annotated[bool, typer.Option(help="Write the image beside it.")] = False,
+    side_by_side: Annotated[bool, typer.Option(help="Write image and translation.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
     max_pixels: Annotated[
         int | None,
@@ -162,7 +173,7 @@ def translate(
         int | None, typer.Option(min=1, help="With ray. Default: as many as GPUs, or as CPUs.")
     ] = None,
 ):
-    """Translate images with a preset; exits with 1 if one couldn't be."""
+    """Translate images with a preset; exit with status 1 if one can't be translated."""
     from rich.progress import track
 
     from keras_cyclegan.inference.files import plan_files, translate_files
@@ -173,7 +184,7 @@ def translate(
     if engine is Engine.ray:
         from keras_cyclegan.inference.ray_engine import import_ray, translate_files_on_ray
 
-        import_ray()  # its absence is told before a preset is downloaded
+        import_ray()  # raises before a preset is downloaded if Ray is missing
         translate_files = translate_files_on_ray
         options["workers"] = workers
     elif workers is not None:
@@ -199,11 +210,11 @@ def evaluate(
         str | None,
         typer.Option(
             help="Features of KID and FID: inception, efficientnet-lite0, a name of "
-            "keras.applications, a .keras file, or none. Default: the first two that can be had.",
+            "keras.applications, a .keras file, or none. Default: the first available one.",
         ),
     ] = None,
     fid: Annotated[
-        bool | None, typer.Option(help="Default: with more images than features.")
+        bool | None, typer.Option(help="Default: if there are more images than features.")
     ] = None,
     paired: Annotated[
         bool | None,
@@ -222,7 +233,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder for a page with scores and pictures.")
     ] = None,
 ):
-    """Score a preset on a set of images, both ways, beside the untranslated images."""
+    """Score a preset on a set of images, in both directions, against untranslated images."""
     from rich.console import Console
 
     from keras_cyclegan import evaluation
@@ -268,10 +279,10 @@ def demo(
     preset: Preset,
     examples: Annotated[
         Path | None,
-        typer.Option(help="Folder of images to try; in its folders a and b, those of a domain."),
+        typer.Option(help="Folder of images to try, or with folders a and b for the domains."),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 lets the network in.")
+        str, typer.Option(help="Address to listen at; 0.0.0.0 opens it to the network.")
     ] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Default: the first free from 7860 on.")
@@ -281,7 +292,7 @@ def demo(
     tile: Tile = None,
     allowed_host: Annotated[
         list[str] | None,
-        typer.Option(help="Another name by which browsers reach this machine; repeatable."),
+        typer.Option(help="Another host name for this machine in browsers; repeatable."),
     ] = None,
 ):
     """Translate in the browser: drop an image, see its translation and its round trip."""
@@ -336,7 +347,7 @@ def presets():
 
 @app.command()
 def recipes():
-    """List the recipes of `train`, as the options that they stand for."""
+    """List the recipes of `train` with their options."""
     from rich.console import Console
     from rich.table import Table
 

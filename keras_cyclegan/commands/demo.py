@@ -1,4 +1,4 @@
-"""The web demo: an image is dropped into the browser, its translation and round trip beside it."""
+"""The web demo: drop an image into the browser, and see its translation and its round trip."""
 
 import contextlib
 import html
@@ -43,22 +43,22 @@ def launch_demo(
 ):
     """Serve a preset in the browser until it is interrupted.
 
-    What is uploaded, and what becomes of it, lies in a folder of this process alone, which is
-    removed when it ends.
+    Uploaded images and their translations are kept in a folder of this process, which is removed
+    when the process ends.
 
     Args:
         preset: see `CycleGAN.from_preset`.
-        examples: path of a folder of images to try; see `find_examples`. None draws some for the
-            preset `glyphs`, and shows none for others.
-        host: address to listen at. The default can be reached from this machine only.
-        port: int. None takes the first free one from 7860 on.
-        max_megabytes: float. Largest file that is taken.
-        max_megapixels: float. Largest image that is translated. Inside the paper's generator a
-            megapixel takes about a gigabyte, unless it is tiled.
+        examples: path of a folder of images to try; see `find_examples`. None, the default, draws
+            some for the preset `glyphs`, and shows none for others.
+        host: str. Address to listen at. With the default, only this machine reaches the demo.
+        port: int. None, the default, takes the first free one from 7860 on.
+        max_megabytes: float, 20 by default. Largest file.
+        max_megapixels: float, 4 by default. Largest image. In the paper's generator a megapixel
+            takes about a gigabyte, unless it is tiled.
         tile: see `CycleGAN.translate`.
-        allowed_hosts: names by which browsers reach the demo, beside IP addresses, `localhost`,
+        allowed_hosts: host names that browsers may use, in addition to IP addresses, `localhost`,
             `host` and the name of this machine.
-        announce: function that is told the address once the demo can be reached.
+        announce: function that is called with the demo's address when it is ready.
 
     Raises:
         ImportError: gradio is not installed.
@@ -108,14 +108,14 @@ def launch_demo(
 
 
 def title_of(preset):
-    """What the page calls a preset: its name, or that of the run whose preset it is."""
+    """Return the title for a preset: its name, or the name of its training run."""
     path = Path(preset)
     return path.absolute().parent.name if path.name in ("preset", "best") else path.name
 
 
 @contextlib.contextmanager
 def ended_by_sigterm():
-    """Let SIGTERM end the process as an exit does, so that what it made is cleaned up."""
+    """Let SIGTERM exit the process in the normal way, so that its files are removed."""
 
     def leave(number, frame):
         raise SystemExit(128 + number)
@@ -131,7 +131,7 @@ def ended_by_sigterm():
 
 
 def import_gradio():
-    """Import gradio, told before to report nothing to its makers."""
+    """Import gradio, with its usage reports turned off."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     try:
@@ -142,14 +142,14 @@ def import_gradio():
 
 
 def find_examples(folder):
-    """Images of a folder, to be tried with a click.
+    """Find the images of a folder that visitors can try with a click.
 
     Args:
-        folder: path. Its images are taken for domain A, as are those in a folder `a` in it; those
-            in a folder `b` for domain B.
+        folder: path. Its images, and those in its sub-folder `a`, are taken for domain A; those in
+            its sub-folder `b` for domain B.
 
     Returns:
-        List of pairs of a path and the direction to translate it in.
+        List of pairs of a path and the direction of its translation.
 
     Raises:
         FileNotFoundError: there is no image.
@@ -174,7 +174,7 @@ def find_examples(folder):
 
 
 def draw_glyphs(folder):
-    """Examples for the preset `glyphs`, drawn as its training images were."""
+    """Draw examples for the preset `glyphs`, as its training images are drawn."""
     from keras_cyclegan.data.glyphs import render_glyphs
 
     drawn = []
@@ -187,11 +187,11 @@ def draw_glyphs(folder):
 
 
 def build_demo(model, title, description="", examples=None, max_pixels=4_000_000, tile="auto"):
-    """The page, not yet served.
+    """Make the page; it isn't served yet.
 
     Args:
-        model: `CycleGAN`; the page offers the directions that it has generators for.
-        title, description: what the page says of the model.
+        model: `CycleGAN`; the page offers the directions for which it has generators.
+        title, description: text about the model.
         examples: list of pairs of a path and a direction.
         max_pixels: int. Largest image that is translated.
         tile: see `CycleGAN.translate`.
@@ -254,11 +254,11 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
 
 
 def _translating(model, max_pixels, tile, cache):
-    """The function behind the button; its results lie where gradio serves them and cleans up."""
+    """Make the function for the button; it writes results where gradio serves and removes them."""
     import gradio as gr
 
     def translate(image, direction):
-        """The translation as soon as it is there, then the round trip."""
+        """Yield the translation first, then the round trip too."""
         if image is None:
             refuse("Drop an image first.")
         path = Path(image["path"])
@@ -276,11 +276,11 @@ def _translating(model, max_pixels, tile, cache):
         except TooManyPixelsError:
             refuse(f"{path.name} has more than {max_pixels / 1e6:g} megapixels, the limit here.")
         except (ValueError, OSError, MemoryError) as error:
-            # Where the server keeps an upload is nobody's business.
+            # The server's path of an upload isn't shown to visitors.
             refuse(str(error).replace(str(path), path.name))
 
     def refuse(message):
-        """Tell the user; what was given may hold anything, and is shown as HTML."""
+        """Show an error; it may hold text of the visitor, and gradio shows HTML."""
         raise gr.Error(html.escape(message, quote=False), duration=None, print_exception=False)
 
     def save(pixels, name):
@@ -296,7 +296,7 @@ def _generators(model):
 
 
 def _theme(gr):
-    """Fonts of the reader's own system: a page that fetches nothing."""
+    """Make a theme with the system's own fonts, so that the page fetches none."""
     return gr.themes.Default(
         primary_hue="teal",
         font=["system-ui", "sans-serif"],

@@ -1,19 +1,19 @@
-"""What a web page of another origin may ask of the demo: nothing."""
+"""Refuses requests to the demo that come from web pages of other origins."""
 
 import ipaddress
 import urllib.parse
 
 
 class OwnOrigin:
-    """An ASGI application that answers its own pages only.
+    """An ASGI application that only answers requests of its own pages.
 
-    A browser sends a request to this machine for any page that asks it to. What comes from another
-    origin is refused, and so is what names a foreign host: a page whose name was pointed to this
-    address after it was loaded (DNS rebinding) counts as the same origin to the browser.
+    Any web page can make a browser send requests to this machine. Requests from another origin are
+    refused, and so are those for an unknown host name: if the name of a page is changed to this
+    address after the page was loaded (DNS rebinding), the browser takes both for one origin.
 
     Args:
-        app: the ASGI application behind it.
-        names: host names that lead here; IP addresses do without being named.
+        app: the ASGI application that gets the other requests.
+        names: host names of this machine; IP addresses are always allowed.
     """
 
     def __init__(self, app, names=("localhost",)):
@@ -34,16 +34,16 @@ class OwnOrigin:
         await send({"type": "http.response.body", "body": refusal.encode()})
 
     def refusal(self, host, origin=None):
-        """Why a request is refused, or None.
+        """Return why a request is refused, or None.
 
         Args:
             host: str. The request's header `Host`.
             origin: str. Its header `Origin`; None where it has none.
         """
         if not self._is_known(_name(host)):
-            return "This demo isn't known by that name. Start it with --allowed-host NAME."
+            return "This demo doesn't know that host name. Start it with --allowed-host NAME."
         if origin is not None and urllib.parse.urlsplit(origin).netloc.lower() != host.lower():
-            return "This demo takes requests from its own page only."
+            return "This demo only answers requests of its own page."
         return None
 
     def _is_known(self, name):
@@ -57,7 +57,7 @@ class OwnOrigin:
 
 
 def _name(host):
-    """The host of a `Host` header, without its port and an IPv6 address's brackets."""
+    """Return the host of a `Host` header, without port and without an IPv6 address's brackets."""
     try:
         return urllib.parse.urlsplit(f"//{host}").hostname or ""
     except ValueError:

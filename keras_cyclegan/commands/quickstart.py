@@ -1,4 +1,4 @@
-"""The whole main job in minutes and offline: one typeface is turned into another, both ways."""
+"""Shows the whole package in minutes and offline: translates one typeface into another and back."""
 
 import dataclasses
 import time
@@ -31,14 +31,14 @@ def run_quickstart(folder, steps=1500):
     """Train on the embedded glyphs, score, translate, save, reload, export and compare.
 
     Args:
-        folder: where the run, its pictures and its models go. Run again, it goes on.
-        steps: int. Training steps, of 4 images each; rounded down to whole epochs.
+        folder: path for the run, its pictures and its models. Called again, it continues.
+        steps: int, 1500 by default. Training steps, of 4 images each; rounded down to whole epochs.
 
     Returns:
         The trained `CycleGAN`.
 
     Raises:
-        RuntimeError: a form of the model that was written translates in another way than the model.
+        RuntimeError: a model that was saved and loaded translates differently.
     """
     folder, console, began = Path(folder), Console(), time.perf_counter()
     options = dataclasses.replace(OPTIONS, steps_per_epoch=max(1, steps // OPTIONS.epochs))
@@ -74,7 +74,7 @@ def run_quickstart(folder, steps=1500):
 
 
 def error_table(model, images_a, images_b):
-    """Mean absolute error against the same character in the other typeface, black to white = 1."""
+    """Make a table of mean absolute errors to the other typeface, where black to white is 1."""
     baseline = float(np.abs(images_a - images_b).mean()) / 2
     generator_ab, generator_ba = model.generators()
     forward = paired_error(generator_ab, images_a, images_b)
@@ -86,13 +86,13 @@ def error_table(model, images_a, images_b):
 
 
 def paired_error(generator, sources, targets):
-    """Mean absolute difference of translations and targets, on the scale [0, 1]."""
+    """Compute the mean absolute difference of translations and targets, from 0 to 1."""
     translated = to_unit(from_unit(generator.predict(sources, batch_size=32, verbose=0)))
     return float(np.abs(translated - targets).mean()) / 2
 
 
 def _serve(folder, images):
-    """What the SavedModel answers, asked as a server would: by TensorFlow alone."""
+    """Translate with the SavedModel as a server would: with TensorFlow only."""
     import tensorflow as tf
 
     served = tf.saved_model.load(str(folder))
@@ -100,7 +100,7 @@ def _serve(folder, images):
 
 
 def check_agreement(console, name, expected, received):
-    """Tell how far another form of the model is from the model itself; one level is rounding."""
+    """Print how much a saved model differs from the trained one; raise if by more than rounding."""
     difference = int(np.abs(expected.astype(int) - received.astype(int)).max())
     if difference > 1:
         raise RuntimeError(f"{name} differs from the trained model by {difference} grey levels.")

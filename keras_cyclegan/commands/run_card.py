@@ -1,4 +1,4 @@
-"""What a run tells of itself on the card of its preset."""
+"""Describes a run on the model card of its preset."""
 
 import os
 import platform
@@ -13,13 +13,13 @@ from keras_cyclegan.commands.terminal import as_flag
 
 
 class RunCard:
-    """The card of a run's preset as it is when asked for.
+    """Makes the model card of a run's preset, up to date at each call.
 
     Args:
         options: `TrainingOptions`.
         model: the `CycleGAN` that is trained.
         history: path of the run's `history.jsonl`.
-        extractor: str. What KID is measured on, or None.
+        extractor: str. Description of the features for KID, or None.
     """
 
     def __init__(self, options, model, history, extractor=None):
@@ -64,7 +64,7 @@ class RunCard:
 
 
 def processor():
-    """The machine's processor in words: its name, how many, and the GPUs that Keras sees."""
+    """Describe the machine: number and name of its processors, and its GPUs."""
     name = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as file:

@@ -1,4 +1,4 @@
-"""A run's folder: it belongs to one process, and remembers the options that it was begun with."""
+"""A run's folder: locked by one process, with a record of the options of the run."""
 
 import contextlib
 import dataclasses
@@ -17,7 +17,7 @@ CONFIG = "config.json"
 LOCK = ".lock"
 HOLDER = ".lock.json"
 
-# What may be changed when a run goes on: the course of training doesn't depend on it.
+# Options that may change when a run is continued: they don't influence the training.
 CHANGEABLE = {
     "checkpoint_minutes",
     "checkpoint_steps",
@@ -29,9 +29,9 @@ CHANGEABLE = {
     "data",  # its folder may have moved
     "distribute",
 }
-# How long the run is: its learning rate falls accordingly.
+# Options of the length: they may change too, and the learning rate falls accordingly.
 LENGTH = {"epochs", "decay_epochs"}
-# What may be changed only if asked for.
+# Options that may only change with --adjust.
 ADJUSTABLE = {"learning_rate", "discriminator_learning_rate", "clip_norm"}
 
 
@@ -40,7 +40,7 @@ def locked(folder):
     """Keep other processes from training in this folder at the same time.
 
     Raises:
-        RuntimeError: another process does; the message says which, where and since when.
+        RuntimeError: another process trains there; the message says which, where and since when.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,18 +78,18 @@ def _holder(folder):
 
 
 def compare_options(folder, options, adjust=False):
-    """Compare the options of a run that goes on with those that it was begun with.
+    """Compare the options of a continued run with those with which it was started.
 
     Args:
-        folder: path of the run, or of none yet.
+        folder: path of the run; it may not exist yet.
         options: `TrainingOptions`.
-        adjust: bool. Whether what is `ADJUSTABLE` may be another than recorded.
+        adjust: bool, False by default. Whether `ADJUSTABLE` options may differ.
 
     Returns:
-        Lines that tell what has changed.
+        Lines that say what has changed.
 
     Raises:
-        ValueError: the run was begun with other options, or nobody knows with which.
+        ValueError: the run was started with other options, or its record is missing or damaged.
     """
     recorded = read_options(folder)
     if recorded is None:
@@ -104,7 +104,7 @@ def compare_options(folder, options, adjust=False):
     if refused:
         raise ValueError(
             f"{folder} holds a run with other options: {'; '.join(refused)}. Give the same options "
-            "to go on with it, or another --out to start a new run. With --adjust, it goes on with "
+            "to continue it, or another --out to start a new run. With --adjust, it continues with "
             f"another {', '.join(sorted(ADJUSTABLE))}."
         )
     lines = [f"Changed: {'; '.join(changed.values())}."] if changed else []
@@ -121,7 +121,7 @@ def write_options(folder, options):
 
 
 def as_json(options):
-    """The options as `config.json` has them: of a folder of data its name, not where it lies."""
+    """Convert options for `config.json`; of a folder of data, only its name is recorded."""
     recorded = dataclasses.asdict(options)
     for name in ("data", "scores"):
         if recorded[name] is not None and os.path.isdir(recorded[name]):
@@ -130,20 +130,23 @@ def as_json(options):
 
 
 def read_options(folder):
-    """What `config.json` says, with defaults for options younger than the run; None if new.
+    """Read `config.json`; options that are newer than the run get their defaults.
+
+    Returns:
+        dict, or None for a new run.
 
     Raises:
-        ValueError: it is missing, empty or damaged, and there are checkpoints; or it has options
-            that this version doesn't know.
+        ValueError: the file is missing, empty or damaged although there are checkpoints; or it has
+            options that this version doesn't know.
     """
     path = Path(folder) / CONFIG
     text = path.read_text() if path.exists() else ""
     if not text.strip():
         if any(Path(folder).glob("checkpoints/step-*")):
             raise ValueError(
-                f"{folder} holds checkpoints, but {CONFIG}, which says how they were made, is "
-                f"{'empty' if path.exists() else 'missing'}. Put it back to go on, or give another "
-                "--out to start a new run."
+                f"{folder} holds checkpoints, but {CONFIG}, which records their options, is "
+                f"{'empty' if path.exists() else 'missing'}. Put it back to continue, or give "
+                "another --out to start a new run."
             )
         return None
     try:

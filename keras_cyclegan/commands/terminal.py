@@ -1,4 +1,4 @@
-"""What the commands keep out of the terminal, and how they put what the package says."""
+"""The terminal output of commands: logs, TensorFlow's notes, and options in messages."""
 
 import contextlib
 import logging
@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 
 import typer
 
@@ -14,24 +15,39 @@ NOTE = re.compile(rb"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl:
 
 
 class MessagesHandler(logging.Handler):
-    """Shows what the package tells of its work, on standard error."""
+    """Writes what the package logs to standard error."""
 
     def emit(self, record):
         typer.echo(self.format(record), err=True)
 
 
 def show_messages():
-    """Show what the package logs, as a command does."""
+    """Show what the package logs, for a command."""
     logger = logging.getLogger("keras_cyclegan")
     if not any(isinstance(handler, MessagesHandler) for handler in logger.handlers):
         logger.addHandler(MessagesHandler())
         logger.setLevel(logging.INFO)
 
 
+@contextlib.contextmanager
+def plain_warnings(names):
+    """Show warnings as a command says things: without the line of code that gave them.
+
+    Args:
+        names: the options of the command.
+    """
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_: f"Warning: {with_flags(str(message), names)}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
 def import_keras():
     """Import Keras and its backend without TensorFlow's notes to its developers.
 
-    They can only be turned off before TensorFlow is imported.
+    The notes can only be turned off before TensorFlow is imported.
     """
     if "keras" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -41,10 +57,10 @@ def import_keras():
 
 @contextlib.contextmanager
 def without_notes():
-    """Take TensorFlow's notes to its developers out of what is written to standard error.
+    """Remove TensorFlow's notes to its developers from standard error.
 
-    Its libraries write them while they are loaded, before any log level is heeded. All other lines
-    are written when this ends.
+    Its libraries write them while they are loaded, before they read a log level. All other lines
+    are written when the context ends.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as written:
@@ -60,7 +76,7 @@ def without_notes():
 
 
 def as_flag(name, value):
-    """An option of Python as the command line has it: `on_error`, "skip" is `--on-error skip`."""
+    """Write an option of Python as on the command line: `--on-error skip` for on_error="skip"."""
     flag = name.replace("_", "-")
     if isinstance(value, bool):
         return f"--{flag}" if value else f"--no-{flag}"
@@ -68,11 +84,14 @@ def as_flag(name, value):
 
 
 def with_flags(message, names):
-    """A message of the package with its options as the command line has them.
+    """Replace options in a message of the package by those of the command line.
 
     Args:
-        message: str, in which options stand as `name` in backticks, or as name=value.
-        names: the options of the command; all else stays as it is.
+        message: str. Options in it are `name` in backticks, or name=value.
+        names: the options of the command; other names aren't replaced.
+
+    Returns:
+        str.
     """
     names = "|".join(names)
     values = {"True": True, "False": False}

@@ -1,4 +1,4 @@
-"""A training run as a folder: its options, log, pictures, checkpoints and, at the end, a model."""
+"""A training run in a folder: its options, logs, pictures, checkpoints, presets and model."""
 
 import contextlib
 import inspect
@@ -21,7 +21,13 @@ from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss, PerceptualLoss
+from keras_cyclegan.losses import (
+    AdversarialLoss,
+    CycleConsistencyLoss,
+    IdentityLoss,
+    PerceptualLoss,
+    WeightSchedule,
+)
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
@@ -32,6 +38,7 @@ from keras_cyclegan.trainers.distribution import (
     process_share,
     together,
 )
+from keras_cyclegan.trainers.dtype_trial import refuse_slow_dtype
 
 # For generators and for discriminators: their names in the model, the option that chooses their
 # class, what it can choose, and the options that become the class's arguments.
@@ -41,25 +48,27 @@ KINDS = (
 )
 
 
-def train_run(folder, options, adjust=False):
-    """Train as `options` say, or go on with the run that `folder` holds.
+def train_run(folder, options, adjust=False, slow_dtype=False):
+    """Start a training run with `options`, or continue the run in `folder`.
 
-    The folder explains itself: `config.json` (the options), `history.jsonl` (a line an epoch),
-    `samples/epoch-0001.png` …, `checkpoints/`, `preset` (to translate with, and to start from; as
-    the model is now), `best` (the preset of the best scores, where they are measured), and when
-    the last epoch is done `model.keras` (to train on in Python).
+    The folder gets `config.json` (the options), `history.jsonl` (a line for each epoch),
+    `samples/epoch-0001.png` …, `checkpoints/`, `preset` (of the model as it is now, for translating
+    and for further training), `best` (the preset with the best scores, where they are measured),
+    and after the last epoch `model.keras` (for further training in Python).
 
     Args:
         folder: path; made where it doesn't exist.
         options: `TrainingOptions`.
-        adjust: bool. Whether a run that goes on may do so with another learning rate or another
-            clipping of gradients, after it diverged for example.
+        adjust: bool, False by default. Whether a continued run may have another learning rate or
+            another clipping of gradients, for example after it diverged.
+        slow_dtype: bool. Whether to train in a dtype that this processor emulates.
 
     Returns:
         The trained `CycleGAN`.
 
     Raises:
-        ValueError: the folder holds a run with other options, or `init` contradicts them.
+        ValueError: the folder holds a run with other options, or `init` contradicts them; or
+            the dtype takes more than 10 times as long as float32 here.
         RuntimeError: another process trains in the folder.
         DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
     """
@@ -68,8 +77,8 @@ def train_run(folder, options, adjust=False):
         with distributed(options.distribute, options.batch_size):
             writes = is_chief()
             together(lambda: writes and stack.enter_context(locked(folder)))
-            model, keeper = _train(folder, options, adjust)
-        # Not while the machines are one: a variable that one of them makes waits for the others.
+            model, keeper = _train(folder, options, adjust, slow_dtype)
+        # After the context of all machines: in it, a new variable waits for the other machines.
         if writes:
             with atomic_file(folder / "model.keras") as unfinished:
                 model.save(unfinished)
@@ -78,7 +87,7 @@ def train_run(folder, options, adjust=False):
     return model
 
 
-def _train(folder, options, adjust):
+def _train(folder, options, adjust, slow_dtype):
     for line in together(lambda: compare_options(folder, options, adjust)):
         print(line)
     keras.utils.set_random_seed(options.seed)
@@ -90,10 +99,13 @@ def _train(folder, options, adjust):
         steps_per_epoch=train.steps_per_epoch,
     )
     model = build_model(options)
+    if not slow_dtype:
+        made = [getattr(model, name) for name in NETWORKS]
+        refuse_slow_dtype(made, "`slow_dtype=True` trains nevertheless.")
     compile_model(model, options)
     scores, extractor = measure_scores(options)
     if is_chief():
-        write_options(folder, options)  # a run that can't begin leaves no options behind
+        write_options(folder, options)  # after all that can fail before the run starts
     watched = train if validation is None else validation
     history = folder / "history.jsonl"
     keeper = PresetKeeper(
@@ -122,7 +134,7 @@ def _train(folder, options, adjust):
         keep=options.keep_checkpoints,
         verbose=0,
     )
-    keeper.set_model(model)  # of a run that was finished before, too
+    keeper.set_model(model)  # in a finished run, `fit` didn't
     return model, keeper
 
 
@@ -137,12 +149,12 @@ def _load(options):
         seed=options.seed,
         steps_per_epoch=options.steps_per_epoch,
         on_error=options.on_error,
-        part=process_share(),
+        process_share=process_share(),
     )
 
 
 def measure_scores(options):
-    """The callback that measures KID on `options.scores`, in a list, and what it is measured on."""
+    """Make the callback for `options.scores`, in a list, and the description of its features."""
     if options.scores is None:
         return [], None
     from keras_cyclegan.evaluation.extractors import find_extractor
@@ -161,13 +173,13 @@ def measure_scores(options):
 
 
 def lowest_score(history):
-    """The lowest mean of both directions' KID that `history.jsonl` tells of, or None."""
+    """Return the lowest mean KID of both directions in `history.jsonl`, or None."""
     rows = [row for row in read_history(history) if "kid_ab" in row]
     return min(((row["kid_ab"] + row["kid_ba"]) / 2 for row in rows), default=None)
 
 
 def build_model(options):
-    """The four networks of a run: those of the preset `options.init`, the others made anew."""
+    """Make the model of a run: networks of the preset `options.init`, and new ones."""
     shape = (options.image_size, options.image_size, 3)
     made = {}
     if options.init is not None:
@@ -180,22 +192,22 @@ def build_model(options):
         for name in names:
             if name not in made:
                 made[name] = new_network(shape, options, name, *kind)
-    return CycleGAN(**made, image_shape=shape, dtype=options.dtype)
+    return CycleGAN(**made, image_shape=shape, pool_size=options.pool_size, dtype=options.dtype)
 
 
 def new_network(shape, options, name, choice, classes, arguments):
-    """A network as the options describe it.
+    """Make a network as the options describe it.
 
     Args:
         shape: `(height, width, channels)`.
         options: `TrainingOptions`.
         name: the network's name in the model.
         choice: name of the option that chooses the class.
-        classes: from what can be chosen to the name of a class in `keras_cyclegan.networks`.
-        arguments: from options to the arguments of such classes.
+        classes: dict from its values to names of classes in `keras_cyclegan.networks`.
+        arguments: dict from other options to arguments of such classes.
 
     Raises:
-        ValueError: an option was given that the class has no argument for.
+        ValueError: an option was given for which the class has no argument.
     """
     made = {other: getattr(networks, class_name) for other, class_name in classes.items()}
     chosen = getattr(options, choice)
@@ -216,12 +228,12 @@ def new_network(shape, options, name, choice, classes, arguments):
 
 
 def is_given(options, name):
-    """Whether an option has another value than its default."""
+    """Return whether an option has another value than its default."""
     return getattr(options, name) != getattr(TrainingOptions, name)
 
 
 def check_init(options, taken):
-    """Refuse options for networks that all come from the preset."""
+    """Raise a ValueError for options of networks that all come from the preset."""
     for names, choice, _, arguments in KINDS:
         given = [
             f"{option}={getattr(options, option)}"
@@ -236,23 +248,29 @@ def check_init(options, taken):
 
 
 def compile_model(model, options):
-    """Give the model the losses and the optimizers that the options name."""
+    """Compile the model with the losses and the optimizers of the options."""
 
     def adam(rate):
         schedule = LinearDecay(rate, decay_epochs=options.decay_epochs)
-        return paper_adam(schedule, options.clip_norm)
+        return paper_adam(schedule, options.clip_norm, options.weight_penalty)
 
     rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
     identity, perceptual = options.identity_weight, options.perceptual_weight
-    features = options.perceptual_features
+    features, final = options.perceptual_features, options.final_cycle_weight
     model.compile(
         adam(rate),
         adam(rate if discriminator_rate is None else discriminator_rate),
-        adversarial_loss=options.adversarial_loss,
+        adversarial_loss=AdversarialLoss(
+            options.adversarial_loss, options.adversarial_weight, options.label_smoothing
+        ),
         gradient_penalty=options.gradient_penalty,
-        cycle_loss=CycleConsistencyLoss(options.cycle_norm, options.cycle_weight),
+        cycle_loss=CycleConsistencyLoss(
+            options.cycle_norm, options.cycle_weight, options.ssim_weight
+        ),
+        cycle_schedule=None if final is None else WeightSchedule(final / options.cycle_weight),
         identity_loss=IdentityLoss(weight=identity) if identity else None,
         perceptual_loss=PerceptualLoss(features, weight=perceptual) if perceptual else None,
+        activation_loss=options.activation_weight or None,
         ema_momentum=options.ema,
         monitor_gradients=True,
     )

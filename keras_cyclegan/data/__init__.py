@@ -1,4 +1,4 @@
-"""Where images come from and how they are made ready: the only place that knows [-1, 1]."""
+"""Where images come from and how they are prepared. Only this folder converts to [-1, 1]."""
 
 from keras_cyclegan.data.batches import paired_dataset, unpaired_dataset
 from keras_cyclegan.data.decode import TooManyPixelsError, decode_image, resize_image

@@ -1,14 +1,16 @@
-"""keras-cv's crop and flip, with transformations that are drawn outside of them.
+"""The random window and flip of a training image, as pure functions of a seed.
 
-The layers cut and flip; they don't draw, since their generator has a state that a killed run
-loses. Here every draw is a pure function of a seed.
+keras-cv's `RandomFlip` flips. Its random numbers are drawn here, because its own generator has a
+state, which a killed run would lose. The window is a slice: keras-cv's `RandomCrop` samples the
+image at positions between its pixels, and tf.data, which doesn't know the cost of that, prints a
+long warning.
 """
 
-FLIP = 2  # what a draw is for; 0 and 1 are for the window's place along those axes
+FLIP = 2  # number of the draw for the flip; 0 and 1 are the window's place along those axes
 
 
 def crop_and_flip(size, flip=True):
-    """Makes a function that cuts a random window out of an image, and flips half of the images.
+    """Make a function that cuts a random window out of an image, and flips half of the images.
 
     Args:
         size: `(height, width)` of the window.
@@ -19,46 +21,25 @@ def crop_and_flip(size, flip=True):
         two int64. It returns a float32 tensor, `(*size, channels)`, of unscaled pixel values.
     """
     import tensorflow as tf
-    from keras_cv import layers
 
-    # Under a global policy of half precision the layers would round pixels.
-    random_crop = layers.RandomCrop(*size, dtype="float32")
-    random_flip = layers.RandomFlip("horizontal", dtype="float32")
     fold_in = tf.random.experimental.stateless_fold_in
+    if flip:
+        from keras_cv import layers  # takes seconds, which a run without flips saves
 
-    def window(axis, image, seed):
-        length = image.shape[axis]
-        offset = tf.random.stateless_uniform(
-            (), fold_in(seed, axis), 0, length - size[axis] + 1, dtype="int32"
-        )
-        return tf.reshape(_fraction(offset, length, size[axis]), (1, 1))
+        # Under a global policy of half precision the layer would round pixels.
+        random_flip = layers.RandomFlip("horizontal", dtype="float32")
+
+    def first(axis, image, seed):
+        last = image.shape[axis] - size[axis]
+        return tf.random.stateless_uniform((), fold_in(seed, axis), 0, last + 1, dtype="int32")
 
     def augment(image, seed):
-        images = tf.pad(image[None], [[0, 0], [1, 1], [1, 1], [0, 0]])
-        images = random_crop.augment_images(
-            images, {"tops": window(0, image, seed), "lefts": window(1, image, seed)}
-        )
-        if flip:
-            draw = tf.random.stateless_uniform((1, 1), fold_in(seed, FLIP))
-            images = random_flip.augment_images(
-                images, {"flip_horizontals": draw, "flip_verticals": tf.zeros((1, 1))}
-            )
-        return tf.ensure_shape(images[0], (*size, image.shape[2]))
+        start = (first(0, image, seed), first(1, image, seed), 0)
+        window = tf.cast(tf.slice(image, start, (*size, image.shape[2])), "float32")
+        if not flip:
+            return window
+        draw = tf.random.stateless_uniform((1, 1), fold_in(seed, FLIP))
+        draws = {"flip_horizontals": draw, "flip_verticals": tf.zeros((1, 1))}
+        return random_flip.augment_images(window[None], draws)[0]
 
     return augment
-
-
-def _fraction(offset, length, window):
-    """What RandomCrop wants to be told to cut exactly `window` pixels from `offset` on.
-
-    It samples the nearest pixel at positions that drift by `slack / length` pixels from the first
-    one to the last, and that must stay inside of the image. Half a drift ahead, and with a
-    border of one pixel around the image, each position is nearest to the right pixel, whatever
-    the lengths; without, columns are doubled or left out when a window is small in its image.
-    """
-    import tensorflow as tf
-
-    length = length + 2
-    slack = length - window
-    start = tf.cast(offset + 1, "float32") - slack / (2 * length)
-    return start * (length / (length - 1)) / slack

@@ -1,4 +1,4 @@
-"""Whatever people call an image, to an array: the only file that opens images.
+"""Opens images of every kind as arrays. No other file of the package opens images.
 
 Pillow is imported where it is used.
 """
@@ -7,8 +7,10 @@ import contextlib
 import io
 import os
 import threading
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_cyclegan.data.pixel_limit import (
     HEAD,
@@ -38,7 +40,7 @@ _pillow_limit = threading.Lock()
 def open_image(image, channels=3, max_pixels=MAX_PIXELS):
     """Open a path, the bytes of a file, a binary file, a PIL image or an array.
 
-    What differs between files is settled here, in one way for training and translation:
+    Training and translation both open images by these rules:
 
     - EXIF orientation is applied: the array is upright.
     - Gray becomes RGB with three equal channels; for `channels=1`, RGB becomes luma (ITU-R 601).
@@ -53,12 +55,11 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
         image: path, bytes or binary file of a JPEG, PNG, WebP, BMP or TIFF image (the content
             decides, not the name), `PIL.Image.Image`, or a numpy array `(height, width)` or
             `(height, width, channels)` of uint8 or of floats in [-1, 1].
-        channels: int, defaults to 3. Channels that are wanted: 3 (RGB) or 1 (gray); an array may
-            have any other count, if it is the one that is wanted.
-        max_pixels: int, defaults to 60,000,000. Largest height times width that is decoded from a
-            path, bytes or file; a TIFF, a WebP and a JPEG of several scans, whose decoders take
-            more memory, may have 80, 47 and 61 % of that. A PIL image or an array is taken at any
-            size.
+        channels: int, 3 by default. Channels of the result: 3 (RGB) or 1 (gray). Any other number
+            is possible for an array that has as many.
+        max_pixels: int, 60,000,000 by default. Largest height times width that is decoded from a
+            path, bytes or file. A TIFF, a WebP or a JPEG of several scans, whose decoders take more
+            memory, may have 80, 47 or 61 % of it. A PIL image or an array may have any size.
 
     Returns:
         `OpenedImage`.
@@ -68,8 +69,8 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
         MemoryError: what the image takes is not there.
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         TypeError: `image` is none of these.
-        ValueError: the file is no image or is cut off, the pixels are of unknown range, NaN, or
-            floats beyond [-1, 1], or the channels don't fit.
+        ValueError: the file is no image or is incomplete; the pixels have no known range, are NaN,
+            or floats outside of [-1, 1]; or the channels don't fit.
     """
     from PIL import Image
 
@@ -87,13 +88,17 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
     )
 
 
-def decode_image(source, channels=3, max_pixels=MAX_PIXELS):
-    """Decode an image to 8 bits a channel, as `open_image` says.
+def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode an image to 8 bits per channel, as training and translation do.
+
+    EXIF orientation is applied, gray becomes RGB and RGB becomes luma as `channels` asks, 16-bit
+    gray is scaled, transparency is composited on white, and of several frames the first is taken.
 
     Args:
         source: path, bytes, binary file, or `PIL.Image.Image`.
         channels: int, 3 (RGB, the default) or 1 (gray).
-        max_pixels: int, defaults to 60,000,000. Largest height times width; see `open_image`.
+        max_pixels: int, 60,000,000 by default. Largest height times width of a file; see
+            `open_image`.
 
     Returns:
         uint8 array, `(height, width, channels)`.
@@ -101,7 +106,7 @@ def decode_image(source, channels=3, max_pixels=MAX_PIXELS):
     Raises:
         FileNotFoundError: there is no such file.
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
-        ValueError: the file is no image, is cut off, or has pixels of unknown range.
+        ValueError: the file is no image, is incomplete, or has pixels without a known range.
 
     Example:
 
@@ -114,6 +119,7 @@ def decode_image(source, channels=3, max_pixels=MAX_PIXELS):
 
 
 def check_channels(channels):
+    """Raise a ValueError for anything but 1 and 3."""
     if channels not in (1, 3):
         raise ValueError(f"Images are decoded to 1 or 3 channels. Received: channels={channels!r}.")
 
@@ -154,7 +160,7 @@ def _head(file):
 def _open_pillow(image, channels, name):
     if channels not in (1, 3):
         raise ValueError(
-            f"Files and PIL images have 1 or 3 colour channels, and {channels} are wanted. Give "
+            f"Files and PIL images have 1 or 3 colour channels, but {channels} are needed. Give "
             f"arrays of shape (height, width, {channels})."
         )
     try:
@@ -179,7 +185,7 @@ def _unreadable(source, error):
 
 @contextlib.contextmanager
 def _unlimited_pillow():
-    """Lift Pillow's limit, which only exists for the whole process, while a header is read."""
+    """Turn off Pillow's own limit, which is global to the process, while a header is read."""
     from PIL import Image
 
     with _pillow_limit:
@@ -210,14 +216,14 @@ def _open_array(array, channels):
         image, alpha = _on_white(image[:, :, :-1], image[:, :, -1]), image[:, :, -1]
     elif given != channels:
         raise ValueError(
-            f"{channels} channels are wanted{_alternatives(channels, image.dtype)}. Received an "
+            f"{channels} channels are needed{_alternatives(channels, image.dtype)}. Received an "
             f"image of shape {array.shape}."
         )
     return OpenedImage(image if image.dtype == np.uint8 else image.astype("float32"), alpha)
 
 
 def _check_values(array):
-    """Refuse what is neither uint8 nor a float in [-1, 1]."""
+    """Raise a ValueError for pixels that are neither uint8 nor floats in [-1, 1]."""
     if array.dtype == np.uint8:
         return
     if not np.issubdtype(array.dtype, np.floating):
@@ -229,13 +235,13 @@ def _check_values(array):
 
 
 def _alternatives(channels, dtype):
-    text = {1: "; gray as (height, width)", 3: "; gray as 1 or as (height, width)"}
+    text = {1: "; gray also as (height, width)", 3: "; gray as 1 or as (height, width)"}
     with_alpha = channels in text and dtype == np.uint8
     return text.get(channels, "") + (f", and {channels + 1} with alpha" if with_alpha else "")
 
 
 def _on_white(pixels, alpha):
-    """Transparency as the networks were trained to see it."""
+    """Composite an array on white, as files are in training."""
     from PIL import Image
 
     rgba = np.concatenate([np.broadcast_to(pixels, (*alpha.shape, 3)), alpha[:, :, None]], axis=2)
@@ -245,21 +251,32 @@ def _on_white(pixels, alpha):
 # --- sizes -------------------------------------------------------------------------------------
 
 
-def resize_image(image, size, resize="stretch"):
-    """Bring an image to a size; every resize is bicubic and antialiased.
+def resize_image(
+    image: NDArray[np.uint8], size: tuple[int, int], resize: str = "stretch"
+) -> NDArray[np.uint8]:
+    """Bring an image to a size, by bicubic interpolation with antialiasing.
+
+    Zhu et al. 2017, appendix 7.1, stretch training images to 286×286.
 
     Args:
         image: uint8 array, `(height, width, channels)`, with 1 or 3 channels.
         size: `(height, width)`.
-        resize: `"stretch"` (the default; to the size, whatever the aspect: the paper's), `"cover"`
-            (keeps the aspect: scaled until it covers the size, then cut at the centre), or
-            `"crop"` (not scaled: cut at the centre).
+        resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
+            `"cover"` (keeps the aspect ratio: scales until the image covers the size, then cuts the
+            centre out) or `"crop"` (cuts the centre out without scaling).
 
     Returns:
         uint8 array, `(*size, channels)`.
 
     Raises:
-        ValueError: `resize="crop"`, and the image is smaller than `size`.
+        ValueError: `resize` is unknown, or is `"crop"` and the image is smaller than `size`.
+
+    Example:
+
+    ```python
+    photo = decode_image("horse.jpg")
+    resize_image(photo, (256, 256), resize="cover").shape  # (256, 256, 3)
+    ```
     """
     from PIL import Image, ImageOps
 
@@ -268,8 +285,8 @@ def resize_image(image, size, resize="stretch"):
         top, left = image.shape[0] - height, image.shape[1] - width
         if top < 0 or left < 0:
             raise ValueError(
-                f"The image is {image.shape[0]}×{image.shape[1]}, smaller than {height}×{width}, "
-                "which is to be cut from it. Give a smaller size, or "
+                f"The image is {image.shape[0]}×{image.shape[1]}, too small to cut "
+                f"{height}×{width} out of it. Give a smaller size, or "
                 '`resize="stretch"` or `resize="cover"`, which enlarge.'
             )
         return image[top // 2 : top // 2 + height, left // 2 : left // 2 + width]

@@ -1,4 +1,4 @@
-"""Folders of images: which files they hold, and how they are split."""
+"""Finds images in folders, and splits them for training and validation."""
 
 import numbers
 import os
@@ -11,14 +11,14 @@ WRITTEN_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # and hidden files
 
 
 def folder_splits(source, validation_split=0.0):
-    """Finds the images of both domains.
+    """Find the images of both domains.
 
     Args:
         source: a folder with `trainA` and `trainB`, and perhaps `testA` and `testB`, or two
-            folders, `(a, b)`. Sub-folders are searched too, and links followed; images are ordered
-            by their path.
-        validation_split: float. The part to hold out for validation where there is no `testA`
-            and `testB`. The choice depends on the files' names only.
+            folders, `(a, b)`. Sub-folders are searched too, and links followed; images are sorted
+            by path.
+        validation_split: float, 0 by default. Fraction of the images to keep for validation where
+            there is no `testA` and `testB`. The choice depends on the files' names only.
 
     Returns:
         Four `Split`s: train A, train B, test A, test B; the last two are `None` without
@@ -67,7 +67,7 @@ def folder_splits(source, validation_split=0.0):
 
 
 def folder_pair(source, name):
-    """Finds the images of one split of both domains.
+    """Find the images of one split of both domains.
 
     Args:
         source: a folder with `{name}A` and `{name}B`.
@@ -77,8 +77,8 @@ def folder_pair(source, name):
         Two `Split`s, A and B.
 
     Raises:
-        FileNotFoundError: one of them is missing.
-        ValueError: one of them is empty.
+        FileNotFoundError: one of the folders is missing.
+        ValueError: one of the folders is empty.
     """
     folders = [pathlib.Path(source) / f"{name}{domain}" for domain in "AB"]
     missing = [str(folder) for folder in folders if not folder.is_dir()]
@@ -96,7 +96,7 @@ def _files(folder):
     files = sorted(
         path
         for path in walk_files(folder)
-        # A link that leads nowhere is a missing image, which is not passed over in silence.
+        # A broken link is kept, so that an error names the missing image.
         if (path.is_file() or path.is_symlink())
         and not path.name.startswith(".")
         and path.name not in WRITTEN_BY_SYSTEMS
@@ -107,13 +107,13 @@ def _files(folder):
 
 
 def walk_files(folder):
-    """Yield all files below a folder, but those of hidden folders.
+    """Yield all files below a folder, except for those in hidden folders.
 
-    Links are followed, and each folder is walked once, since links can form a ring.
+    Links are followed. Each folder is visited once only, since links can form a loop.
     """
 
     def refuse(error):
-        raise error  # a folder that may not be read
+        raise error  # for a folder without permission, which `os.walk` would skip
 
     seen = set()
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
@@ -130,7 +130,7 @@ def _hold_out(folder, files, validation_split):
             f"validation_split={validation_split} of the {len(files)} images in {folder} leaves "
             "no image for training or for validation."
         )
-    # A checksum of the name: a file that is added moves no other one from one split to the other.
+    # By checksums of the names, so that a new file doesn't move others to the other split.
     order = sorted(files, key=lambda path: zlib.crc32(str(path.relative_to(folder)).encode()))
     test = sorted(order[:held_out])
     train = sorted(order[held_out:])

@@ -11,14 +11,14 @@ TEST_CHARACTERS = 192
 
 
 def glyph_characters():
-    """Letters and numbers (Unicode categories L and N) that both fonts have: 1,931.
+    """Split the letters and numbers that both fonts have into training and test sets.
 
-    Many of them look alike (the Latin, Greek and Cyrillic A, or u and и in italics). Of those that
-    have the same 32×32 picture in either font the first is kept, so that no picture of the test
-    set, and no pair, is in the training sets: 1,747 remain.
+    Both fonts have 1,931 (Unicode categories L and N), many of which look alike (the Latin, Greek
+    and Cyrillic A, or u and и in italics). Of those with the same 32×32 picture in one of the fonts
+    only the first is kept, so that no test picture is in the training sets: 1,747 remain.
 
     Returns:
-        Three lists of characters, which share none: train A, train B, test. The split is fixed.
+        Three lists of characters without common ones: train A, train B, test. Always the same.
     """
     from matplotlib.ft2font import FT2Font
 
@@ -32,17 +32,17 @@ def glyph_characters():
         if not pair & seen:
             distinct.append(character)
         seen |= pair
-    # By a checksum: as good as a shuffle, and the same on every machine and version.
+    # By checksum: as random as a shuffle, and the same on every machine and version.
     distinct.sort(key=lambda c: (zlib.crc32(c.encode()), c))
     test, train = distinct[:TEST_CHARACTERS], distinct[TEST_CHARACTERS:]
     return train[::2], train[1::2], test
 
 
 def render_glyphs(characters, domain, size=32, channels=3):
-    """Draws characters dark on white, on a common baseline, each in the middle of its width.
+    """Draw characters black on white, horizontally centred on a common baseline.
 
-    Those that would come nearer to the border than a sixteenth of the size (2 of 32 pixels) are
-    moved or drawn smaller, so that shifts of that much cut nothing off.
+    A border of a sixteenth of the size (2 of 32 pixels) stays free, so that shifts by as much cut
+    nothing off: characters that would reach into it are moved or drawn smaller.
 
     Args:
         characters: list of characters.
@@ -81,5 +81,5 @@ def _font_paths():
 def _font(path, size):
     from PIL import ImageFont
 
-    # The basic layout: the other one needs a library that not every Pillow has.
+    # The other layout needs a library that not every build of Pillow has.
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)

@@ -1,4 +1,4 @@
-"""Whole sets of images, in order and without crops: what scores are measured on."""
+"""Whole sets of images, in order and without random crops, for measuring scores."""
 
 import re
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data.batches import as_size
 from keras_cyclegan.data.decode import check_channels
 from keras_cyclegan.data.folders import folder_pair
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
-from keras_cyclegan.data.load import decode_split
+from keras_cyclegan.data.load import decode_splits
 from keras_cyclegan.data.tfds import tfds_splits
 
 
@@ -28,21 +29,28 @@ class ImageSets(NamedTuple):
     paired: bool
 
 
-def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
-    """Loads all images of one split of both domains.
+def load_sets(
+    source: PathLike,
+    image_size: int | tuple[int, int],
+    channels: tuple[int, int] = (3, 3),
+    split: str = "test",
+    paired: bool | None = None,
+) -> ImageSets:
+    """Load all images of one split of both domains, to measure scores on them.
 
     Args:
         source: a folder with `testA` and `testB`, `"tfds:NAME"`, or `"glyphs"`: see `load`.
-        image_size: int or `(height, width)`, multiples of 4. Images are brought to it by Pillow,
-            bicubic, whatever their aspect.
-        channels: `(channels_a, channels_b)`, 1 or 3.
-        split: `"test"` or `"train"`.
-        paired: bool. Whether images at the same place belong together. Left out, they do where
-            both folders hold the same names, less a final `_A` and `_B`, and for the glyphs' test
-            set.
+        image_size: int or `(height, width)`, multiples of 4. Images are stretched to it by Pillow,
+            bicubic, whatever their aspect ratio.
+        channels: `(channels_a, channels_b)`, 1 or 3 each; (3, 3) by default.
+        split: `"test"` (the default) or `"train"`.
+        paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None, the default: it is where
+            both folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs'
+            test set.
 
     Returns:
-        `ImageSets`.
+        `ImageSets`, a tuple `(a, b, paired)` of two uint8 arrays `(n, height, width, channels)` and
+        a bool.
 
     Raises:
         FileNotFoundError: a folder is missing.
@@ -51,7 +59,8 @@ def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
     Example:
 
     ```python
-    a, b, paired = load_sets("glyphs", 32)  # (192, 32, 32, 3) each, paired
+    a, b, paired = load_sets("glyphs", 32)
+    b.shape  # (192, 32, 32, 3)
     ```
     """
     size = as_size(image_size, "image_size")
@@ -63,15 +72,12 @@ def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
         images, aligned = _glyphs(size, channels, split), split == "test"
     else:
         if str(source).startswith("tfds:"):
-            splits = tfds_splits(source.removeprefix("tfds:"))
+            splits = tfds_splits(str(source).removeprefix("tfds:"))
             splits, aligned = splits[:2] if split == "train" else splits[2:], False
         else:
             splits = folder_pair(source, split)
             aligned = _names(splits[0]) == _names(splits[1])
-        images = [
-            decode_split(part, size, "stretch", count)
-            for part, count in zip(splits, channels, strict=True)
-        ]
+        images = decode_splits(splits, [size] * 2, channels, "stretch")
     if paired and str(source).startswith("tfds:"):
         raise ValueError(
             f"{source} can't be paired: tensorflow-datasets shuffles each domain by itself. Give "
@@ -82,20 +88,44 @@ def load_sets(source, image_size, channels=(3, 3), split="test", paired=None):
             f"Pairs need as many images of A as of B. Received {len(images[0])} and "
             f"{len(images[1])} in {source}."
         )
-    return ImageSets(*images, aligned if paired is None else paired)
+    return ImageSets(images[0], images[1], aligned if paired is None else paired)
+
+
+def image_names(source, split="test"):
+    """What to call each image of `load_sets`, of both domains.
+
+    Args:
+        source: see `load_sets`.
+        split: `"test"` or `"train"`.
+
+    Returns:
+        Two lists of strings, as long as the sets: paths below the domain's folder, characters, or
+        the numbers that tensorflow-datasets gives.
+    """
+    if source == "glyphs":
+        return [list(some) for some in _characters(split)]
+    if str(source).startswith("tfds:"):
+        splits = tfds_splits(source.removeprefix("tfds:"))
+        splits = splits[:2] if split == "train" else splits[2:]
+        return [[f"example {i}" for i in range(one.count)] for one in splits]
+    splits = folder_pair(source, split)
+    return [[str(Path(name).relative_to(one.title)) for name, _ in one.records()] for one in splits]
+
+
+def _characters(split):
+    train_a, train_b, test = glyph_characters()
+    return (train_a, train_b) if split == "train" else (test, test)
 
 
 def _glyphs(size, channels, split):
     if size[0] != size[1]:
         raise ValueError(f"Glyphs are square. Received: image_size={size[0]}×{size[1]}.")
-    train_a, train_b, test = glyph_characters()
-    characters = (train_a, train_b) if split == "train" else (test, test)
     return [
         render_glyphs(some, domain, size[0], count)
-        for some, domain, count in zip(characters, "ab", channels, strict=True)
+        for some, domain, count in zip(_characters(split), "ab", channels, strict=True)
     ]
 
 
 def _names(split):
-    """Names without what says the domain: 12_A.jpg is paired with 12_B.png."""
+    """Return the names without a final _A or _B: 12_A.jpg is paired with 12_B.png."""
     return [re.sub(r"_[AB]$", "", Path(name).stem) for name, _ in split.records()]

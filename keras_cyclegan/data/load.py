@@ -1,9 +1,11 @@
 """One function for all sources: folders, tensorflow-datasets, and the embedded glyphs."""
 
 import os
+from typing import Any
 
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data.batches import (
     as_pair,
     as_size,
@@ -14,30 +16,31 @@ from keras_cyclegan.data.batches import (
 from keras_cyclegan.data.decode import check_channels, decode_image, resize_image
 from keras_cyclegan.data.folders import folder_splits
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
-from keras_cyclegan.data.store import store_images
+from keras_cyclegan.data.store import UnusableImagesError, store_images
 from keras_cyclegan.data.tfds import tfds_splits
 
 
 def load(
-    source,
-    image_size=None,
-    batch_size=1,
-    load_size=None,
-    resize="stretch",
-    channels=3,
-    flip=None,
-    seed=None,
-    steps_per_epoch=None,
-    validation_split=0.0,
-    on_error="raise",
-    memory_limit=2 * 2**30,
-    cache_folder=None,
-    part=(0, 1),
-):
-    """Loads unpaired images for training, and pairs of them for validation.
+    source: PathLike,
+    image_size: int | tuple[int, int] | None = None,
+    batch_size: int = 1,
+    load_size: int | tuple[int, int] | None = None,
+    resize: str = "stretch",
+    channels: int | tuple[int, int] = 3,
+    flip: bool | None = None,
+    seed: int | None = None,
+    steps_per_epoch: int | None = None,
+    validation_split: float = 0.0,
+    on_error: str = "raise",
+    memory_limit: int = 2 * 2**30,
+    cache_folder: PathLike | None = None,
+    process_share: tuple[int, int] = (0, 1),
+) -> tuple[Any, Any]:
+    """Load unpaired images for training, and pairs of images for validation.
 
-    Every image is decoded and resized once, before this returns: a file that can't be used is
-    found now, not hours later. What is random (order, crops, flips) is drawn anew each time.
+    Zhu et al. 2017, appendix 7.1. Every image is decoded and resized once, before this returns, so
+    that unusable files are found now and not hours later. Order, crops and flips are random and
+    change in each epoch.
 
     Args:
         source: one of
@@ -48,48 +51,49 @@ def load(
             - `"glyphs"`, the embedded set: letters and numbers in DejaVu Sans (A) and in DejaVu
               Serif Bold Italic (B). No character is in both training domains; in validation,
               both images of a pair show the same one. It needs no files and no internet.
-        image_size: int or `(height, width)`, multiples of 4: what the networks see. Defaults to
-            256, and to 32 for glyphs.
+        image_size: int or `(height, width)`, multiples of 4: the size of the images in a batch.
+            None, the default, takes 256, and 32 for glyphs.
         batch_size: int, 1 by default, as in the paper.
-        load_size: int or `(height, width)`: what training images are resized to before
-            `image_size` is cut from them. Defaults to `image_size * 286 / 256`, rounded, as in
-            the paper. Glyphs are not resized but get a white border up to this size (2 pixels
-            at 32), so that the cut shifts them.
-        resize: `"stretch"` (whatever the aspect: the paper's), `"cover"` (keeps the aspect and
-            cuts off what exceeds it) or `"crop"` (no resizing: the centre, `load_size` large, is
-            used; smaller images are errors). Validation images are brought to `image_size` in the
-            same way, and neither cut at random nor flipped.
+        load_size: int or `(height, width)`: the size that training images are resized to, before
+            `image_size` is cut out at random. None, the default, takes `image_size * 286 / 256`,
+            rounded, as in the paper. Glyphs are not resized but get a white border up to this size
+            (2 pixels at 32), so that the cut shifts them.
+        resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
+            `"cover"` (keeps the aspect ratio, and cuts the longer side off) or `"crop"` (cuts
+            `load_size` out of the centre without resizing; smaller images are errors). Validation
+            images are brought to `image_size` in the same way, without random cuts and flips.
         channels: 3 (the default), 1, or `(channels_a, channels_b)`.
-        flip: bool. Whether to mirror training images left and right with probability ½. Defaults
-            to `True`, and to `False` for glyphs: a mirrored letter is none.
-        seed: int. Fixes all that is random. Defaults to one drawn from Python's `random`, which
-            `keras.utils.set_random_seed` fixes.
-        steps_per_epoch: int. Defaults to the images of the larger domain, by the batch.
-        validation_split: float in [0, 1). The part of each folder to hold out where there are no
-            `testA` and `testB`.
-        on_error: `"raise"`, or `"skip"`: leave out images that can't be used, and warn with
+        flip: bool. Whether to mirror training images left and right with probability ½. None, the
+            default, mirrors all but glyphs.
+        seed: int. Makes order, crops and flips repeatable. None, the default, draws one from
+            Python's `random`, which `keras.utils.set_random_seed` fixes.
+        steps_per_epoch: int. None, the default: as many as the larger domain has whole batches.
+        validation_split: float in [0, 1), 0 by default. Fraction of each folder to keep for
+            validation where there are no `testA` and `testB`.
+        on_error: `"raise"` (the default), or `"skip"`: leave out unusable images, and warn with
             their number and names.
-        memory_limit: int. Bytes of decoded images to keep in memory (for a moment, it takes twice
-            as many); if there are more, they are kept on disk. 2 GiB by default.
-        cache_folder: where on disk. Defaults to `keras_cyclegan/images` in `KERAS_HOME` or
-            `~/.keras`. It is found again the next time, unless the images have changed.
-        part: `(index, count)`, as for `unpaired_dataset`.
+        memory_limit: int, 2 GiB by default. Bytes of decoded images to keep in memory (for a
+            moment, it takes twice as many). If there are more, they are kept on disk.
+        cache_folder: path of the folder on disk. None, the default, takes `keras_cyclegan/images`
+            in `KERAS_HOME` or `~/.keras`. Its files are used again unless the images have changed.
+        process_share: `(index, count)`, (0, 1) by default; see `unpaired_dataset`.
 
     Returns:
-        `(train, validation)`, two `tf.data.Dataset`s of `(a, b)` float32 batches in [-1, 1]. For
-        `train` see `unpaired_dataset`, for `validation` `paired_dataset`; it is `None` if there
+        `(train, validation)`, two `tf.data.Dataset`s of batches `(a, b)`, float32 in [-1, 1]:
+        `train` is an `unpaired_dataset`, `validation` a `paired_dataset`, or `None` where there
         are no images for it.
 
     Raises:
         FileNotFoundError: a folder is missing.
-        ValueError: a folder is empty, images can't be used, sizes don't fit.
-        RuntimeError: a dataset can't be downloaded.
+        ValueError: a folder is empty, images can't be used, or sizes don't fit.
+        RuntimeError: a dataset of tensorflow-datasets can't be downloaded.
 
     Example:
 
     ```python
     train, validation = load("glyphs", batch_size=4, seed=0)
-    a, b = next(iter(train))  # (4, 32, 32, 3) each
+    a, b = next(iter(train))
+    a.shape  # (4, 32, 32, 3)
     ```
     """
     is_glyphs = isinstance(source, str) and source == "glyphs"
@@ -118,29 +122,27 @@ def load(
         images = _load_glyphs(image_size, load_size, channels)
     else:
         if is_tfds:
-            splits = tfds_splits(source.removeprefix("tfds:"))
+            splits = tfds_splits(str(source).removeprefix("tfds:"))
         else:
             splits = folder_splits(source, validation_split)
         folder = None
         if _bytes(splits, (load_size, image_size), channels) > memory_limit:
             home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
             folder = cache_folder or os.path.join(home, "keras_cyclegan", "images")
-        images = [
-            split and decode_split(split, size, resize, count, on_error, folder)
-            for split, size, count in zip(
-                splits, [load_size] * 2 + [image_size] * 2, channels * 2, strict=True
-            )
-        ]
+        images = decode_splits(
+            splits, [load_size] * 2 + [image_size] * 2, channels * 2, resize, on_error, folder
+        )
     train = unpaired_dataset(
-        *images[:2],
+        images[0],
+        images[1],
         image_size=image_size,
         batch_size=batch_size,
         flip=not is_glyphs if flip is None else flip,
         seed=seed,
         steps_per_epoch=steps_per_epoch,
-        part=part,
+        process_share=process_share,
     )
-    return train, None if images[2] is None else paired_dataset(*images[2:], batch_size)
+    return train, None if images[2] is None else paired_dataset(images[2], images[3], batch_size)
 
 
 def _load_size(load_size, image_size):
@@ -149,7 +151,7 @@ def _load_size(load_size, image_size):
     load_size = as_pair(load_size, "load_size")
     if any(n < m for n, m in zip(load_size, image_size, strict=True)):
         raise ValueError(
-            "`image_size` is cut from images of `load_size`, which can't be smaller. Received: "
+            "`image_size` is cut out of images of `load_size`, which can't be smaller. Received: "
             f"image_size={image_size}, load_size={load_size}."
         )
     return load_size
@@ -163,16 +165,39 @@ def _bytes(splits, sizes, channels):
     return total
 
 
-def decode_split(split, size, resize, channels, on_error="raise", cache_folder=None):
-    """All images of a `Split`, uint8 `(n, *size, channels)`; see `store_images`."""
-    return store_images(
-        split,
-        lambda source: resize_image(decode_image(source, channels), size, resize),
-        (*size, channels),
-        on_error,
-        cache_folder,
-        recipe=resize,
-    )
+def decode_splits(splits, sizes, channels, resize, on_error=None, cache_folder=None):
+    """Decode the images of some `Split`s: for each a uint8 array `(n, *size, channels)`.
+
+    Args:
+        splits: list of `Split`, or None where there is none.
+        sizes: list of `(height, width)`, one for each split.
+        channels: list of ints, one for each split.
+        resize, cache_folder: see `load`.
+        on_error: see `load`; None is `"raise"` for those who have no other choice to offer.
+
+    Returns:
+        List of arrays, None where there is no split.
+
+    Raises:
+        UnusableImagesError: the bad images of all splits, so that one run is enough to find them.
+    """
+    arrays, refused = [], []
+    for split, size, count in zip(splits, sizes, channels, strict=True):
+
+        def decode(source, size=size, count=count):
+            return resize_image(decode_image(source, count), size, resize)
+
+        try:
+            shape = (*size, count)
+            arrays.append(
+                split and store_images(split, decode, shape, on_error, cache_folder, resize)
+            )
+        except UnusableImagesError as error:
+            refused.append(str(error))
+    if refused:
+        skip = ', or leave them out with `on_error="skip"`' if on_error == "raise" else ""
+        raise UnusableImagesError("\n".join([*refused, f"Repair or remove them{skip}."]))
+    return arrays
 
 
 def _load_glyphs(image_size, load_size, channels):

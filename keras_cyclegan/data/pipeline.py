@@ -1,4 +1,4 @@
-"""The training set as a `tf.data.Dataset`. It is imported where it is used: it needs TensorFlow."""
+"""The training set as a `tf.data.Dataset`. Import it where it is used: it needs TensorFlow."""
 
 import os
 
@@ -15,43 +15,50 @@ except ImportError as error:
 from keras_cyclegan.data.augment import crop_and_flip
 from keras_cyclegan.data.pixels import to_unit
 
-A, B, INDEX_B = 0, 1, 2  # what the draws of an image number are for
+A, B, INDEX_B = 0, 1, 2  # numbers of the draws: crops of A and of B, and which image of B
 
 
 class UnpairedDataset(tf.data.Dataset):
-    """Batches of unpaired images: one epoch an iteration, each a new one, and seekable.
+    """Batches of unpaired images; each iteration is the next epoch, and any step can be sought.
 
     Everything random is a function of the seed and the step alone. An iteration yields the steps
-    from `position` to the end of that epoch, and moves `position` there at its start; so epochs
-    go on, with a new order and new crops, over several `fit`s too. `seek(step)` makes the next
-    iteration what a run that never stopped sees from `step` on, within an epoch too.
+    from `position` to the end of that epoch, and moves `position` there when it starts. So each
+    epoch has a new order and new crops, over several calls of `fit` too. After `seek(step)` the
+    next iteration yields what an uninterrupted run sees from `step` on, also within an epoch.
 
-    An iteration that is begun counts, however little of it is consumed: after a look at the data
-    (`next(iter(train))`), or when Keras took a batch to build a model with, `seek(0)` goes back.
-    To `fit`, the dataset is finite and has a known length. For longer or shorter epochs give
+    An iteration counts as soon as it starts, even if only one batch is taken from it: after
+    `next(iter(train))`, or when Keras took a batch to build a model, `seek(0)` goes back. To `fit`,
+    the dataset is finite and has a known length. For longer or shorter epochs give
     `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`, where it would cut one
-    iteration into epochs and leave `seek` without effect until that ends. `repeat()` goes on
-    endlessly.
+    iteration into epochs and leave `seek` without effect until that ends. `repeat()` never ends.
 
     Attributes:
         steps_per_epoch: int. Steps of an epoch, the cardinality.
-        position: int. The step that the next iteration starts from.
-        seed: int. What the randomness comes from.
+        position: int. The step at which the next iteration starts.
+        seed: int. Seed of everything random.
     """
 
     def __init__(
-        self, images_a, images_b, image_size, batch_size, flip, seed, steps_per_epoch, part=(0, 1)
+        self,
+        images_a,
+        images_b,
+        image_size,
+        batch_size,
+        flip,
+        seed,
+        steps_per_epoch,
+        process_share=(0, 1),
     ):
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
         self.seed = seed
-        self.part = part
+        self.process_share = process_share
         self.position = 0
         self._pipeline = self._build(images_a, images_b, image_size, flip)
         super().__init__(tf.data.experimental.to_variant(self._pipeline))
 
     def seek(self, step):
-        """Sets the step that the next iteration starts from, counted over all epochs.
+        """Set the step at which the next iteration starts, counted over all epochs.
 
         Args:
             step: int, 0 or more. An epoch starts at each multiple of `steps_per_epoch`.
@@ -61,7 +68,7 @@ class UnpairedDataset(tf.data.Dataset):
         self.position = int(step)
 
     def cardinality(self):
-        """The steps of a whole epoch (what is left of one after a `seek` into it isn't known)."""
+        """Return the steps of a whole epoch, even after `seek` went into the middle of one."""
         return tf.constant(self.steps_per_epoch, "int64")
 
     @property
@@ -79,12 +86,12 @@ class UnpairedDataset(tf.data.Dataset):
     def _build(self, images_a, images_b, image_size, flip):
         augment = crop_and_flip(image_size, flip)
         tensor_a, tensor_b = as_tensor(images_a), as_tensor(images_b)
-        index, parts = self.part
-        share = self.batch_size // parts
+        index, processes = self.process_share
+        share = self.batch_size // processes
 
         def numbers(_):
-            # The only call of Python, once an iteration: one for each image, from tf.data's
-            # threads, can lock up an interpreter that exits.
+            # Python is called only once for an iteration: calls for each image, from tf.data's
+            # threads, can hang an interpreter that exits.
             start, end = tf.numpy_function(self._begin_iteration, [], ("int64", "int64"))
             every = tf.data.Dataset.range(start, end)
             return every.filter(lambda n: n % self.batch_size // share == index)
@@ -106,14 +113,14 @@ class UnpairedDataset(tf.data.Dataset):
 
 
 def shuffled_index(number, count, seed):
-    """Walks `count` images in passes, each in an order of its own: number → index."""
-    turn = tf.stack([seed, number // count])
-    return tf.random.experimental.index_shuffle(number % count, turn, tf.cast(count - 1, "int64"))
+    """Map step numbers to indices of `count` images, shuffled anew after every `count` steps."""
+    order = tf.stack([seed, number // count])
+    return tf.random.experimental.index_shuffle(number % count, order, tf.cast(count - 1, "int64"))
 
 
 def as_tensor(images):
-    """Makes a tensor of an array; a file that is mapped into memory stays on disk."""
-    # In the host's memory, where tf.data works; captured, they are not copied into its graph.
+    """Make a tensor of an array; one that is mapped into memory stays on disk."""
+    # In the host's memory, where tf.data works. Captured tensors aren't copied into its graph.
     with tf.device("CPU:0"):
         if (
             isinstance(images, np.memmap)

@@ -1,19 +1,26 @@
-"""uint8 images to the networks' range [-1, 1], and back. No other file knows this range."""
+"""Converts uint8 images to the networks' range, [-1, 1], and back. No other file does."""
 
 import sys
+from typing import Any
 
 import keras
 import numpy as np
 
 
-def to_unit(images):
-    """Scales pixels from 0 … 255 to [-1, 1], the range of the generators' tanh.
+def to_unit(images: Any) -> Any:
+    """Scale pixels from 0 … 255 to [-1, 1], the range of the generators' tanh.
 
     Args:
         images: uint8 numpy array, or tensor of any backend, of any shape.
 
     Returns:
         float32, same kind and shape: `images / 127.5 - 1`.
+
+    Example:
+
+    ```python
+    to_unit(np.array([0, 51, 255], "uint8"))  # [-1.0, -0.6, 1.0]
+    ```
     """
     if isinstance(images, np.ndarray):
         return images.astype("float32") / 127.5 - 1.0
@@ -25,14 +32,21 @@ def to_unit(images):
     return keras.ops.cast(images, "float32") / 127.5 - 1.0
 
 
-def from_unit(images):
-    """Scales from [-1, 1] back to pixels: rounded to the nearest, and clipped to 0 … 255.
+def from_unit(images: Any) -> Any:
+    """Scale from [-1, 1] back to pixels: rounded to the nearest, and clipped to 0 … 255.
 
     Args:
         images: float numpy array, or tensor of any backend, of any shape.
 
     Returns:
         uint8, same kind and shape. `from_unit(to_unit(images))` is `images`, exactly.
+
+    Example:
+
+    ```python
+    translated = from_unit(model.generator_ab(images))
+    PIL.Image.fromarray(np.array(translated[0])).save("translated.png")
+    ```
     """
     if isinstance(images, np.ndarray):
         pixels = np.rint((images.astype("float32") + 1.0) * 127.5)
@@ -47,7 +61,7 @@ def from_unit(images):
 
 
 def unit_to_pixels(images):
-    """Scales from [-1, 1] to 0 … 255 and stays float: what networks of `keras.applications` take.
+    """Scale from [-1, 1] to floats in 0 … 255, which `keras.applications` take.
 
     Args:
         images: float tensor of any shape.
@@ -59,13 +73,13 @@ def unit_to_pixels(images):
 
 
 def check_unit(images):
-    """Refuses floats that aren't in [-1, 1].
+    """Raise a ValueError for floats that aren't in [-1, 1].
 
     Args:
         images: float numpy array, of any shape.
 
     Raises:
-        ValueError: NaN or infinity, with its first index, or values beyond the range.
+        ValueError: the array holds NaN or infinity, or values outside of the range.
     """
     if not np.isfinite(images).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(images))[0])
@@ -78,7 +92,7 @@ def check_unit(images):
 
 
 def seems_zero_to_one(*images):
-    """Whether all values lie in [0, 1], as many other models want their images."""
+    """Return whether all values lie in [0, 1], the range of many other models."""
     return all(0 <= image.min() < image.max() <= 1 for image in images)
 
 

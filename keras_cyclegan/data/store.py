@@ -1,4 +1,4 @@
-"""Many encoded images to one uint8 array, in memory or in a file that is mapped into memory."""
+"""Decodes many images to one uint8 array, in memory or in a file that is mapped into memory."""
 
 import concurrent.futures
 import dataclasses
@@ -16,19 +16,23 @@ from keras_cyclegan.files.atomic import atomic_file
 
 logger = logging.getLogger(__name__)
 
-PROGRESS_FROM = 500  # images; fewer are decoded before a bar is worth looking at
-NAMED = 10  # bad files that a message names
+PROGRESS_FROM = 500  # images; a progress bar isn't worth it for fewer
+MOST_NAMED = 10  # bad files that a message names
+
+
+class UnusableImagesError(ValueError):
+    """Images that can't be used: the message counts and names them."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Encoded images of one domain: what a folder and a split of a dataset have in common.
+    """The encoded images of one domain, in a folder or in a split of a dataset.
 
     Attributes:
-        title: what a message calls it.
+        title: its name in messages.
         key: a string that changes when the images change.
         count: the number of images.
-        records: call it to get an iterable of `(name, path or binary file)`.
+        records: function that returns an iterable of `(name, path or binary file)`.
     """
 
     title: str
@@ -38,7 +42,7 @@ class Split:
 
 
 def store_images(split, decode, shape, on_error="raise", cache_folder=None, recipe=""):
-    """Decodes all images of a split, so that a bad file is found before training, not during it.
+    """Decode all images of a split, so that bad files are found before training, not in it.
 
     Args:
         split: `Split`.
@@ -46,15 +50,16 @@ def store_images(split, decode, shape, on_error="raise", cache_folder=None, reci
         shape: `(height, width, channels)`.
         on_error: `"raise"`, or `"skip"`: leave bad images out, and warn with their number and
             names.
-        cache_folder: where to keep the array if it is to be on disk; `None`: in memory. A file
-            there that was made from the same images with the same `recipe` is used again.
-        recipe: what `decode` does, as a string.
+        cache_folder: folder on disk for the array; `None` keeps it in memory. A file there that was
+            made from the same images with the same `recipe` is used again.
+        recipe: string that names what `decode` does.
 
     Returns:
         uint8 array or `numpy.memmap`, `(n, *shape)`.
 
     Raises:
-        ValueError: images are bad (all of them are counted, the first ones named).
+        UnusableImagesError: images are bad (all of them are counted, the first ones named). It is
+            a `ValueError`.
     """
     if cache_folder is None:
         array, kept = np.empty((split.count, *shape), "uint8"), 0
@@ -84,7 +89,7 @@ def store_images(split, decode, shape, on_error="raise", cache_folder=None, reci
 
 
 def _decoded(split, decode, on_error):
-    """Yields the good images in order; at the end, raises or warns about the bad ones."""
+    """Yield the good images in order; at the end, raise or warn about the bad ones."""
 
     def attempt(record):
         name, source = record
@@ -100,7 +105,7 @@ def _decoded(split, decode, on_error):
         logger.info("Decoding %d images of %s", split.count, split.title)
     records = iter(split.records())
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        # By the chunk, so that what waits to be decoded or stored stays small.
+        # In chunks, so that few images wait in memory to be decoded or stored.
         while chunk := list(itertools.islice(records, 64)):
             for image in pool.map(attempt, chunk):
                 if isinstance(image, str):
@@ -111,14 +116,13 @@ def _decoded(split, decode, on_error):
                 bar.add(len(chunk))
     if not bad:
         return
-    listing = "\n".join(bad[:NAMED]) + ("\n…" if len(bad) > NAMED else "")
+    listing = "\n".join(bad[:MOST_NAMED]) + ("\n…" if len(bad) > MOST_NAMED else "")
     if on_error == "skip" and len(bad) < split.count:
         warnings.warn(
             f"Skipped {len(bad)} of {split.count} images of {split.title}:\n{listing}",
             stacklevel=3,
         )
         return
-    raise ValueError(
-        f"{len(bad)} of {split.count} images of {split.title} can't be used:\n{listing}\n"
-        'Repair or remove them, or leave them out with `on_error="skip"`.'
+    raise UnusableImagesError(
+        f"{len(bad)} of {split.count} images of {split.title} can't be used:\n{listing}"
     )

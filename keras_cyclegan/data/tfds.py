@@ -8,10 +8,10 @@ SPLITS = ("trainA", "trainB", "testA", "testB")
 
 
 def tfds_splits(name):
-    """Opens a dataset of tensorflow-datasets, after downloading it if it isn't there yet.
+    """Open a dataset of tensorflow-datasets; download it first where it is missing.
 
     Args:
-        name: as tensorflow-datasets calls it: `"cycle_gan/horse2zebra"`. It needs the splits
+        name: its name in tensorflow-datasets: `"cycle_gan/horse2zebra"`. It needs the splits
             trainA, trainB, testA and testB, and the feature `image`.
 
     Returns:
@@ -20,6 +20,7 @@ def tfds_splits(name):
     Raises:
         ValueError: there is no such dataset, or it has other splits.
         RuntimeError: it can't be downloaded.
+        ImportError: tensorflow-datasets isn't installed.
     """
     try:
         import tensorflow_datasets as tfds
@@ -48,13 +49,13 @@ def tfds_splits(name):
 
 def _split(tfds, builder, split):
     title = f"{builder.info.full_name} {split}"
-    # Still encoded: one decoder, Pillow, for all sources.
+    # Left encoded, so that Pillow decodes the images of all sources.
     decoders = {"image": tfds.decode.SkipDecoding()}
     try:
         dataset = builder.as_dataset(split=split, decoders=decoders)
     except ValueError as error:
         raise ValueError(
-            f"{builder.info.full_name} is no unpaired dataset: expected the splits "
+            f"{builder.info.full_name} isn't an unpaired dataset: expected the splits "
             f"{', '.join(SPLITS)} with a feature `image`. tensorflow-datasets says: {error}"
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a translator scores on a set of images: as a table, as JSON, and as a page to look at."""
+"""Scores of a translator on a set of images: as a table, as JSON, and as an HTML page."""
 
 from keras_cyclegan.evaluation.evaluate import Evaluation, evaluate
 from keras_cyclegan.evaluation.palette import read_palette

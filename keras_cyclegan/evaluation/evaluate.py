@@ -1,70 +1,103 @@
-"""Every score that a model and a set of images allow, beside that of doing nothing."""
+"""Every score that a model and a set of images allow, beside that of the untranslated images."""
 
 import dataclasses
+from typing import Any
 
-from keras_cyclegan.arguments import Direction
+from keras_cyclegan.arguments import Direction, PathLike
 from keras_cyclegan.data import load_sets
-from keras_cyclegan.data.image_sets import ImageSets
+from keras_cyclegan.data.image_sets import ImageSets, image_names
 from keras_cyclegan.evaluation import scores
 from keras_cyclegan.evaluation.extractors import find_extractor
-from keras_cyclegan.evaluation.round_trips import Pass, translate_all
+from keras_cyclegan.evaluation.round_trips import RoundTrips, translate_all
 from keras_cyclegan.losses.similarity import WINDOW as SSIM_WINDOW
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The result of `evaluate`.
 
     Attributes:
-        sets: `ImageSets` that were translated.
-        passes: dict of directions to `Pass`: the translations and what each of them lost.
-        measured: list of `Measured`.
+        sets: `ImageSets`, the images that were translated.
+        names: dict of domains, `"a"` and `"b"`, to the names of their images.
+        round_trips: dict of directions to `RoundTrips`: the translations and their cycle errors.
+        measured: list of `Measured`, the scores.
         notes: list of strings: what could not be measured, and why.
+
+    Example:
+
+    ```python
+    evaluation = evaluate(model, "glyphs", extractor="none")
+    errors = evaluation.round_trips["a_to_b"].cycle_error
+    worst = evaluation.sets.a[np.argmax(errors)]  # uint8, (32, 32, 3)
+    ```
     """
 
     sets: ImageSets
-    passes: dict[str, Pass]
+    names: dict[str, list[str]]
+    round_trips: dict[Direction, RoundTrips]
     measured: list[scores.Measured]
     notes: list[str]
 
 
 def evaluate(
-    model,
-    source,
-    extractor=None,
-    fid=None,
-    paired=None,
-    palette=None,
-    label_domain="b",
-    image_size=None,
-    split="test",
-):
-    """Scores a translator in every direction it has.
+    model: Any,
+    source: PathLike,
+    extractor: Any = None,
+    fid: bool | None = None,
+    paired: bool | None = None,
+    palette: Any = None,
+    label_domain: str = "b",
+    image_size: int | None = None,
+    split: str = "test",
+) -> Evaluation:
+    """Score a translator in every direction it has.
+
+    KID and FID to the real images of the target domain (Bińkowski et al. 2018, Heusel et al. 2017),
+    each also for the untranslated images; the cycle error and the content change; and where the
+    images are paired, the error against the ground truth and the segmentation scores of Zhu et al.
+    2017, section 5.1.1.
 
     Args:
-        model: `CycleGAN`; one-way models too.
+        model: `CycleGAN`; it may translate one way only.
         source: a folder with `testA` and `testB`, `"tfds:NAME"` or `"glyphs"`.
-        extractor: name of the features of KID and FID, see `find_extractor`.
-        fid: bool. Whether to measure FID. Left out, where there are more images than features.
-        paired: bool. Whether image i of B is the ground truth of image i of A. Left out, where the
-            files' names say so, see `data.load_sets`.
-        palette: colours of a label map, see `SegmentationScores`.
-        label_domain: `"a"` or `"b"`, the domain of label maps where there is a palette.
-        image_size: int or `(height, width)`. Defaults to the size of the model's training.
-        split: `"test"` or `"train"`.
+        extractor: str. Features for KID and FID: `"inception"`, `"efficientnet-lite0"`, a network
+            of `keras.applications`, the path of a `.keras` file, or `"none"`. None, the default,
+            takes the first two that are available.
+        fid: bool. Whether to measure FID. None, the default, measures it where there are more
+            images than features.
+        paired: bool. Whether image i of B is the ground truth of image i of A. None, the default,
+            decides by the files' names; see `data.load_sets`.
+        palette: colours of a label map, see `SegmentationScores`. None, the default, for no label
+            maps.
+        label_domain: `"a"` or `"b"` (the default), the domain of the label maps.
+        image_size: int or `(height, width)`. None, the default, takes the model's `image_shape`.
+        split: `"test"` (the default) or `"train"`.
 
     Returns:
         `Evaluation`.
+
+    Raises:
+        ValueError: arguments contradict each other or the images, or a generator gives NaN.
+        FileNotFoundError: a folder of images is missing.
+        DownloadError, ImportError: the extractor that was named isn't available.
+
+    Example:
+
+    ```python
+    for score in evaluate(model, "glyphs", extractor="none").measured:
+        print(score.name, score.direction, score.translated.value)
+    ```
     """
     if fid and extractor == "none":
         raise ValueError("FID needs features to be measured on. Received fid=True, extractor none.")
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     sets = load_sets(source, size, channels, split, paired)
+    names = dict(zip("ab", image_names(source, split), strict=True))
     if palette is not None and not sets.paired:
         raise ValueError(
-            "Segmentation scores compare with ground truth, and these images aren't paired: files "
-            "of one name in both folders are, or say that they are with `paired`."
+            "Segmentation scores compare with ground truth, and these images aren't paired. Give "
+            "pairs equal names in both folders, or say with `paired` that they are in order."
         )
     if label_domain not in ("a", "b"):
         raise ValueError(f'`label_domain` is "a" or "b". Received {label_domain!r}.')
@@ -77,23 +110,23 @@ def evaluate(
     }
     network, note = find_extractor(extractor)
     images = {"a": sets.a, "b": sets.b}
-    ways = [way for way in Direction if way == "a_to_b" or model.generator_ba is not None]
-    passes = {way: translate_all(model, images[way.source], way) for way in ways}
+    directions = [d for d in Direction if d == "a_to_b" or model.generator_ba is not None]
+    round_trips = {d: translate_all(model, images[d.source], d) for d in directions}
     measured, notes = [], [note] if note else []
-    for way in ways if sets.paired else ():
-        source, target = images[way.source], images[way.target]
-        compared = way, source, passes[way].translated, target
+    for direction in directions if sets.paired else ():
+        source, target = images[direction.source], images[direction.target]
+        compared = direction, source, round_trips[direction].translated, target
         measured += scores.paired_scores(*compared, conditions)
-        if palette is not None and way.target == label_domain:
+        if palette is not None and direction.target == label_domain:
             measured += scores.label_scores(*compared, palette, conditions)
     if sets.paired and min(sets.a.shape[1:3]) < SSIM_WINDOW:
         notes.append("SSIM is left out: it needs images of 11×11 or more.")
-    few = min(len(sets.a), len(sets.b))
-    if network is not None and few < 2:
+    smaller = min(len(sets.a), len(sets.b))
+    if network is not None and smaller < 2:
         notes.append("KID is left out: it needs at least two images of each domain.")
     elif network is not None:
-        measured += scores.set_distances(network, images, passes, fid, conditions)
-        notes += scores.cautions(few, measured)
-    for way in ways:
-        measured += scores.cycle_scores(way, passes[way], conditions)
-    return Evaluation(sets, passes, measured, notes)
+        measured += scores.set_distances(network, images, round_trips, fid, conditions)
+        notes += scores.cautions(smaller, measured)
+    for direction in directions:
+        measured += scores.cycle_scores(direction, round_trips[direction], conditions)
+    return Evaluation(sets, names, round_trips, measured, notes)

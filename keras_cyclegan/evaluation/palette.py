@@ -1,4 +1,4 @@
-"""The colours of label maps, by name or from a file."""
+"""Reads the colours of label maps, by name or from a file."""
 
 import json
 import pathlib
@@ -7,7 +7,7 @@ from keras_cyclegan.metrics import FACADES_PALETTE
 
 
 def read_palette(name):
-    """Returns the colours that a user names.
+    """Read the colours that a user names, for `SegmentationScores`.
 
     Args:
         name: `"facades"`, the path of a JSON file, `[[red, green, blue], …]` in 0 … 255, or
@@ -15,6 +15,16 @@ def read_palette(name):
 
     Returns:
         A list of colours, or `None`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file doesn't hold a list of colours.
+
+    Example:
+
+    ```python
+    len(read_palette("facades"))  # 12
+    ```
     """
     if name is None:
         return None
@@ -29,5 +39,5 @@ def read_palette(name):
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"{name} must hold a list of colours, [[red, green, blue], …] in 0 … 255. It can't be "
-            f"read so: {error}."
+            f"read: {error}."
         ) from error

@@ -1,4 +1,4 @@
-"""An evaluation as one HTML page that needs nothing beside itself."""
+"""Writes an evaluation as one HTML page without other files."""
 
 import base64
 import io
@@ -16,16 +16,26 @@ EXTREMES = 4  # best, and worst
 
 
 def write_report(evaluation, model, folder, preset):
-    """Writes `index.html`: scores, samples, best and worst round trips, histograms, the protocol.
+    """Write `index.html`: scores, samples, best and worst round trips, histograms, the protocol.
 
     Args:
         evaluation: `Evaluation`.
         model: the `CycleGAN` that was evaluated; it makes the round trips that are shown.
         folder: path; made where it doesn't exist.
-        preset: string. What was scored, for the title.
+        preset: string. Name of the model, for the title.
 
     Returns:
         The path of the page.
+
+    Raises:
+        OSError: the page can't be written.
+
+    Example:
+
+    ```python
+    page = write_report(evaluation, model, "report", preset="glyphs")
+    page.name  # "index.html"
+    ```
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -44,10 +54,10 @@ def write_report(evaluation, model, folder, preset):
         counts={"A": len(sets.a), "B": len(sets.b)},
         size="×".join(str(side) for side in sets.a.shape[1:3]),
         paired=sets.paired,
-        arrows=[way.arrow for way in evaluation.passes],
-        rows=[_row(row, evaluation.passes) for row in score_rows(evaluation)],
-        directions=[_direction(evaluation, model, way) for way in evaluation.passes],
-        histograms=list(_histograms(evaluation.passes)),
+        arrows=[direction.arrow for direction in evaluation.round_trips],
+        rows=[_row(row, evaluation.round_trips) for row in score_rows(evaluation)],
+        directions=[_shown(evaluation, model, d) for d in evaluation.round_trips],
+        histograms=list(_histograms(evaluation.round_trips)),
         protocol=protocol_lines(evaluation),
         notes=evaluation.notes,
         version=__version__,
@@ -58,12 +68,12 @@ def write_report(evaluation, model, folder, preset):
     return path
 
 
-def _row(row, ways):
-    """A line of the table of scores; `verdict` says which of two figures is the better one."""
+def _row(row, directions):
+    """Make a row of the table of scores; `verdict` compares with the untranslated images."""
     name, better, measured = row
     cells = []
-    for way in ways:
-        one = measured.get(way)
+    for direction in directions:
+        one = measured.get(direction)
         verdict = ""
         if one and one.untranslated and better:
             gain = one.translated - one.untranslated
@@ -78,26 +88,27 @@ def _row(row, ways):
     return {"name": name, "better": BETTER[better], "cells": cells}
 
 
-def _direction(evaluation, model, way):
-    """What is shown of one direction: samples, and the best and worst of its round trips."""
-    source, target = way.source, way.target
+def _shown(evaluation, model, direction):
+    """Collect what is shown of one direction: samples, and its best and worst round trips."""
+    source, target = direction.source, direction.target
     images = getattr(evaluation.sets, source)
     truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
-    errors = evaluation.passes[way].cycle_error
+    errors = evaluation.round_trips[direction].cycle_error
+    names = evaluation.names[source]
 
     def strips(indices):
-        """A strip of pictures for each index: the image, its translation and what comes back."""
+        """Make a row of pictures for each index: the image, its translation, its reconstruction."""
         indices = np.asarray(indices, int)
-        fake = run(generator_for(model, way), to_unit(images[indices]))
+        fake = run(generator_for(model, direction), to_unit(images[indices]))
         columns = [("input", images[indices]), ("translation", from_unit(fake))]
         if errors is not None:
-            cycle = run(generator_for(model, way.opposite), fake)
+            cycle = run(generator_for(model, direction.opposite), fake)
             columns.append(("round trip", from_unit(cycle)))
         if truth is not None:
             columns.append(("ground truth", truth[indices]))
         return [
             {
-                "index": int(index),
+                "name": names[index],
                 "error": None if errors is None else f"{errors[index]:.3f}",
                 "pictures": [(title, picture(column[row])) for title, column in columns],
             }
@@ -107,7 +118,7 @@ def _direction(evaluation, model, way):
     spread = np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()
     ranked = [] if errors is None else np.argsort(errors)
     return {
-        "arrow": way.arrow,
+        "arrow": direction.arrow,
         "samples": strips(spread),
         "best": strips(ranked[:EXTREMES]) if errors is not None else [],
         "worst": strips(ranked[::-1][:EXTREMES]) if errors is not None else [],
@@ -115,7 +126,7 @@ def _direction(evaluation, model, way):
 
 
 def picture(image):
-    """A uint8 image as a `data:` address of a PNG."""
+    """Encode a uint8 image as a `data:` address of a PNG."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -123,28 +134,28 @@ def picture(image):
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _histograms(passes):
-    """`(title, picture)` of how cycle errors and content changes are spread over the images."""
+def _histograms(round_trips):
+    """Yield `(title, picture)` of the distributions of cycle errors and content changes."""
     for title, attribute in (("Cycle error", "cycle_error"), ("Content change", "content_change")):
-        values = {way.arrow: getattr(one, attribute) for way, one in passes.items()}
+        values = {d.arrow: getattr(one, attribute) for d, one in round_trips.items()}
         values = {arrow: some for arrow, some in values.items() if some is not None}
         if values:
             yield title, histogram(values)
 
 
 def histogram(values):
-    """Draws one histogram of several sets of values.
+    """Draw one histogram of several sets of values.
 
     Args:
         values: dict of labels to arrays.
 
     Returns:
-        A `data:` address of a transparent SVG, black on nothing: the page inverts it in the dark.
+        A `data:` address of a transparent SVG with black lines; the page inverts it in dark mode.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
-    # Equal scores, equal page: without this SVG has random names and the date.
+    # Equal scores give an equal page: SVG would hold random names and the date.
     with matplotlib.rc_context({"svg.hashsalt": "keras-cyclegan", "font.size": 10}):
         chart = Figure(figsize=(5.2, 2.6), layout="constrained")
         axes = chart.add_subplot()

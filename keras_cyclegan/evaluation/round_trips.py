@@ -1,4 +1,4 @@
-"""A whole set of images through a model and back."""
+"""Translates a whole set of images there and back."""
 
 from typing import NamedTuple
 
@@ -9,14 +9,14 @@ from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, run
 from keras_cyclegan.metrics import ContentChange, CycleError
 
 
-class Pass(NamedTuple):
-    """All images of one domain, translated.
+class RoundTrips(NamedTuple):
+    """The translations of all images of one domain, and how well they come back.
 
     Attributes:
         translated: uint8 array `(n, height, width, channels)`.
-        cycle_error: `(n,)`, the error of each round trip; `None` for a one-way model.
-        content_change: `(n,)`, how far each translation is from its image; `None` where the
-            domains differ in channels.
+        cycle_error: `(n,)`, the `CycleError` of each image; `None` for a one-way model.
+        content_change: `(n,)`, the `ContentChange` of each image; `None` where the domains differ
+            in channels.
     """
 
     translated: np.ndarray
@@ -25,15 +25,18 @@ class Pass(NamedTuple):
 
 
 def translate_all(model, images, direction):
-    """Translates a set there and, if the model has both generators, back.
+    """Translate a set there and, if the model has both generators, back.
 
     Args:
         model: `CycleGAN`.
         images: uint8 array `(n, height, width, channels)`.
         direction: `"a_to_b"` or `"b_to_a"`.
 
+    Returns:
+        `RoundTrips`.
+
     Raises:
-        ValueError: the generator gives NaN.
+        ValueError: the generator gives NaN or infinity.
     """
     there = generator_for(model, direction)
     generator_ab, generator_ba = model.generators()
@@ -54,7 +57,7 @@ def translate_all(model, images, direction):
             errors.append(np.asarray(CycleError().per_image(real, run(back, fake))))
         if same_channels:
             changes.append(np.asarray(ContentChange().per_image(real, fake)))
-    return Pass(
+    return RoundTrips(
         np.concatenate(translated),
         np.concatenate(errors) if errors else None,
         np.concatenate(changes) if changes else None,

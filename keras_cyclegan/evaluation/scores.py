@@ -1,4 +1,4 @@
-"""The scores of one translator, by kind; each is a `Measured` that carries its protocol."""
+"""Measures the scores of one translator; each is a `Measured` with its protocol."""
 
 import dataclasses
 
@@ -19,7 +19,7 @@ from keras_cyclegan.metrics import (
 from keras_cyclegan.metrics.features import describe_extractor
 
 BATCH = 32
-FEW = 50  # images below which KID scatters more than translators differ
+FEW = 50  # with fewer images, KID varies more by chance than between translators
 PAIRED = (
     ("MAE", "lower", "0 to 2", MeanAbsoluteError),
     ("PSNR", "higher", "decibels", PeakSignalToNoiseRatio),
@@ -39,9 +39,16 @@ class Measured:
     Attributes:
         name: string, `"KID"` for example.
         direction: `"a_to_b"` or `"b_to_a"`.
-        better: `"lower"`, `"higher"`, or `None` for what is neither good nor bad.
+        better: `"lower"`, `"higher"`, or `None` for a score that is neither good nor bad.
         translated: `Score`.
-        untranslated: `Score` of the images as they were, or `None` where that says nothing.
+        untranslated: `Score` of the untranslated images, or `None` where there is none.
+
+    Example:
+
+    ```python
+    errors = [score for score in evaluation.measured if score.name == "MAE"]
+    better_than_nothing = [score.translated < score.untranslated for score in errors]
+    ```
     """
 
     name: str
@@ -51,24 +58,24 @@ class Measured:
     untranslated: Score | None = None
 
 
-def paired_scores(way, source, translated, truth, conditions):
-    """Distance and similarity of each translation to its ground truth."""
+def paired_scores(direction, source, translated, truth, conditions):
+    """Measure the distance and the similarity of translations to their ground truth."""
     for name, better, unit, metric in PAIRED:
         if metric is StructuralSimilarity and min(truth.shape[1:3]) < SSIM_WINDOW:
             continue
         protocol = {"metric": name, "unit": unit, "images": len(truth), **conditions}
         yield Measured(
-            *(name, way, better),
+            *(name, direction, better),
             Score(_mean(metric(), truth, translated), protocol),
-            # Domains that differ in channels have no such baseline.
+            # Images of other channels than the ground truth can't be compared with it.
             Score(_mean(metric(), truth, source), protocol)
             if source.shape == truth.shape
             else None,
         )
 
 
-def label_scores(way, source, translated, truth, palette, conditions):
-    """Accuracies of label maps, as in the paper's table of photo → labels."""
+def label_scores(direction, source, translated, truth, palette, conditions):
+    """Measure the accuracies of label maps, as in the paper's table of photo → labels."""
 
     def score(images):
         metric = SegmentationScores(palette)
@@ -86,55 +93,55 @@ def label_scores(way, source, translated, truth, palette, conditions):
             **conditions,
         }
         yield Measured(
-            *(name, way, "higher", Score(values[key], protocol)),
+            *(name, direction, "higher", Score(values[key], protocol)),
             Score(baseline[key], protocol) if baseline else None,
         )
 
 
-def set_distances(extractor, images, passes, fid, conditions):
-    """KID and FID to the real images, of the translations and of the untranslated images."""
+def set_distances(extractor, images, round_trips, fid, conditions):
+    """Measure KID and FID to the real images, of translations and of untranslated images."""
     protocol = {**describe_extractor(extractor, None), **conditions}
     real = {domain: _features(extractor, some) for domain, some in images.items()}
-    translated = {way: _features(extractor, one.translated) for way, one in passes.items()}
+    translated = {d: _features(extractor, one.translated) for d, one in round_trips.items()}
     distances = {"KID": KernelInceptionDistance}
     if fid is None:
         fid = all(len(features) > features.shape[1] for features in real.values())
     if fid:
         distances["FID"] = FrechetInceptionDistance
     for name, distance in distances.items():
-        for way in passes:
-            source, target = way.source, way.target
+        for direction in round_trips:
+            source, target = direction.source, direction.target
             translated_score, untranslated_score = (
                 _distance(distance(extractor=None, protocol=protocol), real[target], generated)
-                for generated in (translated[way], real[source])
+                for generated in (translated[direction], real[source])
             )
-            yield Measured(name, way, "lower", translated_score, untranslated_score)
+            yield Measured(name, direction, "lower", translated_score, untranslated_score)
 
 
-def cautions(few, measured):
-    """What to know of distances between sets of which the smaller has `few` images."""
-    if few < FEW:
+def cautions(smaller, measured):
+    """Yield warnings about distances between sets, the smaller of which has `smaller` images."""
+    if smaller < FEW:
         yield (
-            f"KID of {few} images has no bias, but scatters widely: to tell translators apart, "
-            "take more."
+            f"KID of {smaller} images has no bias, but varies much by chance: take more images to "
+            "compare translators."
         )
     if not any(one.name == "FID" for one in measured):
         yield (
-            f"FID is left out: with fewer images than features it is strongly biased, and there "
-            f"are {few}. KID is not. --fid measures it all the same."
+            "FID is left out: with fewer images than features it is strongly biased, and there are "
+            f"{smaller} images. KID is not biased. --fid measures FID nevertheless."
         )
 
 
-def cycle_scores(way, one, conditions):
-    """What a round trip loses, and how much a translation changes."""
+def cycle_scores(direction, round_trips, conditions):
+    """Average the cycle error and the content change of one direction."""
     for name, better, values in (
-        ("Cycle error", "lower", one.cycle_error),
-        ("Content change", None, one.content_change),
+        ("Cycle error", "lower", round_trips.cycle_error),
+        ("Content change", None, round_trips.content_change),
     ):
         if values is not None:
             protocol = {"metric": name, "unit": "0 to 2", "images": len(values), **conditions}
             protocol["translations"] = "not rounded"
-            yield Measured(name, way, better, Score(float(values.mean()), protocol))
+            yield Measured(name, direction, better, Score(float(values.mean()), protocol))
 
 
 def _hex(colour):

@@ -1,4 +1,4 @@
-"""An evaluation as a table in a terminal and as JSON."""
+"""Prints an evaluation as a table, and writes it as JSON."""
 
 import json
 import math
@@ -13,7 +13,7 @@ BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
 
 
 def score_rows(evaluation):
-    """Returns `(name, better, {direction: Measured})` of each score, in order."""
+    """Return `(name, better, {direction: Measured})` of each score, in order."""
     rows = {}
     for one in evaluation.measured:
         rows.setdefault(one.name, (one.name, one.better, {}))[2][one.direction] = one
@@ -21,22 +21,36 @@ def score_rows(evaluation):
 
 
 def score_table(evaluation):
-    """Returns a `rich.table.Table`: a row a score, and for each direction its baseline."""
+    """Make a `rich.table.Table`: a row for each score, with a baseline for each direction."""
     table = Table("", title="Scores (↓ lower is better, ↑ higher is better)")
-    for way in evaluation.passes:
-        table.add_column(way.arrow, justify="right", style="bold")
+    for direction in evaluation.round_trips:
+        table.add_column(direction.arrow, justify="right", style="bold")
         table.add_column("untranslated", justify="right", style="dim")
-    for name, better, ways in score_rows(evaluation):
+    for name, better, measured in score_rows(evaluation):
         cells = []
-        for way in evaluation.passes:
-            one = ways.get(way)
+        for direction in evaluation.round_trips:
+            one = measured.get(direction)
             cells += [figure(one and one.translated), figure(one and one.untranslated)]
         table.add_row(name + BETTER[better], *cells)
     return table
 
 
 def print_scores(evaluation, console):
-    """Prints the table, how it was measured, and the notes, to a `rich.console.Console`."""
+    """Print the table of scores, how they were measured, and the notes.
+
+    Args:
+        evaluation: `Evaluation`.
+        console: `rich.console.Console` to print to.
+
+    Example:
+
+    ```python
+    import io
+    from rich.console import Console
+
+    print_scores(evaluation, Console(width=120))
+    ```
+    """
     console.print(score_table(evaluation))
     for what, how in protocol_lines(evaluation):
         console.print(f"[bold]{escape(what)}[/bold]: {escape(how)}", highlight=False)
@@ -45,15 +59,16 @@ def print_scores(evaluation, console):
 
 
 def figure(score):
-    """Returns a score as it stands in a table; a dash for none."""
+    """Format a score for a table; None becomes a dash."""
     return "–" if score is None else f"{score.value:.4g}"
 
 
 def protocol_lines(evaluation):
-    """Returns what all scores were measured in, and then what is particular to each.
+    """Describe how the scores were measured.
 
     Returns:
-        A list of pairs of strings: what, and how.
+        A list of pairs of strings. First the conditions that all scores share, by name; then for
+        each score its own.
     """
     protocols = [one.translated.protocol for one in evaluation.measured]
     shared = {
@@ -62,28 +77,42 @@ def protocol_lines(evaluation):
         if all(protocol.get(key) == value for protocol in protocols)
     }
     lines = [(key, str(value)) for key, value in shared.items()]
-    for name, _, ways in score_rows(evaluation):
+    for name, _, measured in score_rows(evaluation):
         own = [
             {key: str(value) for key, value in one.translated.protocol.items()}
-            for one in ways.values()
+            for one in measured.values()
         ]
         keys = [key for key in own[0] if key not in shared and key != "metric"]
-        # Directions differ in their counts of images, if in anything.
-        said = (
-            f"{key}: {' and '.join(dict.fromkeys(way[key] for way in own if key in way))}"
+        # Both directions have the same conditions, except perhaps for the number of images.
+        conditions = (
+            f"{key}: {' and '.join(dict.fromkeys(one[key] for one in own if key in one))}"
             for key in keys
         )
-        lines.append((name, "; ".join(said)))
+        lines.append((name, "; ".join(conditions)))
     return lines
 
 
 def write_json(evaluation, path, preset):
-    """Writes every score with its protocol, and the notes.
+    """Write every score with its protocol, and the notes, to a JSON file.
 
     Args:
         evaluation: `Evaluation`.
         path: file to write.
-        preset: string. What was scored.
+        preset: string. Name of the model.
+
+    Raises:
+        OSError: the file can't be written.
+
+    Example:
+
+    ```python
+    import json
+
+    write_json(evaluation, "evaluation.json", preset="glyphs")
+    with open("evaluation.json") as file:
+        scores = json.load(file)["scores"]
+    scores[0]["name"]  # "MAE"
+    ```
     """
     from keras_cyclegan import __version__
 
@@ -112,7 +141,7 @@ def write_json(evaluation, path, preset):
 
 
 def _plain(score):
-    """A score as JSON has it, which knows no infinity: the PSNR of equal images."""
+    """Convert a score for JSON, which has no infinity: the PSNR of equal images is one."""
     if score is None:
         return None
     value = score.value if math.isfinite(score.value) else str(score.value)

@@ -1,11 +1,12 @@
-"""The generators alone, for runtimes without Keras."""
+"""Exports the generators for runtimes without Keras."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from keras_cyclegan.arguments import check_choice, check_direction
+from keras_cyclegan.arguments import PathLike, check_choice, check_direction, to_install
 from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.files.atomic import atomic_folder
 from keras_cyclegan.inference.translate import generator_for, generators_of
@@ -14,14 +15,27 @@ WEIGHTS = ("float32", "float16", "int8")
 
 
 def export(
-    model,
-    filepath,
-    format="tf_saved_model",
-    direction=None,
-    overwrite=False,
-    weights="float32",
-):
-    """Write the generators for a runtime without Keras; see `CycleGAN.export`."""
+    model: Any,
+    filepath: PathLike,
+    format: str = "tf_saved_model",
+    direction: str | None = None,
+    overwrite: bool = False,
+    weights: str = "float32",
+) -> None:
+    """Write a model's generators for a runtime without Keras.
+
+    `CycleGAN.export` calls it, and describes the formats, the arguments and the errors.
+
+    Args:
+        model: `CycleGAN`.
+        filepath, format, direction, overwrite, weights: see `CycleGAN.export`.
+
+    Example:
+
+    ```python
+    export(model, "sans_to_serif.tflite", format="litert", direction="a_to_b")
+    ```
+    """
     _check_format(format, weights)
     generators = _generators(model, direction)
     path = Path(filepath)
@@ -32,23 +46,23 @@ def export(
         FORMATS[format].write(generators, unfinished, weights)
 
 
-# --- what is exported, and where to ------------------------------------------------------------
+# --- what is exported, and to which path ------------------------------------------------------
 
 
 def _generators(model, direction):
-    """The generators to export, by direction; the first one is served by default."""
+    """Return the generators to export by direction; the first one is served by default."""
     if direction is None:
         return generators_of(model)
     return {check_direction(direction): generator_for(model, direction)}
 
 
 def _check_name(path, format, generators):
-    """Refuse a name that promises another format, or one file where there are several."""
+    """Refuse a suffix of another format, or of one file where several are written."""
     for other, known in FORMATS.items():
         if path.suffix.lower() == known.suffix and other != format:
             raise ValueError(
                 f"{path} ends as {other!r} does, and the format is {format!r}. Give "
-                f"format={other!r} (`--format {other}`), or another name."
+                f"format={other!r}, or another name."
             )
     if path.suffix.lower() != FORMATS[format].suffix or format == "litert":
         return
@@ -71,7 +85,7 @@ def _check_target(path, format, overwrite):
         )
     if not FORMATS[format].owns(path):
         raise FileExistsError(
-            f"{path} is no earlier export as {format!r}: `overwrite=True` replaces nothing else. "
+            f"{path} isn't an earlier export as {format!r}: `overwrite=True` replaces only such. "
             "Choose another path."
         )
 
@@ -103,8 +117,7 @@ def _check_requirements(format, weights):
     if missing:
         raise ImportError(
             f"Exporting {format!r} with weights={weights!r} needs {', '.join(missing)}: "
-            f"`pip install keras-cyclegan[{format}]`, or choose another format: "
-            "'tf_saved_model', 'litert'."
+            f"{to_install(format)}. Or choose another format: 'tf_saved_model', 'litert'."
         )
 
 

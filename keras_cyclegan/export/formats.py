@@ -1,4 +1,4 @@
-"""How each runtime's file is written. `export` checks first what is asked and where it goes."""
+"""Writes the files of each runtime. `export` checks the arguments and the path before."""
 
 import tempfile
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from keras_cyclegan.inference.sizes import call_at_any_size, size_rule
 
 
 class Format(NamedTuple):
-    """What `export` has to know of a format."""
+    """What `export` needs to know about a format."""
 
-    write: Callable  # of the generators by direction, the path, and the dtype of the weights
-    owns: Callable  # whether what lies at a path is an earlier export
-    suffix: str | None  # of a file of this format
-    needs: dict  # by dtype of the weights: the packages to import
-    why_not: str = ""  # why it has no other weights
+    write: Callable  # function of the generators by direction, the path, the weights' dtype
+    owns: Callable  # function of a path: whether an earlier export of this format is there
+    suffix: str | None  # of its files; None for a folder
+    needs: dict  # from each dtype that weights can have to the packages to import
+    why_not: str = ""  # the reason why weights can't have other dtypes
 
 
 def write_saved_model(generators, path, weights="float32"):
-    # No `archive.track(generator)`: the endpoints' variables are in already, and would be twice.
+    # Without `archive.track(generator)`: the endpoints hold the variables, which would come twice.
     archive = keras.export.ExportArchive()
     for name, function, specification in _endpoints(generators):
         archive.add_endpoint(name, function, specification)
@@ -51,7 +51,7 @@ def write_onnx(generators, path, weights):
 
 
 def write_openvino(generators, path, weights):
-    # Not by `openvino.convert_model`, which reports every conversion to its makers.
+    # Not by `openvino.convert_model`, which sends a report of every conversion.
     import openvino
 
     path.mkdir()
@@ -72,7 +72,7 @@ def write_litert(generators, path, weights):
         write_saved_model(generators, Path(folder))
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         if weights != "float32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8, where nothing else is said
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8, unless types are given
         if weights == "float16":
             converter.target_spec.supported_types = [tf.float16]
         path.write_bytes(converter.convert())
@@ -120,7 +120,7 @@ FORMATS = {
 
 
 def _endpoints(generators):
-    """Each endpoint's name, its function of a batch, and the specification of the batch."""
+    """Yield each endpoint's name, its function of a batch, and the specification of the batch."""
     import tensorflow as tf
 
     for direction, generator in generators.items():
@@ -132,7 +132,7 @@ def _endpoints(generators):
 
 
 def _functions(generator):
-    """Functions of a batch of pixels, and of a batch of floats."""
+    """Return two functions: of a batch of pixels, and of a batch of floats."""
 
     def of_floats(images):
         return call_at_any_size(generator, images)
@@ -144,7 +144,7 @@ def _functions(generator):
 
 
 def _named(function):
-    """tf2onnx takes the name of an output from a dictionary's key."""
+    """Give the output the name "output_0"; tf2onnx takes names from a dictionary's keys."""
     return lambda images: {"output_0": function(images)}
 
 
@@ -152,7 +152,7 @@ def _named(function):
 
 
 def _store_kernels_as_float16(graph):
-    """Halves the file; what is computed stays float32, as in the other formats."""
+    """Halve the file; computations stay in float32, as in the other formats."""
     from onnx import TensorProto, helper, numpy_helper
 
     casts = []

@@ -1,8 +1,8 @@
-"""What a web server sends, received by a thread, so that nobody waits for it longer than he likes.
+"""Receives what a web server sends in a thread, so that the caller can stop waiting at any time.
 
-A server that sends a byte now and then keeps every timeout of a socket from ending: while headers,
-chunk sizes or a handshake drip, the reader is inside of a library. The thread that reads may wait;
-who takes what it received doesn't.
+A server that sends a single byte now and then never lets a socket's timeout expire: while headers,
+chunk sizes or a handshake arrive so slowly, the reader is inside of a library. So a thread reads,
+which may wait as long as it must, and the caller takes what it has received.
 """
 
 import contextlib
@@ -14,22 +14,22 @@ import requests
 
 TIMEOUT = (10, 30)  # seconds to connect; seconds without a byte
 BLOCK = 2**16
-MOST_WAITING = 16  # blocks that are received before the first is taken
+MOST_WAITING = 16  # blocks that are kept until the caller takes them
 
 
 class Arrivals:
-    """Takes what arrives: first the `requests.Response` without its body, then blocks of that."""
+    """A queue of what arrives: the `requests.Response` without its body, then the body's blocks."""
 
     def __init__(self, over):
         self.waiting = queue.Queue(MOST_WAITING)
         self.over = over
 
     def take(self, until):
-        """The next that arrives: the response, then bytes, at the end `b""`.
+        """Wait for the next item: the response, then blocks of bytes, at the end `b""`.
 
         Raises:
-            TimeoutError: nothing has come at `until` on `time.monotonic`'s clock.
-            Exception: whatever the thread met.
+            TimeoutError: nothing has come before `until`, a time of `time.monotonic`.
+            Exception: any error that the thread met.
         """
         try:
             arrived = self.waiting.get(timeout=max(0, until - time.monotonic()))
@@ -40,7 +40,7 @@ class Arrivals:
         return arrived
 
     def put(self, arrived):
-        """Give the next to who takes it; False if nobody does any more."""
+        """Add an item; return False if the caller has stopped waiting."""
         while not self.over.is_set():
             with contextlib.suppress(queue.Full):
                 self.waiting.put(arrived, timeout=0.1)
@@ -50,10 +50,10 @@ class Arrivals:
 
 @contextlib.contextmanager
 def arrivals(url, headers):
-    """What a GET of `url` brings, as `Arrivals`."""
+    """Send a GET for `url`; enter with the `Arrivals` that it brings."""
     over = threading.Event()
     received = Arrivals(over)
-    # A thread that hangs on an evil server must not keep the process from its end.
+    # A daemon: a thread that hangs on an evil server must not keep the process from ending.
     thread = threading.Thread(target=_receive, args=(url, headers, received), daemon=True)
     thread.start()
     try:
@@ -69,7 +69,7 @@ def _receive(url, headers, received):
             session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response,
         ):
             alive = received.put(response)
-            # As the server sends it: a .tar.gz stays one even if it is called an encoding.
+            # Not decoded: a .tar.gz stays compressed even if the server calls that an encoding.
             while alive and (block := response.raw.read1(BLOCK, decode_content=False)):
                 alive = received.put(block)
         received.put(b"")

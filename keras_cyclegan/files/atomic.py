@@ -1,7 +1,7 @@
-"""Files and folders that are there whole or not at all, whatever stops the writer or the power.
+"""Writes files and folders whole or not at all, even if the process is killed or the power fails.
 
-What is unfinished lies beside its place under a hidden name that says who writes it. What a process
-left that died is removed when another one next writes to that folder.
+Unfinished files are beside their final place, under a hidden name that identifies the writer. If a
+process dies, its unfinished files are removed when another process writes to that folder.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 UNFINISHED = ".unfinished"
-REPLACED = ".replaced"  # by a system that can't exchange two folders
-LONGEST_NAME = 150  # bytes; beyond that, a hash stands for a name
-GIVEN_UP = 7 * 24 * 3600  # seconds after which what another machine left is nobody's
+REPLACED = ".replaced"  # for an old folder, where the system can't exchange two folders
+LONGEST_NAME = 150  # bytes; longer names are replaced by a hash
+ABANDONED_AFTER = 7 * 24 * 3600  # seconds; for files of another machine, whose writer may live
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 NO_EXCHANGE = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 
@@ -28,14 +28,14 @@ _counter = itertools.count()
 
 @contextlib.contextmanager
 def atomic_file(path):
-    """Yields the path of a file to write, which takes the place of `path` if nothing fails."""
+    """Yield the path of a file to write, which replaces `path` if nothing fails."""
     with _written_beside(Path(path)) as unfinished:
         yield unfinished
         atomic_replace(unfinished, path)
 
 
 def atomic_replace(unfinished, path):
-    """Give a file that is whole its name, on the disk too, in place of what has that name."""
+    """Rename a finished file to `path`, which it replaces, and wait until the disk has it."""
     _sync(unfinished)
     os.replace(unfinished, path)
     _sync(Path(path).parent)
@@ -43,10 +43,11 @@ def atomic_replace(unfinished, path):
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """Yields a path for a file or folder to make, which takes the place of `path` if nothing fails.
+    """Yield a path for a file or folder to make, which replaces `path` if nothing fails.
 
-    At every moment one of both is in the place of `path`, unless the system can't exchange two
-    folders: then `recover` brings back the old one after a kill between two renamings.
+    At every moment `path` is the old one or the new one. If the system can't exchange two folders,
+    there is a moment between two renamings without either: after a kill there, `recover` brings
+    back the old one.
     """
     path = Path(path)
     with _written_beside(path) as unfinished:
@@ -66,18 +67,18 @@ def atomic_folder(path):
                 raise
             _sync(path.parent)
             _remove(replaced)
-        _sync(path.parent)  # a power cut must not bring back the old one
+        _sync(path.parent)  # else a power cut could bring back the old one
 
 
 def recover(path):
-    """Bring back the folder `path` if a writer was killed while it took the place of another."""
+    """Bring back the folder `path` if a writer was killed while it replaced that folder."""
     path = Path(path)
     if not os.path.lexists(path) and path.parent.is_dir():
         remove_abandoned(path.parent)
 
 
 def remove_abandoned(folder):
-    """Remove from `folder` what writers left that live no more; bring back what they moved away."""
+    """Remove unfinished files of dead writers from `folder`; bring back what they had moved."""
     for path in Path(folder).glob(".*-*-*-*-*-*"):
         kind, host, pid, start, _, name = path.name.split("-", 5)
         with contextlib.suppress(OSError):
@@ -90,7 +91,7 @@ def remove_abandoned(folder):
 
 
 def remove_unfinished(paths):
-    """Removes what writers of these files left beside them; nobody may be writing them."""
+    """Remove unfinished files beside these files, which no process may be writing now."""
     names = {}
     for path in map(Path, paths):
         names.setdefault(path.parent, set()).add(_label(path.name))
@@ -113,7 +114,7 @@ def _written_beside(path):
             raise
         raise OSError(
             error.errno,
-            f"{path} can't be written, and is as it was: {error.strerror}. Make room or give "
+            f"{path} can't be written, and is unchanged: {error.strerror}. Make room or give "
             "another place",
         ) from error
     finally:
@@ -126,20 +127,20 @@ def _remove_abandoned_once(folder, process):
 
 
 def _label(name):
-    """The name, or what stands for it if there is no room for more before it."""
+    """Return the name, or a hash if it is too long for a prefix."""
     if len(os.fsencode(name)) <= LONGEST_NAME:
         return name
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:16] + Path(name).suffix[-20:]
 
 
 def _writer():
-    """Who writes: machine, process, and when that began, for numbers of processes come again."""
+    """Identify the writer: machine, process, and its start, because process ids are reused."""
     return f"{_host()}-{os.getpid()}-{_start(os.getpid())}"
 
 
 @functools.cache
 def _host():
-    """Names this machine since its last start, and the namespace that counts its processes."""
+    """Identify this machine since its last start, and the namespace of process ids."""
     facts = [os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")]
     with contextlib.suppress(OSError):
         facts.append(Path("/proc/sys/kernel/random/boot_id").read_text())
@@ -148,7 +149,7 @@ def _host():
 
 
 def _start(pid):
-    """When a process began, in the kernel's ticks; "0" where that can't be told."""
+    """Return when a process began, in the kernel's ticks; "0" if unknown."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -156,14 +157,14 @@ def _start(pid):
 
 
 def _may_live(path, host, pid, start):
-    """Whether the writer may still be at work."""
+    """Return whether the writer may still be running."""
     if host != _host() or not os.path.exists("/proc/self/stat"):
-        return time.time() - os.lstat(path).st_mtime < GIVEN_UP
+        return time.time() - os.lstat(path).st_mtime < ABANDONED_AFTER
     return os.path.exists(f"/proc/{pid}") and _start(pid) == start
 
 
 def _exchange(one, other):
-    """Let two paths change places at once; False where the system has no call for it."""
+    """Exchange two paths in one step; return False if the system can't."""
     if not sys.platform.startswith("linux"):
         return False
     system = ctypes.CDLL(None, use_errno=True)
@@ -179,7 +180,7 @@ def _exchange(one, other):
 
 
 def _sync(path):
-    """Wait until the disk has a file, or the names in a folder."""
+    """Wait until the disk has a file, or the names of the files in a folder."""
     if os.path.islink(path) or (os.name == "nt" and os.path.isdir(path)):
         return
     descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
@@ -198,6 +199,3 @@ def _remove(path):
     else:
         with contextlib.suppress(OSError):
             os.unlink(path)
-
-
-atomic_file, atomic_folder = atomic_file, atomic_folder

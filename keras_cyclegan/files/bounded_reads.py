@@ -1,13 +1,12 @@
-"""Files for `zipfile` and `tarfile`, which would take whatever length a header declares at once."""
+"""Bounds the reads of `zipfile` and `tarfile`, which trust the lengths in headers."""
 
 LONGEST = 2**20  # bytes
 
 
 class BoundedReads:
-    """A file of which no more than a megabyte is read at a time.
+    """A file of which at most a megabyte is read at a time.
 
-    A directory or a name that claims more is none that this package has a use for. Members must be
-    read in pieces too.
+    No directory or name of an archive for this package is longer. Members must be read in pieces.
     """
 
     def __init__(self, file):

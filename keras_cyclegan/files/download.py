@@ -1,4 +1,4 @@
-"""Files from the web: whole, checked, and never downloaded twice."""
+"""Downloads files from the web: whole, checked, and only once."""
 
 import contextlib
 import datetime
@@ -10,69 +10,73 @@ import socket
 from pathlib import Path
 
 import filelock
+import requests
 
 from keras_cyclegan.files.atomic import atomic_file, atomic_replace
 from keras_cyclegan.files.messages import brief, shown
-from keras_cyclegan.files.transfer import ATTEMPTS, Refused, discard, transfer
+from keras_cyclegan.files.transfer import ATTEMPTS, Interrupted, NoRoom, Refused, discard, transfer
 
-PATIENCE_WITH_OTHERS = 1800  # seconds that another process may take for the same file
+LOCK_TIMEOUT = 1800  # seconds that another process may take for the same file
 LARGEST = 4 * 2**30  # bytes
 
 
 class DownloadError(RuntimeError):
-    """A file could not be downloaded; the message says why, from where, and where it should lie."""
+    """Raised when a file could not be downloaded.
+
+    The message says why, and from where to where: try again, or put the file there yourself.
+    """
 
 
 def cache_folder():
-    """Where downloads are kept: `keras_cyclegan` in `KERAS_HOME`, or in `~/.keras`."""
+    """Return the folder of downloads: `keras_cyclegan` in `KERAS_HOME` or in `~/.keras`."""
     home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     return Path(home).absolute() / "keras_cyclegan"
 
 
 def is_offline():
-    """Whether `KERAS_CYCLEGAN_OFFLINE` or `HF_HUB_OFFLINE` forbids to use the network."""
+    """Return whether `KERAS_CYCLEGAN_OFFLINE` or `HF_HUB_OFFLINE` forbids downloads."""
     names = ("KERAS_CYCLEGAN_OFFLINE", "HF_HUB_OFFLINE")
     return any(os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in names)
 
 
 def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
-    """Downloads a file to `path`, unless it is there.
+    """Download a file to `path`, unless it is there already.
 
-    A cut download goes on where it stopped, in the next attempt or in another process. Two
-    processes don't download at the same time: one waits, and says for whom, but not for ever. The
-    file takes its name only when it is whole.
+    An interrupted download continues where it stopped, in the next attempt or in another process.
+    Two processes don't download one file at the same time: the second waits for the first, for a
+    limited time, and logs that it does. The file gets its name only when it is complete.
 
     Args:
-        url: where from.
-        path: where to. Beside it lie its SHA-256 (`.sha256`) and what is unfinished (`.part`).
-        sha256: expected hash in hexadecimal, or as many of its first digits as are published.
-            Where it isn't known, the first download's is recorded, and later ones must have the
-            same.
-        least, most: ints. Bytes that the file may have.
-        attempts: int. Attempts in a row that may bring next to nothing before it is given up.
+        url: str. Address of the file.
+        path: path for the file. Its SHA-256 (`.sha256`) and the unfinished file (`.part`) are
+            beside it.
+        sha256: str. Expected hash in hexadecimal, or its first digits. None, the default, records
+            the hash of the first download, which later ones must have.
+        least, most: ints. Smallest and largest number of bytes of the file.
+        attempts: int, 6 by default. Attempts in a row without progress before it gives up.
 
     Returns:
         `path`, as a `pathlib.Path`.
 
     Raises:
-        DownloadError: the network is off or fails, or the file isn't what it should be.
-        ValueError: `sha256` is none.
+        DownloadError: the network is off or fails, or the file isn't the expected one.
+        ValueError: `sha256` isn't a SHA-256 or the beginning of one.
     """
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", sha256):
         raise ValueError(f"Expected the 64 digits of a SHA-256, or the first 8. Got {sha256!r}.")
     path = Path(path)
     for file in (path, *(_beside(path, end) for end in (".part", ".part.version", ".sha256"))):
         if os.path.lexists(file) and not file.is_file():
-            raise DownloadError(f"{file} must be a file, and it is none. Remove it and try again.")
-    # A file that is there is whole, and may lie in a cache that nobody may write to.
+            raise DownloadError(f"{file} must be a file, and it isn't. Remove it and try again.")
+    # An existing file is complete. No lock for it: its folder may be read-only.
     if not path.exists():
         if is_offline():
             raise DownloadError(
-                f"Offline mode is on, and {path} is not there. Download {url} to it on a machine "
-                "with a network, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
+                f"Offline mode is on, and {path} is missing. Download {url} on a machine with a "
+                "network and copy it there, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
             )
         with locked(path):
-            if not path.exists():  # another process may have been here before
+            if not path.exists():  # another process may have downloaded it
                 _fetch_missing(url, path, sha256, least, most, attempts)
     verify(path, url, sha256)
     return path
@@ -80,7 +84,7 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
 
 @contextlib.contextmanager
 def locked(path):
-    """Lets one process at a time make `path`, for which it makes the folder."""
+    """Let only one process at a time make `path`; make its folder."""
     holder = _beside(path, ".lock.holder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +95,7 @@ def locked(path):
             f"{path} can't be made: {error}. Set KERAS_HOME to a folder that can be written to."
         ) from error
     try:
-        with contextlib.suppress(OSError):  # a full disk; it is only for messages
+        with contextlib.suppress(OSError):  # on a full disk; the file is for messages only
             now = datetime.datetime.now().isoformat(" ", "seconds")
             holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}")
         yield
@@ -102,16 +106,16 @@ def locked(path):
 
 def _acquire(lock, path, holder):
     try:
-        lock.acquire(timeout=min(2, PATIENCE_WITH_OTHERS))
+        lock.acquire(timeout=min(2, LOCK_TIMEOUT))
         return
     except filelock.Timeout:
         logging.getLogger(__name__).warning("%s is being made by %s: waiting", path, _name(holder))
     try:
-        lock.acquire(timeout=PATIENCE_WITH_OTHERS)
+        lock.acquire(timeout=LOCK_TIMEOUT)
     except filelock.Timeout:
         raise DownloadError(
-            f"{path} is being made by {_name(holder)}, and was waited for {PATIENCE_WITH_OTHERS} "
-            "s. Try again later, or end that process."
+            f"{path} is still being made by {_name(holder)} after {LOCK_TIMEOUT} s. Try again "
+            "later, or end that process."
         ) from None
 
 
@@ -123,24 +127,25 @@ def _name(holder):
 
 
 def verify(path, source, sha256=None):
-    """Refuse a file whose SHA-256 is not `sha256`, or else the recorded one; record the first."""
+    """Check a file's SHA-256 against `sha256` or the recorded one; record it if none is known."""
     expected = sha256 or _recorded(path)
     try:
         found = _check_hash(path, source, expected)
     except OSError as error:
         raise DownloadError(f"{path} can't be read: {error}. Remove it and try again.") from error
     if expected is None:
-        with contextlib.suppress(OSError):  # a cache that can't be written to holds no records
+        with contextlib.suppress(OSError):  # in a read-only cache nothing is recorded
             _record(path, found)
 
 
 def forget(path):
-    """Remove a download that turned out to be useless, so that the next one starts afresh."""
+    """Remove a useless download, so that the next one starts from the beginning."""
     for file in (path, _beside(path, ".sha256")):
         file.unlink(missing_ok=True)
 
 
 def sha256_of(path):
+    """Compute the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -156,9 +161,13 @@ def _fetch_missing(url, path, sha256, least, most, attempts):
     except OSError as error:  # of the network and of the disk
         if isinstance(error, Refused):
             discard(part)
+        of_network = isinstance(error, (Refused, Interrupted, requests.RequestException))
+        if of_network and not isinstance(error, NoRoom):
+            advice = "Try again, or put the file there by other means."
+        else:
+            advice = "Make room, or set KERAS_HOME to a folder that has it."
         raise DownloadError(
-            f"{url} could not be downloaded: {brief(error)}. Its place is {path}. Try again, put "
-            "it there by other means, or set KERAS_HOME to a folder with room."
+            f"{url} could not be downloaded: {brief(error)}. Its place is {path}. {advice}"
         ) from error
     atomic_replace(part, path)
     discard(part)
@@ -169,14 +178,14 @@ def _check_hash(path, source, expected):
     if expected is not None and not found.startswith(expected.lower()):
         raise DownloadError(
             f"{path} from {source} has SHA-256 {found}, expected {expected}. It was damaged or "
-            "exchanged. If the file is there, remove it to download it anew; if its origin was "
-            f"meant to change, remove {path}.sha256 too."
+            "replaced. If the file exists, remove it to download it again; if a new version is "
+            f"expected, remove {path}.sha256 too."
         )
     return found
 
 
 def _recorded(path):
-    """The SHA-256 that the first download had; None where there was none."""
+    """Return the SHA-256 of the first download; None where there was none."""
     record = _beside(path, ".sha256")
     try:
         with open(record, errors="replace") as file:
@@ -187,8 +196,8 @@ def _recorded(path):
         raise DownloadError(f"{record} can't be read: {error}. Remove it.") from error
     if not re.fullmatch("[0-9a-f]{64}", text):
         raise DownloadError(
-            f"{record} holds no SHA-256: {shown(text)}. If you trust {path}, remove the record; if "
-            "not, both."
+            f"{record} holds no SHA-256: {shown(text)}. If you trust {path}, remove the record, "
+            "else both."
         )
     return text
 

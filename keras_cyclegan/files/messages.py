@@ -1,4 +1,4 @@
-"""What a stranger's file says, made fit for an error message: one line, and short."""
+"""Shortens text from a stranger's file to one short line for an error message."""
 
 import reprlib
 
@@ -9,12 +9,12 @@ _short.maxstring = _short.maxother = 100
 
 
 def shown(value):
-    """The `repr` of `value`, however long or deep it is."""
+    """Return a short `repr` of `value`, however long or deep it is."""
     return _short.repr(value)
 
 
 def brief(text, longest=LONGEST):
-    """The beginning of `text`, in one line of what can be printed."""
+    """Return the beginning of `text` in one line of printable characters."""
     text = " ".join(str(text)[: 2 * longest].split())
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

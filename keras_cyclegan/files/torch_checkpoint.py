@@ -1,4 +1,4 @@
-"""Reads the tensors of a PyTorch checkpoint without torch, and without running what it says."""
+"""Reads the tensors of a PyTorch checkpoint without torch, and without running code from it."""
 
 import math
 import os
@@ -14,7 +14,7 @@ from keras_cyclegan.files.torch_pickle import load_pickle
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 LARGEST = 8 * 2**30  # bytes of a file
-HEADER = 30  # bytes before each member of a zip archive, at least
+HEADER = 30  # least number of bytes before each member of a zip archive
 
 STORAGE_DTYPES = {
     "torch.DoubleStorage": "f8",
@@ -31,14 +31,14 @@ STORAGE_DTYPES = {
 
 
 def read_state_dict(path):
-    """The tensors of a file that `torch.save(module.state_dict(), path)` wrote.
+    """Read the tensors of a file that `torch.save(module.state_dict(), path)` wrote.
 
-    Both of torch's formats are read: the zip archive and the stream of before torch 1.6. A pickle
-    in it may hold tensors, dictionaries, lists, text and numbers, as torch writes them; everything
-    else is refused. What is held in memory is bounded by the size of the file.
+    Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6. A
+    pickle in it may hold tensors, dictionaries, lists, text and numbers, as torch writes them;
+    everything else is refused. It takes no more memory than about the size of the file.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Returns:
         dict from a tensor's name to a read-only array. Tensors that share memory in the file share
@@ -63,19 +63,19 @@ def read_state_dict(path):
             return _arrays(content, size)
     except FileNotFoundError:
         raise
-    # What the readers meet in damaged bytes can raise nearly anything.
+    # On damaged bytes the readers can raise nearly anything.
     except Exception as error:
         detail = brief(error) or type(error).__name__
         raise ValueError(f"{path} can't be read as a PyTorch checkpoint: {detail}") from error
 
 
 def _unpickle(data, load_storage=None, position=0):
-    """The value of torch's pickle in `data`, and the position behind it."""
+    """Return the value of torch's pickle in `data`, and the position after it."""
     return load_pickle(data, FUNCTIONS, STORAGE_DTYPES, load_storage, position)
 
 
 class _Storage:
-    """`count` elements; the array is there once the file has been read to its end."""
+    """`count` elements of a dtype; `array` is None until `fill` has got the bytes."""
 
     def __init__(self, dtype, count):
         name = STORAGE_DTYPES[dtype]
@@ -87,11 +87,11 @@ class _Storage:
 
     @property
     def length(self):
-        """Of its bytes."""
+        """The number of its bytes."""
         return self.count * self.stored.itemsize
 
     def fill(self, raw, byte_order):
-        """Take the storage's bytes; `byte_order` is numpy's sign for it."""
+        """Set the storage's bytes; `byte_order` is numpy's sign, "<" or ">"."""
         if len(raw) != self.length:
             raise ValueError(
                 f"a storage of {self.count} {self.dtype} elements has {len(raw)} bytes"
@@ -104,7 +104,7 @@ class _Storage:
 
 
 class _StorageView:
-    """A stretch of a storage, as torch before 0.4 wrote tensors that share memory."""
+    """A part of a storage; so torch before 0.4 wrote tensors that share memory."""
 
     def __init__(self, storage, offset, count):
         if not _are_counts(offset, count) or offset + count > storage.count:
@@ -122,11 +122,11 @@ class _StorageView:
 
 
 class _Tensor:
-    """A window on a storage: shape and strides in elements. It has no more elements than that."""
+    """A view of a storage, with shape and strides in elements; never larger than its storage."""
 
     def __init__(self, storage, offset, shape, strides, requires_grad=None, hooks=None, bits=None):
         if bits or hooks:
-            raise ValueError(f"a tensor is to be read as {shown(bits or hooks)}")
+            raise ValueError(f"a tensor has metadata or hooks, {shown(bits or hooks)}")
         if not (
             isinstance(storage, _Storage | _StorageView)
             and isinstance(shape, tuple)
@@ -161,18 +161,18 @@ class _Tensor:
 
 
 def _ordered_dict(pairs=()):
-    """Python 2 gave the pairs as a list of lists."""
+    """Make a dictionary of pairs, which Python 2 wrote as a list of lists."""
     if not isinstance(pairs, tuple | list):
         raise ValueError(f"it makes a dictionary of {shown(pairs)}")
     for pair in pairs:
         if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
-            raise ValueError("it makes a dictionary of what are no pairs of a name and a value")
+            raise ValueError("it makes a dictionary of items that aren't a name and a value")
     return dict(pairs)
 
 
 def _parameter(tensor, requires_grad, hooks):
     if not isinstance(tensor, _Tensor) or hooks:
-        raise ValueError("it makes a parameter of what is no tensor")
+        raise ValueError("it makes a parameter of something that isn't a tensor")
     return tensor
 
 
@@ -185,10 +185,10 @@ FUNCTIONS = {
 
 
 class _Storages(dict):
-    """Storages by their keys, made when a pickle first names them."""
+    """Storages by their keys; each is made when a pickle first names it."""
 
     def named(self, kind, dtype, key, location, count, *view):
-        """The storage of a persistent id: `("storage", FloatStorage, "0", "cpu", 4)`."""
+        """Return the storage of a persistent id: `("storage", FloatStorage, "0", "cpu", 4)`."""
         known = kind == "storage" and type(key) is str and STORAGE_DTYPES.get(dtype)
         if not known or not _are_counts(count):
             raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count))}")
@@ -207,7 +207,7 @@ def _read_zip(file, size):
         members = _members(archive, size)
         pickles = [name for name in members if name.split("/")[1:] == ["data.pkl"]]
         if len(pickles) != 1:
-            raise ValueError("this zip archive is none that torch.save wrote: no data.pkl")
+            raise ValueError("torch.save didn't write this zip archive: it has no data.pkl")
         folder = pickles[0].split("/")[0]
 
         def stored(name, length):
@@ -229,14 +229,14 @@ def _read_zip(file, size):
 
 
 def _members(archive, size):
-    """The archive's members by name: bytes as they are, as torch writes them, each its own."""
+    """Return the archive's members by name; refuse compressed and overlapping ones."""
     end = 0
     for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
             name = shown(member.filename)
             raise ValueError(f"its member {name} is compressed, which torch.save never does")
         if member.header_offset < end:
-            raise ValueError(f"its member {shown(member.filename)} lies over another")
+            raise ValueError(f"its member {shown(member.filename)} overlaps another")
         end = member.header_offset + HEADER + member.file_size
     if end > size:
         raise ValueError("its members reach beyond its end")
@@ -292,7 +292,7 @@ def _arrays(content, size):
     for name, value in content.items():
         if not isinstance(value, _Tensor):
             raise ValueError(f"{expected}. Received {type(value).__name__} under {shown(name)}.")
-    # Many tensors may share a storage, but who copies each of them shall not run out of memory.
+    # Many tensors may share a storage, but copies of all of them must fit the memory too.
     if sum(tensor.count for tensor in content.values()) > size:
         raise ValueError(f"its tensors have more elements than it has bytes, {size}")
     return {name: tensor.array() for name, tensor in content.items()}

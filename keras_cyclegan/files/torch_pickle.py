@@ -1,9 +1,10 @@
-"""The pickles in PyTorch checkpoints: what torch writes for tensors is read, all else refused.
+"""Reads the pickles in PyTorch checkpoints: only what torch writes for tensors is allowed.
 
-A pickle is a program for a small stack machine. This one has no opcode that looks up a class,
-calls what it found or changes an object: the few names that torch writes stand in a table, and
-only the functions of the caller are called. Nothing it makes can cost more than the bytes that
-describe it: keys are text, tuples are flat, and the stack is as deep as torch's batches need.
+A pickle is a program for a small stack machine. The machine here has no opcode that imports a
+class, calls an object that was found so, or changes an object: the few names that torch writes are
+in a table, and only the caller's functions are called. No value can take much more memory or time
+than the bytes that describe it: keys are text, tuples are flat, and the stack is only as deep as
+torch needs.
 """
 
 import pickletools
@@ -21,24 +22,24 @@ _MARK = object()
 
 
 class Name(str):
-    """A class or function that the pickle names: `torch.FloatStorage`. It can't be reached."""
+    """The name of a class or function in a pickle: `torch.FloatStorage`. It is never imported."""
 
 
 def load_pickle(data, functions, names=(), load_storage=None, position=0):
-    """The value of a pickle that torch wrote.
+    """Return the value of a pickle that torch wrote.
 
     Args:
         data: bytes, at most `LONGEST`.
-        functions: dict from the name of each function that may be called to what is called in its
-            place, with the arguments that the pickle gives. They must check these.
-        names: collection of names that may stand in a pickle without being called.
-        load_storage: what makes a storage of its persistent id, a flat tuple that it must check.
-            Without it the pickle may hold none.
-        position: int. Where in `data` the pickle begins.
+        functions: dict from the name of each function that a pickle may call to the function that
+            is called instead. It gets the arguments in the pickle, and must check them.
+        names: collection of names that a pickle may hold without calling them.
+        load_storage: function that makes a storage of its persistent id, a flat tuple that it must
+            check. None, the default: the pickle may hold no storage.
+        position: int, 0 by default. Position in `data` at which the pickle begins.
 
     Returns:
-        `(value, end)`: numbers, text, tuples, lists, dictionaries with text for keys, and what
-        the functions gave; and the position behind the pickle.
+        `(value, end)`: the value, which consists of numbers, text, tuples, lists, dictionaries with
+        text for keys, and results of the functions; and the position after the pickle.
 
     Raises:
         ValueError: the pickle is damaged or does what torch never does.
@@ -48,6 +49,8 @@ def load_pickle(data, functions, names=(), load_storage=None, position=0):
 
 
 class _Machine:
+    """The stack machine; each method after `number` is an opcode or a part of one."""
+
     def __init__(self, data, functions, names, load_storage, position):
         self.data = data
         self.functions = functions
@@ -72,7 +75,7 @@ class _Machine:
         return self.pop()
 
     def take(self, count):
-        """The next bytes of the pickle."""
+        """Return the next bytes of the pickle."""
         taken = self.data[self.position : self.position + count]
         if len(taken) < count:
             limit = f", or has more than {LONGEST} bytes" if len(self.data) >= LONGEST else ""
@@ -102,7 +105,7 @@ class _Machine:
 
     def top(self, kind):
         if not self.stack or type(self.stack[-1]) is not kind:
-            raise ValueError(f"its pickle adds to a {kind.__name__} that is none")
+            raise ValueError(f"its pickle adds to something that isn't a {kind.__name__}")
         return self.stack[-1]
 
     def text(self, kind):
@@ -126,8 +129,8 @@ class _Machine:
         name = str(self.take(end + 1 - self.position), "utf-8").rstrip("\n").replace("\n", ".")
         if name not in self.names:
             raise ValueError(
-                f"it asks for {name}, which a state dict of tensors does not need, and which is "
-                "not run. Save `module.state_dict()` with torch.save, and nothing else."
+                f"it asks for {name}, which a state dict of tensors does not need. It is not run. "
+                "Save only `module.state_dict()` with torch.save."
             )
         self.push(Name(name))
 
@@ -136,7 +139,7 @@ class _Machine:
             raise ValueError(f"its pickle has a tuple of {len(items)} items")
         for item in items:
             if type(item) is tuple and not all(type(inner) in FLAT for inner in item):
-                raise ValueError("its pickle nests tuples, and not for a shape")
+                raise ValueError("its pickle nests tuples in another way than for shapes")
         self.push(tuple(items))
 
     def few(self, count):
@@ -185,7 +188,7 @@ class _Machine:
         self.push(self.functions[name](*arguments))
 
     def build(self):
-        """torch hangs the versions of modules on a state dict; nobody needs them."""
+        """Ignore the versions of modules, which torch attaches to a state dict."""
         if type(self.pop()) is not dict or type(self.top(dict)) is not dict:
             raise ValueError("its pickle changes the state of an object")
 

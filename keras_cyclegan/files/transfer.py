@@ -1,4 +1,4 @@
-"""One file over HTTP: attempts that go on where the last was cut, and what a server may answer."""
+"""Downloads one file over HTTP, in attempts that each continue where the last one stopped."""
 
 import os
 import re
@@ -13,18 +13,22 @@ from keras_cyclegan.files.arrivals import arrivals
 from keras_cyclegan.files.messages import brief, shown
 
 ATTEMPTS = 6
-BACK_OFF = 0.5  # seconds, doubled at each of them
-SLOWEST = 2**15  # bytes that must come in each of
+BACK_OFF = 0.5  # seconds of waiting after a failed attempt, doubled each time
+SLOWEST = 2**15  # bytes that must come in each period of
 PATIENCE = 30  # seconds
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
 
 class Refused(OSError):
-    """What the server sends can't be the file."""
+    """Raised when what the server sends can't be the file."""
+
+
+class NoRoom(Refused):
+    """The disk can't hold the file."""
 
 
 class Interrupted(OSError):
-    """An attempt that failed and may succeed when repeated."""
+    """Raised when an attempt failed that may succeed when it is repeated."""
 
 
 PASSING = (
@@ -36,17 +40,17 @@ PASSING = (
 
 
 def transfer(url, part, least, most, attempts=ATTEMPTS):
-    """Makes attempts until the file is whole, and gives up after some that brought nothing.
+    """Make attempts until the file is complete; give up after several without progress.
 
     Args:
-        url: where from.
-        part: path of what has come, `pathlib.Path`. Beside it lies a note of the file's version.
-        least, most: ints. Bytes that the file may have.
-        attempts: int.
+        url: str. Address of the file.
+        part: `pathlib.Path` for the unfinished file. A note of the file's version is beside it.
+        least, most: ints. Smallest and largest number of bytes of the file.
+        attempts: int, 6 by default. Attempts in a row without progress before it gives up.
 
     Raises:
         Refused: what the server sends can't be the file.
-        OSError: the network, the server or the disk failed. What has come stays.
+        OSError: the network, the server or the disk failed. The unfinished file stays.
     """
     policy = retries = urllib3.Retry(total=attempts - 1, backoff_factor=BACK_OFF)
     furthest = _size(part)
@@ -55,7 +59,7 @@ def transfer(url, part, least, most, attempts=ATTEMPTS):
             return _attempt(url, part, least, most)
         except PASSING as error:
             cause = error
-        # What was sent and then disowned, to be sent again, brings nobody further.
+        # Progress only counts beyond the furthest point, which the server may have taken back.
         if _size(part) >= furthest + SLOWEST:
             furthest, retries = _size(part), policy
         try:
@@ -68,7 +72,7 @@ def transfer(url, part, least, most, attempts=ATTEMPTS):
 def _attempt(url, part, least, most):
     headers = {"Accept-Encoding": "identity"}
     begun, (version, known_total) = _size(part), _read_note(part)
-    if begun and version:  # the server sends the rest only if its file is still this version
+    if begun and version:  # If-Range: the server sends the rest only of this version
         headers |= {"Range": f"bytes={begun}-", "If-Range": version}
     with arrivals(url, headers) as received:
         response = _taken(received, time.monotonic() + PATIENCE, "the server does not answer")
@@ -89,7 +93,7 @@ def _attempt(url, part, least, most):
         _check_size(total, least, most)
         free = shutil.disk_usage(part.parent).free
         if total is not None and total - begun > free:
-            raise Refused(f"it has {total} bytes, and {part.parent} has room for {free}")
+            raise NoRoom(f"it has {total} bytes, and {part.parent} has room for {free}")
         _note_of(part).write_text(f"{_version(response)}\n{total or ''}\n")
         _write(received, part, begun, total, most)
     if total is not None and _size(part) != total:
@@ -104,7 +108,7 @@ def _taken(received, until, complaint):
         raise Interrupted(complaint) from error
     except (OSError, *PASSING):
         raise
-    except Exception as error:  # what the libraries make of a server's nonsense
+    except Exception as error:  # of the libraries, for a server's nonsense
         raise Refused(f"the server's answer can't be read: {brief(error)}") from error
 
 
@@ -113,10 +117,12 @@ def _was_readable(response):
 
 
 def _continued(response, part, begun, version, known_total):
-    """The size of the whole file whose rest a partial response is; not all servers heed If-Range.
+    """Check that a partial response is the rest of our file; return the whole file's size.
+
+    Not all servers respect If-Range.
 
     Raises:
-        Interrupted: it is the rest of something else. What had come is thrown away.
+        Interrupted: it is the rest of another file. The unfinished file is removed.
     """
     pattern = r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})"
     found = re.fullmatch(pattern, response.headers.get("Content-Range", ""))
@@ -141,7 +147,7 @@ def _length(response):
 
 
 def _read_note(part):
-    """Version and size of the file that `part` is the beginning of; "" and None if unknown."""
+    """Return version and size of the file that `part` begins; "" and None if unknown."""
     try:
         version, total, *_ = [*_note_of(part).read_text(errors="replace").split("\n"), "", ""]
     except FileNotFoundError:
@@ -151,7 +157,7 @@ def _read_note(part):
 
 
 def _version(response):
-    """What tells a file from a later one at the same address."""
+    """Return what differs for a later version of the file at the same address."""
     etag = response.headers.get("ETag", "")
     return "" if etag.startswith("W/") else etag or response.headers.get("Last-Modified", "")
 
@@ -165,7 +171,7 @@ def _write(received, part, begun, total, most):
             unit="B",
             unit_scale=True,
             desc=os.path.basename(part.name).removesuffix(".part"),
-            disable=None,  # unless a terminal looks on
+            disable=None,  # shows the bar on a terminal only
         ) as bar,
     ):
         until, due = time.monotonic() + PATIENCE, begun + SLOWEST
@@ -192,7 +198,7 @@ def _size(path):
 
 
 def discard(part):
-    """Remove what has come of a file, and its note."""
+    """Remove an unfinished file and its note."""
     for file in (part, _note_of(part)):
         file.unlink(missing_ok=True)
 

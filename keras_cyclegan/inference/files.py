@@ -1,4 +1,4 @@
-"""Translations of many files: a folder in, the same folder out."""
+"""Translates files: a folder of images to a folder of translations."""
 
 import glob
 import os
@@ -18,19 +18,19 @@ def plan_files(source, target):
     """Pair each image file with the file of its translation.
 
     Args:
-        source: path of an image or a folder (all images in it and below), or a pattern with `*`,
-            `**`, `?` or `[…]`; names that exist are taken literally, brackets and all. Hidden
-            files and folders, whose names begin with a dot, are passed over as in training, and so
-            is what lies in `target`, where that is a folder below the source.
-        target: path, for one image of a file or a folder; for several of a folder, in which what
-            lies below the source folder keeps its place.
+        source: path of an image, of a folder (for all images in it and below), or a pattern with
+            `*`, `**`, `?` or `[…]`. A path that exists is no pattern, even if it has brackets.
+            Hidden files and folders, whose names begin with a dot, are left out as in training, and
+            so are the images in `target`, where that is a folder below the source.
+        target: path. For one image a file or a folder; for several a folder, in which they get the
+            same sub-folders as in the source.
 
     Returns:
         List of pairs of `Path`, sorted.
 
     Raises:
         FileNotFoundError: there is no image at `source`.
-        ValueError: a file to write is an image of `source`, or has a suffix of no known format.
+        ValueError: a file to write is an image of `source`, or has the suffix of no known format.
     """
     source, target = Path(source), Path(target)
     if source.is_file():
@@ -38,7 +38,7 @@ def plan_files(source, target):
     else:
         root, files = _files_of(source)
         images = sorted(path for path in files if _is_image(path.relative_to(root), path))
-        if root.resolve() in target.resolve().parents:  # what was written before is no source
+        if root.resolve() in target.resolve().parents:  # leave out earlier translations
             images = [path for path in images if target.resolve() not in path.resolve().parents]
         pairs = [(path, target / path.relative_to(root)) for path in images]
     if not pairs:
@@ -50,14 +50,14 @@ def plan_files(source, target):
     for path, into in pairs:
         if into.resolve() in sources:
             raise ValueError(
-                f"{into}, the translation of {path}, would be written over an image that is to be "
-                "translated. Give another folder to write."
+                f"{into}, the translation of {path}, would replace an image of the source. Give "
+                "another folder to write."
             )
     return pairs
 
 
 def _files_of(source):
-    """The folder that a source's files lie below, and these files."""
+    """Return the folder of a source, and the files in and below it."""
     if source.is_dir():
         return source, walk_files(source)
     root = source
@@ -68,7 +68,7 @@ def _files_of(source):
 
 
 def _target_file(source, target):
-    """Where the translation of one file goes: to `target`, or into it where that is a folder."""
+    """Return the path of one file's translation: `target`, or a file in it if it is a folder."""
     suffix = target.suffix.lower()
     if target.is_dir() or suffix not in Image.registered_extensions():
         return target / source.name
@@ -86,17 +86,17 @@ def _is_image(place, path):
 
 
 def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
-    """Translate file by file; a file that can't be translated doesn't stop the rest.
+    """Translate file by file; a file that can't be translated doesn't stop the others.
 
     Args:
         model: `CycleGAN`.
-        pairs: of `plan_files`.
-        skip_existing: bool. Leave targets alone that are already there.
-        side_by_side: bool. Write the image and its translation beside one another.
-        **options: of `CycleGAN.translate`.
+        pairs: pairs of paths, see `plan_files`.
+        skip_existing: bool, False by default. Whether to leave existing targets as they are.
+        side_by_side: bool, False by default. Whether to write the image beside its translation.
+        **options: arguments of `CycleGAN.translate`.
 
     Yields:
-        `(source, target, error)` for each pair, `error` None, or what went wrong.
+        `(source, target, error)` for each pair, where `error` is None or an exception.
     """
     for source, target in pairs:
         yield (
@@ -110,7 +110,7 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
     """Translate one file; see `translate_files`.
 
     Returns:
-        None, or what went wrong: a `ValueError`, an `OSError` or a `MemoryError`.
+        None, or the error: a `ValueError`, an `OSError` or a `MemoryError`.
     """
     if skip_existing and target.exists():
         return None
@@ -128,14 +128,14 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
 
 
 def _original(path, translated, max_pixels):
-    """The image as the generator saw it, with the channels of its translation."""
+    """Open the image as for the generator, with the channels of its translation."""
     colours = 3 if translated.shape[-1] >= 3 else 1
-    alpha = translated[:, :, colours:]  # the translation's is the image's
+    alpha = translated[:, :, colours:]  # `translate` copied it from the image
     return np.concatenate([open_image(path, colours, max_pixels).pixels, alpha], axis=-1)
 
 
 def _write_image(image, path):
-    """Whole or not at all; JPEG at a quality that shows no trace of itself."""
+    """Write a file whole or not at all; JPEG at a quality without visible artefacts."""
     picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
     if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
         picture = picture.convert("RGB")

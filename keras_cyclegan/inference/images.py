@@ -1,4 +1,4 @@
-"""What `translate` was given, as pixels for a generator; translations back to the same kinds."""
+"""Opens the images given to `translate`, and returns translations in the same kinds."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,8 +15,8 @@ class Picture(NamedTuple):
 
     Attributes:
         pixels: `(height, width, channels)`, uint8, or float32 in [-1, 1].
-        finish: takes the translation, `(height, width, output_channels)` in [-1, 1] or already
-            rounded to uint8, and returns it in the kind of the image that was given.
+        finish: function that takes the translation, `(height, width, output_channels)`, in [-1, 1]
+            or already rounded to uint8, and returns it in the kind of the image that was given.
     """
 
     pixels: np.ndarray
@@ -24,16 +24,16 @@ class Picture(NamedTuple):
 
 
 def open_images(images, channels, max_pixels):
-    """Read all that `translate` was given; every error comes before the first translation.
+    """Open all images before the first is translated, so that errors come early.
 
     Args:
         images: one image, a batch, or a list; see `translate`.
         channels: int. Channels that the generator takes.
-        max_pixels: int. Largest image file.
+        max_pixels: int. Largest height times width of a file.
 
     Returns:
         A list of `Picture`, and a function that takes the list of finished translations and
-        returns them as `images` were given.
+        returns them as `images` were given: one image, a batch or a list.
     """
     if isinstance(images, (list, tuple)):
         return _open_items(images, channels, max_pixels), type(images)
@@ -68,7 +68,7 @@ def _open_item(index, image, channels, max_pixels):
 
 
 def _open_picture(image, channels, max_pixels):
-    """One image of any kind; its `finish` gives that kind back."""
+    """Open one image of any kind; its `finish` returns the same kind."""
     from PIL import Image
 
     if keras.ops.is_tensor(image):
@@ -91,7 +91,7 @@ def _open_picture(image, channels, max_pixels):
 
 
 def _squeeze(pixels, image):
-    """A gray array given as (height, width) stays so where its translation is gray too."""
+    """Drop the channel axis of a gray translation whose image had none."""
     return pixels[:, :, 0] if getattr(image, "ndim", 3) == 2 and pixels.shape[2] == 1 else pixels
 
 

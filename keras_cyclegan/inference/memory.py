@@ -1,44 +1,45 @@
-"""How much memory a whole translation takes, how much there is, and what its lack looks like."""
+"""How much memory a whole translation needs, how much is available, and errors for too little."""
 
 import contextlib
 import math
 import weakref
 from pathlib import Path
+from typing import Any
 
 import keras
 from keras import layers
 
 from keras_cyclegan.inference.sizes import size_rule
 
-# Tiles take about as long as the whole on a processor, so that little is lost by a low limit: a
+# On a processor, tiles take about as long as the whole image. So a low limit costs little, and a
 # photo is translated in the same way on each machine, whatever else is running there.
-WHOLE_AT_MOST = 2 * 2**30
-SLACK = 1.5  # measured against peaks of seven networks, over what their tensors alone take
+MOST_FOR_WHOLE = 2 * 2**30
+SLACK = 1.5  # peak memory over that of the tensors alone, measured on seven networks
 PIXEL_BYTES = 60  # the image and its translation as floats and as pixels, and copies of them
 
-_bytes_per_pixel = weakref.WeakKeyDictionary()
+_bytes_per_pixel: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 _share = 1.0
 
 
 def share_memory(processes):
-    """Count on a part of the memory, for `processes` of this machine translate at once."""
+    """Use 1/`processes` of the memory only, for as many that translate at once."""
     global _share
     _share = 1 / processes
 
 
-# --- what is needed ----------------------------------------------------------------------------
+# --- memory needed -----------------------------------------------------------------------------
 
 
 def whole_bytes(generators, height, width):
-    """Estimate the memory that generators take for one whole image, one after the other.
+    """Estimate the memory that generators need for one whole image, one after the other.
 
     Args:
         generators: list of `keras.Model`.
         height, width: ints.
 
     Returns:
-        int: bytes beyond what the process takes already. 0 for a subclassed model, into which
-        nobody can look.
+        int: bytes beyond those that the process uses already. 0 for a subclassed model, whose
+        layers are unknown.
     """
     most = 0
     for generator in generators:
@@ -50,7 +51,7 @@ def whole_bytes(generators, height, width):
 
 
 def _most_alive(network):
-    """Bytes of all tensors that live at once in a functional network, by pixel of its input."""
+    """Return the most bytes of tensors alive at once in a functional network, per input pixel."""
     if not getattr(network, "inputs", None):
         return 0
     smallest = size_rule(network).smallest
@@ -83,7 +84,7 @@ def _item_bytes(dtype):
     return 2 if keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16") else 4
 
 
-# --- what there is -----------------------------------------------------------------------------
+# --- memory available --------------------------------------------------------------------------
 
 
 def memory_for_whole():
@@ -91,17 +92,17 @@ def memory_for_whole():
     on_device = _free_on_device()
     if on_device is not None:
         return on_device / 2
-    return min(WHOLE_AT_MOST, available_memory() / 2)
+    return min(MOST_FOR_WHOLE, available_memory() / 2)
 
 
 def available_memory(root="/"):
-    """Return the bytes that this process can still have, as far as the system tells.
+    """Return the bytes that this process can still allocate, as far as the system tells.
 
-    That is the least of: the machine's available memory, what the limits of its control groups (a
-    container's) leave, and what the process's own limits (`ulimit -v`, `ulimit -d`) leave.
+    It is the smallest of the machine's available memory, of what its control groups (a container's)
+    still allow, and of what its own limits (`ulimit -v`, `ulimit -d`) still allow.
 
     Args:
-        root: path, defaults to "/". Where `proc` and `sys` are found.
+        root: path, "/" by default. The folder that holds `proc` and `sys`.
     """
     left = [
         _machine(Path(root, "proc/meminfo")),
@@ -114,11 +115,11 @@ def available_memory(root="/"):
 def _machine(path):
     with contextlib.suppress(OSError, KeyError):
         return _table(path)["MemAvailable:"] * 1024
-    return 2 * WHOLE_AT_MOST  # no Linux: nothing is known
+    return 2 * MOST_FOR_WHOLE  # unknown without Linux
 
 
 def _groups(root):
-    """What each control group above this process leaves, of version 1 or 2."""
+    """Yield what each control group of this process still allows, of version 1 or 2."""
     with contextlib.suppress(OSError):
         for line in Path(root, "proc/self/cgroup").read_text().splitlines():
             _, controllers, group = line.split(":", 2)
@@ -132,7 +133,7 @@ def _groups(root):
             top = Path(root, "sys/fs/cgroup", place)
             folder = top / group.lstrip("/")
             for one in [folder, *folder.parents]:
-                # A container may see its own group at the top, under another path.
+                # In a container, its own group may be at the top, whatever the path says.
                 with contextlib.suppress(OSError, ValueError, KeyError):
                     stat = _table(one / "memory.stat")
                     files = stat[f"{cached}inactive_file"] + stat[f"{cached}active_file"]
@@ -156,13 +157,13 @@ def _process_limits(status):
 
 
 def _table(path):
-    """The first two words of each line, of which the second is a number."""
+    """Read the lines that consist of a name and a number."""
     lines = (line.split() for line in Path(path).read_text().splitlines())
     return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
 
 
 def _free_on_device():
-    """Free bytes on the accelerator; infinity where none tells, and None where there is none."""
+    """Return the free bytes of the accelerator, infinity if unknown, None without accelerator."""
     backend = keras.backend.backend()
     if backend == "torch":
         import torch
@@ -183,7 +184,7 @@ def _free_on_device():
     return None
 
 
-# --- the lack of it ----------------------------------------------------------------------------
+# --- errors for too little memory --------------------------------------------------------------
 
 _NAMES = ("ResourceExhaustedError", "OutOfMemoryError")  # TensorFlow's, torch's
 _WORDS = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory", "can't allocate memory")
@@ -191,7 +192,7 @@ _WORDS = ("RESOURCE_EXHAUSTED", "Out of memory", "out of memory", "can't allocat
 
 @contextlib.contextmanager
 def memory_errors(work):
-    """Raise what each library calls a lack of memory as a `MemoryError` that names the work."""
+    """Turn each library's error for too little memory into a `MemoryError` that names the work."""
     try:
         yield
     except Exception as error:
@@ -205,12 +206,12 @@ def memory_errors(work):
 
 
 def is_memory_error(error):
-    """Return whether an exception of any backend tells of a lack of memory."""
+    """Return whether an exception of any backend means too little memory."""
     if isinstance(error, MemoryError) or type(error).__name__ in _NAMES:
         return True
     return isinstance(error, RuntimeError) and any(word in str(error) for word in _WORDS)
 
 
 def readable(count):
-    """Return a number of bytes as people write it: `"4.5 GB"`."""
+    """Format a number of bytes for people: `"4.5 GB"`."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

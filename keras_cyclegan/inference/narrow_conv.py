@@ -1,4 +1,4 @@
-"""A convolution to few channels, as a generator's last one, four output pixels at a time."""
+"""A faster convolution to few channels, such as a generator's last one."""
 
 import keras
 import numpy as np
@@ -8,9 +8,9 @@ LANES = 16  # float32 values that a processor with AVX-512 computes at once
 
 
 def is_narrow(layer, images):
-    """Return whether `call_narrow` gives what a layer gives, and saves time.
+    """Return whether `call_narrow` gives the same as a layer, and saves time.
 
-    oneDNN computes 16 output channels at a time, and throws 13 of them away where there are 3.
+    oneDNN computes 16 output channels at a time, of which it drops 13 where the layer has 3.
     """
     if type(layer) is not layers.Conv2D or keras.backend.backend() != "tensorflow":
         return False

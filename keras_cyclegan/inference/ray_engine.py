@@ -1,4 +1,4 @@
-"""Translations of many files by many processes, on one machine or on a cluster, with Ray Data."""
+"""Translates many files by many processes, on one machine or on a cluster, with Ray Data."""
 
 import logging
 import math
@@ -7,37 +7,39 @@ from pathlib import Path
 
 import keras
 
+from keras_cyclegan.arguments import to_install
 from keras_cyclegan.files.atomic import remove_unfinished
 from keras_cyclegan.inference.files import translate_file
 from keras_cyclegan.inference.memory import share_memory
 
-FILES_PER_TASK = 16  # a task costs Ray milliseconds, and is what a worker that died does again
-ATTEMPTS = 3  # a file that kills its worker is given up then
+FILES_PER_TASK = 16  # a task costs Ray milliseconds, and is repeated if its worker dies
+ATTEMPTS = 3  # after which a file that kills its worker is given up
 
 
 def translate_files_on_ray(
     model, pairs, skip_existing=False, side_by_side=False, workers=None, **options
 ):
-    """`translate_files` with one model a worker; the files are the same, byte for byte.
+    """Translate files as `translate_files` does, with one copy of the model for each worker.
 
-    Only where workers that share a machine's memory cut tiles, and a process that has it alone
-    doesn't, may pixels differ by one level.
+    The files are the same, byte for byte, with one exception: workers share a machine's memory, so
+    that they may cut an image into tiles that one process alone would translate as a whole. Then
+    pixels may differ by one level.
 
-    It joins the Ray cluster of `RAY_ADDRESS` or of this machine, or starts one on this machine.
-    On a cluster the images must lie where every node finds them under the same path, and
-    keras_cyclegan must be installed on each; the weights are sent. A worker that dies is
-    replaced: what it had written is kept, what it had begun is done again, up to three times.
+    It joins the Ray cluster of `RAY_ADDRESS` or of this machine, or starts one on this machine. On
+    a cluster, every node must reach the images under the same path and have keras_cyclegan
+    installed; the weights are sent. A worker that dies is replaced: files that it had written are
+    kept, and the file that it was translating is tried again, up to three times in all.
 
     Args:
         model: `CycleGAN`.
-        pairs: of `plan_files`.
+        pairs: pairs of paths, see `plan_files`.
         skip_existing, side_by_side: see `translate_files`.
-        workers: int. None takes one for each GPU of the cluster; where there is none, one for
-            each CPU.
-        **options: of `CycleGAN.translate`.
+        workers: int. Number of workers. None, the default, takes one for each GPU of the cluster,
+            or for each CPU where there is no GPU.
+        **options: arguments of `CycleGAN.translate`.
 
     Yields:
-        `(source, target, error)` for each pair, `error` None, or what went wrong; in the order in
+        `(source, target, error)` for each pair, where `error` is None or text, in the order in
         which they are finished.
 
     Raises:
@@ -55,18 +57,18 @@ def translate_files_on_ray(
     finally:
         if started:
             ray.shutdown()
-        remove_unfinished(target for _, target in pairs)  # of workers that were killed
+        remove_unfinished(target for _, target in pairs)  # left by workers that were killed
 
 
 def import_ray():
-    """Ray with its Data library, told before its import to report nothing to its makers."""
+    """Import Ray and Ray Data, with Ray's usage reports turned off."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
         import ray.data
     except ImportError as error:
         raise ImportError(
-            f'The engine "ray" needs Ray Data: pip install keras-cyclegan[ray]. ({error})'
+            f'The engine "ray" needs Ray Data: {to_install("ray")}. ({error})'
         ) from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     return ray
@@ -79,7 +81,7 @@ def _results(ray, model, pairs, workers, options):
     machines = sum(node["Alive"] for node in ray.nodes())
     tasks = max(math.ceil(len(pairs) / FILES_PER_TASK), min(len(pairs), 4 * workers))
     ledger = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Ledger).remote()
-    rows = [  # absolute, for the workers have other working directories
+    rows = [  # with absolute paths, because workers have other working directories
         {"index": i, "source": str(source.absolute()), "target": str(target.absolute())}
         for i, (source, target) in enumerate(pairs)
     ]
@@ -98,7 +100,7 @@ def _results(ray, model, pairs, workers, options):
 
 
 class Translator:
-    """One worker: a model, which takes file after file."""
+    """A worker, which translates file after file with its copy of the model."""
 
     def __init__(self, model, ledger, options, workers_here=1):
         share_memory(workers_here)
@@ -122,7 +124,7 @@ class Translator:
 
 
 class Ledger:
-    """What was begun and what is finished, kept by a process of its own: workers may die."""
+    """Records attempts and results in a process of its own, because workers may die."""
 
     __module__ = "__main__"  # Ray then sends the code, and that process needn't import Keras
 
@@ -131,9 +133,9 @@ class Ledger:
         self.outcomes = {}
 
     def begin(self, index):
-        """The number of attempts at a file, this one included, and how it ended if it did.
+        """Count an attempt at a file; return the number of attempts, and the result if any.
 
-        The outcome is what went wrong, `""` for nothing, and None if the file isn't finished.
+        The result is the text of the error, `""` without an error, or None for an unfinished file.
         """
         if index not in self.outcomes:
             self.attempts[index] = self.attempts.get(index, 0) + 1

@@ -1,14 +1,14 @@
-"""Any height and width through a generator that takes only some."""
+"""Translates any height and width with a generator that takes only some."""
 
 import weakref
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
 from keras_cyclegan.layers import ReflectionPadding2D
 
-_rules = weakref.WeakKeyDictionary()
+_rules: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 class SizeRule(NamedTuple):
@@ -18,7 +18,7 @@ class SizeRule(NamedTuple):
     smallest: int
 
     def padded(self, size):
-        """The next size that fits; `size` is an int, or a scalar tensor inside a graph."""
+        """Return the next size that fits; `size` is an int, or a scalar tensor inside a graph."""
         size = (size + self.multiple - 1) // self.multiple * self.multiple
         if isinstance(size, int):
             return max(size, self.smallest)
@@ -26,17 +26,17 @@ class SizeRule(NamedTuple):
 
 
 def size_rule(generator):
-    """Asks a generator which sizes it gives back unchanged, by shapes alone: nothing is computed.
+    """Find out which sizes a generator gives back unchanged, without computing an image.
 
     Args:
         generator: any `keras.Model` from images to images.
 
     Returns:
-        A `SizeRule`: (4, 8) for a ResNet, because a reflection by 1 of a quarter of the size needs
-        2 pixels there; (2ⁿ, 2ⁿ) for a U-Net of n halvings.
+        A `SizeRule`: (4, 8) for a ResNet, whose maps at a quarter of the size need 2 pixels for a
+        reflection by 1; (2ⁿ, 2ⁿ) for a U-Net of n halvings.
 
     Raises:
-        ValueError: no multiple up to 4096 comes out as large as it went in.
+        ValueError: the generator gives no size back unchanged, with multiples up to 4096.
     """
     if generator not in _rules:
         _rules[generator] = _find_rule(generator)
@@ -44,7 +44,7 @@ def size_rule(generator):
 
 
 def call_at_any_size(generator, images):
-    """Reflects images out to a size that fits, translates them, and crops back.
+    """Pad images by reflection to a size that fits, translate them, and crop.
 
     All of the padding lies below and on the right, so that a pixel keeps its place in the
     network's grid of strides. An image smaller than what is added to it is reflected repeatedly.
@@ -63,14 +63,14 @@ def call_at_any_size(generator, images):
 
 
 def pad_to_rule(images, rule):
-    """`(n, h, w, c)` to the next height and width that fit `rule`, mirrored at the far edges."""
+    """Pad `(n, h, w, c)` below and on the right by reflection, to a size that fits `rule`."""
     height, width = ops.shape(images)[1:3]
     images = ops.take(images, _mirror(height, rule.padded(height)), axis=1)
     return ops.take(images, _mirror(width, rule.padded(width)), axis=2)
 
 
 def _mirror(size, count):
-    """Indices 0, 1, …, size - 1, size - 2, …, 1, 0, 1, … : `count` of them."""
+    """Return `count` of the indices 0, 1, …, size - 1, size - 2, …, 1, 0, 1, …."""
     period = ops.maximum(2 * size - 2, 1)
     position = ops.arange(count, dtype="int32") % period
     return ops.minimum(position, period - position)
@@ -79,9 +79,9 @@ def _mirror(size, count):
 def _find_rule(generator):
     height, width, channels = generator.input_shape[1:]
     if height and width:
-        return SizeRule(1, 1)  # `check_size` lets nothing else through
+        return SizeRule(1, 1)  # `check_size` refuses other sizes
     multiple = 1
-    # Eleven times: no larger power of two divides it, and hardly a stride is 11.
+    # 11 is odd, so that no higher power of two divides the size, and hardly any stride is 11.
     while not _returns_size(generator, 11 * multiple, channels):
         multiple *= 2
         if multiple > 4096:
@@ -96,12 +96,12 @@ def _find_rule(generator):
 
 
 def _returns_size(generator, size, channels):
-    """Whether `size` comes out as it went in, and branches meet in one size on the way."""
+    """Return whether `size` comes out unchanged, and joined branches have equal sizes."""
     try:
         shape = generator.compute_output_shape((1, size, size, channels))
         # Keras infers a concatenation's shape from its first input, and looks at no other.
         joined = _inner_shapes(generator, keras.layers.Concatenate, size, channels)
-    except ValueError:  # other branches that don't meet, or the network's own check
+    except ValueError:  # other branches of unequal sizes, or the network's own check
         return False
     return tuple(shape[1:3]) == (size, size) and all(
         len({shape[1:3] for shape in shapes}) == 1 for _, shapes in joined
@@ -109,13 +109,13 @@ def _returns_size(generator, size, channels):
 
 
 def _reflections_fit(generator, size, channels):
-    """Whether every reflection inside the network has enough pixels to mirror."""
+    """Return whether every reflection inside the network has enough pixels to mirror."""
     reflections = _inner_shapes(generator, ReflectionPadding2D, size, channels)
     return all(shapes[0][1] > layer.padding for layer, shapes in reflections)
 
 
 def _inner_shapes(generator, kind, size, channels):
-    """Layers of a kind inside a functional generator, each with the shapes of its inputs."""
+    """Return the layers of a kind in a functional generator, with the shapes of their inputs."""
     layers = [
         layer for layer in generator.layers if isinstance(layer, kind) and _is_called_once(layer)
     ]
@@ -133,12 +133,12 @@ def _inner_shapes(generator, kind, size, channels):
 def _is_called_once(layer):
     try:
         return layer.input is not None
-    except (AttributeError, ValueError):  # a layer called twice has no one input
+    except (AttributeError, ValueError):  # `input` of a layer that was called twice
         return False
 
 
 def check_size(generator, height, width):
-    """Refuses an image that a generator built for one size can't take."""
+    """Raise a ValueError for an image that a generator built for one size can't take."""
     fixed = generator.input_shape[1:3]
     if None not in fixed and tuple(fixed) != (height, width):
         raise ValueError(

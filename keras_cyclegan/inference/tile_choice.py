@@ -1,4 +1,4 @@
-"""Whether an image is translated as a whole or in tiles, and tiles of which side."""
+"""Chooses whether an image is translated as a whole or in tiles, and the side of the tiles."""
 
 import warnings
 
@@ -16,7 +16,7 @@ SMALLEST_SIDE = 64
 
 
 def check_tile(tile):
-    """Refuse what is neither "auto", None nor a whole number."""
+    """Raise a ValueError unless `tile` is "auto", None or an int."""
     if tile is None or tile == "auto" or (isinstance(tile, int) and not isinstance(tile, bool)):
         return
     raise ValueError(
@@ -25,7 +25,7 @@ def check_tile(tile):
 
 
 def choose_tile(generators, height, width, tile):
-    """Choose how one image goes through generators.
+    """Choose how one image is translated by generators.
 
     Args:
         generators: list of functional `keras.Model`, used one after the other.
@@ -36,13 +36,13 @@ def choose_tile(generators, height, width, tile):
         The side of a tile, or None for the whole image at once.
 
     Raises:
-        MemoryError: the whole image doesn't fit into the memory, and tiles are ruled out.
+        MemoryError: the whole image doesn't fit into the memory, and tiles aren't possible.
     """
     if isinstance(tile, int):
         return tile if max(height, width) > tile else None
     needed = whole_bytes(generators, height, width)
     if tile is None:
-        _check_whole(needed, height, width, "`tile=None` rules out tiles: leave it out.")
+        _check_whole(needed, height, width, "Leave `tile=None` out, and it is translated in tiles.")
         return None
     if needed <= memory_for_whole():
         return None
@@ -55,7 +55,7 @@ def choose_tile(generators, height, width, tile):
 
 
 def tile_side(generators):
-    """Return the side of tiles that fit the memory, or raise a ValueError where none can be cut."""
+    """Return the side of tiles that fit the memory; raise a ValueError if tiling is impossible."""
     for generator in generators:
         plan(generator)
     rules = [size_rule(generator) for generator in generators]

@@ -1,4 +1,4 @@
-"""A network cut at its instance norms, for `tiles`: what is computed together, kept, and freed."""
+"""Cuts a network at its instance norms into stages, for `tiles`."""
 
 from typing import NamedTuple
 
@@ -25,34 +25,34 @@ WINDOWS = (layers.Conv2D, layers.DepthwiseConv2D, layers.SeparableConv2D)
 
 
 class Stage(NamedTuple):
-    """Layers that go over all tiles of the image before the next layers do."""
+    """Layers that process all tiles of the image before the next stage starts."""
 
     reads: list  # tensors known for the whole image: the input, or stored by an earlier stage
-    layers: list  # in the order of their calls; a norm among them has its statistics by now
+    layers: list  # in the order of their calls; the statistics for norms among them are known
     measures: list  # tensors whose mean and variance the norms of later stages need
-    stores: list  # tensors that later stages read; the network's output in the last one
-    margin: int  # pixels around a tile that it takes to compute all of the tile
+    stores: list  # tensors that later stages read, or the network's output
+    margin: int  # pixels around a tile that its computation needs
     frees: list  # tensors that no later stage reads
 
 
 def plan(generator):
-    """The stages, each over all tiles, that translate an image as one call of the generator would.
+    """Plan the stages that together give the same translation as one call of the generator.
 
-    A norm waits for the statistics of its whole input, so that a stage ends before it. What a later
-    stage reads is stored, but for tensors at full resolution, the most bytes for the least work:
-    the next stage computes them again. It does so from stored tensors only, lest every stage begin
-    at the image.
+    A norm needs the statistics of its whole input, so that a stage ends before each norm. Tensors
+    that a later stage reads are stored. Those at full resolution take the most bytes and the least
+    work: the next stage computes them again, where it can do so from stored tensors. (Otherwise
+    every stage would have to start at the image.)
 
     Args:
         generator: functional `keras.Model` of convolutions, activations and instance norms.
 
     Returns:
-        The stages, and the pixels of one step of each tensor by the tensor's `id`: 4 at a quarter
-        of the resolution.
+        The stages; and a dict from each tensor's `id` to the pixels of the image from one of its
+        elements to the next: 4 at a quarter of the resolution.
 
     Raises:
-        ValueError: a layer that mixes more of the image than a window of known size, or a tensor
-            to store that doesn't lie on the image's grid.
+        ValueError: a layer may look at more of the image than a window of known size, or a tensor
+            to store doesn't have the image's size divided by its stride.
     """
     _check_layers(generator)
     steps, levels = {id(generator.input): 1.0}, {id(generator.input): 0}
@@ -74,11 +74,11 @@ def plan(generator):
 
 
 def _check_layers(generator):
-    """Refuses a network with a layer that no tile can hold, or whose calls can't be told apart."""
+    """Refuse a network with a layer that may look beyond a tile, or that is called twice."""
     for layer in generator.operations:
         known = isinstance(layer, (*POINTWISE, *WINDOWS, layers.Conv2DTranspose))
         known = known or isinstance(layer, layers.UpSampling2D) or is_instance_norm(layer)
-        if not known and not getattr(layer, "pointwise", False):  # a layer of one's own
+        if not known and not getattr(layer, "pointwise", False):  # set by layers of this package
             raise ValueError(
                 f"The generator {generator.name!r} can't be tiled: its layer {layer.name!r} "
                 f"({type(layer).__name__}) may look at the whole image. Translate without `tile`."
@@ -93,11 +93,12 @@ def _check_layers(generator):
 
 
 def inputs_of(layer):
+    """Return the input tensors of a layer as a list."""
     return keras.tree.flatten(layer.input)
 
 
 def is_instance_norm(layer):
-    """One group a channel; Keras replaces `groups=-1` by the channels when it builds the layer."""
+    """Return whether each channel is a group; Keras builds `groups=-1` as such."""
     return isinstance(layer, layers.GroupNormalization) and layer.groups == layer.output.shape[-1]
 
 
@@ -105,7 +106,7 @@ def is_instance_norm(layer):
 
 
 def _results(generator, levels, level):
-    """What later levels read of a level's tensors, or the output; what norms read among it."""
+    """Return the tensors of a level that later levels read, or the output; and those for norms."""
     wanted, measures = {}, {}
     for layer in generator.operations[1:]:
         for tensor in inputs_of(layer):
@@ -119,7 +120,7 @@ def _results(generator, levels, level):
 
 
 def _work(generator, wanted, known):
-    """The layers that make `wanted` of `known` tensors, and those of the known that they read."""
+    """Return the layers that compute `wanted`, and the `known` tensors that they read."""
     open_ends, work, reads = {id(tensor) for tensor in wanted}, [], {}
     for layer in reversed(generator.operations):
         if id(layer.output) in open_ends - known:
@@ -142,11 +143,11 @@ def _with_frees(stages):
     return finished
 
 
-# --- where a tensor's pixels lie ---------------------------------------------------------------
+# --- strides and margins -----------------------------------------------------------------------
 
 
 def _stride(layer):
-    """Steps of a layer's input for one step of its output."""
+    """Return the elements of a layer's input for one element of its output."""
     if isinstance(layer, layers.Conv2DTranspose):
         return 1 / layer.strides[0]
     if isinstance(layer, layers.UpSampling2D):
@@ -155,7 +156,7 @@ def _stride(layer):
 
 
 def _sight(layer):
-    """Steps of its input to each side that a layer's output depends on, rounded up."""
+    """Return how many elements of its input, to each side, an output depends on."""
     if isinstance(layer, layers.Conv2DTranspose):
         return -(-max(layer.kernel_size) // layer.strides[0])
     if isinstance(layer, WINDOWS):
@@ -164,7 +165,7 @@ def _sight(layer):
 
 
 def _margin(work, reads, steps):
-    """Pixels that a stage sees around a tile, up to the next that all of its tensors start at."""
+    """Return the pixels that a stage needs around a tile, a multiple of all of its strides."""
     reach = {id(tensor): 0 for tensor in reads}
     for layer in work:
         inputs = inputs_of(layer)
@@ -175,7 +176,7 @@ def _margin(work, reads, steps):
 
 
 def _check_grid(generator, tensors, steps):
-    """Refuses a stored tensor with a frame, from padding, that tiles would not join."""
+    """Refuse a stored tensor with additional borders, from padding: tiles wouldn't join."""
     side = 4 * size_rule(generator).smallest
     image = keras.KerasTensor((1, side, side, generator.input_shape[-1]))
     found = keras.Function(generator.input, tensors).compute_output_spec(image)

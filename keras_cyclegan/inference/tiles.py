@@ -1,4 +1,4 @@
-"""A large image in pieces, with the result of the whole."""
+"""Translates a large image in tiles, with the same result as the whole."""
 
 import errno
 import itertools
@@ -18,25 +18,26 @@ from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm, plan
 
 
 def translate_tiled(generator, pixels, tile, finish):
-    """Translates one large image tile by tile, in memory that doesn't grow with the image.
+    """Translate one large image tile by tile, in memory that doesn't grow with the image.
 
-    An instance norm takes its mean and variance from all of its input, so that tiles translated by
-    themselves would differ in colour and contrast. Here the network is cut at its norms: the layers
-    between two norms go over all tiles, what they make of the whole image waits in temporary files,
-    and the layers behind the norm begin with its statistics. Every tile brings a margin as wide as
-    its layers can see, so that what is kept of it is what the whole image would have given: there
-    is no seam to blend. Nearly everything is computed once; see `tile_plan.plan`.
+    An instance norm takes its mean and variance from all of its input, so that tiles translated on
+    their own would differ in colour and contrast. Here the network is cut at its norms: the layers
+    before a norm process all tiles, and their results for the whole image are kept in temporary
+    files; then the norm's statistics are known, and the layers after it start. Each tile has a
+    margin as wide as its layers can see, so that the part kept of it equals that of the whole
+    image, and there are no seams. Nearly everything is computed once; see `tile_plan.plan`.
 
-    The files take 256 bytes a pixel for the paper's ResNet in float32: 1 GB at 2048², 17 GB at
-    8192². They lie in `tempfile.gettempdir()`, which the environment variable TMPDIR sets, and
-    vanish even if the process is killed. A folder that is held in memory (tmpfs) saves none.
+    The files take 256 bytes per pixel for the paper's ResNet in float32: 1 GB at 2048², 17 GB at
+    8192². They are in `tempfile.gettempdir()`, which the environment variable TMPDIR sets, and
+    disappear even if the process is killed. In a folder that is kept in memory (tmpfs), they use
+    the memory that tiles should save.
 
     Args:
         generator: functional `keras.Model` of convolutions, activations and instance norms.
         pixels: `(height, width, channels)`, uint8, or float32 in [-1, 1].
         tile: int. Side of a tile without its margin, a multiple of what the generator takes.
-        finish: function applied to the translation of each tile, in [-1, 1]: `from_unit`, which
-            keeps the result at one byte a value, or the identity.
+        finish: function applied to the translation of each tile, in [-1, 1]: `from_unit`, so that
+            the result takes one byte per value, or the identity.
 
     Returns:
         `(height, width, output_channels)`, of the dtype that `finish` returns.
@@ -79,9 +80,17 @@ def translate_tiled(generator, pixels, tile, finish):
 
 
 def _run(stage, values, statistics):
-    """What a stage stores or measures, by the tensor's `id`, of `values` by their tensors' `id`.
+    """Compute a stage on one tile.
 
-    Layers are called one by one because Keras has no way to replace one, the norm, inside a call.
+    Layers are called one by one because Keras can't replace a layer, the norm, inside of a call.
+
+    Args:
+        stage: `Stage`.
+        values: dict from the `id` of each tensor that the stage reads to its values on the tile.
+        statistics: dict from the `id` of each norm's input to its `_Moments`.
+
+    Returns:
+        dict from the `id` of each tensor that the stage stores or measures to its values.
     """
     kept = {id(tensor) for tensor in stage.stores + stage.measures}
     uses = Counter(id(tensor) for layer in stage.layers for tensor in inputs_of(layer))
@@ -109,14 +118,14 @@ def _normalize(norm, x, moments):
     offset = -moments.mean * scale
     if norm.beta is not None:
         offset = offset + ops.convert_to_numpy(norm.beta)
-    # As tensors: torch multiplies no array with a tensor that has a gradient.
+    # As tensors: torch refuses to multiply an array by a tensor with a gradient.
     scale, offset = (ops.convert_to_tensor(one.astype("float32")) for one in (scale, offset))
     x = ops.cast(x, "float32") * scale + offset
     return ops.cast(x, norm.compute_dtype)
 
 
 def _to_numpy(tensor):
-    """A view where the backend has one: Keras's own function copies on TensorFlow."""
+    """Convert to numpy without a copy where possible; Keras's function copies on TensorFlow."""
     if keras.backend.backend() == "torch":
         return ops.convert_to_numpy(tensor)
     return np.asarray(tensor)
@@ -126,13 +135,13 @@ def _to_numpy(tensor):
 
 
 class _Span(NamedTuple):
-    """One tile along one axis, in pixels: what is kept of it, within what its layers see."""
+    """One tile along one axis, in pixels: the part that is kept, and the part that is seen."""
 
     kept: slice
     seen: slice
 
     def inside(self, step):
-        """The kept part of what is seen, for a tensor whose steps are `step` pixels long."""
+        """Return the kept part within the seen part, for a tensor of stride `step`."""
         first = self.seen.start
         return _in_steps(slice(self.kept.start - first, self.kept.stop - first), step)
 
@@ -148,16 +157,16 @@ def _in_steps(pixels, step):
 
 
 class _Moments:
-    """Mean and variance by channel of more values than fit the memory (Chan et al. 1979)."""
+    """Mean and variance of each channel, of more values than fit the memory (Chan et al. 1979)."""
 
     def __init__(self):
         self.count, self.mean, self.squares = 0, 0.0, 0.0
 
     def add(self, values):
-        """Take in an array `(height, width, channels)`, row by row: a row fits the cache."""
+        """Add an array `(height, width, channels)`, row by row: a row fits the cache."""
         values = values.astype("float32", copy=False)
         height, width, channels = values.shape
-        # Near the mean, so that the squares lose no digits when the mean's is taken from them.
+        # Values are taken relative to one near the mean: the sums of squares lose fewer digits.
         near = values[0].mean(axis=0)
         sums = np.zeros((width, channels), "float32")
         squares, row, near_row = sums.copy(), sums.copy(), np.tile(near, (width, 1))
@@ -183,7 +192,7 @@ class _Moments:
 
 
 class _Image:
-    """The image itself, mirrored out to a size that fits the generator."""
+    """The image itself, padded by reflection to a size that fits the generator."""
 
     def __init__(self, pixels, size):
         self.pixels = pixels
@@ -199,7 +208,7 @@ class _Image:
 
 
 class _Map:
-    """One tensor of the whole image, in a file without a name, which goes with its last user."""
+    """One tensor of the whole image, in an unnamed file that is deleted when it is closed."""
 
     def __init__(self, tensor, step, size):
         self.step, self.dtype = step, np.dtype(tensor.dtype)
@@ -230,7 +239,7 @@ class _Map:
 
 
 def _bytes(part):
-    """The rows of an array `(height, width, channels)`; of bfloat16, too, which has no buffer."""
+    """Yield the bytes of each row of `(height, width, channels)`, of bfloat16 too."""
     for row in part:
         yield row.reshape(-1).view(np.uint8).data
 
@@ -257,7 +266,7 @@ def _map_bytes(tensor, step, size):
 
 
 def _check_room(stages, steps, size, output):
-    """Refuses an image whose maps would fill the disk."""
+    """Raise an OSError for an image whose maps would fill the disk."""
     held, most = 0, 0
     for stage in stages:
         sizes = {id(t): _map_bytes(t, steps[id(t)], size) for t in stage.stores + stage.frees}

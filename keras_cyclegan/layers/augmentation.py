@@ -1,8 +1,11 @@
-"""Augmentation that gradients pass through, for what a discriminator is shown."""
+"""Augmentation of a discriminator's images, through which gradients pass."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers.pool import random_integers
 
 
@@ -10,28 +13,29 @@ from keras_cyclegan.layers.pool import random_integers
 class DifferentiableAugmentation(keras.layers.Layer):
     """Changes colours, shifts and covers parts of images at random, each image by itself.
 
-    Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training". Real and
-    translated images are shown to a discriminator through it, in its own steps and in the
-    generators', which get their gradients through it too: the discriminator can't learn the
-    training images by heart, and the generators don't learn the augmentation. It acts in training
-    only. The draws are those of `layers.random_integers`: from one seed, the same on every backend.
+    Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training". The
+    discriminator sees real and translated images only after augmentation, in its own update and in
+    the generators', whose gradients pass through it: the discriminator can't learn the training
+    images by heart, and the generators don't learn the augmentation. Outside of training, images
+    stay as they are. One seed gives the same random numbers on every backend.
 
     Args:
-        brightness: float. Largest number added to a whole image, either way.
-        saturation: float. Largest change of the factor of colours' distance from gray, which is 1.
-        contrast: float. The same of the distance from the image's mean.
-        translation: float. Largest shift, as a part of the height and of the width; what comes in
-            is gray (0).
-        cutout: float. Side of the square that gray covers, as a part of the height and of the
-            width; it can lie partly outside.
-        seed: int or None. Seed of the draws.
+        brightness: float, 0.3 by default. An image is brightened or darkened by at most this.
+        saturation: float, 0.6 by default. The distance of colours from gray is multiplied by a
+            number between 1 minus and 1 plus this.
+        contrast: float, 0.4 by default. The same for the distance from the image's mean.
+        translation: float, 0.125 by default. Largest shift, as a fraction of the height and of the
+            width; gray (0) fills the free border.
+        cutout: float, 0.5 by default. Side of a gray square that covers a part of the image, as a
+            fraction of the height and of the width; it can lie partly outside.
+        seed: int. Seed of the random numbers. None, the default, draws one.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
         training: bool.
 
     Returns:
-        The same shape; values can leave [-1, 1].
+        Images of the same shape, whose values can leave [-1, 1].
 
     Raises:
         ValueError: a strength is negative.
@@ -39,8 +43,8 @@ class DifferentiableAugmentation(keras.layers.Layer):
     Example:
 
     ```python
-    augment = DifferentiableAugmentation(brightness=0.3, saturation=0.6, contrast=0.4)
-    shown = augment(images, training=True)
+    augment = DifferentiableAugmentation(brightness=0.1, cutout=0.0)
+    logits = discriminator(augment(images, training=True))
     ```
     """
 
@@ -48,14 +52,14 @@ class DifferentiableAugmentation(keras.layers.Layer):
 
     def __init__(
         self,
-        brightness=0.3,
-        saturation=0.6,
-        contrast=0.4,
-        translation=0.125,
-        cutout=0.5,
-        seed=None,
-        **kwargs,
-    ):
+        brightness: float = 0.3,
+        saturation: float = 0.6,
+        contrast: float = 0.4,
+        translation: float = 0.125,
+        cutout: float = 0.5,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         given = (brightness, saturation, contrast, translation, cutout)
         for name, value in zip(self.strengths, given, strict=True):
@@ -65,7 +69,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool | None = False) -> Tensor:
         if not training:
             return images
         count = ops.shape(images)[0]
@@ -83,18 +87,18 @@ class DifferentiableAugmentation(keras.layers.Layer):
             x = _cover(x, self.cutout, draws[5], draws[6])
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         strengths = {name: getattr(self, name) for name in self.strengths}
         return {**super().get_config(), **strengths, "seed": self.seed}
 
 
 def _shift(images, down, right):
-    """Images moved by parts of their height and width `(n, 1, 1, 1)`; zeros come in."""
+    """Shift images by fractions of their height and width, `(n, 1, 1, 1)`; fill with zeros."""
     height, width = ops.shape(images)[1:3]
-    # Row i of the outcome is row i - shift: a matrix of zeros and ones picks it, or nothing.
+    # Row i of the result is row i - shift of the image, picked by a matrix of zeros and ones.
     rows = _picks(height, down[:, :, 0, 0], images.dtype)  # (n, h, h)
     columns = _picks(width, right[:, :, 0, 0], images.dtype)  # (n, w, w)
     return ops.einsum("nvw,niwc->nivc", columns, ops.einsum("nij,njwc->niwc", rows, images))
@@ -107,15 +111,15 @@ def _picks(size, fraction, dtype):
     return ops.cast(source[:, :, None] == places[None, None], dtype)
 
 
-def _cover(images, part, down, right):
-    """Images with a square of zeros around a place, given as `(n, 1, 1, 1)` in [-1, 1]."""
+def _cover(images, side, down, right):
+    """Cover a square around a centre, given as `(n, 1, 1, 1)` in [-1, 1], with zeros."""
     height, width = ops.shape(images)[1:3]
-    rows = _covered(height, part, down[:, :, 0, 0])[:, :, None, None]
-    columns = _covered(width, part, right[:, :, 0, 0])[:, None, :, None]
+    rows = _covered(height, side, down[:, :, 0, 0])[:, :, None, None]
+    columns = _covered(width, side, right[:, :, 0, 0])[:, None, :, None]
     return ops.where(ops.logical_and(rows, columns), ops.zeros_like(images), images)
 
 
-def _covered(size, part, centre):
-    """Whether each place of `size` lies within `part / 2` of a centre in [-1, 1]: `(n, size)`."""
+def _covered(size, side, centre):
+    """Return whether each position lies in a square around `centre`, in [-1, 1]: `(n, size)`."""
     places = (2.0 * ops.arange(size, dtype="float32") + 1.0) / ops.cast(size, "float32") - 1.0
-    return ops.abs(places[None] - ops.cast(centre, "float32")) < part
+    return ops.abs(places[None] - ops.cast(centre, "float32")) < side

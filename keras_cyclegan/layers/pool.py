@@ -1,7 +1,11 @@
-"""The pool of past translations, and draws that are the same on every backend."""
+"""The pool of past translations, and random numbers that are the same on every backend."""
+
+from typing import Any
 
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -14,21 +18,33 @@ class ImagePool(keras.layers.Layer):
     Images of a batch pass one after the other.
 
     The state is made of non-trainable weights, so that the pool works inside XLA and a training
-    checkpoint holds all of it, the random generator's state included. The draws are those of
-    `random_integers`: from one seed, the same on every backend.
+    checkpoint holds all of it, the random generator's state included. One seed gives the same
+    random numbers on every backend.
 
     Args:
-        size: int. Images kept; 0 returns every image as it is.
-        seed: int or None. Seed of the draws.
+        size: int, 50 by default. Images kept; with 0 every image is returned as it is.
+        seed: int. Seed of the random numbers. None, the default, draws one.
 
     Call arguments:
-        images: `(batch, height, width, channels)`, of one height and width for the pool's life.
+        images: `(batch, height, width, channels)`. Height and width are the same in every call.
 
     Returns:
         Images of the same shape, each the given one or an older one.
+
+    Raises:
+        ValueError: `size` is no int of at least 0; when called, the images' size is unknown or
+            differs from the one that the pool was built for.
+
+    Example:
+
+    ```python
+    pool = ImagePool(size=50, seed=0)
+    judged = pool(fake)  # the same images, while the pool fills
+    int(pool.count)  # 1
+    ```
     """
 
-    def __init__(self, size=50, seed=None, **kwargs):
+    def __init__(self, size: int = 50, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(size, int) or size < 0:
             raise ValueError(f"`size` must be an int of at least 0. Received {size!r}.")
@@ -36,7 +52,7 @@ class ImagePool(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if None in input_shape[1:] and self.size:
             raise ValueError(
                 "An image pool stores images of one size: height, width and channels must be "
@@ -64,7 +80,7 @@ class ImagePool(keras.layers.Layer):
                 "images (`image_shape`), or without a pool (`pool_size=0`)."
             )
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         if not self.size:
             return images
         self.check_shape(images)
@@ -90,7 +106,7 @@ class ImagePool(keras.layers.Layer):
         self.count.assign(count)
         return returned
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
     def save_own_variables(self, store):
@@ -104,18 +120,20 @@ class ImagePool(keras.layers.Layer):
         if self.built:  # a model that is loaded without `compile` has no use for the images
             super().load_own_variables(own)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size, "seed": self.seed}
 
 
 def random_integers(state, count):
-    """`count` integers in [0, 2³¹), the same on every backend and inside of XLA.
+    """Draw `count` integers in [0, 2³¹), the same on every backend and inside of XLA.
 
-    `keras.random` draws other numbers on each backend. These are hashes of the seed, the turn and
-    the place: C. Wellons's `lowbias32`, whose every output bit depends on every input bit.
+    `keras.random` draws other numbers on each backend. These are hashes of the seed, the number of
+    earlier draws and the index: C. Wellons's `lowbias32`, each output bit of which depends on every
+    input bit.
 
     Args:
-        state: the two integers that `keras.random.SeedGenerator.next` returns: seed and turn.
+        state: the two integers that `keras.random.SeedGenerator.next` returns: the seed, and how
+            often numbers were drawn.
         count: int, or scalar tensor.
 
     Returns:
@@ -126,18 +144,18 @@ def random_integers(state, count):
 
 
 def _hash(x):
-    # uint32 in the bits of int32, because torch hardly calculates with the former: products wrap.
+    # uint32 held as int32, because torch lacks most operations on uint32; products wrap around.
     x = (x ^ _shift(x, 16)) * 0x7FEB352D
     x = (x ^ _shift(x, 15)) * (0x846CA68B - 2**32)
     return x ^ _shift(x, 16)
 
 
 def _shift(x, bits):
-    """Shifts to the right, zeros coming in from the left."""
+    """Shift bits to the right, and fill with zeros from the left."""
     return ops.right_shift(x, bits) & (2 ** (32 - bits) - 1)
 
 
 def _replace(images, index, image):
-    """`images` with `image` at `index` of the first axis."""
+    """Return `images` with `image` at `index` of the first axis."""
     start = (index, *([0] * (len(images.shape) - 1)))
     return ops.slice_update(images, start, image[None])

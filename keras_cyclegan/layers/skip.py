@@ -1,40 +1,48 @@
-"""A skip from a network's input to what its last tanh is given."""
+"""A skip connection from a network's input to the input of its last tanh."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
+
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class InputSkip(keras.layers.Layer):
-    """Adds an image to what a tanh is given, so that without an addition the image comes out.
+    """Adds an image to the input of a tanh, so that the tanh gives the image back.
 
-    `tanh(h + artanh(0.98 · image))` is the image, 2 % nearer to gray, where h is 0; where h is
-    large it is whatever h asks for. Unlike a gate between the two it passes the whole gradient on
+    `tanh(h + artanh(0.98 · image))` is the image, 2 % nearer to gray, where the network's output h
+    is 0; where h is large, h decides. Unlike a gate between the two it passes the whole gradient on
     to h from the first step.
 
     Call arguments:
-        inputs: h and the images, both `(batch, height, width, channels)`; images in [-1, 1].
+        inputs: list of h and the images, `(batch, height, width, channels)` each; the images are in
+            [-1, 1].
 
     Returns:
-        `h + artanh(0.98 · images)`, of the same shape, for a tanh to follow.
+        `h + artanh(0.98 · images)`, of the same shape; apply tanh to it.
+
+    Raises:
+        ValueError: h and the images differ in channels.
 
     Example:
 
     ```python
-    skip = InputSkip(dtype="float32")
-    translated = keras.ops.tanh(skip([h, images]))
+    h = keras.ops.zeros_like(images)
+    unchanged = keras.ops.tanh(InputSkip()([h, images]))  # 0.98 · images
     ```
     """
 
-    pointwise = True  # so that `inference.tile_plan` lets it into a tile
+    pointwise = True  # tells `inference.tile_plan` that each pixel depends on itself alone
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         change, images = inputs
         # Images that overshoot [-1, 1] a little, as after a bicubic resize, stay finite.
         shrunk = ops.clip(0.98 * images, -0.99, 0.99)
         return change + 0.5 * (ops.log(1.0 + shrunk) - ops.log(1.0 - shrunk))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         change, images = input_shape
         if change[-1] != images[-1]:
             raise ValueError(

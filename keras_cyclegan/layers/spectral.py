@@ -1,40 +1,48 @@
 """Spectral norm, the same on every backend."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_cyclegan.arguments import Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class SpectralNormalization(keras.layers.Wrapper):
-    """Divides the kernel of a layer by its largest singular value, which bounds its slope.
+    """Divides the kernel of a layer by its largest singular value, which bounds its gradient.
 
-    Miyato et al. 2018. One power iteration at each call in training finds the value; gradients
+    Miyato et al. 2018. One power iteration in each training call estimates the value, and gradients
     pass through the division, on every backend. `keras.layers.SpectralNormalization` assigns the
-    divided kernel in place of that: on JAX, where a gradient is taken of a function, its kernel
-    and gradients differ from the other backends'.
+    divided kernel to the layer instead, so that on JAX its kernel and its gradients differ from
+    those of the other backends.
 
     Args:
-        layer: layer with a `kernel` whose last axis are the outputs: `Conv2D`, `Dense`.
+        layer: layer whose `kernel` has the outputs on its last axis: `Conv2D`, `Dense`.
 
     Call arguments:
-        inputs: what the layer takes.
-        training: bool. Whether to keep the iterate, which starts at random.
+        inputs: the layer's inputs.
+        training: bool. Whether to store the result of the power iteration for the next call.
 
     Returns:
-        What the layer gives.
+        The layer's outputs.
+
+    Raises:
+        ValueError: when built, the layer has no `kernel`.
 
     Example:
 
     ```python
-    conv = SpectralNormalization(keras.layers.Conv2D(64, 4, strides=2))
+    convolve = SpectralNormalization(keras.layers.Conv2D(64, 4, strides=2))
+    convolve(images, training=True).shape  # (1, 15, 15, 64)
     ```
     """
 
-    def __init__(self, layer, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.autocast = False  # the iteration is in float32 under every policy
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         if not hasattr(self.layer, "kernel"):
             raise ValueError(
@@ -49,7 +57,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             name="vector",
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         kernel = ops.cast(self.layer.kernel, "float32")
         matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
         fixed = ops.stop_gradient(matrix)
@@ -58,7 +66,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         if training:
             self.vector.assign(right)
         largest = ops.sum(left * ops.matmul(matrix, right))
-        # The layer runs with the divided kernel in place of its own, which stays what it is.
+        # The layer runs with the divided kernel in place of its own, which keeps its value.
         values = [
             (weight, kernel / largest if weight is self.layer.kernel else weight.value)
             for weight in self.layer.weights
@@ -66,7 +74,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         with keras.StatelessScope(values):
             return self.layer(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> Any:
         return self.layer.compute_output_shape(input_shape)
 
 

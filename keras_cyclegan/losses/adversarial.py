@@ -1,8 +1,11 @@
-"""What the generators and the discriminators want of each other's verdicts."""
+"""The adversarial loss: what both players minimise, given a discriminator's logits."""
+
+from typing import Any
 
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.weighted import WeightedLoss
 
 
@@ -34,13 +37,13 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
     Discriminators that give several maps are judged by the mean over the maps.
 
     Args:
-        kind: one of the above.
-        weight: float. Factor of the loss, for both players.
-        label_smoothing: float in [0, 1). What the discriminator's target for real images lacks to 1
-            (Salimans et al. 2016, one-sided); for least squares and min-max.
+        kind: str, one of the above; `"least_squares"` by default.
+        weight: float, 1 by default. Factor of the loss, for both players.
+        label_smoothing: float in [0, 1), 0 by default. The discriminator's target for real images
+            is 1 less this (Salimans et al. 2016, one-sided); for least squares and min-max.
 
     Raises:
-        ValueError: `kind` is unknown, or has no targets to smooth.
+        ValueError: `kind` is unknown or has no targets to smooth, or a number is out of range.
 
     Example:
 
@@ -50,8 +53,8 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
     loss.discriminator(discriminator(real), discriminator(fake))
     ```
 
-    `loss(1, logits)` and `loss(0, logits)` are the distance to the verdict "real" or "fake", where
-    a kind has such: least squares and min-max.
+    `loss(1, logits)` and `loss(0, logits)` are the distance to the verdict "real" or "fake". Only
+    least squares and min-max, without label smoothing, can be called so.
     """
 
     kind_argument = "kind"
@@ -67,12 +70,12 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
 
     def __init__(
         self,
-        kind="least_squares",
-        weight=1.0,
-        label_smoothing=0.0,
-        name="adversarial",
-        **kwargs,
-    ):
+        kind: str = "least_squares",
+        weight: float = 1.0,
+        label_smoothing: float = 0.0,
+        name: str | None = "adversarial",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(kind, weight, name, **kwargs)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
@@ -92,15 +95,19 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         """Whether `generator` needs the verdicts on real images too."""
         return self.kind == "relativistic_average"
 
-    def generator(self, judged_fake, judged_real=None):
-        """What a generator minimises.
+    def generator(self, judged_fake: Any, judged_real: Any = None) -> Tensor:
+        """Compute what a generator minimises.
 
         Args:
             judged_fake: logits of its translations, `(batch, rows, columns, 1)`, or a list of maps.
-            judged_real: the same of real images of the target domain, where `needs_real`.
+            judged_real: logits of real images of the target domain; only needed where
+                `needs_real` is True.
 
         Returns:
             Scalar, or what the loss's `reduction` leaves.
+
+        Raises:
+            ValueError: `judged_real` is missing and needed.
         """
         if self.needs_real and judged_real is None:
             raise ValueError(
@@ -109,11 +116,15 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             )
         return self._over_maps(self._for_generator, judged_fake, judged_real)
 
-    def discriminator(self, judged_real, judged_fake):
-        """What a discriminator minimises: half on real and half on translated images.
+    def discriminator(self, judged_real: Any, judged_fake: Any) -> Tensor:
+        """Compute what a discriminator minimises: half on real, half on translated images.
 
         Args:
-            judged_real, judged_fake: as for `generator`.
+            judged_real: logits of real images, `(batch, rows, columns, 1)`, or a list of maps.
+            judged_fake: logits of translated images, of the same shapes.
+
+        Returns:
+            Scalar, or what the loss's `reduction` leaves.
         """
         return self._over_maps(self._for_discriminator, judged_fake, judged_real)
 
@@ -151,8 +162,8 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             losses.append(self._mean(found, found))
         return sum(losses) / len(losses)
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        """Distance to a verdict: 1 where "real" is wanted, 0 where "fake" is."""
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
+        """Compute the distance to a verdict: 1 where "real" is wanted, 0 where "fake" is."""
         if self.kind not in ("least_squares", "min_max") or self.label_smoothing:
             smoothed = " with smoothed labels" if self.label_smoothing else ""
             raise ValueError(
@@ -165,12 +176,12 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         y_true = ops.broadcast_to(ops.cast(y_true, self.dtype), ops.shape(y_pred))
         return super().__call__(y_true, y_pred, sample_weight)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.kind == "least_squares":
             return self.weight * ops.square(y_pred - y_true)
         return self.weight * (ops.softplus(y_pred) - y_true * y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 

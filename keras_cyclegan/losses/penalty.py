@@ -1,41 +1,46 @@
-"""Penalties on the slope of a discriminator."""
+"""Penalties on the gradient of a discriminator."""
+
+from typing import Any, Self
 
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import check_choice
+from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.layers.pool import random_integers
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class GradientPenalty:
-    """Holds a discriminator's slope in check, which keeps it from running away.
+    """Penalises a discriminator's gradient, so that its judgement stays smooth.
 
-    Of the logits' mean D(x), over all patches and maps of an image x:
+    With D(x) the mean of the logits over all patches and maps of an image x:
 
     - `"r1"`: ½ · weight · ‖∇D(x)‖² on real images (Mescheder et al. 2018). Lazy (Karras et al.
-      2020): it is computed every `every` steps, and counts so many times then.
+      2020): it is computed once in `every` steps, and multiplied by `every` there.
     - `"wgan_gp"`: weight · (‖∇D(x)‖ − 1)² on points between real and translated images
       (Gulrajani et al. 2017), which the Wasserstein loss needs.
 
     Args:
-        kind: `"r1"` or `"wgan_gp"`.
-        weight: float. Left out, 10, as in both papers.
-        every: int. Steps from one computation to the next; left out, 16 for `"r1"` and 1 for
-            `"wgan_gp"`.
-        seed: int. Of the points between images.
+        kind: `"r1"` (the default) or `"wgan_gp"`.
+        weight: float, 10 by default, as in both papers.
+        every: int. Steps from one computation to the next. None, the default, takes 16 for `"r1"`
+            and 1 for `"wgan_gp"`.
+        seed: int, 0 by default. Seed of the random points between images.
 
     Call arguments:
         judge: function from images to logits `(batch, rows, columns, 1)` or a list of such maps: a
-            discriminator, not in training, so that it draws and keeps nothing.
+            discriminator, called as outside of training, so that it updates no state.
         real: `(batch, height, width, channels)`, in [-1, 1].
-        fake: the same, translated.
+        fake: translated images of the same shape.
         step: int scalar. Number of the training step.
         input_gradient: function `(f, images)` that returns the gradient of the scalar `f(images)`,
             such that it can be differentiated again; each backend has its own.
 
     Returns:
         Scalar, to be added to the discriminator's loss.
+
+    Raises:
+        ValueError: `kind` is unknown, `weight` is negative, or `every` is no int of at least 1.
 
     Example:
 
@@ -53,7 +58,9 @@ class GradientPenalty:
 
     kinds = ("r1", "wgan_gp")
 
-    def __init__(self, kind="r1", weight=10.0, every=None, seed=0):
+    def __init__(
+        self, kind: str = "r1", weight: float = 10.0, every: int | None = None, seed: int = 0
+    ) -> None:
         check_choice("kind", kind, self.kinds)
         every = every or (16 if kind == "r1" else 1)
         if not weight >= 0:
@@ -65,7 +72,9 @@ class GradientPenalty:
         self.every = every
         self.seed = seed
 
-    def __call__(self, judge, real, fake, step, input_gradient):
+    def __call__(
+        self, judge: Any, real: Tensor, fake: Tensor, step: Any, input_gradient: Any
+    ) -> Tensor:
         def penalty():
             if self.kind == "r1":
                 slope = _squared_slope(judge, real, input_gradient)
@@ -81,27 +90,27 @@ class GradientPenalty:
         return ops.cond(due, penalty, lambda: ops.zeros((), "float32"))
 
     def _between(self, real, fake, step):
-        """A random point of the straight line between each real and each translated image."""
+        """Draw a random point on the line from each translated image to its real one."""
         count = ops.shape(real)[0]
         state = ops.stack([ops.cast(self.seed, "int32"), ops.cast(step, "int32")])
-        part = ops.cast(random_integers(state, count), "float32") / 2.0**31
-        part = ops.cast(ops.reshape(part, (count, 1, 1, 1)), real.dtype)
-        return ops.stop_gradient(fake + part * (real - fake))
+        fraction = ops.cast(random_integers(state, count), "float32") / 2.0**31
+        fraction = ops.cast(ops.reshape(fraction, (count, 1, 1, 1)), real.dtype)
+        return ops.stop_gradient(fake + fraction * (real - fake))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("kind", "weight", "every", "seed")}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
 
 def _squared_slope(judge, images, input_gradient):
-    """‖∇D(x)‖² of each image, `(batch,)`."""
+    """Compute ‖∇D(x)‖² of each image, `(batch,)`."""
 
     def total(images):
         maps = keras.tree.flatten(judge(images))
-        # Images are judged by themselves: the gradient of the sum holds that of each.
+        # Each image is judged on its own, so that the sum's gradient holds each image's own.
         means = [ops.mean(ops.cast(x, "float32"), axis=(1, 2, 3)) for x in maps]
         return ops.sum(sum(means)) / len(means)
 

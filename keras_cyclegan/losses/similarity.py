@@ -7,7 +7,7 @@ WINDOW = 11  # pixels
 
 
 def structural_similarity(first, second):
-    """Structural similarity of each image: 1 for equal images.
+    """Compute the structural similarity of each pair of images: 1 for equal images.
 
     Wang et al., "Image Quality Assessment", 2004: a Gaussian window of 11×11 and σ = 1.5 that lies
     wholly inside the image, K1 = 0.01, K2 = 0.03, each channel by itself.
@@ -41,7 +41,7 @@ def structural_similarity(first, second):
 
 
 def _blur(images, sigma=1.5):
-    """Gaussian mean around each pixel, where the window lies inside: `(n, h − 10, w − 10, c)`."""
+    """Average around each pixel whose window lies inside the image: `(n, h − 10, w − 10, c)`."""
     taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / sigma) ** 2)
     taps = np.tile((taps / taps.sum()).astype("float32")[:, None], (1, images.shape[-1]))
     # The layout is named: `keras.config.image_data_format()` must not change a score.

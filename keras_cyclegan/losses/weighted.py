@@ -1,4 +1,4 @@
-"""What all losses are: `keras.losses.Loss` objects that carry their weight."""
+"""The base of all losses: a `keras.losses.Loss` that carries its weight."""
 
 import keras
 
@@ -8,7 +8,7 @@ from keras_cyclegan.arguments import check_choice
 class WeightedLoss(keras.losses.Loss):
     """A loss whose config holds its `kind` and its `weight`."""
 
-    kinds = ()
+    kinds: tuple[str, ...] = ()
 
     def __init__(self, kind, weight, name, reduction="sum_over_batch_size", dtype="float32"):
         check_choice(self.kind_argument, kind, self.kinds)

@@ -1,4 +1,4 @@
-"""Scores of translators: distances of sets, scores against ground truth, and what a cycle loses."""
+"""Scores of translators: distances of sets, scores against ground truth, and cycle errors."""
 
 from keras_cyclegan.metrics.cycle import ContentChange, CycleError
 from keras_cyclegan.metrics.efficientnet import EfficientNetLite0Features

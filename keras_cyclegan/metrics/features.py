@@ -1,7 +1,8 @@
-"""What the Fréchet and the kernel distance share: images in, features out, and their protocol."""
+"""The base of the Fréchet and the kernel distance: from images to features, and the protocol."""
 
 import re
 import zlib
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -16,8 +17,8 @@ class FeatureDistance(keras.metrics.Metric):
     features batch by batch; the two sets are unpaired and may differ in size.
 
     State is kept on the host in numpy, in double precision where sums are taken: a distance is a
-    small difference of large sums. Don't put it into `compile(metrics=...)`: it can't run inside
-    a compiled step, and half a set has no distance.
+    small difference of large sums. It can't run inside of a compiled step: don't give it to
+    `compile(metrics=...)`.
 
     Args:
         extractor: what turns a batch of images into features `(batch, d)`:
@@ -25,15 +26,21 @@ class FeatureDistance(keras.metrics.Metric):
             `InceptionFeatures` (its weights are downloaded on first use); a keras model, for
             example one of `keras.applications` with `pooling="avg"`, which gets the images as
             they are; any other callable; or `None` where features are given in place of images.
-        protocol: dict or `None`. Says `"extractor"` and `"resizing"` in words, for scores to carry,
-            where the extractor can't say it for itself.
+        protocol: dict or `None`. Describes `"extractor"` and `"resizing"` in words, which scores
+            carry, where the extractor has no attribute `protocol` of its own.
         name: string, the class's `default_name` by default.
         dtype: the dtype of the metric. Has no effect on the computation.
     """
 
     default_name = "feature_distance"
 
-    def __init__(self, extractor="inception", protocol=None, name=None, dtype=None):
+    def __init__(
+        self,
+        extractor: Any = "inception",
+        protocol: dict[str, str] | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name or self.default_name, dtype=dtype)
         if not (extractor is None or extractor == "inception" or callable(extractor)):
             raise ValueError(
@@ -46,13 +53,16 @@ class FeatureDistance(keras.metrics.Metric):
         self._extractor_protocol = describe_extractor(extractor, protocol)
         self.reset_state()
 
-    def update_state(self, real=None, generated=None):
-        """Adds a batch of one set or of both.
+    def update_state(self, real: Any = None, generated: Any = None) -> Any:
+        """Add a batch of one set or of both.
 
         Args:
             real: images, `(batch, height, width, channels)`, or features `(batch, d)` where
                 `extractor` is `None`. `None`: nothing to add to this set.
             generated: the same. The batches may differ in size.
+
+        Raises:
+            ValueError: neither is given, or features have a wrong shape or hold NaN.
         """
         if real is None and generated is None:
             raise ValueError("Give `real`, `generated` or both. Received neither.")
@@ -67,34 +77,34 @@ class FeatureDistance(keras.metrics.Metric):
             self._add(name, batch)
             self._count[name] += len(batch)
 
-    def score(self):
-        """Returns a `Score`: the distance with its protocol."""
+    def score(self) -> Score:
+        """Return the distance with its protocol, a `Score`."""
         raise NotImplementedError
 
-    def result(self):
-        """Returns the distance as a float. `score()` says how it was obtained."""
+    def result(self) -> float:
+        """Return the distance as a float. `score()` says how it was obtained."""
         return self.score().value
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         self._count = {"real": 0, "generated": 0}
-        self._sizes = {"real": set(), "generated": set()}
-        self._width = None
+        self._sizes: dict[str, set[Any]] = {"real": set(), "generated": set()}
+        self._width: Any = None
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         extractor = self.extractor
         if callable(extractor):
             extractor = keras.saving.serialize_keras_object(extractor)
         return {**super().get_config(), "extractor": extractor, "protocol": self.protocol}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         if isinstance(config.get("extractor"), dict):
             extractor = keras.saving.deserialize_keras_object(config["extractor"])
             config = {**config, "extractor": extractor}
         return cls(**config)
 
     def _add(self, name, features):
-        """Takes checked features `(batch, d)` of the set called `name`."""
+        """Take checked features `(batch, d)` of the set called `name`."""
         raise NotImplementedError
 
     def _features_of(self, name, images):
@@ -155,7 +165,7 @@ class FeatureDistance(keras.metrics.Metric):
 
 
 def describe_extractor(extractor, protocol):
-    """Returns what a score says of its extractor: `"extractor"` and `"resizing"`, in words."""
+    """Describe an extractor for scores: a dict with `"extractor"` and `"resizing"`, in words."""
     if protocol is not None:
         missing = {"extractor", "resizing"} - set(protocol)
         if missing:
@@ -181,10 +191,10 @@ def describe_extractor(extractor, protocol):
 
 
 def _fingerprint(model):
-    """Returns a name of a model that differs where its weights do."""
+    """Make a name for a model that differs where its weights do."""
     digest = 0
     for weight in model.weights:
         digest = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)), digest)
-    # Keras numbers the names that it makes up, by what was built before.
+    # Keras ends names that it makes up with a number, which depends on what was built before.
     name = re.sub(r"_\d+$", "", model.name)
     return f"{name}, {model.count_params():,} parameters, weights crc32 {digest:08x}"

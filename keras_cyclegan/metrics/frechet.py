@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.metrics.features import FeatureDistance
+from keras_cyclegan.metrics.score import Score
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -25,31 +26,35 @@ class FrechetInceptionDistance(FeatureDistance):
     has no such bias.
 
     Args:
-        extractor: `"inception"` (default), a keras model, a callable, or `None` for features:
-            see `FeatureDistance`.
-        protocol: dict or `None`. The extractor and the resizing in words.
+        extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
+            default), see `InceptionFeatures`; a keras model, which gets the images as they are; a
+            callable; or `None` where features are given in place of images.
+        protocol: dict or `None`. Describes `"extractor"` and `"resizing"` in words, which scores
+            carry, where the extractor has no attribute `protocol` of its own.
         name: string, `"frechet_inception_distance"` by default.
         dtype: has no effect on the computation.
 
+    Raises:
+        ValueError: `extractor` is none of these.
+
     Example:
 
-    >>> import numpy as np
-    >>> distance = FrechetInceptionDistance(extractor=None)
-    >>> generator = np.random.default_rng(0)
-    >>> features = generator.normal(size=(140, 8))
-    >>> distance.update_state(real=features, generated=features + 1.0)
-    >>> round(distance.result(), 6)
-    8.0
+    ```python
+    distance = FrechetInceptionDistance(extractor=None)
+    features = np.random.default_rng(0).normal(size=(140, 8))
+    distance.update_state(real=features, generated=features + 1.0)
+    distance.result()  # 8.0
+    ```
     """
 
     default_name = "frechet_inception_distance"
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         super().reset_state()
         self._moments = {"real": _Moments(), "generated": _Moments()}
 
-    def score(self):
-        """Returns the distance, a `Score`. Warns where there are fewer images than features."""
+    def score(self) -> Score:
+        """Return the distance, a `Score`. Warn where there are fewer images than features."""
         self._require_two_of_each()
         fewest = min(self._count.values())
         if fewest <= self._width:
@@ -90,7 +95,7 @@ class _Moments:
 
 
 def frechet_distance(mean, covariance, other_mean, other_covariance):
-    """Squared Fréchet distance between two Gaussians.
+    """Compute the squared Fréchet distance between two Gaussians.
 
     With Σ = F·Fᵀ and Σ' = G·Gᵀ, the trace of (Σ·Σ')^½ is the sum of the singular values of Fᵀ·G:
     the roots of the eigenvalues of a symmetric matrix. No root of any other matrix is taken, so
@@ -114,7 +119,7 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
 
 
 def _factor(covariance):
-    """Returns F with F·Fᵀ = Σ and as many columns as Σ has rank."""
+    """Compute F with F·Fᵀ = Σ and as many columns as Σ has rank."""
     negligible = len(covariance) * np.finfo("float64").eps
     try:
         factor = np.linalg.cholesky(covariance)

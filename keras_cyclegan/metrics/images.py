@@ -1,4 +1,4 @@
-"""The two kinds of images that metrics take: uint8, and floats as the networks see them."""
+"""The two kinds of images that metrics take: uint8, and floats in [-1, 1]."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras_cyclegan.data.pixels import from_unit, to_unit
 
 
 def as_floats(images):
-    """Returns images in the networks' range, [-1, 1], whichever kind they are.
+    """Convert images of either kind to floats in [-1, 1].
 
     Args:
         images: array or tensor. Integers are levels of 0 … 255; floats are in [-1, 1] already.
@@ -16,8 +16,8 @@ def as_floats(images):
         A float32 tensor of the same shape.
 
     Raises:
-        ValueError: for an empty array, one of floats outside of [-1, 1], or one with NaN. Tensors
-            aren't looked at: inside a compiled step there is nothing to look at yet.
+        ValueError: an array is empty, holds NaN, or floats outside of [-1, 1]. Tensors aren't
+            checked: inside of a compiled step they have no values yet.
     """
     if isinstance(images, (np.ndarray, list, tuple)):
         images = np.asarray(images)
@@ -27,7 +27,7 @@ def as_floats(images):
 
 
 def as_levels(images):
-    """Returns images as a uint8 array, whichever kind they are. As strict as `as_floats`."""
+    """Convert images of either kind to a uint8 array; raise as `as_floats` does."""
     images = keras.ops.convert_to_numpy(images)
     _require_known_range(images)
     return from_unit(images) if images.dtype.kind == "f" else images.astype("uint8")
@@ -38,7 +38,7 @@ def _require_known_range(images):
         raise ValueError(f"There are no images to score. Received shape {images.shape}.")
     integers = images.dtype.kind in "iu"
     low, high = images.min(), images.max()
-    # A little room for floats: resizing and half precision overshoot by rounding errors.
+    # Floats may overshoot a little: resizing and half precision round.
     lowest, highest = (0, 255) if integers else (-1.01, 1.01)
     if not (low >= lowest and high <= highest):
         raise ValueError(

@@ -1,8 +1,11 @@
 """The Inception-v3 of published FID tables, in Keras."""
 
 import keras
+import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
+from keras_cyclegan.arguments import PathLike, Tensor
 from keras_cyclegan.metrics.images import as_floats
 from keras_cyclegan.metrics.state_dict import assign_state_dict
 
@@ -10,26 +13,40 @@ WEIGHTS_URL = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
     "pt_inception-2015-12-05-6726825d.pth"
 )
-# As far as it is published: the file's name carries the first 8 digits.
+# Only the first 8 digits are published, in the file's name.
 WEIGHTS_SHA256 = "6726825d"
 
 
 class InceptionFeatures:
-    """Turns images into the 2048 features that published FID is made of.
+    """Turns images into the 2048 features on which published FID is computed.
 
-    Matches the numbers of pytorch-fid 0.3 (`InceptionV3`, block 3): images are resized to 299×299,
-    bilinear without antialiasing, whatever their size. The first call downloads the weights
-    (91 MB) unless they are given.
+    Szegedy et al. 2015, with the weights of Heusel et al. 2017. Matches the numbers of pytorch-fid
+    0.3 (`InceptionV3`, block 3): images are resized to 299×299, bilinear without antialiasing,
+    whatever their size.
 
     Args:
-        weights: path of `pt_inception-2015-12-05-6726825d.pth`, or `None` to download it once.
-        model: the network, to bring your own weights. Excludes `weights`.
+        weights: path of `pt_inception-2015-12-05-6726825d.pth`. `None`, the default, downloads it
+            once (91 MB).
+        model: `keras.Model` to use in place of the published network. Excludes `weights`.
 
     Call arguments:
         images: RGB, `(batch, height, width, 3)`: uint8, or floats in [-1, 1].
 
     Returns:
         float32 array, `(batch, 2048)`.
+
+    Raises:
+        DownloadError: the weights can't be downloaded.
+        ValueError: `weights` and `model` are both given, or the file holds other weights; when
+            called, the images aren't RGB.
+
+    Example:
+
+    ```python
+    inception = InceptionFeatures()  # one network for both scores
+    kid = KernelInceptionDistance(inception)
+    fid = FrechetInceptionDistance(inception)
+    ```
     """
 
     protocol = {  # noqa: RUF012
@@ -37,7 +54,7 @@ class InceptionFeatures:
         "resizing": "bilinear to 299×299 without antialiasing, as pytorch-fid",
     }
 
-    def __init__(self, weights=None, model=None):
+    def __init__(self, weights: PathLike | None = None, model: keras.Model | None = None) -> None:
         if model is None:
             model = fid_inception()
             load_fid_weights(model, weights or download_fid_weights())
@@ -47,7 +64,7 @@ class InceptionFeatures:
             self.protocol = {**self.protocol, "extractor": f"Inception-v3 given as {model.name}"}
         self.model = model
 
-    def __call__(self, images):
+    def __call__(self, images: Tensor) -> NDArray[np.float32]:
         if len(images.shape) != 4 or images.shape[-1] != 3:
             raise ValueError(
                 "Inception takes RGB images, `(batch, height, width, 3)`. "
@@ -65,7 +82,7 @@ _FIXED = {"data_format": "channels_last", "dtype": "float32"}
 
 
 def fid_inception(input_shape=(299, 299, 3), name="fid_inception"):
-    """Builds the Inception-v3 of the TensorFlow-GAN evaluation, without its classifier.
+    """Build the Inception-v3 of the TensorFlow-GAN evaluation, without its classifier.
 
     Szegedy et al. 2015. It differs from `keras.applications.InceptionV3` in its weights, in the
     scales of its batch normalisation, and from torchvision's in three pooling details: the average
@@ -105,7 +122,7 @@ def fid_inception(input_shape=(299, 299, 3), name="fid_inception"):
 
 
 def load_fid_weights(model, path):
-    """Loads pytorch-fid's published file into `fid_inception()`.
+    """Load pytorch-fid's published file into `fid_inception()`.
 
     The file is read by the package's restricted reader: nothing in it is executed.
     """
@@ -115,20 +132,20 @@ def load_fid_weights(model, path):
 
 
 def fid_weights_path():
-    """Returns where the published weights lie, or are to lie."""
+    """Return the path at which the published weights are kept."""
     from keras_cyclegan.files.download import cache_folder
 
     return cache_folder() / "metrics" / WEIGHTS_URL.rpartition("/")[2]
 
 
 def download_fid_weights(**options):
-    """Returns the path of the published weights, downloaded once into the package's cache.
+    """Download the published weights once into the package's cache, and return their path.
 
     Args:
         **options: further arguments of `files.download.fetch`.
 
     Raises:
-        DownloadError: they can't be downloaded, or aren't what was published.
+        DownloadError: the file can't be downloaded, or isn't the published one.
     """
     from keras_cyclegan.files.download import fetch
 

@@ -1,18 +1,21 @@
 """Kernel Inception distance."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_cyclegan.metrics.features import FeatureDistance
+from keras_cyclegan.metrics.score import Score
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
 class KernelInceptionDistance(FeatureDistance):
     """Squared maximum mean discrepancy between real and generated images (KID).
 
-    The kernel is k(x, y) = (x·y/d + 1)³ on `d` features and the estimate is unbiased, so that
-    it is right for a hundred images too, and may be slightly negative: Bińkowski et al.,
-    "Demystifying MMD GANs", ICLR 2018. Tables usually print it times 100; this is the value itself.
+    The kernel is k(x, y) = (x·y/d + 1)³ on `d` features. The estimate is unbiased, so that it can
+    be used for a hundred images too, and may be slightly negative: Bińkowski et al., "Demystifying
+    MMD GANs", ICLR 2018. Tables usually print it times 100; this is the value itself.
 
     `score()` and `result()` take the two whole sets. `subset_score()` gives the mean and the
     standard deviation over random subsets, and matches the numbers of torch-fidelity 0.4
@@ -22,37 +25,43 @@ class KernelInceptionDistance(FeatureDistance):
     precision and in one order: the result is the same whatever the batch size.
 
     Args:
-        extractor: `"inception"` (default), a keras model, a callable, or `None` for features:
-            see `FeatureDistance`.
-        protocol: dict or `None`. The extractor and the resizing in words.
+        extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
+            default), see `InceptionFeatures`; a keras model, which gets the images as they are; a
+            callable; or `None` where features are given in place of images.
+        protocol: dict or `None`. Describes `"extractor"` and `"resizing"` in words, which scores
+            carry, where the extractor has no attribute `protocol` of its own.
         name: string, `"kernel_inception_distance"` by default.
         dtype: has no effect on the computation.
 
+    Raises:
+        ValueError: `extractor` is none of these.
+
     Example:
 
-    >>> import numpy as np
-    >>> distance = KernelInceptionDistance(extractor=None)
-    >>> generator = np.random.default_rng(0)
-    >>> distance.update_state(real=generator.normal(size=(140, 8)))
-    >>> distance.update_state(generated=generator.normal(size=(120, 8)) + 1.0)
-    >>> distance.score().protocol["generated images"]
-    120
+    ```python
+    distance = KernelInceptionDistance(extractor=None)
+    generator = np.random.default_rng(0)
+    distance.update_state(real=generator.normal(size=(140, 8)))
+    for _ in range(3):  # a set may come in batches
+        distance.update_state(generated=generator.normal(size=(40, 8)) + 1.0)
+    distance.score().protocol["generated images"]  # 120
+    ```
     """
 
     default_name = "kernel_inception_distance"
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         super().reset_state()
-        self._batches = {"real": [], "generated": []}
+        self._batches: dict[str, list[Any]] = {"real": [], "generated": []}
 
-    def score(self):
-        """Returns the distance between the two whole sets, a `Score`."""
+    def score(self) -> Score:
+        """Return the distance between the two whole sets, a `Score`."""
         self._require_two_of_each()
         value = unbiased_discrepancy(self._set("real"), self._set("generated"))
         return self._score(value, estimate="unbiased, whole sets")
 
-    def subset_score(self, subsets=100, subset_size=1000, seed=2020):
-        """Returns the mean and the standard deviation over random subsets, a `Score`.
+    def subset_score(self, subsets: int = 100, subset_size: int = 1000, seed: int = 2020) -> Score:
+        """Return the mean and the standard deviation over random subsets, a `Score`.
 
         The defaults are torch-fidelity's.
 
@@ -62,7 +71,7 @@ class KernelInceptionDistance(FeatureDistance):
             seed: int. Equal seeds draw equal subsets.
 
         Raises:
-            ValueError: where a set is smaller than `subset_size`.
+            ValueError: a set is smaller than `subset_size`.
         """
         self._require_two_of_each()
         if subsets < 1 or not 2 <= subset_size <= min(self._count.values()):
@@ -95,7 +104,7 @@ class KernelInceptionDistance(FeatureDistance):
 
 
 def unbiased_discrepancy(real, generated):
-    """Squared maximum mean discrepancy with the kernel (x·y/d + 1)³, without bias.
+    """Estimate the squared maximum mean discrepancy with the kernel (x·y/d + 1)³, without bias.
 
     Args:
         real: features `(m, d)`, m > 1.
@@ -113,7 +122,7 @@ def unbiased_discrepancy(real, generated):
 
 
 def _kernel_sum(x, y, block=1024):
-    """Sum of k over all pairs, a block at a time: the matrix of 50,000 images would be 20 GB."""
+    """Sum k over all pairs, block by block: the matrix of 50,000 images would take 20 GB."""
     total = 0.0
     for i in range(0, len(x), block):
         rows = x[i : i + block].astype("float64")

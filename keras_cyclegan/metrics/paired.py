@@ -1,7 +1,10 @@
 """Scores of translations whose ground truth is known."""
 
+from typing import Any
+
 import keras
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.metrics.images import as_floats
 
@@ -22,10 +25,12 @@ class PairedScore(keras.metrics.Mean):
 
     default_name = "paired_score"
 
-    def __init__(self, name=None, dtype=None):
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(name=name or self.default_name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> Any:
         y_true, y_pred = as_floats(y_true), as_floats(y_pred)
         if len(y_true.shape) != 4 or not _shapes_agree(y_true.shape, y_pred.shape):
             raise ValueError(
@@ -34,8 +39,8 @@ class PairedScore(keras.metrics.Mean):
             )
         return super().update_state(self.per_image(y_true, y_pred), sample_weight=sample_weight)
 
-    def per_image(self, y_true, y_pred):
-        """Returns the score of each image, `(batch,)`, of images in [-1, 1]."""
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Compute the score of each image, `(batch,)`; both arguments are in [-1, 1]."""
         raise NotImplementedError
 
 
@@ -43,17 +48,34 @@ class PairedScore(keras.metrics.Mean):
 class MeanAbsoluteError(PairedScore):
     """Mean absolute difference of all pixels and channels, on the scale of [-1, 1].
 
-    0 to 2; the unit of `CycleConsistencyLoss`. Matches the numbers of
+    From 0 to 2, the unit of `CycleConsistencyLoss`. Matches the numbers of
     `keras.metrics.MeanAbsoluteError` on images in [-1, 1], and takes uint8 too.
 
     Args:
         name: string, `"mean_absolute_error"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
+
+    Call arguments:
+        y_true: ground truth, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
+        y_pred: translations, the same shape, of either kind.
+        sample_weight: `(batch,)` or `None`, the default.
+
+    Raises:
+        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
+
+    Example:
+
+    ```python
+    error = MeanAbsoluteError()
+    for a, b in validation.take(2):  # pairs
+        error.update_state(b, model.generator_ab(a))
+    error.result()
+    ```
     """
 
     default_name = "mean_absolute_error"
 
-    def per_image(self, y_true, y_pred):
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=(1, 2, 3))
 
 
@@ -67,20 +89,26 @@ class PeakSignalToNoiseRatio(PairedScore):
 
     Args:
         name: string, `"psnr"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
+
+    Call arguments:
+        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`.
+
+    Raises:
+        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
 
     Example:
 
-    >>> import numpy as np
-    >>> psnr = PeakSignalToNoiseRatio()
-    >>> psnr.update_state(np.zeros((1, 8, 8, 3), "uint8"), np.full((1, 8, 8, 3), 51, "uint8"))
-    >>> round(float(psnr.result()), 2)
-    13.98
+    ```python
+    psnr = PeakSignalToNoiseRatio()
+    psnr.update_state(np.zeros((1, 8, 8, 3), "uint8"), np.full((1, 8, 8, 3), 51, "uint8"))
+    psnr.result()  # 13.9794
+    ```
     """
 
     default_name = "psnr"
 
-    def per_image(self, y_true, y_pred):
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
         return 10.0 * keras.ops.log10(DATA_RANGE**2 / error)
 
@@ -98,20 +126,32 @@ class StructuralSimilarity(PairedScore):
 
     Args:
         name: string, `"ssim"` by default.
-        dtype: the dtype of the sum.
+        dtype: dtype of the sum, float32 by default.
+
+    Call arguments:
+        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`.
 
     Raises:
-        ValueError: for images smaller than the window.
+        ValueError: the images are smaller than the window, the shapes differ, or pixels are neither
+            uint8 nor in [-1, 1].
+
+    Example:
+
+    ```python
+    ssim = StructuralSimilarity()
+    ssim.update_state(images, images)
+    ssim.result()  # 1.0
+    ```
     """
 
     default_name = "ssim"
 
-    def per_image(self, y_true, y_pred):
+    def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return structural_similarity(y_true, y_pred)
 
 
 def _shapes_agree(shape, other):
-    """Whether two shapes can be one; a side that isn't known yet in a compiled step agrees."""
+    """Return whether two shapes can be equal; sides may be unknown in a compiled step."""
     return len(shape) == len(other) and all(
         a == b or a is None or b is None for a, b in zip(shape, other, strict=True)
     )

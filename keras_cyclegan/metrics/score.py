@@ -1,32 +1,41 @@
-"""A figure together with how it was obtained."""
+"""A score together with how it was measured."""
 
 import dataclasses
 import functools
+from typing import Any
 
 
 class ProtocolMismatchError(ValueError):
-    """Two scores were compared that were not measured in the same way."""
+    """Raised when scores that were measured in different ways are compared.
+
+    The message says what differs. Measure both in one way, or compare their `value`.
+    """
 
 
 @functools.total_ordering
 @dataclasses.dataclass(frozen=True, eq=False)
 class Score:
-    """A figure that only compares with figures measured in the same way.
+    """A score that can only be compared with scores measured in the same way.
 
     FID and KID depend on the extractor, on how images are resized and on how many there are: two
-    of them say nothing about each other unless all of that is equal. `==`, `<`, `-` and the like
-    raise `ProtocolMismatchError` where it is not, and say what differs.
+    of them say nothing about each other unless all of that is equal.
 
     Args:
         value: float.
         protocol: dict of names to strings or numbers: everything that the value depends on.
-        deviation: float or `None`. Standard deviation over subsets, where there are subsets.
+        deviation: float or `None`, the default. Standard deviation over subsets, where there are
+            any.
+
+    Raises:
+        ProtocolMismatchError: scores of different protocols are compared by `==`, `<`, `-` and the
+            like; the message says what differs.
 
     Example:
 
-    >>> score = Score(0.195, {"metric": "KID", "real images": 140})
-    >>> score < Score(0.2, {"metric": "KID", "real images": 140})
-    True
+    ```python
+    score = Score(0.195, {"metric": "KID", "real images": 140})
+    score < Score(0.2, {"metric": "KID", "real images": 140})  # True
+    ```
     """
 
     value: float
@@ -46,16 +55,16 @@ class Score:
         return self.value < other.value
 
     def __sub__(self, other):
-        """The difference of two values, a float."""
+        """Return the difference of two values, a float."""
         if not isinstance(other, Score):
             return NotImplemented
         self._require_same_protocol(other)
         return self.value - other.value
 
-    # Equality may raise, so scores must not meet as keys of one dict.
-    __hash__ = None
+    # Comparing may raise, which a dict must not do with its keys.
+    __hash__ = None  # type: ignore[assignment]
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.value)
 
     def __str__(self):
@@ -64,8 +73,8 @@ class Score:
             value += f" ± {self.deviation:.3g}"
         return f"{value} ({', '.join(f'{key}: {item}' for key, item in self.protocol.items())})"
 
-    def to_dict(self):
-        """Returns the score as a dict that `json.dump` takes."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the score as a dict for `json.dump`."""
         return dataclasses.asdict(self)
 
     def _require_same_protocol(self, other):

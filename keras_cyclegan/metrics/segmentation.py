@@ -1,8 +1,11 @@
 """Scores of translated label maps: the paper's photo → labels table."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.metrics.images import as_levels
 
 # The colours of the CMP facades in pix2pix's rendering (a "jet" colour map), read from its files.
@@ -26,20 +29,21 @@ FACADES_PALETTE = (
 class SegmentationScores(keras.metrics.Metric):
     """Per-pixel accuracy, per-class accuracy and mean IoU of label maps drawn in colours.
 
-    Each pixel of both images stands for the class whose colour is nearest, as in the CycleGAN
+    Each pixel of both images is taken for the class whose colour is nearest, as in the CycleGAN
     paper's evaluation of photo → labels. `result()` is a dict of `"pixel_accuracy"`,
     `"class_accuracy"` and `"mean_iou"`, from one confusion matrix of all pixels.
 
     Matches the numbers of the FCN evaluation (Long et al. 2015): a class that isn't in the ground
-    truth has no accuracy, one that is in neither has no IoU, and means leave them out. The authors'
-    `eval_cityscapes` gives the same where every class occurs, and counts absent classes as 0.
+    truth has no accuracy, one that is in neither image has no IoU, and means leave them out. The
+    authors' `eval_cityscapes` gives the same where every class occurs, and counts absent classes
+    as 0.
 
     Counts are kept on the host, as integers: call it outside of compiled steps.
 
     Args:
         palette: `(classes, channels)`, colours of 0 … 255; `FACADES_PALETTE` for facades.
-        tolerance: float. Distance from the nearest colour (Euclidean, in levels) up to which a
-            pixel of the ground truth is taken to be drawn in it. The default allows for JPEG.
+        tolerance: float, 64 by default, which allows for JPEG. Largest distance (Euclidean, in
+            levels) of a pixel of the ground truth from the colour that it is taken for.
         name: string, `"segmentation"` by default.
         dtype: has no effect on the computation.
 
@@ -49,21 +53,28 @@ class SegmentationScores(keras.metrics.Metric):
         y_pred: translations, the same shape, in either range.
 
     Raises:
-        ValueError: where more than half of the ground truth lies further than `tolerance` from
-            every colour: it was drawn in another palette.
+        ValueError: `palette` isn't a list of distinct colours; the shapes differ; or more than half
+            of the ground truth lies further than `tolerance` from every colour, since it was drawn
+            in another palette.
 
     Example:
 
-    >>> import numpy as np
-    >>> scores = SegmentationScores([(0, 0, 0), (255, 255, 255)])
-    >>> labels = np.array([0, 0, 255, 255], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
-    >>> guess = np.array([0, 9, 240, 12], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
-    >>> scores.update_state(labels, guess)
-    >>> scores.result()["pixel_accuracy"]
-    0.75
+    ```python
+    scores = SegmentationScores([(0, 0, 0), (255, 255, 255)])
+    labels = np.array([0, 0, 255, 255], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
+    guess = np.array([0, 9, 240, 12], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
+    scores.update_state(labels, guess)
+    scores.result()["pixel_accuracy"]  # 0.75
+    ```
     """
 
-    def __init__(self, palette, tolerance=64.0, name="segmentation", dtype=None):
+    def __init__(
+        self,
+        palette: Any,
+        tolerance: float = 64.0,
+        name: str | None = "segmentation",
+        dtype: Any = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         colours = np.asarray(palette, "float64")
         if colours.ndim != 2 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
@@ -78,7 +89,7 @@ class SegmentationScores(keras.metrics.Metric):
         self._colours = colours
         self.reset_state()
 
-    def update_state(self, y_true, y_pred):
+    def update_state(self, y_true: Tensor, y_pred: Tensor) -> Any:
         y_true, y_pred = as_levels(y_true), as_levels(y_pred)
         if y_true.shape != y_pred.shape or y_true.shape[-1] != self._colours.shape[1]:
             raise ValueError(
@@ -90,7 +101,7 @@ class SegmentationScores(keras.metrics.Metric):
         if astray > 0.5:
             raise ValueError(
                 f"{astray:.0%} of the ground truth lies further than {self.tolerance:g} levels "
-                "from every colour of the palette: it was drawn in another one. "
+                "from every colour of the palette: it was drawn in another palette. "
                 f"Received {len(self.palette)} colours, {self.palette}."
             )
         guess, _ = self._classes(y_pred)
@@ -98,7 +109,7 @@ class SegmentationScores(keras.metrics.Metric):
         pairs = np.bincount(truth * classes + guess, minlength=classes**2)
         self._confusion += pairs.reshape(classes, classes)
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         scores = self.per_class()
         right = np.trace(self._confusion)
         return {
@@ -107,8 +118,8 @@ class SegmentationScores(keras.metrics.Metric):
             "mean_iou": float(np.nanmean(scores["iou"])),
         }
 
-    def per_class(self):
-        """Returns `"accuracy"` and `"iou"` of each class, `(classes,)`, NaN where it is absent."""
+    def per_class(self) -> Any:
+        """Return `"accuracy"` and `"iou"` of each class, `(classes,)`, NaN where it is absent."""
         if not self._confusion.any():
             raise ValueError("There are no label maps to score: call `update_state` first.")
         right = np.diag(self._confusion)
@@ -116,17 +127,17 @@ class SegmentationScores(keras.metrics.Metric):
         with np.errstate(invalid="ignore"):
             return {"accuracy": right / true, "iou": right / (true + guessed - right)}
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         classes = len(self._colours)
         self._confusion = np.zeros((classes, classes), "int64")  # (truth, guess)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"palette": self.palette, "tolerance": self.tolerance}
         return {**super().get_config(), **config}
 
     def _classes(self, images):
-        """Returns the class of each pixel, and its distance from that class's colour."""
+        """Return the class of each pixel, and its distance from that class's colour."""
         pixels = images.reshape(-1, images.shape[-1]).astype("float64")
-        # |x − c|², a colour at a time: all at once is 12 images' worth of doubles.
+        # |x − c|², one colour after the other: all at once would take 12 images of doubles.
         squares = np.stack([np.sum((pixels - colour) ** 2, axis=1) for colour in self._colours])
         return squares.argmin(axis=0), np.sqrt(squares.min(axis=0))

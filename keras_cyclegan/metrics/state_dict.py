@@ -1,10 +1,10 @@
-"""Weights of torch's feature extractors, into Keras networks whose layers are named after them."""
+"""Weights of torch's feature extractors for Keras networks with the same names of layers."""
 
 from keras import layers
 
 
 def assign_state_dict(model, state, title):
-    """Gives a network the weights of a torch state dict.
+    """Assign the weights of a torch state dict to a network.
 
     Args:
         model: functional `keras.Model` of convolutions and batch normalisations, each named after
@@ -14,7 +14,7 @@ def assign_state_dict(model, state, title):
         title: string. Whose state dict it should be, for the error.
 
     Raises:
-        ValueError: where a key is missing, unknown or of another shape. It names the keys.
+        ValueError: a key is missing, unknown or of another shape. The message names the keys.
     """
     wanted, depthwise = {}, set()
     for layer in model.layers:
@@ -49,5 +49,5 @@ def assign_state_dict(model, state, title):
 def _channels_last(value, depthwise):
     if value.ndim != 4:
         return value
-    # Torch has (out, in, height, width); of a depthwise kernel, (channels, 1, height, width).
+    # Torch's kernels are (out, in, height, width), depthwise ones (channels, 1, height, width).
     return value.transpose(2, 3, 0, 1) if depthwise else value.transpose(2, 3, 1, 0)

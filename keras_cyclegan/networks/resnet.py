@@ -1,5 +1,7 @@
 """The paper's generator: two halvings, residual blocks, two doublings."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -26,24 +28,29 @@ class ResNetGenerator(ImageNetwork):
     after a residual sum.
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind: the network
-            takes every height and width that are multiples of 4.
-        output_channels: int. Channels of the translation.
-        filters: int. Width of the first layer; the residual blocks have four times as many.
-        num_blocks: int. Residual blocks; None takes the paper's, 9 from 256 pixels on and 6 below.
-        upsampling: `"transposed"` (the paper's) or `"resize"`: nearest-neighbour doubling and a
-            convolution, free of checkerboard (Odena et al. 2016).
-        block: `"standard"` or `"separable"`: depthwise 3×3, norm, 1×1 in place of each 3×3
-            convolution of the residual blocks, at about a tenth of their cost (Li et al. 2020,
-            GAN Compression).
-        affine_norm: bool. Whether instance norms learn a scale and an offset (2017 checkpoints).
-        padding: `"reflect"` or `"zeros"`, around the image and in the residual blocks.
-        dropout: float. Rate between the two convolutions of a block; the authors' option is 0.5.
-        input_skip: bool. Whether the output is `tanh(h + artanh(0.98 · image))` in place of
-            `tanh(h)`, with h the linear output of the last convolution, which starts small. The
-            network then begins near the identity and learns what to change; it needs as many
-            channels out as in.
-        dtype: dtype or policy of every layer; the output is float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed: the network takes every height and width that are multiples of 4.
+        output_channels: int, 3 by default. Channels of the translation.
+        filters: int, 64 by default. Width of the first layer; the residual blocks have four times
+            as many.
+        num_blocks: int. Residual blocks. None, the default, takes the paper's: 9 from 256 pixels
+            on, 6 below.
+        upsampling: `"transposed"` (the default, the paper's) or `"resize"`: nearest-neighbour
+            doubling and a convolution, free of checkerboard (Odena et al. 2016).
+        block: `"standard"` (the default) or `"separable"`: depthwise 3×3, norm, 1×1 in place of
+            each 3×3 convolution of the residual blocks, at about a tenth of their cost (Li et al.
+            2020, GAN Compression).
+        affine_norm: bool, False by default. Whether instance norms learn a scale and an offset
+            (2017 checkpoints).
+        padding: `"reflect"` (the default) or `"zeros"`, around the image and in residual blocks.
+        dropout: float, 0 by default. Rate between the two convolutions of a block; the authors'
+            option is 0.5.
+        input_skip: bool, False by default. Whether the output is `tanh(h + artanh(0.98 · image))`
+            in place of `tanh(h)`, with h the linear output of the last convolution, which starts
+            small. The network then begins near the identity and learns what to change. Input and
+            output need equal channels.
+        dtype: dtype or policy of every layer, the global one by default; the output is float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -65,19 +72,19 @@ class ResNetGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_blocks=None,
-        upsampling="transposed",
-        block="standard",
-        affine_norm=False,
-        padding="reflect",
-        dropout=0.0,
-        input_skip=False,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_blocks: int | None = None,
+        upsampling: str = "transposed",
+        block: str = "standard",
+        affine_norm: bool = False,
+        padding: str = "reflect",
+        dropout: float = 0.0,
+        input_skip: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 4, "A ResNet generator")
         check_choice("upsampling", upsampling, ("transposed", "resize"))
@@ -96,7 +103,7 @@ class ResNetGenerator(ImageNetwork):
         x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
         x = stages.decode(x, filters)  # (n, h, w, f)
         x = stages.pad(x, 3, "head_pad")
-        # A tenth of the usual size under a skip: what is learned begins beside the identity.
+        # With a skip, weights of a tenth of the usual size: the network begins near the identity.
         stddev = 0.002 if input_skip else 0.02
         x = conv(output_channels, 7, name="head_conv", dtype=dtype, stddev=stddev)(x)
         if input_skip:
@@ -122,12 +129,12 @@ class ResNetGenerator(ImageNetwork):
 
 
 def paper_blocks(height, width):
-    """The paper's number of residual blocks for images of this size."""
+    """Return the paper's number of residual blocks for images of this size."""
     return 9 if min(height or 256, width or 256) >= 256 else 6
 
 
 class Stages:
-    """The stages of a residual generator, with the options that all of them share."""
+    """The stages of a residual generator, with the options that they share."""
 
     def __init__(self, upsampling, block, affine_norm, padding, dropout, dtype):
         self.upsampling = upsampling
@@ -138,7 +145,7 @@ class Stages:
         self.dtype = dtype
 
     def encode(self, images, filters, num_blocks):
-        x = self.around(images, 3, filters, 7, "stem")  # (n, h, w, f)
+        x = self.convolve(images, 3, filters, 7, "stem")  # (n, h, w, f)
         x = self.halve(x, 2 * filters, "down1")  # (n, h/2, w/2, 2f)
         x = self.halve(x, 4 * filters, "down2")  # (n, h/4, w/4, 4f)
         for i in range(num_blocks):
@@ -159,8 +166,8 @@ class Stages:
         x = self.norm(x, f"{name}_norm")
         return layers.ReLU(name=f"{name}_relu", dtype=self.dtype)(x)
 
-    def around(self, x, margin, filters, kernel_size, name):
-        """A convolution over the padded image, normalised."""
+    def convolve(self, x, margin, filters, kernel_size, name):
+        """Pad, convolve to the same size, normalise."""
         x = self.pad(x, margin, f"{name}_pad")
         x = conv(filters, kernel_size, name=f"{name}_conv", dtype=self.dtype)(x)
         return self.norm_relu(x, name)
@@ -174,7 +181,7 @@ class Stages:
     def double(self, x, filters, name):
         if self.upsampling == "resize":
             x = layers.UpSampling2D(2, name=f"{name}_resize", dtype=self.dtype)(x)
-            return self.around(x, 1, filters, 3, name)
+            return self.convolve(x, 1, filters, 3, name)
         x = layers.Conv2DTranspose(
             filters,
             3,

@@ -1,7 +1,9 @@
-"""U-GAT-IT: generators and discriminators that attend to what tells the domains apart."""
+"""U-GAT-IT: networks that attend to the regions in which the domains differ."""
+
+from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from keras_cyclegan.layers import (
     AdaptiveInstanceLayerNormalization,
@@ -12,36 +14,38 @@ from keras_cyclegan.layers import (
 from keras_cyclegan.networks.building_blocks import (
     check_image_shape,
     check_multiple,
+    conv,
     float32_activation,
     instance_norm,
     normal_initializer,
 )
+from keras_cyclegan.networks.class_activation import Heatmap, attend
 from keras_cyclegan.networks.image_network import ImageNetwork
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class UGATITGenerator(ImageNetwork):
-    """Translates images, weighing its features by how well they tell the domains apart.
+    """Translates images, with each feature weighted by how well it tells the domains apart.
 
     Kim et al. 2020, "U-GAT-IT", section 2.1.1, in the authors' light form, which takes any size: an
-    encoder with residual blocks; an auxiliary head whose weights scale the encoder's channels, a
-    class activation map (Zhou et al. 2016); residual blocks with adaptive layer-instance norm,
-    whose scale and offset come from the attended features; upsampling by nearest neighbours. For
-    domains that differ in shape as well as in texture.
+    encoder with residual blocks; an auxiliary classifier whose weights scale the encoder's
+    channels, a class activation map (Zhou et al. 2016); residual blocks with adaptive
+    layer-instance norm, whose scale and offset are computed from the weighted features; upsampling
+    by nearest neighbours. For domains that differ in shape as well as in texture.
 
-    The auxiliary head says whether an image is of the domain that the generator translates from.
-    It is trained by cross-entropy, with 1000 times the adversarial weight in the paper:
-
-        loss = AdversarialLoss("min_max", weight=1000)
-        loss(1, logits_of_the_source_domain) + loss(0, logits_of_the_target_domain)
+    The auxiliary classifier says whether an image is of the domain that is translated from.
+    `ClassActivationLoss` trains it: `CycleGAN.compile(activation_loss=1000.0)`, the paper's weight.
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind: the network
-            takes every height and width that are multiples of 4.
-        output_channels: int. Channels of the translation.
-        filters: int. Width of the first layer; the residual blocks have four times as many.
-        num_blocks: int. Residual blocks before and after the attention, each; 4 in the light form.
-        dtype: dtype or policy of every layer; the output is float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed: the network takes every height and width that are multiples of 4.
+        output_channels: int, 3 by default. Channels of the translation.
+        filters: int, 64 by default. Width of the first layer; the residual blocks have four times
+            as many.
+        num_blocks: int. Residual blocks before the attention, and as many after it. None, the
+            default, takes the light form's 4.
+        dtype: dtype or policy of every layer, the global one by default; the output is float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -62,14 +66,15 @@ class UGATITGenerator(ImageNetwork):
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_blocks=4,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_blocks: int | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
+        num_blocks = 4 if num_blocks is None else num_blocks
         check_multiple(height, width, 4, "A U-GAT-IT generator")
         blocks = _Blocks(dtype)
         wide = 4 * filters
@@ -84,14 +89,14 @@ class UGATITGenerator(ImageNetwork):
             x = blocks.residual(x, f"encode{i + 1}", blocks.instance)
 
         relu = layers.ReLU(name="attended_relu", dtype=dtype)
-        x, logits = _attend(x, relu, False, dtype)  # (n, h/4, w/4, 4f), (n, 2)
+        x, logits = attend(x, relu, False, dtype)  # (n, h/4, w/4, 4f), (n, 2)
         heatmap = Heatmap(name="heatmap", dtype="float32")(x)
 
-        told = layers.GlobalAveragePooling2D(name="style_pool", dtype=dtype)(x)
+        style = layers.GlobalAveragePooling2D(name="style_pool", dtype=dtype)(x)
         for i in (1, 2):
-            told = blocks.dense(told, wide, f"style{i}")
-            told = layers.ReLU(name=f"style{i}_relu", dtype=dtype)(told)
-        scale, offset = (blocks.dense(told, wide, name) for name in ("scale", "offset"))
+            style = blocks.dense(style, wide, f"style{i}")
+            style = layers.ReLU(name=f"style{i}_relu", dtype=dtype)(style)
+        scale, offset = (blocks.dense(style, wide, name) for name in ("scale", "offset"))
 
         def adaptive(x, name):
             norm = AdaptiveInstanceLayerNormalization(name=name, dtype=dtype)
@@ -117,10 +122,12 @@ class UGATITGenerator(ImageNetwork):
             num_blocks=num_blocks,
             multiple=4,
         )
-        # No part of the functional model, whose output does not need them.
+        # A function hides them from Keras: the functional model needs neither for its output.
         self._auxiliary = lambda: [x, logits, heatmap]
+        head = keras.Model(images, logits)
+        self._head = lambda: head  # hidden from Keras, which would save its weights twice
 
-    def activation_network(self):
+    def activation_network(self) -> keras.Model:
         """Return the network of the translation, the auxiliary logits and the heatmap.
 
         Returns:
@@ -129,39 +136,67 @@ class UGATITGenerator(ImageNetwork):
         """
         return keras.Model(self.input, self._auxiliary())
 
+    def class_logits(self, images, training=False):
+        """Classify whether images are of the domain that this generator translates from.
+
+        Args:
+            images: `(batch, height, width, channels)`, in [-1, 1].
+            training: bool, False by default.
+
+        Returns:
+            Logits of the auxiliary classifier, `(batch, 2)`, float32: above 0 for yes.
+        """
+        check_multiple(*images.shape[1:3], self.multiple, "A U-GAT-IT generator")
+        return self._head()(images, training=training)
+
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class UGATITDiscriminator(ImageNetwork):
-    """Judges small and large patches, attending to what tells real from translated images.
+    """Judges small and large patches, with features weighted by what tells real from translated.
 
     Kim et al. 2020, "U-GAT-IT", section 2.1.2: two PatchGANs with spectral norm, whose features are
-    weighed by a class activation map before the last convolution; one sees patches of 70 pixels,
-    the other most of an image. Their auxiliary heads judge the whole image, as further maps.
+    weighted by a class activation map before the last convolution; one sees patches of 70 pixels,
+    the other most of an image. Their auxiliary classifiers judge the whole image.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, at least 96 pixels high and wide
-            for 7 layers. Only the channels bind.
-        filters: int. Width of the first layer, doubled layer by layer.
-        num_layers: two ints. Layers of the local and of the global PatchGAN; (5, 7) in the paper.
-        dtype: dtype or policy of every layer; the logits are float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default; at least 96
+            pixels high and wide for 7 layers. Only the channels are fixed.
+        filters: int, 64 by default. Width of the first layer, doubled layer by layer.
+        num_layers: two ints, (5, 7) by default, the paper's. Layers of the local and of the global
+            PatchGAN. One int n is short for (n, n + 2).
+        dtype: dtype or policy of every layer, the global one by default; the logits are float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
 
     Returns:
-        A list of logits, float32: for both PatchGANs `(batch, rows, columns, 1)` and, of its
-        auxiliary head, `(batch, 1, 1, 2)`.
+        A list of four logits, float32: those of the local PatchGAN, `(batch, rows, columns, 1)`, of
+        its auxiliary classifier, `(batch, 1, 1, 2)`, and both of the global PatchGAN.
+
+    Raises:
+        ValueError: `num_layers` below 3, or an `image_shape` too small for one logit.
+
+    Example:
+
+    ```python
+    discriminator = UGATITDiscriminator((32, 32, 3), filters=8, num_layers=(3, 4))
+    local, local_class, whole, whole_class = discriminator(images)
+    whole_class.shape  # (1, 1, 1, 2)
+    ```
     """
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        filters=64,
-        num_layers=(5, 7),
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        filters: int = 64,
+        num_layers: int | tuple[int, ...] = (5, 7),
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         image_shape = check_image_shape(image_shape)
+        if isinstance(num_layers, int):
+            num_layers = num_layers, num_layers + 2
         num_layers = tuple(num_layers)
         if min(num_layers) < 3:
             raise ValueError(f"`num_layers` must be at least 3. Received {num_layers}.")
@@ -187,52 +222,35 @@ class UGATITDiscriminator(ImageNetwork):
 
 
 def _judge(x, filters, num_layers, name, dtype):
-    """One of the discriminator's PatchGANs: its logits, and those of its auxiliary head."""
+    """Add a PatchGAN; return its logits, and those of its auxiliary classifier."""
 
     def convolve(x, count, strides, layer, use_bias=True):
         x = ReflectionPadding2D(1, name=f"{layer}_pad", dtype=dtype)(x)
-        inner = _conv(count, 4, strides, use_bias, f"{layer}_inner", dtype)
+        inner = conv(count, 4, strides, f"{layer}_inner", dtype, use_bias=use_bias)
         return SpectralNormalization(inner, name=layer, dtype=dtype)(x)
 
     for i in range(num_layers - 1):
         strides = 2 if i < num_layers - 2 else 1
         x = convolve(x, filters * 2**i, strides, f"{name}conv{i + 1}")
         x = layers.LeakyReLU(0.2, name=f"{name}relu{i + 1}", dtype=dtype)(x)
-    x, auxiliary = _attend(x, layers.LeakyReLU(0.2, dtype=dtype), True, dtype, name)
+    x, auxiliary = attend(x, layers.LeakyReLU(0.2, dtype=dtype), True, dtype, name)
     x = convolve(x, 1, 1, f"{name}logits", use_bias=False)
     auxiliary = layers.Reshape((1, 1, 2), dtype="float32", name=f"{name}auxiliary")(auxiliary)
     return [float32_activation("linear", name.removesuffix("_"))(x), auxiliary]
 
 
-def _attend(x, activation, spectral_norm, dtype, name=""):
-    """Features weighed by a class activation map, mixed back to their number; and its logits."""
-    weighed, logits = ClassActivation(spectral_norm, name=f"{name}activation", dtype=dtype)(x)
-    logits = float32_activation("linear", f"{name}activation_logits")(logits)
-    x = _conv(x.shape[-1], 1, 1, True, f"{name}attended_conv", dtype)(weighed)
-    return activation(x), logits
-
-
-def _conv(filters, kernel_size, strides, use_bias, name, dtype):
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        strides,
-        use_bias=use_bias,
-        kernel_initializer=normal_initializer(),
-        name=name,
-        dtype=dtype,
-    )
-
-
 class _Blocks:
-    """The blocks of the generator, which share a dtype. No convolution of its has a bias."""
+    """The blocks of the generator, which share a dtype. Its convolutions have no bias."""
 
     def __init__(self, dtype):
         self.dtype = dtype
 
     def convolve(self, x, filters, kernel_size, strides=1, name=None):
         x = ReflectionPadding2D(kernel_size // 2, name=f"{name}_pad", dtype=self.dtype)(x)
-        return _conv(filters, kernel_size, strides, False, f"{name}_conv", self.dtype)(x)
+        convolution = conv(
+            filters, kernel_size, strides, f"{name}_conv", self.dtype, use_bias=False
+        )
+        return convolution(x)
 
     def instance(self, x, name):
         return instance_norm(name=name, dtype=self.dtype)(x)
@@ -256,60 +274,3 @@ class _Blocks:
             name=name,
             dtype=self.dtype,
         )(x)
-
-
-@keras.saving.register_keras_serializable("keras_cyclegan")
-class ClassActivation(layers.Layer):
-    """Weighs each channel by what it says about an image's class.
-
-    Zhou et al. 2016, as used by Kim et al. 2020, section 2.1.1: linear classifiers of the channels'
-    means and of their maxima; the weights that they learn scale the channels.
-
-    Args:
-        spectral_norm: bool. Whether the classifiers' weights are divided by their norm, which is
-            the spectral norm of a classifier with one output.
-
-    Call arguments:
-        x: `(batch, height, width, channels)`.
-
-    Returns:
-        `(batch, height, width, 2 · channels)`, the channels weighed by either classifier, and
-        their logits `(batch, 2)`.
-    """
-
-    def __init__(self, spectral_norm=False, **kwargs):
-        super().__init__(**kwargs)
-        self.spectral_norm = spectral_norm
-
-    def build(self, input_shape):
-        self.of_means, self.of_maxima = (
-            self.add_weight(shape=(input_shape[-1],), initializer=normal_initializer(), name=name)
-            for name in ("of_means", "of_maxima")
-        )
-
-    def call(self, x):
-        weights = [ops.convert_to_tensor(self.of_means), ops.convert_to_tensor(self.of_maxima)]
-        if self.spectral_norm:
-            weights = [weight / (ops.norm(weight) + 1e-12) for weight in weights]
-        weights = [ops.cast(weight, x.dtype) for weight in weights]
-        pooled = ops.mean(x, axis=(1, 2)), ops.max(x, axis=(1, 2))
-        logits = [ops.sum(p * w, axis=-1) for p, w in zip(pooled, weights, strict=True)]
-        weighed = ops.concatenate([x * weight for weight in weights], axis=-1)
-        return weighed, ops.stack(logits, axis=-1)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], 2 * input_shape[-1]), (input_shape[0], 2)
-
-    def get_config(self):
-        return {**super().get_config(), "spectral_norm": self.spectral_norm}
-
-
-@keras.saving.register_keras_serializable("keras_cyclegan")
-class Heatmap(layers.Layer):
-    """The mean over channels: where in an image something was found."""
-
-    def call(self, x):
-        return ops.mean(x, axis=-1, keepdims=True)
-
-    def compute_output_shape(self, input_shape):
-        return (*input_shape[:-1], 1)

@@ -1,4 +1,6 @@
-"""The generator of pix2pix: an encoder and a decoder joined at every resolution."""
+"""The generator of pix2pix: an encoder and a decoder, connected at every resolution."""
+
+from typing import Any
 
 import keras
 from keras import layers
@@ -19,19 +21,22 @@ class UNetGenerator(ImageNetwork):
     """Translates images with a U-Net.
 
     Isola et al. 2017 (appendix, section 6.1) as in the authors' `unet_256` (8 halvings) and
-    `unet_128` (7): widths 1, 2, 4, 8, 8, … times `filters`, and each resolution's features joined
-    to the decoder's of the same size.
+    `unet_128` (7): widths 1, 2, 4, 8, 8, … times `filters`, and the encoder's features at each
+    resolution concatenated to the decoder's.
 
     Args:
-        image_shape: `(height, width, channels)` of the input. Only the channels bind: the network
-            takes every height and width that are multiples of `2 ** num_downsamplings`.
-        output_channels: int. Channels of the translation.
-        filters: int. Width of the outermost layer.
-        num_downsamplings: int, at least 5 (the authors' smallest). None takes 7 for images smaller
-            than 256 pixels, else 8.
-        affine_norm: bool. Whether instance norms learn a scale and an offset.
-        dropout: float. Rate in the decoder's middle blocks; the authors' option is 0.5.
-        dtype: dtype or policy of every layer; the output is float32 under each.
+        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
+            channels are fixed: the network takes every height and width that are multiples of
+            `2 ** num_downsamplings`.
+        output_channels: int, 3 by default. Channels of the translation.
+        filters: int, 64 by default. Width of the outermost layer.
+        num_downsamplings: int of at least 5 (the authors' smallest). None, the default, takes 7 for
+            images smaller than 256 pixels, else 8.
+        affine_norm: bool, False by default. Whether instance norms learn a scale and an offset.
+        dropout: float, 0 by default. Rate in the decoder's middle blocks; the authors' option is
+            0.5.
+        dtype: dtype or policy of every layer, the global one by default; the output is float32
+            under each.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -42,19 +47,26 @@ class UNetGenerator(ImageNetwork):
     Raises:
         ValueError: fewer than 5 halvings, or a height or width that is no multiple of
             `2 ** num_downsamplings`.
+
+    Example:
+
+    ```python
+    generators = [UNetGenerator((256, 256, 3), filters=16) for _ in range(2)]
+    model = CycleGAN(*generators, discriminator_a=None, discriminator_b=None)
+    ```
     """
 
     def __init__(
         self,
-        image_shape=(256, 256, 3),
-        output_channels=3,
-        filters=64,
-        num_downsamplings=None,
-        affine_norm=False,
-        dropout=0.0,
-        dtype=None,
-        name=None,
-    ):
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        output_channels: int = 3,
+        filters: int = 64,
+        num_downsamplings: int | None = None,
+        affine_norm: bool = False,
+        dropout: float = 0.0,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
         height, width, channels = check_image_shape(image_shape)
         if num_downsamplings is None:
             num_downsamplings = 8 if min(height or 256, width or 256) >= 256 else 7

@@ -1,4 +1,4 @@
-"""Pretrained translators: where they come from, how they are kept, converted and published."""
+"""Pretrained translators: loading, saving, converting and publishing them."""
 
 from keras_cyclegan.presets.convert import convert_checkpoints, convert_network
 from keras_cyclegan.presets.folder import save_to_preset

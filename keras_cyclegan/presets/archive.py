@@ -1,4 +1,4 @@
-"""Preset archives, zip or tar, that may come from anyone."""
+"""Unpacks preset archives, zip or tar, which may come from strangers."""
 
 import errno
 import gzip
@@ -11,25 +11,25 @@ from keras_cyclegan.files.bounded_reads import BoundedReads
 from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.presets.folder import FILES
 
-LARGEST = 4 * 2**30  # bytes, of all files together
+LARGEST = 4 * 2**30  # bytes of all files together
 EXPANSION = 100  # times the archive's size; weights hardly get smaller by compression
 ALWAYS_ALLOWED = 2**24  # bytes
 
 
 def unpack(path, folder):
-    """Writes the files of a preset archive to an empty `folder`.
+    """Write the files of a preset archive to an empty `folder`.
 
     The archive holds the files of a preset, or one folder with them, and nothing else.
 
     Raises:
-        ValueError: it is no archive, is damaged, or has a member that isn't a plain file of a
-            preset: another name, an absolute path, `..`, a link; or it expands beyond the size
-            that it declares, beyond a hundred times its own, or beyond 4 GiB.
+        ValueError: it is no archive, or damaged; it has a member that isn't a plain file of a
+            preset (another name, an absolute path, `..`, a link); or it expands to more than the
+            size that it declares, to more than a hundred times its own, or to more than 4 GiB.
     """
     try:
         largest = min(LARGEST, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
         (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder, largest)
-    # What the readers meet in damaged bytes can raise nearly anything.
+    # On damaged bytes the readers can raise nearly anything.
     except Exception as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
             raise
@@ -52,7 +52,7 @@ def _unpack_tar(path, folder, largest):
         (gzip.open if is_compressed else open)(path, "rb") as stream,
         tarfile.open(fileobj=BoundedReads(stream), mode="r:") as archive,
     ):
-        members = [m for m in _few(archive, largest) if not m.isdir()]
+        members = [m for m in _bounded_members(archive, largest) if not m.isdir()]
         described = [(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members]
         checked = _checked(described, largest)
         for name, size, member in checked:
@@ -60,7 +60,7 @@ def _unpack_tar(path, folder, largest):
 
 
 def _checked(members, largest):
-    """`(name, size, member)` of the preset's files, from `(path, size, is_plain, member)`."""
+    """Check `(path, size, is_plain, member)` of each; return `(name, size, member)`."""
     found, tops = {}, set()
     for path, size, is_plain, member in members:
         parts = PurePosixPath(path).parts
@@ -70,7 +70,7 @@ def _checked(members, largest):
         if not allowed or parts[0] in ("..", "/") or "\\" in path:
             raise ValueError(
                 f"its member {shown(path)} is no plain file of a preset. Expected "
-                f"{', '.join(FILES)}, in one folder or in none, each once."
+                f"{', '.join(FILES)}, each once, all in one folder or in none."
             )
         found[name] = (name, size, member)
     if len(tops) > 1:
@@ -81,23 +81,23 @@ def _checked(members, largest):
     return list(found.values())
 
 
-def _few(archive, largest):
-    """The members of a tar, of which a preset has no more than files, and folders of them."""
+def _bounded_members(archive, largest):
+    """List the members of a tar; refuse more members or bytes than a preset can have."""
     found, total = [], 0
     for member in archive:
         found.append(member)
         total += member.size
         if len(found) > 2 * len(FILES):
             raise ValueError(f"it has more members than the {len(FILES)} files of a preset")
-        if total > largest:  # before the reader goes on to what lies behind it
+        if total > largest:  # before the reader skips over its bytes
             raise ValueError(f"it expands to {total} bytes; {largest} are allowed")
     return found
 
 
 def _is_plain(member):
-    """Whether a zip member is a file, not a link; without Unix attributes it can't be one."""
+    """Return whether a zip member is a file and not a link, stored in a common way."""
     kind = member.external_attr >> 28
-    # The other methods let an archive say how much memory it takes to unpack it.
+    # With the other methods, the archive decides how much memory unpacking takes.
     is_common = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     return kind in (0, 8) and is_common and not member.flag_bits & 1
 
@@ -110,7 +110,7 @@ def _copy(source, path, size):
 
 
 class _Limited:
-    """A file that may be read for `size` bytes and no more."""
+    """A file of which only `size` bytes may be read."""
 
     def __init__(self, file, size):
         self.file = file

@@ -1,4 +1,4 @@
-"""`README.md`: what a preset is, where it comes from and how to use it."""
+"""The model card, `README.md`: what a preset is, where it comes from and how to use it."""
 
 import json
 import re
@@ -15,13 +15,16 @@ tags:
 
 
 def model_card(title, model, metadata):
-    """The card of `model` in Markdown, with the header that the Hugging Face Hub reads.
+    """Write the card of `model` in Markdown, with the header that the Hugging Face Hub reads.
 
     Args:
         title: str.
         model: `CycleGAN`.
-        metadata: dict, the preset's `metadata.json`. Of its `card`, a dict from headings to
-            Markdown, `description` stands first, without a heading.
+        metadata: dict, the preset's `metadata.json`. Its `card` is a dict from headings to
+            Markdown; `description` comes first, without a heading.
+
+    Returns:
+        str.
     """
     card = dict(metadata["card"])
     facts = [
@@ -46,7 +49,7 @@ def model_card(title, model, metadata):
 
 
 def naming(card, handle):
-    """The card with `handle` in its usage, in place of the folder that it was written to."""
+    """Replace the folder in the usage of a card by `handle`."""
     return re.sub(r"(?m)\.from_preset\(.*$", f'.from_preset("{handle}")', card, count=1)
 
 

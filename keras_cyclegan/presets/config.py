@@ -1,4 +1,4 @@
-"""`config.json`: a model's architecture as data, and which classes such data may name."""
+"""`config.json`: a model's architecture as data, and the classes that it may name."""
 
 import copy
 import inspect
@@ -17,7 +17,7 @@ KERAS_KINDS = (
     keras.constraints.Constraint,
     keras.DTypePolicy,
 )
-# They run code, or read files, that a config names.
+# Layers that run code, or read files, which a config names.
 REFUSED_LAYERS = tuple(
     getattr(keras.layers, name)
     for name in (
@@ -31,18 +31,18 @@ REFUSED_LAYERS = tuple(
         "TextVectorization",
     )
 )
-DEEPEST = 64  # of what stands in one another in a config; a model in a model takes four
+DEEPEST = 64  # levels of nested lists and dicts in a config; a model in a model takes four
 LAYERS = ("keras.layers", "keras.src.ops", "keras_cyclegan.layers")
-IN_ONE_GO = "keras_cyclegan preset>Sequential"
-MOST_EARLY = 64  # layers that may stand before one that they use
+SEQUENTIAL = "keras_cyclegan preset>Sequential"
+MOST_EARLY = 64  # layers that may come before a layer that they use
 PLAIN_OBJECTS = ("__keras_tensor__", "__slice__", "__ellipsis__")
 
 
 def model_config(model):
-    """The architecture of `model`, free of its training: what `build_model` takes.
+    """Return the architecture of `model` without its training, for `build_model`.
 
-    Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of who
-    loads it, whatever it was trained in.
+    Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of the
+    user who loads it, whatever it was trained in.
 
     Raises:
         ValueError: a network has a class that `build_model` would refuse.
@@ -63,17 +63,20 @@ def model_config(model):
 
 
 def build_model(cls, config, overrides):
-    """The model that `config` describes, with fresh weights.
+    """Build the model that `config` describes, with fresh weights.
 
     Args:
         cls: `CycleGAN` or a subclass.
-        config: what `model_config` gave. It may come from anywhere: it is checked first.
-        overrides: arguments of `cls` that replace what `config` says. `dtype` is given to every
-            network as well.
+        config: what `model_config` returned. It may come from a stranger, and is checked first.
+        overrides: dict of arguments of `cls` that replace those of `config`. `dtype` is given to
+            every network as well.
+
+    Returns:
+        An instance of `cls`.
 
     Raises:
-        ValueError: `config` names a class that is neither this package's nor Keras's, or is no
-            CycleGAN.
+        ValueError: `config` names a class that is neither this package's nor Keras's, or isn't
+            that of a CycleGAN.
     """
     check_config(config)
     if config.get("registered_name") != "keras_cyclegan>CycleGAN":
@@ -92,7 +95,7 @@ def build_model(cls, config, overrides):
 
 
 def check_overrides(cls, overrides):
-    """Refuse what is no argument of `cls`, before anything is downloaded for it."""
+    """Raise a ValueError for unknown arguments of `cls`, before anything is downloaded."""
     known = [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
     unknown = [name for name in overrides if name not in known or name == "kwargs"]
     if unknown:
@@ -100,7 +103,7 @@ def check_overrides(cls, overrides):
             f"A preset can't be loaded with {', '.join(unknown)}. Expected: load_weights, "
             f"{', '.join(name for name in known if name != 'kwargs')}."
         )
-    keras.dtype_policies.get(overrides.get("dtype"))  # raises for what is none
+    keras.dtype_policies.get(overrides.get("dtype"))  # raises for an unknown policy
 
 
 def _build_network(name, config, dtype):
@@ -108,11 +111,11 @@ def _build_network(name, config, dtype):
         config = {**config, "config": {**config["config"], "dtype": dtype}}
     elif dtype is not None:
         raise ValueError(f"`dtype` can't reach inside {name}, which has a dtype for each layer.")
-    config = copy.deepcopy(config)  # Keras takes a functional model's config apart
+    config = copy.deepcopy(config)  # Keras changes a functional model's config
     for value, _ in _parts(config):
         if isinstance(value, dict) and value.get("class_name") == "Sequential":
-            value["registered_name"] = IN_ONE_GO
-    with keras.saving.custom_object_scope({IN_ONE_GO: _Sequential}):
+            value["registered_name"] = SEQUENTIAL
+    with keras.saving.custom_object_scope({SEQUENTIAL: _Sequential}):
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)
     if not isinstance(network, keras.Model):
         raise ValueError(f"{name} must be a model. Received a {type(network).__name__}.")
@@ -120,9 +123,10 @@ def _build_network(name, config, dtype):
 
 
 class _Sequential:
-    """Makes a `keras.Sequential` of its config in one go.
+    """Makes a `keras.Sequential` from its config, with all layers at once.
 
-    Keras adds layer by layer and builds the whole model anew at each: 100 s for 1,000 layers.
+    Keras adds one layer after the other and builds the whole model again each time, which takes
+    100 s for 1,000 layers.
     """
 
     @staticmethod
@@ -135,9 +139,9 @@ class _Sequential:
 
 
 def check_config(config):
-    """Refuse a config that names anything but this package's and Keras's plain classes.
+    """Raise a ValueError for a config with other classes than those of this package and Keras.
 
-    Neither may it name more of them than a model needs.
+    It may also not have more layers or levels than a model needs.
     """
     layers = 0
     for value, depth in _parts(config):
@@ -147,7 +151,7 @@ def check_config(config):
             _check_class(value)
             _check_order(value)
         elif isinstance(value, str):
-            # Keras takes such a string for the object that is registered under it.
+            # Keras may replace a string by the object that is registered under it.
             found = keras.saving.get_registered_object(value)
             if found is not None and not _is_package_class(found):
                 raise ValueError(f"A preset's config may not name {shown(value)}, a custom object.")
@@ -159,7 +163,7 @@ def check_config(config):
 
 
 def _parts(config):
-    """What stands in a config, each with its depth; a part may be changed when it has come."""
+    """Yield all parts of a config, each with its depth; a part may be changed after it came."""
     unseen = [(config, 1)]
     while unseen:
         value, depth = unseen.pop()
@@ -170,7 +174,7 @@ def _parts(config):
 
 
 def is_own(config):
-    """Whether a serialized object is of this package."""
+    """Return whether a serialized object is of this package."""
     return str(config.get("registered_name")).startswith("keras_cyclegan>")
 
 
@@ -198,10 +202,10 @@ def _check_class(config):
 
 
 def _check_order(config):
-    """Refuse layers in another order than that of their use, in which Keras writes them.
+    """Refuse layers that come before those that they use, which Keras hardly ever writes.
 
-    Keras goes through all of them again for each that has to wait. Only a layer that is called
-    twice has reason to.
+    For each such layer Keras goes through all layers again. Only layers that are called twice are
+    written so.
     """
     layers = config["config"].get("layers") if isinstance(config.get("config"), dict) else None
     seen, early = set(), 0
@@ -211,11 +215,11 @@ def _check_order(config):
             early += any(used not in seen for used in _histories(node))
         seen.add(name)
     if early > MOST_EARLY:
-        raise ValueError(f"{early} layers of a preset's config stand before those that they use.")
+        raise ValueError(f"{early} layers of a preset's config come before those that they use.")
 
 
 def _histories(node):
-    """The names of the layers whose outputs a call takes: of `["conv1", 0, 0]` and the like."""
+    """Yield the names of the layers whose outputs a call takes, as in `["conv1", 0, 0]`."""
     for part, _ in _parts(node):
         if isinstance(part, list) and len(part) > 2 and isinstance(part[0], str):
             yield part[0]
@@ -226,10 +230,10 @@ def _is_package_class(found):
 
 
 def _keras_class(module, name):
-    """The class that Keras would take, without importing anything."""
+    """Find the class that Keras would take, without importing anything."""
     if not isinstance(module, str) or not isinstance(name, str):
         return None
-    # Functional models and what `keras.ops` leaves in them say that they are here.
+    # Functional models, and operations of `keras.ops` in them, name these modules.
     if module == "keras.src.models.functional" or module.startswith("keras.src.ops."):
         return getattr(sys.modules.get(module), name, None)
     if module.startswith("keras.src"):

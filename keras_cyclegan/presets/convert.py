@@ -1,10 +1,12 @@
-"""PyTorch checkpoints of the authors' networks to models of this package."""
+"""Converts PyTorch checkpoints of the authors' networks to models of this package."""
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.download import sha256_of
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.networks import (
@@ -16,36 +18,47 @@ from keras_cyclegan.networks import (
 from keras_cyclegan.presets.shapes_only import build_without_weights, check_counts
 from keras_cyclegan.presets.weights import listing
 
+if TYPE_CHECKING:
+    import keras
+
+    from keras_cyclegan import CycleGAN
+
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
 
 
 def convert_checkpoints(
-    a_to_b, b_to_a=None, discriminator_a=None, discriminator_b=None, image_size=None
-):
-    """Makes a CycleGAN of checkpoints that the authors' PyTorch code wrote.
+    a_to_b: PathLike,
+    b_to_a: PathLike | None = None,
+    discriminator_a: PathLike | None = None,
+    discriminator_b: PathLike | None = None,
+    image_size: int | None = None,
+) -> "CycleGAN":
+    """Make a CycleGAN of checkpoints that the authors' PyTorch code wrote.
 
-    Zhu et al.'s code, junyanz/pytorch-CycleGAN-and-pix2pix, and what keeps to its names. torch is
-    not needed, and nothing in a checkpoint is run. Architecture, width, number of blocks, dropout
-    and affine norms are read off the tensors' names and shapes. A dropout rate is not in them:
-    a ResNet that has dropout gets the authors' 0.5, and a U-Net's dropout can't be seen.
+    Zhu et al.'s code, junyanz/pytorch-CycleGAN-and-pix2pix, and other code with its names of
+    tensors. torch is not needed, and nothing in a checkpoint is run. Architecture, width, number of
+    blocks, dropout and affine norms follow from the tensors' names and shapes. A dropout rate
+    doesn't: a ResNet with dropout gets the authors' 0.5, and a U-Net's dropout can't be seen.
 
     Args:
         a_to_b: path of the generator from A to B, the authors' `latest_net_G_A.pth`.
         b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. Without it the model
-            translates one way and can't be trained.
+            translates in one direction only and can't be trained.
         discriminator_a: path of the discriminator that judges domain A, the authors'
             `latest_net_D_B.pth`.
         discriminator_b: path of the discriminator that judges domain B, `latest_net_D_A.pth`.
-            A discriminator left out of a two-way model is the paper's with fresh weights.
-        image_size: `(height, width)` that the networks were trained at. Left out: 256×256, and
+            In a model with both generators, a discriminator without a path is the paper's, with
+            fresh weights.
+        image_size: `(height, width)` of the training images. None, the default, takes 256×256, and
             128×128 for a ResNet of 6 blocks or fewer and for a U-Net of 7 halvings or fewer.
 
     Returns:
         `CycleGAN`.
 
     Raises:
-        ValueError: a file is no checkpoint, or a tensor is missing, unknown or misshapen; the
-            message names each.
+        FileNotFoundError: there is no such file.
+        ValueError: a file is no checkpoint, or a tensor is missing, unknown or of another shape;
+            the message names each.
 
     Example:
 
@@ -56,7 +69,7 @@ def convert_checkpoints(
     """
     from keras_cyclegan import CycleGAN
 
-    networks = {}
+    networks: dict[str, Any] = {}
     for name, path, wanted in (
         ("generator_ab", a_to_b, "generator"),
         ("generator_ba", b_to_a, "generator"),
@@ -80,7 +93,7 @@ def convert_checkpoints(
 
 
 def conversion_card(**paths):
-    """Provenance for the card of `convert_checkpoints(**paths)`: the files and their SHA-256."""
+    """Return the card for `convert_checkpoints(**paths)`: the files and their SHA-256."""
     origin = [
         f"- {name}: `{Path(path).name}`, SHA-256 `{sha256_of(path)}`"
         for name, path in paths.items()
@@ -92,16 +105,34 @@ def conversion_card(**paths):
     }
 
 
-def convert_network(state_dict, image_size=None, name=None):
-    """The network that a state dict belongs to, with its weights.
+def convert_network(
+    state_dict: dict[str, Any], image_size: int | None = None, name: str | None = None
+) -> "keras.Model":
+    """Make the network that a state dict belongs to, with its weights.
+
+    For weights that don't come in the authors' files: `convert_checkpoints` reads those.
 
     Args:
-        state_dict: dict from torch's names to arrays.
-        image_size: `(height, width)`, as in `convert_checkpoints`.
-        name: name of the network.
+        state_dict: dict from torch's names to numpy arrays, kernels in torch's layout.
+        image_size: `(height, width)`, None by default, as in `convert_checkpoints`.
+        name: str. Name of the network; None, the default, lets Keras choose one.
 
     Returns:
         `ResNetGenerator`, `UNetGenerator`, `PatchDiscriminator` or `PixelDiscriminator`.
+
+    Raises:
+        ValueError: the tensors belong to no network that can be converted, or one is missing,
+            unknown or of another shape.
+
+    Example:
+
+    ```python
+    shapes = {"net.0": (64, 3, 1, 1), "net.2": (128, 64, 1, 1), "net.5": (1, 128, 1, 1)}
+    state = {f"{layer}.weight": np.ones(shape, "float32") for layer, shape in shapes.items()}
+    state |= {f"{layer}.bias": np.zeros(shape[0], "float32") for layer, shape in shapes.items()}
+    discriminator = convert_network(state)  # a `PixelDiscriminator`
+    discriminator.filters  # 64
+    ```
     """
     prefix = "module." if all(key.startswith("module.") for key in state_dict) else ""
     tensors = {
@@ -122,7 +153,7 @@ def convert_network(state_dict, image_size=None, name=None):
 
 
 def _description(tensors, image_size):
-    """A network's class, its arguments, and its layers' names by torch's names of modules."""
+    """Return a network's class, its arguments, and its layers' names by torch's module names."""
     for matches, describe in (
         (lambda key: key.startswith("model.model."), _unet),
         (lambda key: ".conv_block." in key, _resnet),
@@ -140,7 +171,7 @@ def _description(tensors, image_size):
 
 
 class _Shapes:
-    """Shapes by torch's name; asking for a tensor that isn't there says which."""
+    """The shapes of tensors by torch's names; an error names the tensor that is missing."""
 
     def __init__(self, tensors):
         self.tensors = tensors
@@ -157,7 +188,7 @@ class _Shapes:
         return shape
 
     def last(self, pattern, otherwise=0):
-        """The largest number that stands in a name."""
+        """Return the largest number in a name that matches `pattern`."""
         found = (re.fullmatch(pattern, key) for key in self.tensors)
         return max((int(match[1]) for match in found if match), default=otherwise)
 
@@ -251,7 +282,7 @@ def _pixel_discriminator(shapes, image_size):
 
 
 def _variables(network, modules):
-    """The network's variables by torch's names."""
+    """Return the network's variables by torch's names."""
     return {
         f"{module}.{'bias' if variable.name in ('bias', 'beta') else 'weight'}": variable
         for module, layer in modules.items()
@@ -260,7 +291,7 @@ def _variables(network, modules):
 
 
 def _arrays(tensors, network, modules):
-    """What to give the network's variables, by torch's names; every tensor has its place."""
+    """Return the values of the network's variables by torch's names; use every tensor."""
     variables = _variables(network, modules)
     problems = [f"{key} is missing" for key in variables if key not in tensors]
     arrays = {}

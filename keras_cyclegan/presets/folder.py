@@ -1,12 +1,14 @@
-"""The preset folder, in keras-hub's format: written whole or not at all, and never trusted."""
+"""The preset folder, in keras-hub's format: written whole or not at all, and checked when read."""
 
 import datetime
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_folder, recover
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.card import model_card
@@ -27,27 +29,26 @@ FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
 LARGEST_JSON = 10 * 2**20  # bytes
 
 
-def save_to_preset(model, folder, card=None, half_precision=False, discriminators=True):
-    """Writes a folder from which `CycleGAN.from_preset` makes the same translator.
+def save_to_preset(
+    model: Any,
+    folder: PathLike,
+    card: dict[str, Any] | None = None,
+    half_precision: bool = False,
+    discriminators: bool = True,
+) -> None:
+    """Write a model to a folder for `CycleGAN.from_preset`.
 
-    It holds `config.json`, `metadata.json`, `model.weights.h5` (the generators),
-    `discriminators.weights.h5` and the model card `README.md`; no optimizer state and no image
-    pool. Where the generators have averages (`ema_momentum`), it holds these. It is written beside
-    its place and then renamed. A preset that is there is replaced.
+    `CycleGAN.save_to_preset` calls it, and describes the folder, the arguments and the errors.
 
     Args:
         model: `CycleGAN`.
-        folder: path of the folder.
-        card: dict from headings to Markdown, the provenance for the model card: `description`
-            first, then as many as there is to say: training data, its licence, recipe, scores,
-            known failures.
-        half_precision: bool. Whether to store float16: half the bytes. It loads as float32.
-        discriminators: bool. Whether to store the discriminators too: they are for training on,
-            not for translating.
+        folder, card, half_precision, discriminators: see `CycleGAN.save_to_preset`.
 
-    Raises:
-        ValueError: a weight is not finite, a network's class could not be loaded again, or there
-            are other things than a preset in `folder`.
+    Example:
+
+    ```python
+    save_to_preset(model, "translator", half_precision=True, discriminators=False)
+    ```
     """
     import keras_cyclegan
 
@@ -77,15 +78,19 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
 
 
 def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
-    """The model of a preset folder, checked as if an enemy had written it.
+    """Load the model of a preset folder, which is checked as if an attacker had written it.
 
     Args:
         cls: `CycleGAN` or a subclass.
         folder: path of the folder.
         load_weights: bool. False gives the architecture with fresh weights.
         overrides: dict of arguments of `cls` that replace the preset's. A network given here
-            keeps its own weights. A preset without discriminator weights gets fresh ones.
-        root: path that the files may not leave through links; the folder itself if left out.
+            keeps its own weights. Discriminators without stored weights get fresh ones.
+        root: path of the folder that links in the preset may not leave. None, the default, takes
+            the preset's folder.
+
+    Returns:
+        An instance of `cls`, not compiled.
 
     Raises:
         FileNotFoundError: the folder, its config or the generators' weights are missing.
@@ -98,21 +103,21 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     root = Path(root or folder)
     config = read_json(preset_file(folder, CONFIG, root))
     try:
-        sketched = build_without_weights(lambda: build_model(cls, config, overrides))
-    # What a stranger's config makes of Keras's constructors can raise nearly anything.
+        described = build_without_weights(lambda: build_model(cls, config, overrides))
+    # With a stranger's config, Keras's constructors can raise nearly anything.
     except Exception as error:
         raise ValueError(f"{folder / CONFIG} can't be used: {brief(error)}") from error
     weights = {}
     if load_weights:
         for file, kind in ((GENERATORS, "generator"), (DISCRIMINATORS, "discriminator")):
-            networks = _networks(sketched, kind)
+            networks = _networks(described, kind)
             wanted = {name: networks[name] for name in networks if name not in overrides}
             absent = file == DISCRIMINATORS and not os.path.lexists(folder / file)
             if wanted and not absent:
                 path = preset_file(folder, file, root)
                 weights |= read_weights(path, wanted, skip=overrides)
     stored = {name.partition(".")[0] for name in weights}
-    fresh = [n for name, n in _networks(sketched).items() if name not in {*stored, *overrides}]
+    fresh = [n for name, n in _networks(described).items() if name not in {*stored, *overrides}]
     try:
         check_weights(fresh, MOST_FRESH_WEIGHTS)
     except ValueError as error:
@@ -123,11 +128,11 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
 
 
 def preset_file(folder, name, root):
-    """Path of a file of the preset, which must lie inside of `root` once links are followed."""
+    """Return the path of a preset's file, which must be inside of `root`, links followed."""
     path = folder / name
     if not path.is_file():
         raise FileNotFoundError(
-            f"{folder} is no whole preset: it has no {name}. Expected a folder that "
+            f"{folder} isn't a complete preset: it has no {name}. Expected a folder that "
             "`CycleGAN.save_to_preset` wrote."
         )
     if not path.resolve().is_relative_to(root.resolve()):
@@ -136,6 +141,7 @@ def preset_file(folder, name, root):
 
 
 def read_json(path):
+    """Read a JSON file that holds one object; raise a ValueError for anything else."""
     if path.stat().st_size > LARGEST_JSON:
         raise ValueError(f"{path} has {path.stat().st_size} bytes; {LARGEST_JSON} are allowed.")
     try:
@@ -162,6 +168,6 @@ def _check_replaceable(folder):
     others = ["a file"] if not folder.is_dir() else sorted({*os.listdir(folder)} - {*FILES})
     if others:
         raise ValueError(
-            f"{folder} would be replaced, and it is more than a preset: it has {others[:5]}. Give "
-            "a new folder."
+            f"{folder} would be replaced, but it holds more than a preset: {others[:5]}. Give a "
+            "new folder."
         )

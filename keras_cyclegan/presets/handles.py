@@ -1,8 +1,10 @@
-"""From a handle to a model: a built-in name, a folder, a hub or an archive."""
+"""Loads a preset by its handle: a built-in name, a folder, a hub or an archive."""
 
 import difflib
 import os
+from typing import Any
 
+from keras_cyclegan.arguments import PathLike, check_image_layout
 from keras_cyclegan.files.atomic import recover
 from keras_cyclegan.presets.config import build_model, check_overrides
 from keras_cyclegan.presets.folder import CONFIG, load_folder
@@ -11,33 +13,36 @@ from keras_cyclegan.presets.published import published_config, published_folder
 from keras_cyclegan.presets.table import PUBLISHED, list_presets, shipped_folders
 
 
-def from_preset(cls, preset, load_weights=True, overrides=None):
-    """The model of a preset, wherever its weights come from.
+def from_preset(
+    cls: Any,
+    preset: PathLike,
+    load_weights: bool = True,
+    overrides: dict[str, Any] | None = None,
+) -> Any:
+    """Load a model by its preset.
 
-    A preset's files are checked before they are used: its config may only name this package's and
-    Keras's classes, and nothing in it is run.
+    `CycleGAN.from_preset` calls it, and describes the arguments, the result and the errors.
 
     Args:
         cls: `CycleGAN` or a subclass.
-        preset: a built-in name (see `list_presets`); the path of a local folder;
-            `"hf://user/repo"`; `"kaggle://user/model/keras/variant"`; `"https://…"`, a preset
-            archive. Published checkpoints and archives are downloaded once and kept under
-            `KERAS_HOME`.
-        load_weights: bool. False gives the architecture with fresh weights, for built-in names
-            without a download.
-        overrides: dict of arguments of `cls` that replace the preset's. `dtype` reaches every
-            network; a network given here keeps its own weights.
+        preset, load_weights: see `CycleGAN.from_preset`.
+        overrides: dict of the further arguments of `CycleGAN.from_preset`.
 
     Returns:
-        A model that is not compiled. Without discriminator weights in the preset, it has fresh
-        discriminators; a one-way preset has none.
+        An instance of `cls`.
 
-    Raises:
-        ValueError: there is no such preset, or a file of it is refused; the message names it.
-        FileNotFoundError: a file of the preset is missing.
-        DownloadError: it could not be downloaded.
+    Example:
+
+    ```python
+    class Restorer(CycleGAN):
+        def restore(self, image):
+            return self.translate(image, direction="b_to_a")
+
+    model = from_preset(Restorer, "glyphs", overrides={"pool_size": 0})
+    ```
     """
     overrides = overrides or {}
+    check_image_layout()  # before a download
     check_overrides(cls, overrides)
     if isinstance(preset, str) and "://" in preset:
         with hub_folder(preset, load_weights) as (folder, root):
@@ -46,7 +51,7 @@ def from_preset(cls, preset, load_weights=True, overrides=None):
     is_name = preset in shipped or preset in PUBLISHED
     if is_name and os.path.exists(os.path.join(preset, CONFIG)):
         raise ValueError(
-            f"{preset!r} is both a built-in preset and a folder here. Write {'./' + preset!r} for "
+            f"{preset!r} is both a built-in preset and a folder here. Write {f'./{preset}'!r} for "
             "the folder, or rename it."
         )
     if preset in shipped:
@@ -66,6 +71,6 @@ def _unknown(preset):
     meant = f"Did you mean {', '.join(map(repr, close))}? " if close else ""
     return (
         f"There is no preset {str(preset)!r}. {meant}"
-        "`keras_cyclegan.list_presets()` tells of all built-in ones. Also possible: a local "
+        "`keras_cyclegan.list_presets()` lists the built-in ones. Also possible: a local "
         f"folder, {', '.join(HANDLES)}."
     )

@@ -1,4 +1,4 @@
-"""Presets of the Hugging Face Hub, of Kaggle and of any web server; and how to upload them."""
+"""Downloads presets of the Hugging Face Hub, Kaggle and any web server, and uploads them."""
 
 import contextlib
 import hashlib
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from keras_cyclegan.arguments import PathLike, to_install
 from keras_cyclegan.files.download import DownloadError, cache_folder, fetch, forget, is_offline
 from keras_cyclegan.files.messages import brief
 from keras_cyclegan.presets.archive import unpack
@@ -31,11 +32,11 @@ HANDLES = (
 
 @contextlib.contextmanager
 def hub_folder(handle, load_weights=True):
-    """A local folder with the files of a hub's preset, and the folder that links may lead to.
+    """Download a hub's preset; enter with its folder, and the folder that its links may not leave.
 
     Args:
         handle: one of `HANDLES`.
-        load_weights: bool. False spares the download of weights where the hub allows it.
+        load_weights: bool, True by default. False leaves the weights out, where the hub can.
 
     Raises:
         ValueError: the handle is malformed, or the archive is refused.
@@ -54,7 +55,7 @@ def hub_folder(handle, load_weights=True):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 unpack(archive, folder)
-            except ValueError:  # perhaps a page of errors: it must not stand in the way of the file
+            except ValueError:  # it may be an error page: don't keep it in place of the file
                 forget(archive)
                 raise
             yield Path(folder), Path(folder)
@@ -62,15 +63,16 @@ def hub_folder(handle, load_weights=True):
         raise _malformed(handle)
 
 
-def upload_preset(uri, folder):
-    """Uploads a preset folder to a hub, after loading it once to see that it is whole.
+def upload_preset(uri: str, folder: PathLike) -> None:
+    """Upload a preset folder to a hub.
 
-    Other files in the folder are left out. The card's usage names the preset by its address there.
+    The preset is loaded once before, to see that it is complete. Other files in the folder are left
+    out. The usage on the model card is changed to name the preset by its address on the hub.
 
     Args:
-        uri: `"hf://user/repo"` or `"kaggle://user/model/keras/variant"`. You must be logged in
-            with the hub's own client (`hf auth login`, `kagglehub.login()`).
-        folder: path of a folder that `save_to_preset` wrote.
+        uri: `"hf://user/repo"` or `"kaggle://user/model/keras/variant"`. Log in before with the
+            hub's own client (`hf auth login`, `kagglehub.login()`).
+        folder: path of a folder that `CycleGAN.save_to_preset` wrote.
 
     Raises:
         ValueError: the URI is malformed, or a file of the preset is refused.
@@ -100,14 +102,14 @@ def upload_preset(uri, folder):
             client.upload_folder(
                 repo_id=client.create_repo(repo_id=handle, exist_ok=True).repo_id,
                 folder_path=staged,
-                delete_patterns=list(FILES),  # of an earlier preset none stays between the new
+                delete_patterns=list(FILES),  # remove all files of an earlier preset
             )
         else:
             client.model_upload(handle, staged)
 
 
 def _stage(folder, staged, uri):
-    """Copy what is to be uploaded; without card and metadata it is no preset."""
+    """Copy the files to upload; raise if one of them is missing, the card included."""
     for name in FILES:
         if name != DISCRIMINATORS or (folder / name).exists():
             shutil.copyfile(preset_file(folder, name, folder), staged / name)
@@ -132,8 +134,8 @@ def _hugging_face(handle, rest, load_weights):
         )
     except Exception as error:  # of many kinds: HTTP, offline, not found, no access
         raise DownloadError(
-            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__}). It is "
-            f"to lie in {client.constants.HF_HUB_CACHE}."
+            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__}). Its place "
+            f"would be in {client.constants.HF_HUB_CACHE}."
         ) from error
 
 
@@ -143,8 +145,8 @@ def _kaggle(handle, rest):
     client = _client("kagglehub")
     if is_offline():
         raise DownloadError(
-            f"Offline mode is on, and kagglehub asks for {handle} even if it has it. Give the "
-            "folder where it lies, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
+            f"Offline mode is on, and kagglehub needs the network for {handle} even if it has been "
+            "downloaded. Give its local folder, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
         )
     try:
         return Path(client.model_download(rest))
@@ -159,7 +161,7 @@ def _archive(handle):
     sha256 = pin.removeprefix("sha256=").lower() if pin else None
     if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", sha256):
         raise _malformed(handle)
-    # The query is left out of a name: it may hold a token.
+    # The file's name leaves the query out, which may hold a token.
     name = re.sub(r"[^\w.-]", "_", unquote(Path(urlsplit(url).path).name)).lstrip(".")
     key = hashlib.sha256(url.encode()).hexdigest()[:16]
     return fetch(url, cache_folder() / "archives" / key / (name or "preset"), sha256)
@@ -170,7 +172,7 @@ def _client(package):
         return __import__(package)
     except ImportError as error:
         raise ImportError(
-            f"This needs {package}: pip install keras-cyclegan[hub], or pip install {package}."
+            f"This needs {package}: `pip install {package}`, or {to_install('hub')}."
         ) from error
 
 

@@ -11,10 +11,10 @@ MOST_BYTES = LEAST_BYTES + 2**20
 
 
 def published_folder(name):
-    """The preset folder of a published model, made at first use.
+    """Return the preset folder of a published model; make it at first use.
 
-    The SHA-256 of each checkpoint and of the converted weights are recorded when they are first
-    seen, and checked whenever they are seen again.
+    The SHA-256 of each checkpoint and of the converted weights is recorded when the file is first
+    seen, and checked each time after.
 
     Raises:
         DownloadError: a checkpoint could not be downloaded, or a file was changed.
@@ -43,7 +43,7 @@ def _convert(name, folder):
 
 
 def published_config(name):
-    """What the preset's `config.json` says, without a download."""
+    """Return the content of the preset's `config.json`, without a download."""
     shape = [256, 256, 3]
 
     def network(module, class_name, **config):

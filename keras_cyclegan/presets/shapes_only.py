@@ -1,4 +1,4 @@
-"""What a stranger's description would build, seen before it takes memory."""
+"""Checks how large a model would be, before it is built with weights."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ MOST_OF_OTHERS = 64  # for arguments that begin with num_
 
 
 def check_counts(class_name, arguments):
-    """Refuse more blocks, halvings … than anyone trains, before one of them is built.
+    """Raise a ValueError for more blocks, halvings … than anyone needs, before they are built.
 
     Args:
         class_name: str, for the message.
@@ -29,7 +29,7 @@ def check_counts(class_name, arguments):
 
 
 def check_weights(networks, most=MOST_WEIGHTS):
-    """Refuse networks that together have more than `most` weights."""
+    """Raise a ValueError if networks have more than `most` weights together."""
     count = sum(math.prod(weight.shape) for network in networks for weight in network.weights)
     if count > most:
         raise ValueError(f"it describes {count:,} weights; {most:,} are allowed")
@@ -39,7 +39,7 @@ def build_without_weights(build):
     """Return the model that `build()` makes, with shapes in place of weights.
 
     In a stateless scope Keras gives a variable no value, but notes it among those to fill when
-    another scope ends. These notes belong to a thread: here to one that ends at once.
+    another scope ends. The notes belong to a thread, so that this is done in one that ends at once.
 
     Raises:
         ValueError: the model would have more than 2**30 weights.

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA, read_json
 
@@ -13,7 +14,7 @@ ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """Generators that the authors published; `b_to_a` is None where there is one way only."""
+    """Generators that the authors published; `b_to_a` is None where there is only one."""
 
     a: str
     b: str
@@ -76,20 +77,20 @@ PUBLISHED = {
 }
 
 
-def list_presets():
-    """The built-in presets, those that ship first.
+def list_presets() -> dict[str, dict[str, Any]]:
+    """List the built-in presets: first those in the package, then the authors' published ones.
 
     Returns:
         dict from each name to a dict: `description`; `direction`; `architecture`; `native_size`,
-        `(height, width)` of its training; `parameters` of the generators; `bytes`; `origin`;
-        `code_licence`; `data_licence`; `recipe` of its training; `ships`, whether it is in the
-        package or downloaded at first use.
+        `(height, width)` of its training images; `parameters` of the generators; `bytes`; `origin`;
+        `code_licence`; `data_licence`; `recipe` of its training; `ships`, True where the weights
+        are in the package and False where they are downloaded at first use.
 
     Example:
 
     ```python
-    for name, facts in keras_cyclegan.list_presets().items():
-        print(name, facts["description"])
+    offline = [name for name, facts in list_presets().items() if facts["ships"]]
+    list_presets()["horse2zebra_256"]["native_size"]  # (256, 256)
     ```
     """
     shipped = {folder.name: _shipped_facts(folder) for folder in shipped_folders()}
@@ -97,7 +98,7 @@ def list_presets():
 
 
 def shipped_folders():
-    """The preset folders in the package; to ship a preset is to put its folder there."""
+    """Return the preset folders in the package; a folder put there becomes a preset."""
     return sorted(path.parent for path in SHIPPED.glob(f"*/{CONFIG}"))
 
 

@@ -1,4 +1,4 @@
-"""`*.weights.h5`: the tensors of networks under readable names, and no others."""
+"""`*.weights.h5`: the weights of networks, by readable names."""
 
 import os
 from pathlib import Path
@@ -11,15 +11,15 @@ from keras_cyclegan.files.messages import brief
 
 DTYPES = (np.dtype("float32"), np.dtype("float16"))
 LARGEST_HALF = np.finfo("float16").max
-NAMED = 8  # bad tensors that a message names
-LONGEST = 120  # characters of what it says of each
+MOST_NAMED = 8  # bad tensors that a message names
+LONGEST = 120  # characters of the text about each
 
 
 def write_weights(path, networks, half_precision=False):
-    """Writes every weight of `networks`, and nothing else, to an HDF5 file.
+    """Write every weight of `networks`, and nothing else, to an HDF5 file.
 
-    A tensor's name is `network.layer.weight`: `generator_ab.stem_conv.kernel`. It depends neither
-    on the name of the model nor on what else was built before.
+    A tensor's name is `network.layer.weight`: `generator_ab.stem_conv.kernel`. It doesn't depend on
+    the model's name or on other models that were built before.
 
     Args:
         path: the file.
@@ -41,7 +41,7 @@ def write_weights(path, networks, half_precision=False):
             f"{' or values too large for float16' if half_precision else ''}."
         )
     # In memory first: on a full disk HDF5 raises other errors than OSError, and raises them again
-    # whenever it comes back to what it could not write.
+    # when it retries later.
     with h5py.File(os.fspath(path), "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
@@ -50,26 +50,26 @@ def write_weights(path, networks, half_precision=False):
 
 
 def read_weights(path, networks, skip=()):
-    """The weights that `write_weights` wrote, checked against the shapes of `networks`.
+    """Read the weights that `write_weights` wrote, checked against the shapes of `networks`.
 
     Args:
         path: the file.
-        networks: dict from a name to a `keras.Model`, which keeps its own weights.
-        skip: names of networks whose tensors in the file are not wanted.
+        networks: dict from a name to a `keras.Model`, which isn't changed.
+        skip: names of networks whose tensors in the file are left out.
 
     Returns:
         dict from a tensor's name to a float32 array, for `assign_weights`.
 
     Raises:
-        ValueError: the file is damaged; a tensor is missing, unknown, of another shape or dtype,
-            not finite, compressed, not stored whole, or lies outside of the file.
+        ValueError: the file is damaged; or a tensor is missing, unknown, of another shape or dtype,
+            not finite, compressed, incomplete, or outside of the file.
     """
     variables = _variables(networks)
     path = os.fspath(path)
     try:
         with h5py.File(path, "r") as file:
             arrays, problems = _read_arrays(file, variables, skip, os.path.getsize(path))
-    # What HDF5's reader meets in damaged bytes can raise nearly anything.
+    # On damaged bytes HDF5's reader can raise nearly anything.
     except Exception as error:
         raise ValueError(f"{path} is damaged or no HDF5 file: {brief(error)}") from error
     if problems:
@@ -78,14 +78,14 @@ def read_weights(path, networks, skip=()):
 
 
 def assign_weights(networks, arrays):
-    """Give the weights of `networks` that are named in `arrays` the values there."""
+    """Assign `arrays` to the weights of `networks` by name; other weights stay as they are."""
     for name, variable in _variables(networks).items():
         if name in arrays:
             variable.assign(arrays[name])
 
 
 def _read_arrays(file, variables, skip, left):
-    """Arrays and problems; `left` is how many bytes all of them may take in the file."""
+    """Return arrays and problems; `left` is the number of bytes that arrays may take together."""
     arrays = {}
     problems = [f"{name} is missing" for name in variables if name not in file]
     for name in file:
@@ -103,7 +103,7 @@ def _read_arrays(file, variables, skip, left):
             problems.append(f"{name} lies outside of the file")
         elif data.shape != tuple(variable.shape):
             problems.append(f"{name} has shape {data.shape}, expected {tuple(variable.shape)}")
-        elif data.chunks is not None:  # compressed, a small file would fill the memory
+        elif data.chunks is not None:  # with compression a small file could fill the memory
             problems.append(f"{name} is stored in chunks")
         elif data.id.get_storage_size() != data.nbytes:  # what isn't stored is read as zeros
             stored = data.id.get_storage_size()
@@ -148,5 +148,6 @@ def _named(network, prefix):
 
 
 def listing(items, separator=", "):
-    more = f"{separator}… ({len(items)} in all)" if len(items) > NAMED else ""
-    return separator.join(brief(item, LONGEST) for item in items[:NAMED]) + more
+    """Join the first items to one text, with the number of all if there are more."""
+    more = f"{separator}… ({len(items)} in all)" if len(items) > MOST_NAMED else ""
+    return separator.join(brief(item, LONGEST) for item in items[:MOST_NAMED]) + more

@@ -1,4 +1,4 @@
-"""Runs that a power cut, a full disk or a signal can't lose."""
+"""Training that goes on after a power cut, a full disk or a signal."""
 
 from keras_cyclegan.resume.checkpoint import DamagedCheckpointError
 from keras_cyclegan.resume.divergence import DivergenceError, StopAtDivergence

@@ -1,4 +1,4 @@
-"""A checkpoint: every variable of a compiled model in one file that notices damage."""
+"""A checkpoint: every variable of a compiled model, in one file with checksums."""
 
 import zipfile
 
@@ -10,22 +10,25 @@ from keras_cyclegan.resume.divergence import DivergenceError
 
 
 class DamagedCheckpointError(ValueError):
-    """A checkpoint is not what was written."""
+    """Raised when a checkpoint was damaged after it was written.
+
+    The message names the file. Remove the damaged ones to begin anew, or copy whole ones back.
+    """
 
 
 def write_checkpoint(path, model, step, kept=None, random_states=()):
     """Write all state of a compiled model, whole or not at all.
 
-    A NumPy archive, because it is written as any file is and has a checksum for each array: HDF5,
-    in which Keras saves weights, notices no changed byte, and ends the process with a segmentation
-    fault after the disk was full.
+    It is a NumPy archive, which has a checksum for each array and is written like any other file.
+    HDF5, in which Keras saves weights, doesn't notice a changed byte, and ends the process with a
+    segmentation fault after the disk was full.
 
     Args:
         path: file to write.
         model: compiled `CycleGAN`.
-        step: int. Step for the error.
+        step: int. Number of the last step, for the error.
         kept: function that returns the path of the last good checkpoint, for the error.
-        random_states: what the model's `random_states` gave after the step.
+        random_states: what the model's `random_states()` returned after the step.
 
     Raises:
         DivergenceError: a variable holds NaN or infinity; nothing is written.
@@ -44,7 +47,7 @@ def write_checkpoint(path, model, step, kept=None, random_states=()):
 
 
 def read_checkpoint(path):
-    """The arrays that `write_checkpoint` wrote, all of them checked.
+    """Read the arrays that `write_checkpoint` wrote, and check each.
 
     Raises:
         DamagedCheckpointError: the file is empty, cut off or changed.
@@ -57,14 +60,14 @@ def read_checkpoint(path):
 
 
 def restore_checkpoint(model, arrays, path):
-    """Give a model the state that `read_checkpoint` read from `path`.
+    """Assign the state that `read_checkpoint` read from `path` to a model.
 
     Returns:
-        The metrics' values, which Keras resets when an epoch begins: `restore_metrics` comes after.
-        And the states of the random generators that are no variables.
+        The metrics' values, for `restore_metrics` after Keras has reset them at the start of an
+        epoch; and the states of the random generators that are no variables.
 
     Raises:
-        ValueError: it is of a model that was built or compiled in another way.
+        ValueError: the checkpoint is of a model that was built or compiled in another way.
     """
     random_states = [arrays.pop(name) for name in list(arrays) if name.startswith("random.")]
     variables = _state(model)
@@ -81,13 +84,13 @@ def restore_checkpoint(model, arrays, path):
 
 
 def restore_metrics(model, values):
-    """Give the epoch's means what `restore_checkpoint` returned."""
+    """Assign the values that `restore_checkpoint` returned to the epoch's means."""
     for variable, value in zip(model.metrics_variables, values, strict=True):
         variable.assign(value)
 
 
 def _state(model):
-    """All variables under unique names; seeds of dropout and of the pools are among the model's."""
+    """Return all variables by unique names, the seeds of dropout and of the pools included."""
     kinds = {
         "model": model.variables,
         "optimizer": model.optimizer.variables,

@@ -1,19 +1,22 @@
-"""Training that has diverged stops at once and says what to try."""
+"""Stop a training that has diverged, and say what to try."""
 
 import math
+from typing import Any
 
 import keras
 
 
 class DivergenceError(RuntimeError):
-    """A loss or a weight is NaN or infinite.
+    """Raised when a loss or a weight is NaN or infinite.
+
+    The message names the last good checkpoint and what to try.
 
     Args:
-        finding: str. When, and what.
+        finding: str. What was found, and at which step.
         kept: function that returns the path of the last good checkpoint, if any.
     """
 
-    def __init__(self, finding, kept=None):
+    def __init__(self, finding: str, kept: Any = None) -> None:
         kept = kept and kept()
         kept = f" The last good checkpoint is {kept}." if kept else ""
         super().__init__(
@@ -25,11 +28,14 @@ class DivergenceError(RuntimeError):
 
 
 class StopAtDivergence(keras.callbacks.Callback):
-    """Raises a `DivergenceError` at the step at which a loss is NaN or infinite.
+    """Ends `fit` with a `DivergenceError` at the step at which a loss is NaN or infinite.
 
-    Keras's `TerminateOnNaN` ends `fit` as if it were done, and what runs at its end would save the
-    broken weights. A step that loss scaling leaves out for its gradients is no divergence.
-    `TrainingState` has this built in.
+    Keras's `TerminateOnNaN` ends `fit` as if all epochs were done, so that other callbacks save the
+    broken weights. A step that loss scaling skips because of its gradients doesn't count as
+    divergence. `TrainingState` does the same: it needs no `StopAtDivergence` beside it.
+
+    Raises:
+        DivergenceError: while training, a loss is NaN or infinite.
 
     Example:
 
@@ -38,24 +44,24 @@ class StopAtDivergence(keras.callbacks.Callback):
     ```
     """
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.epoch = epoch
         self.first = 1
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         check_losses(logs, f"epoch {self.epoch + 1}, step", self.first, batch + 1)
         self.first = batch + 2
 
 
 def check_losses(logs, unit, first, last, kept=None):
-    """Refuse losses that are not finite.
+    """Raise a DivergenceError where a loss is not finite.
 
     Args:
-        logs: the epoch's means by name, `loss` (the sum of all) among them: one step's NaN or
-            infinity stays in them.
-        unit: str. What `first` and `last` count.
-        first: int. First of the steps that were made since the last check.
-        last: int. Last of them.
+        logs: the epoch's means by name, among them `loss`, the sum of all. Once a step gave NaN or
+            infinity, the mean stays so.
+        unit: str. What `first` and `last` count, for the message.
+        first: int. The first step since the last check.
+        last: int. The last step.
         kept: function that returns the path of the last good checkpoint, if any.
 
     Raises:

@@ -1,33 +1,47 @@
-"""`fit` that goes on where a killed run stood."""
+"""`fit` that continues an interrupted run."""
 
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.resume.training_state import TrainingState
 
 logger = logging.getLogger(__name__)
 
 
-def fit(model, dataset, folder, epochs, callbacks=(), minutes=5.0, steps=None, keep=2, **kwargs):
-    """Train as `model.fit` does, from where the newest checkpoint in `folder` stands.
+def fit(
+    model: Any,
+    dataset: Any,
+    folder: PathLike,
+    epochs: int,
+    callbacks: Iterable[Any] = (),
+    minutes: float = 5.0,
+    steps: int | None = None,
+    keep: int = 2,
+    **kwargs: Any,
+) -> None:
+    """Train as `model.fit` does, continuing from the newest checkpoint in `folder`.
 
-    Started again after a power cut, the run goes on; on one processor it ends with the same
-    weights as a run that never stopped. What a checkpoint holds, see `TrainingState`.
+    Called again after a power cut, it continues the run; on one processor the weights in the end
+    are the same as without the interruption. `TrainingState` says what a checkpoint holds.
 
     Args:
         model: compiled `CycleGAN`, built and compiled as it was when the run began.
-        dataset: `data.unpaired_dataset`, or the first that `data.load` returns: it can seek.
-        folder: path of the checkpoints; made where it doesn't exist.
+        dataset: training dataset of `data.unpaired_dataset` or `data.load`, which can seek.
+        folder: path of the folder of checkpoints; made where it doesn't exist.
         epochs: int. Epochs of the whole run.
-        callbacks: list of further `keras.callbacks.Callback`s.
-        minutes: float, 5 by default. A checkpoint is due when so much time has passed.
-        steps: int. One is also due after so many steps. None: time alone counts.
-        keep: int, 2 by default. Newest checkpoints kept.
+        callbacks: list of further `keras.callbacks.Callback`s, empty by default.
+        minutes: float, 5 by default. A checkpoint is written when so many minutes have passed.
+        steps: int. One is also written after so many steps. None, the default: only `minutes`
+            counts.
+        keep: int, 2 by default. How many of the newest checkpoints to keep.
         **kwargs: further arguments of `CycleGAN.fit`.
 
     Raises:
-        DamagedCheckpointError: there are checkpoints, and none of them is whole.
+        DamagedCheckpointError: there are checkpoints, and all of them are damaged.
         DivergenceError: a loss is NaN or infinite.
         OSError: the last checkpoint could not be written.
         KeyboardInterrupt: after Ctrl-C.
@@ -61,8 +75,9 @@ def fit(model, dataset, folder, epochs, callbacks=(), minutes=5.0, steps=None, k
 
     with state.interruption:
         if done := state.step % length:
-            # The rest of an epoch. Keras takes all epochs of a `fit` to be of one length, and where
-            # the data ends early TensorFlow has already run what of a step needs no data.
+            # The rest of an epoch, in a `fit` of its own: Keras takes all epochs of one `fit` to be
+            # of one length. If the data ended early instead, TensorFlow would already have run the
+            # operations of the next step that need no data.
             stop = keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
             )

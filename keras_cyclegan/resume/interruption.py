@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C as a request to end between two steps."""
+"""SIGTERM and Ctrl-C as requests to end after the current step."""
 
 import os
 import signal
@@ -6,10 +6,9 @@ import threading
 
 
 class Interruption:
-    """Notes SIGTERM and Ctrl-C while it is entered, in the main thread; elsewhere it does nothing.
+    """A context in which SIGTERM and Ctrl-C are only recorded, so that they interrupt no step.
 
-    Only noted, they can't hit the middle of a step or of a file. A Ctrl-C that follows ends the
-    process at once.
+    A second Ctrl-C ends the process at once. In another thread than the main one it does nothing.
 
     Attributes:
         signal: the first `signal.Signals` that came, or None.
@@ -32,7 +31,7 @@ class Interruption:
             signal.signal(*self._earlier.popitem())
 
     def leave(self):
-        """End as the signal asks: KeyboardInterrupt for Ctrl-C, exit status 143 for SIGTERM."""
+        """Raise what the signal stands for: KeyboardInterrupt, or exit status 143 for SIGTERM."""
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + self.signal)
@@ -41,5 +40,5 @@ class Interruption:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = self.signal or signal.Signals(number)
-        # Not `print`: the signal may have come in the middle of one.
+        # Not `print`, which the signal may have interrupted.
         os.write(2, b"\nEnding after this step, with a checkpoint. Ctrl-C ends at once.\n")

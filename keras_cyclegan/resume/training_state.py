@@ -1,4 +1,4 @@
-"""Checkpoints from which a killed run goes on as if it had never stopped."""
+"""Checkpoints from which an interrupted run continues as if it had never stopped."""
 
 import logging
 import re
@@ -6,9 +6,11 @@ import signal
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import remove_abandoned
 from keras_cyclegan.resume.checkpoint import (
     DamagedCheckpointError,
@@ -25,24 +27,31 @@ logger = logging.getLogger(__name__)
 
 
 class TrainingState(keras.callbacks.Callback):
-    """Saves all that a run is made of while it trains; `resume.fit` restores it.
+    """Writes checkpoints of a run while it trains; `resume.fit` restores them.
 
     A checkpoint holds the weights, both optimizers, the image pools, the state of every random
-    generator and the epoch's means; its name says the step. A file under its name is whole, and
-    one that was damaged later is passed over. The data goes on at that step with `dataset.seek`.
+    generator and the epoch's means; its name holds the step. Files are written whole or not at all,
+    and one that was damaged later is skipped. The data continues at that step with `dataset.seek`.
 
-    - SIGTERM and Ctrl-C end the run after the current step, with a last checkpoint, where the
-      callback's `interruption` is entered, as `resume.fit` does; a second Ctrl-C ends it at once.
+    - SIGTERM and Ctrl-C end the run after the current step, with a last checkpoint, while the
+      context `interruption` of this callback is entered, as in `resume.fit`. A second Ctrl-C ends
+      it at once.
     - A NaN or infinite loss ends it with a `DivergenceError`, and the last good checkpoint stays.
-    - A full disk is a warning as long as the run goes on: the next checkpoint is tried when it is
-      due, and the earlier ones stay.
+    - If the disk is full, it warns, keeps the earlier checkpoints, and tries again when the next
+      one is due. It raises an error only if the last checkpoint of the run can't be written.
 
     Args:
-        folder: where the checkpoints are.
-        dataset: what `fit` is given: `keras_cyclegan.data.unpaired_dataset` or `load`'s first.
-        minutes: float. A checkpoint is due when that much time has passed since the last.
-        steps: int. One is also due when so many steps have been made. None: time alone counts.
-        keep: int. Newest checkpoints kept.
+        folder: path of the folder of checkpoints.
+        dataset: training dataset of `data.unpaired_dataset` or `data.load`, also given to `fit`.
+        minutes: float, 5 by default. A checkpoint is written when so many minutes have passed.
+        steps: int. One is also written after so many steps. None, the default: only `minutes`
+            counts.
+        keep: int, 2 by default. How many of the newest checkpoints to keep.
+
+    Raises:
+        ValueError: `steps` or `keep` is below 1.
+        DivergenceError: while training, a loss is NaN or infinite.
+        OSError: at the end of training, the last checkpoint could not be written.
 
     Example:
 
@@ -53,7 +62,14 @@ class TrainingState(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self, folder, dataset, minutes=5.0, steps=None, keep=2):
+    def __init__(
+        self,
+        folder: PathLike,
+        dataset: Any,
+        minutes: float = 5.0,
+        steps: int | None = None,
+        keep: int = 2,
+    ) -> None:
         super().__init__()
         for name, value in (("keep", keep), ("steps", steps)):
             if value is not None and value < 1:
@@ -66,29 +82,29 @@ class TrainingState(keras.callbacks.Callback):
         self.step = 0
         self.saved_step = 0
         self.means = self.random_states = None
-        self.failure = None
+        self.failure: OSError | None = None
         self.is_partial = False
         self.interruption = Interruption()
 
     # --- checkpoints ---------------------------------------------------------------------------
 
-    def checkpoints(self):
-        """`(step, path)` of every checkpoint, the oldest first."""
+    def checkpoints(self) -> list[Any]:
+        """List `(step, path)` of every checkpoint, the oldest first."""
         files = self.folder.iterdir() if self.folder.is_dir() else ()
         paths = ((re.fullmatch(r"step-(\d+)\.npz", path.name), path) for path in files)
         return sorted((int(match[1]), path) for match, path in paths if match)
 
-    def restore(self):
-        """Load the newest checkpoint that is whole; return its path, or None where there is none.
+    def restore(self) -> Any:
+        """Load the newest undamaged checkpoint; return its path, or None where there is none.
 
         Raises:
-            DamagedCheckpointError: there are checkpoints, and none of them is whole.
+            DamagedCheckpointError: there are checkpoints, and all of them are damaged.
             RuntimeError: several machines see different checkpoints.
         """
         step, path, arrays = self._read_newest()
         check_agreement(
-            "They must share the folder of the run (NFS, for example): the first writes its "
-            "checkpoints, all read them.",
+            "They must share the folder of the run (NFS, for example): the first machine writes "
+            "the checkpoints, all of them read them.",
             step=step,
         )
         if path is None:
@@ -111,8 +127,8 @@ class TrainingState(keras.callbacks.Callback):
             )
         return 0, None, None
 
-    def save(self):
-        """Write a checkpoint now; if the disk is full, that is a warning."""
+    def save(self) -> Any:
+        """Write a checkpoint now; warn if the disk is full."""
         self.saved_at, self.saved_step = time.monotonic(), self.step
         if not is_chief():
             return
@@ -129,7 +145,7 @@ class TrainingState(keras.callbacks.Callback):
             )
             return
         self.failure = None
-        # Those of later steps are damaged: the run would have gone on from them.
+        # Checkpoints of later steps are damaged, or the run would have continued from them.
         kept = [path for step, path in self.checkpoints() if step <= self.step][-self.keep :]
         for _, path in self.checkpoints():
             if path not in kept:
@@ -166,7 +182,7 @@ class TrainingState(keras.callbacks.Callback):
         check_losses(logs, "step", first, self.step, self._newest)
         if self.step < self.epoch_end:
             self._save_if_due()
-        else:  # a checkpoint waits for what the end of the epoch writes
+        else:  # `on_epoch_end` saves, after the other callbacks have written their files
             self.random_states = self.model.random_states()  # torch's loader draws between epochs
 
     def on_epoch_end(self, epoch, logs=None):
@@ -174,14 +190,14 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self.is_partial:
-            return  # the other epochs follow
+            return  # `resume.fit` trains the other epochs next
         if self.saved_step < self.step or self.failure:
             self.save()
         if self.failure:
             raise self.failure
 
     def _save_if_due(self):
-        # Machines leave after the same step: one that went on alone would wait for the others.
+        # All machines leave after the same step: one that continued alone would wait for ever.
         if number := largest_of_all(self.interruption.signal or 0):
             self.interruption.signal = signal.Signals(number)
             self.save()
@@ -191,7 +207,7 @@ class TrainingState(keras.callbacks.Callback):
             self.save()
 
     def leave(self):
-        """End the process as the signal asks that came."""
+        """End the process, as the signal asks."""
         logger.warning(
             "Stopped by %s at step %d. Started again, the run goes on from %s.",
             self.interruption.signal.name,

@@ -1,4 +1,4 @@
-"""How a gradient is taken and applied: the only place that imports a backend to train with."""
+"""Takes and applies gradients. Only this folder imports the backend that trains."""
 
 import keras
 

@@ -1,11 +1,11 @@
-"""Running averages of a network's weights, beside the weights that are trained."""
+"""Running averages of a network's weights."""
 
 import keras
 from keras import ops
 
 
 def copy_network(network):
-    """A network of the same class and architecture with the same weights, not to be trained."""
+    """Make a network of the same class with the same weights, which isn't trainable."""
     # `keras.models.clone_model` would give a plain functional model.
     serialized = keras.saving.serialize_keras_object(network)
     serialized.pop("compile_config", None)
@@ -18,19 +18,19 @@ def copy_network(network):
 def update_average(average, network, momentum, iterations):
     """Move the average's weights towards the network's, after a training step.
 
-    The momentum begins at 0 and rises to its value as the steps become many enough for it: what
-    the average held before the first step leaves no trace in it.
+    The momentum starts at 0 and rises to its value over the first steps, so that the weights before
+    training have no effect on the average.
 
     Args:
-        average: what `copy_network` made of `network`.
+        average: the copy of `network` that `copy_network` made.
         network: `keras.Model`, just trained.
-        momentum: float below 1. Part of the average that a step keeps, in the long run.
-        iterations: int scalar. Steps made, this one included.
+        momentum: float below 1. The fraction of the average that a step keeps, in the long run.
+        iterations: int scalar. Number of steps, this one included.
     """
     earlier = ops.cast(iterations, "float32") - 1.0
     momentum = ops.clip(earlier / (earlier + 10.0), 0.0, momentum)
     for mean, variable in zip(average.weights, network.weights, strict=True):
         if variable.trainable:
             mean.assign(variable + ops.cast(momentum, mean.dtype) * (mean - variable))
-        else:  # statistics of the data, a mean already
+        else:  # statistics of batch norms, which are averages already
             mean.assign(variable)

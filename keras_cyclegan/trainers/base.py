@@ -1,24 +1,26 @@
-"""What training needs on every backend beside the step: a look ahead, and the log."""
+"""The parts of training that are the same on every backend: checks before `fit`, and the logs."""
 
+import keras
 from keras import ops
 
 from keras_cyclegan.optimizers import without_loss_scaling
 from keras_cyclegan.trainers import inspection
+from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
 
 
 class BaseTrainer:
-    """`fit` with a look ahead and the epoch's means, for `CycleGAN`.
+    """`fit` with checks of its data, and the epoch's means, for `CycleGAN`.
 
-    A backend's `Trainer` adds what it does its own way:
+    A backend's `Trainer` adds:
 
-    - `differentiate(objective, variables)`, where `objective()` returns the terms of a loss by name
-      and whatever else it computed: returns both, and the gradients of the terms' sum;
-    - `input_gradient(function, images)`: the gradient of the scalar `function(images)`, which can
-      be differentiated again;
-    - `update(gradients, variables)`: one application of the optimizer;
+    - `differentiate(objective, variables)`: calls `objective()`, which returns the terms of a loss
+      by name and other results; returns both, and the gradients of the terms' sum;
+    - `input_gradient(function, images)`: returns the gradient of the scalar `function(images)`,
+      such that it can be differentiated again;
+    - `update(gradients, variables)`: applies the optimizer once;
     - `draw(pool, images)`, where a step sees only a part of the batch;
-    - `random_states()` and `restore_random_states(states)`, where some layer draws from generators
-      that are no variables.
+    - `random_states()` and `restore_random_states(states)`, where layers use random generators that
+      are no variables.
     """
 
     def fit(
@@ -39,34 +41,43 @@ class BaseTrainer:
     ):
         """Train as `keras.Model.fit` does, on batches `(a, b)`.
 
-        A learning rate that was left open (`compile` without optimizers, or a `LinearDecay` without
-        `decay_steps`) stays constant for the first half of `epochs` and falls over the second.
+        An open learning rate (`compile` without optimizers, or a `LinearDecay` without
+        `decay_steps`) is constant over the first half of `epochs` and falls over the second: Zhu et
+        al. 2017, section 4.
 
         Args:
             x: dataset, `keras.utils.PyDataset` or generator of batches `(a, b)`, in [-1, 1]; or
                 the images of domain A as one array.
-            y: with an array `x`, the images of domain B, as many.
-            shuffle: bool. Left out, True where Keras can shuffle: arrays, and a `PyDataset` of
+            y: images of domain B, as many as in `x`, where `x` is an array.
+            shuffle: bool. None, the default, shuffles where Keras can: arrays, and a `PyDataset` of
                 known length.
-            batch_size, epochs, verbose, callbacks, validation_split, validation_data,
-            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
+            **kwargs: these and the arguments between, as in `keras.Model.fit`.
 
         Returns:
             `keras.callbacks.History`.
 
         Raises:
-            ValueError: the first batch is no pair of images in [-1, 1] of the model's shapes, or a
-                callback sets the learning rate that a schedule sets.
+            ValueError: the first batch isn't a pair of images in [-1, 1] of the model's shapes, or
+                a callback sets a learning rate that a schedule sets already.
+
+        Example:
+
+        ```python
+        train, validation = keras_cyclegan.data.load("path/to/images")
+        history = model.fit(train, validation_data=validation, epochs=200)
+        ```
         """
         if shuffle is None:
             shuffle = hasattr(x, "shape") or getattr(x, "num_batches", None) is not None
         if self.compiled:
             x = inspection.check_data(x, y, self.check_shapes, self.check_values)
             optimizer = without_loss_scaling(self.optimizer)
-            if optimizer.schedules:
+            if optimizer.rate_schedules:
                 inspection.check_callbacks(callbacks)
+            if optimizer.schedules:
                 steps = inspection.count_steps(x, batch_size, steps_per_epoch, validation_split)
                 optimizer.follow_epochs(steps, epochs, initial_epoch)
+            warn_of_slow_dtype([layer for layer in self.layers if isinstance(layer, keras.Model)])
         return super().fit(
             x,
             y,
@@ -88,30 +99,33 @@ class BaseTrainer:
         return inspection.unpack_batch(data, *channels)
 
     def check_shapes(self, batch):
-        """Look at shapes before the first step, in the middle of which JAX loses the weights."""
+        """Check shapes before the first step: an error within a step costs JAX the weights."""
         for pool, images in zip((self.pool_a, self.pool_b), self.unpack(batch), strict=True):
             pool.check_shape(images)
 
     def check_values(self, batch):
+        """Check the values of a batch, see `inspection.check_values`."""
         inspection.check_values(*self.unpack(batch))
 
     def draw(self, pool, images):
+        """Return images that `pool` exchanges for `images`."""
         return pool(images)
 
     def random_states(self):
+        """Return the states of random generators that are no variables, as arrays."""
         return []
 
     def restore_random_states(self, states):
-        pass  # a checkpoint of another backend may bring some
+        """Restore what `random_states` returned; a checkpoint of another backend may hold some."""
 
     def track(self, losses, batch_size, measures=None):
-        """Add one step's losses and `gradient_measures` to the epoch's means, and return these."""
+        """Add a step's losses and `gradient_measures` to the epoch's means; return the means."""
         losses = {"loss": sum(losses.values()), **losses}
         for name, value in losses.items():
             self.loss_trackers[name].update_state(value, sample_weight=batch_size)
         measures = measures or {}
         for name, value in measures.items():
-            # Loss scaling leaves out a step whose gradients overflow: so does the mean.
+            # Loss scaling skips a step whose gradients overflow, and so does the mean.
             finite = ops.isfinite(value)
             self.loss_trackers[name].update_state(
                 ops.where(finite, value, 0.0), sample_weight=ops.cast(finite, "float32")

@@ -1,4 +1,4 @@
-"""One training on several devices of a machine, or on several machines."""
+"""Training on several devices of a machine, or on several machines."""
 
 import contextlib
 import logging
@@ -8,29 +8,29 @@ import numpy as np
 
 logger = logging.getLogger(__name__)
 
-HOW_MACHINES_MEET = (
-    "Several machines find each other by environment variables of Keras, on each of them: "
-    "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, an address of the first that all reach; "
-    "KERAS_DISTRIBUTION_NUM_PROCESSES, how many there are; and KERAS_DISTRIBUTION_PROCESS_ID, "
-    "which of them this is, from 0."
+HOW_TO_CONNECT_MACHINES = (
+    "Set these environment variables of Keras on each machine: "
+    "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, an address of the first machine that all reach; "
+    "KERAS_DISTRIBUTION_NUM_PROCESSES, the number of machines; and KERAS_DISTRIBUTION_PROCESS_ID, "
+    "the number of this machine, from 0."
 )
 
 
 @contextlib.contextmanager
 def distributed(over, batch_size):
-    """Where a model is to be made, compiled and fitted, so that devices share each batch.
+    """Enter a context in which a model is made, compiled and fitted, so that devices share batches.
 
     On TensorFlow by `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`.
-    The result is that of one device with the same batch, but for rounding.
+    Apart from rounding, the result is the same as on one device with the same batch.
 
     Args:
-        over: `"devices"`, all of this machine; `"machines"`, all of those that the environment
-            names (JAX); or None for one device.
+        over: `"devices"` for all devices of this machine, `"machines"` for all machines that the
+            environment names (JAX), or None for one device.
         batch_size: int. Images of a domain in one step, on all devices together.
 
     Raises:
-        ValueError: the batch doesn't divide by the devices, the backend can't, or the environment
-            names no machines.
+        ValueError: the batch can't be divided by the number of devices, the backend doesn't support
+            it, or the environment names no machines.
     """
     if over is None:
         yield
@@ -46,7 +46,7 @@ def distributed(over, batch_size):
         try:
             keras.distribution.initialize()
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{HOW_MACHINES_MEET} Now: {error}") from error
+            raise ValueError(f"{HOW_TO_CONNECT_MACHINES} Keras says: {error}") from error
     if backend == "jax":
         count = keras.distribution.get_device_count()
         # The dataset makes only this machine's part of each batch: see `process_share`.
@@ -68,7 +68,7 @@ def distributed(over, batch_size):
 
 
 def process_share():
-    """`(index, count)`: which of the equal parts of each batch this process is to make."""
+    """Return `(index, count)`: this process makes part `index` of `count` parts of each batch."""
     distribution = keras.distribution.distribution()
     if distribution is None:
         return 0, 1
@@ -76,19 +76,19 @@ def process_share():
 
 
 def is_chief():
-    """Whether this process is the one that writes files; the others compute the same."""
+    """Return whether this process is the one that writes files; the others compute the same."""
     return process_share()[0] == 0
 
 
 def check_agreement(advice, **facts):
-    """Refuse to go on where processes differ; to be called by all of them.
+    """Raise an error if processes differ in one of `facts`; all of them must call it.
 
     Args:
-        advice: str. What to do about it.
-        **facts: ints that ought to be the same everywhere.
+        advice: str. What to do, for the error.
+        **facts: ints that should be the same in all processes.
 
     Raises:
-        RuntimeError: one of them isn't.
+        RuntimeError: one of them isn't the same.
     """
     for fact, values in zip(facts, _gather(list(facts.values())).T, strict=True):
         if len(set(values)) > 1:
@@ -127,12 +127,12 @@ def together(function):
 
 
 def largest_of_all(value):
-    """The largest of the ints that all processes give, which call this at the same time."""
+    """Return the largest of the ints of all processes, each of which must call this."""
     return int(_gather([value]).max())
 
 
 def _gather(values):
-    """The ints of all processes, `(processes, len(values))`."""
+    """Collect the ints of all processes, `(processes, len(values))`."""
     if process_share()[1] == 1:
         return np.array([values])
     from jax.experimental import multihost_utils

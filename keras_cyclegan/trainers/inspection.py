@@ -1,4 +1,4 @@
-"""What is looked at before the first step: arguments, data, callbacks. Errors name the mend."""
+"""Checks before the first step: of arguments, data and callbacks."""
 
 import math
 import types
@@ -11,7 +11,7 @@ from keras_cyclegan.data.pixels import check_unit, seems_zero_to_one
 
 
 def check_arguments(given, weight_a, weight_b, ema_momentum):
-    """Refuse what `CycleGAN.compile` would have to pass over in silence, and numbers out of range.
+    """Raise a ValueError for unknown arguments of `CycleGAN.compile` and numbers out of range.
 
     Args:
         given: dict of the arguments meant for `keras.Model.compile`.
@@ -22,19 +22,20 @@ def check_arguments(given, weight_a, weight_b, ema_momentum):
         raise ValueError(
             f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its two optimizers are "
             "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
-            "`cycle_loss`, `identity_loss`, `perceptual_loss` and `gradient_penalty`."
+            "`cycle_loss`, `identity_loss`, `perceptual_loss`, `activation_loss` and "
+            "`gradient_penalty`."
         )
     for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
         if not isinstance(weight, (int, float)) or not weight >= 0:
             raise ValueError(f"`{name}` must be a number of at least 0. Received {weight!r}.")
     if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
         raise ValueError(
-            f"`ema_momentum` must lie between 0 and 1, at 0.999 say. Received {ema_momentum}."
+            f"`ema_momentum` must lie between 0 and 1: 0.999, for example. Received {ema_momentum}."
         )
 
 
 def check_objective(cycle_loss, identity_loss, channels_a, channels_b):
-    """Refuse an objective without its cycle term, or with one that the domains don't allow."""
+    """Raise a ValueError without a cycle term, or for an identity term between unlike domains."""
     if identity_loss is not None and channels_a != channels_b:
         raise ValueError(
             "The identity loss feeds images of one domain to the generator of the other: both "
@@ -45,34 +46,54 @@ def check_objective(cycle_loss, identity_loss, channels_a, channels_b):
         raise ValueError("`cycle_loss` must be a loss or its norm. Received None.")
 
 
+def check_activation(loss, generators, channels_a, channels_b):
+    """Refuse a loss of the generators' auxiliary heads where they have none, or can't be asked."""
+    if loss is None:
+        return
+    for generator in generators:
+        if not hasattr(generator, "class_logits"):
+            raise ValueError(
+                "`activation_loss` needs generators with an auxiliary head, such as "
+                "`networks.UGATITGenerator`: a method `class_logits(images)`. Received "
+                f"{generator.name}, a {type(generator).__name__}."
+            )
+    if channels_a != channels_b:
+        raise ValueError(
+            "`activation_loss` shows images of both domains to each generator: both need the same "
+            f"channels. Received {channels_a} and {channels_b}."
+        )
+
+
 def check_adversarial(loss, penalty):
-    """Refuse a loss that doesn't speak for both players, and a Wasserstein loss without bounds."""
+    """Raise a ValueError for a loss without both methods, or Wasserstein without penalty."""
     if not (hasattr(loss, "generator") and hasattr(loss, "discriminator")):
         raise ValueError(
             "`adversarial_loss` must be an `AdversarialLoss`, its kind, or an object with the "
-            "methods `generator(judged_fake)` and `discriminator(judged_real, judged_fake)`, and "
-            f"the attribute `needs_real`. Received {loss!r}."
+            "methods `generator(judged_fake)` and `discriminator(judged_real, judged_fake)`; the "
+            "former gets judged real images too where the attribute `needs_real` is True. "
+            f"Received {loss!r}."
         )
     if getattr(loss, "kind", None) == "wasserstein" and penalty is None:
         raise ValueError(
-            "The Wasserstein loss has no bound without a penalty on the discriminators' slope, and "
-            'diverges. Compile with `gradient_penalty="wgan_gp"`.'
+            "The Wasserstein loss diverges without a penalty on the discriminators' gradient. "
+            'Compile with `gradient_penalty="wgan_gp"`.'
         )
 
 
 def check_data(data, second, check_shapes, check_values):
-    """Look at what `fit(data, second)` will see: at the first batch, where that costs nothing.
+    """Check the first batch of `fit(data, second)`.
 
-    A dataset that can seek (`data.load`'s, `data.unpaired_dataset`) makes its batches of uint8
-    images: their values are right, and none is drawn to look at it.
+    Of a dataset that can seek (from `data.load` or `data.unpaired_dataset`) no batch is taken:
+    it makes batches from uint8 images, so that their values are right.
 
     Args:
         data, second: arguments of `fit`.
-        check_shapes: function of a batch, or of the specs of one, that raises where it is wrong.
-        check_values: the same of a batch.
+        check_shapes: function that raises for a batch, or the specs of one, of wrong shapes.
+        check_values: function that raises for a batch of wrong values.
 
     Returns:
-        `data`, or where it can be walked only once, a generator that checks as it begins.
+        `data`; or in place of a generator, which can be read only once, one that checks when it
+        starts.
     """
 
     def check(batch):
@@ -83,8 +104,8 @@ def check_data(data, second, check_shapes, check_values):
         return _checked(data, check)
     if isinstance(data, (tuple, list, dict)):
         raise ValueError(  # Keras would take all of it for images of domain A
-            f"`fit` takes two arrays apart, `fit(a, b)`. Received one {type(data).__name__} of "
-            f"{len(data)}."
+            f"Give `fit` two arrays as two arguments, `fit(a, b)`. Received one "
+            f"{type(data).__name__} of {len(data)}."
         )
     if hasattr(data, "shape"):
         check(data[:8] if second is None else (data[:8], second[:8]))
@@ -101,7 +122,7 @@ def check_data(data, second, check_shapes, check_values):
 
 
 def check_callbacks(callbacks):
-    """Refuse a callback that sets the learning rate beside the paper's schedule, which sets it."""
+    """Raise a ValueError for a callback that sets a rate which the schedule sets too."""
     setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
     callbacks = getattr(callbacks, "callbacks", callbacks)  # a CallbackList
     for callback in keras.tree.flatten(callbacks):
@@ -114,7 +135,7 @@ def check_callbacks(callbacks):
 
 
 def count_steps(data, batch_size=None, steps_per_epoch=None, validation_split=0.0):
-    """Steps of an epoch of `fit`, or None where the data can't tell."""
+    """Return the steps of an epoch of `fit`, or None where they are unknown."""
     if steps := getattr(data, "steps_per_epoch", None) or steps_per_epoch:
         return steps
     if hasattr(data, "shape"):
@@ -137,7 +158,7 @@ def _checked(batches, check):
 def unpack_batch(data, channels_a, channels_b):
     """Return the two tensors of one batch `(a, b)`, `(batch, height, width, channels)` each."""
     if isinstance(data, (tuple, list)) and len(data) == 3 and data[2] is None:
-        data = data[:2]  # `train_on_batch(a, b)` adds that there are no sample weights
+        data = data[:2]  # `train_on_batch(a, b)` adds None for the sample weights
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise _no_pair(data)
     for name, images, channels in (("A", data[0], channels_a), ("B", data[1], channels_b)):
@@ -150,7 +171,7 @@ def unpack_batch(data, channels_a, channels_b):
 
 
 def _no_pair(data):
-    """The error for what is not `(a, b)`."""
+    """Make the error for a batch that isn't `(a, b)`."""
     if isinstance(data, (tuple, list)):
         received = f"a {type(data).__name__} of {len(data)}"
     elif isinstance(data, dict):
@@ -159,12 +180,12 @@ def _no_pair(data):
         received = f"one array of shape {tuple(data.shape)}"
     return ValueError(
         "A batch must be a pair (images of domain A, images of domain B). Received "
-        f"{received}. Two arrays are given apart: `fit(a, b)`."
+        f"{received}. Give two arrays as two arguments: `fit(a, b)`."
     )
 
 
 def check_values(images_a, images_b):
-    """Refuse images with values that a generator can't give, and doubt those in [0, 1]."""
+    """Raise a ValueError for values outside of [-1, 1]; warn if all lie in [0, 1]."""
     domains = {}
     for domain, images in (("A", images_a), ("B", images_b)):
         images = keras.ops.convert_to_numpy(images)

@@ -9,15 +9,15 @@ from keras_cyclegan.trainers.base import BaseTrainer
 
 
 def keras_step(step):
-    """Return `step(self, data)` as Keras calls it: here, `step(self, state, data)`.
+    """Return `step(self, data)` in the form in which Keras calls it: `step(self, state, data)`.
 
     Args:
         step: method of a model that reads and assigns its variables.
 
     Returns:
-        A method that runs `step` on the values of `state` in place of the variables' own, and
-        returns what it returns and the state after it. `state` holds the values of the trainable
-        variables, of the others, in training of the optimizer's, and of the metrics'.
+        A method that runs `step` with the variables' values taken from `state`, and returns the
+        step's result and the new state. `state` is a tuple of the values of trainable variables,
+        other variables, in training the optimizer's variables, and the metrics' variables.
     """
 
     @functools.wraps(step)
@@ -42,11 +42,11 @@ def keras_step(step):
 
 
 class Trainer(BaseTrainer):
-    """Gradients by `jax.grad`, the state in `keras.StatelessScope`s."""
+    """Gradients by `jax.grad`, with the state in `keras.StatelessScope`s."""
 
     def differentiate(self, objective, variables):
-        changeable = self.non_trainable_variables  # of dropout and batch norm
-        # A scope doesn't look into the one around it: it is given all that a loss may read.
+        changeable = self.non_trainable_variables  # seeds of dropout, statistics of batch norm
+        # An inner scope doesn't see the outer one's values: it is given all that a loss may read.
         readable = [(v, v.value) for v in (*self.variables, *self.optimizer.variables)]
 
         def function(values):
@@ -66,7 +66,7 @@ class Trainer(BaseTrainer):
         return jax.grad(function)(images)
 
     def update(self, gradients, variables):
-        # `stateless_apply` wants them in the order of `trainable_variables`.
+        # `stateless_apply` needs them in the order of `trainable_variables`.
         gradient_of = {id(v): gradient for v, gradient in zip(variables, gradients, strict=True)}
         # Not `apply`: loss scaling branches on the gradients, and a branch can't assign on JAX.
         values, optimizer_values = self.optimizer.stateless_apply(

@@ -2,11 +2,12 @@
 
 import tensorflow as tf
 
+from keras_cyclegan.processor import warn_if_too_late
 from keras_cyclegan.trainers.base import BaseTrainer
 
 
 def keras_step(step):
-    """Return `step(self, data)` as Keras calls it: here, as it is."""
+    """Return `step(self, data)` in the form in which Keras calls it: unchanged."""
     return step
 
 
@@ -14,8 +15,12 @@ class Trainer(BaseTrainer):
     """Gradients by `tf.GradientTape`.
 
     Under a strategy each replica runs the step on its part of the batch. The optimizer sums the
-    replicas' gradients; for its sake `keras.losses.Loss` has divided the means by their number.
+    replicas' gradients, so that `keras.losses.Loss` divides means by the number of replicas.
     """
+
+    def make_train_function(self, force=False):
+        warn_if_too_late()
+        return super().make_train_function(force)
 
     def differentiate(self, objective, variables):
         with tf.GradientTape() as tape:
@@ -33,9 +38,10 @@ class Trainer(BaseTrainer):
         self.optimizer.apply(gradients, variables)
 
     def draw(self, pool, images):
-        """The pool is one history: every replica sends all replicas' images through its copy.
+        """Exchange images with the pool.
 
-        Copies stay equal, because they see the same images and make the same draws.
+        Under a strategy, every replica gives the images of all replicas to its copy of the pool.
+        The copies stay equal, because they see the same images and draw the same numbers.
         """
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync == 1:

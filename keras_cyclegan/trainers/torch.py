@@ -7,19 +7,19 @@ from keras_cyclegan.trainers.base import BaseTrainer
 
 
 def keras_step(step):
-    """Return `step(self, data)` as Keras calls it: here, as it is."""
+    """Return `step(self, data)` in the form in which Keras calls it: unchanged."""
     return step
 
 
 class Trainer(BaseTrainer):
-    """Gradients by `torch.autograd.grad`, which leaves no `.grad` behind on any variable."""
+    """Gradients by `torch.autograd.grad`, which sets no variable's `.grad`."""
 
     def make_train_function(self, force=False):
         if self.jit_compile:
             raise ValueError(
-                "On torch a step can't be compiled: torch.compile retraces Keras's layers until it "
-                "gives up. Compile the model with `jit_compile=False`, or train on the backends "
-                "jax or tensorflow; weights and `.keras` files are the same."
+                "On torch a step can't be compiled: torch.compile traces Keras's layers again and "
+                "again until it gives up. Compile the model with `jit_compile=False`, or train on "
+                "the backends jax or tensorflow; weights and `.keras` files are the same."
             )
         if (
             self.compute_dtype == "float16"
@@ -46,12 +46,12 @@ class Trainer(BaseTrainer):
         return torch.autograd.grad(function(images), images, create_graph=True)[0]
 
     def random_states(self):
-        """Of torch's own generators, from which Keras's dropout draws: uint8 arrays."""
+        """Return the states of torch's own generators, which Keras's dropout uses: uint8 arrays."""
         states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
         return [state.numpy() for state in states]
 
     def restore_random_states(self, states):
-        if states:  # not of another backend
+        if states:  # a checkpoint of another backend has none
             processor, *devices = (torch.from_numpy(state) for state in states)
             torch.set_rng_state(processor)
             torch.cuda.set_rng_state_all(devices[: torch.cuda.device_count()])

@@ -11,6 +11,7 @@ from PIL import Image
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import FailureAlarms, SampleGrid, TranslationMetrics
 from keras_cyclegan.callbacks.failure_alarms import failure_measures
+from keras_cyclegan.callbacks.sample_grid import sample_grid
 from keras_cyclegan.data import from_unit, load
 from keras_cyclegan.metrics import (
     FACADES_PALETTE,
@@ -133,7 +134,7 @@ def test_metrics_that_would_share_a_name_are_refused(batches):
 def test_what_can_not_be_scored_is_found_before_training(model, batches):
     scores = TranslationMetrics(batches, [SegmentationScores([(0, 0, 0), (1, 1, 1)])], count=8)
     before = model.generator_ab.get_weights()
-    with pytest.raises(ValueError, match="drawn in another one"):
+    with pytest.raises(ValueError, match="drawn in another palette"):
         fit(model, batches, [scores])
     for one, other in zip(before, model.generator_ab.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -182,7 +183,7 @@ def test_a_healthy_translator_raises_no_alarm():
     assert min(logs["correlation_ab"], logs["correlation_ba"]) > 0.3
 
 
-def test_what_has_no_meaning_is_not_measured():
+def test_measures_that_an_image_does_not_allow_are_left_out():
     random = np.random.default_rng(2)
     colour, gray = random.uniform(-1, 1, (4, 8, 8, 3)), random.uniform(-1, 1, (4, 8, 8, 1))
     assert set(failure_measures(colour, gray)) == {"spread", "correlation"}
@@ -222,6 +223,19 @@ def test_tensorboard_gets_the_pictures_and_the_scores(model, batches, tmp_path):
     saved = np.asarray(Image.open(tmp_path / "samples" / "epoch-0002.png"))
     np.testing.assert_array_equal(shown, saved)
     assert list(written(log / "train", "epoch_change_ab")) == [0, 1]
+
+
+def test_each_column_of_the_samples_has_a_heading_above_its_images():
+    model = rigged(lambda x: -x)
+    images = [np.full((2, *SHAPE), value, "float32") for value in (-1, 1)]  # A black, B white
+    grid = sample_grid(model, *images)
+    side = SHAPE[0] + 4
+    strip, rows = grid[: -2 * side], grid[-2 * side :]
+    assert rows.shape == (2 * side, 6 * side, 3)
+    middles = rows[side // 2, side // 2 :: side, 0]
+    np.testing.assert_array_equal(middles, [0, 255, 0, 255, 0, 255])
+    darkest = [strip[:, i * side : (i + 1) * side].min() for i in range(6)]
+    assert max(darkest) < 128  # six words
 
 
 @pytest.mark.parametrize(

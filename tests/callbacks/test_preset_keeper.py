@@ -1,4 +1,4 @@
-"""A preset that follows the training."""
+"""A preset that is kept up to date while a model trains."""
 
 import json
 

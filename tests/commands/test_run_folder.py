@@ -36,7 +36,7 @@ TINY = TrainingOptions(
 # --- one process ---------------------------------------------------------------------------------
 
 
-def test_second_process_is_refused_and_told_who_trains_there(tmp_path):
+def test_a_second_process_is_refused_with_the_name_of_the_first(tmp_path):
     script = """
 import sys, time
 from keras_cyclegan.commands.run_folder import locked
@@ -66,7 +66,7 @@ with locked(sys.argv[1]):
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", '{"data": "gly', '{"data": 3}', "[]"])
-def test_run_whose_options_are_lost_is_not_gone_on_with(tmp_path, content):
+def test_a_run_whose_options_are_lost_is_not_continued(tmp_path, content):
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints/step-000000001.npz").touch()
     if content is not None:
@@ -86,7 +86,7 @@ def test_run_of_an_earlier_version_goes_on_and_of_a_later_one_does_not(tmp_path)
         compare_options(tmp_path, TINY)
 
 
-def test_config_tells_the_name_of_the_data_and_not_where_it_lies(tmp_path):
+def test_config_records_the_name_of_the_data_and_not_its_path(tmp_path):
     data = tmp_path / "private" / "horses"
     data.mkdir(parents=True)
     write_options(tmp_path, dataclasses.replace(TINY, data=str(data)))
@@ -169,5 +169,5 @@ def test_run_starts_from_a_preset_with_fresh_discriminators(finished):
     ):
         np.testing.assert_array_equal(mine, theirs)
     assert model.discriminator_a.filters == 3
-    with pytest.raises(ValueError, match="`fresh_discriminators` goes with `init`"):
+    with pytest.raises(ValueError, match="`fresh_discriminators` needs `init`"):
         dataclasses.replace(TINY, fresh_discriminators=True)

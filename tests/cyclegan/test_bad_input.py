@@ -132,7 +132,7 @@ def test_compile_refuses_unknown_losses(arguments, message):
         ({"perceptual_loss": "vgg19"}, "Received 'vgg19'"),
     ],
 )
-def test_compile_passes_over_nothing_that_it_does_not_know(arguments, message):
+def test_compile_refuses_unknown_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_model().compile(**arguments)
 
@@ -192,7 +192,7 @@ def test_compile_refuses_one_network_for_both_directions(pair):
         keras.callbacks.ReduceLROnPlateau(monitor="loss"),
     ],
 )
-def test_two_that_set_the_learning_rate_are_refused_before_training(callback):
+def test_a_callback_and_a_schedule_for_one_rate_are_refused_before_training(callback):
     model = compiled()
     for callbacks in (callback, [callback], keras.callbacks.CallbackList([callback])):
         with pytest.raises(ValueError, match=f"{type(callback).__name__} sets the learning rate"):
@@ -244,7 +244,7 @@ def test_values_that_no_generator_gives_are_refused_before_training(value, dtype
     assert int(model.optimizer.iterations) == 0
 
 
-def test_images_scaled_to_0_and_1_are_doubted(untrained):
+def test_images_scaled_to_0_and_1_raise_a_warning(untrained):
     dark = 0.5 * IMAGES_A + 0.5
     with pytest.warns(UserWarning, match=r"below 0.*`2 \* images - 1`"):
         fit(untrained, dark, y=dark)
@@ -273,7 +273,7 @@ def test_dataset_without_a_batch_is_refused():
     ("dtype", "options", "message"),
     [(None, {"jit_compile": True}, "jit_compile=False"), ("mixed_float16", {}, "mixed_bfloat16")],
 )
-def test_what_torch_cannot_do_is_said(dtype, options, message):
+def test_torch_says_what_it_cannot_do(dtype, options, message):
     model = make_model(dtype=dtype)
     model.compile(**options)
     with pytest.raises(ValueError, match=message):

@@ -110,7 +110,7 @@ def test_schedule_knows_the_steps_of_each_kind_of_data(untrained, args, kwargs, 
 
 
 def test_data_of_unknown_length_keeps_the_rate_and_says_so(untrained):
-    with pytest.warns(UserWarning, match="doesn't tell how many batches"):
+    with pytest.warns(UserWarning, match="number of batches in the data is unknown"):
         rates = rates_of(untrained, pairs().filter(lambda a, b: True), epochs=2)
     assert rates == pytest.approx([1] * len(rates))
 

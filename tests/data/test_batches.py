@@ -1,8 +1,12 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_cyclegan.data import from_unit, paired_dataset, unpaired_dataset
+from keras_cyclegan.data.augment import crop_and_flip
 
 
 def coded_images(count, height, width):
@@ -127,6 +131,23 @@ def test_both_domains_are_cut_at_places_of_their_own():
 def test_images_do_not_depend_on_the_batch_size():
     one, four = make(steps_per_epoch=8), make(steps_per_epoch=2, batch_size=4)
     assert origins(one) == origins(four)
+
+
+def test_windows_are_slices_for_which_tf_data_prints_no_warning():
+    augment = crop_and_flip((8, 8))
+    specs = tf.TensorSpec((16, 20, 3), "uint8"), tf.TensorSpec((2,), "int64")
+    operations = {
+        op.type for op in tf.function(augment).get_concrete_function(*specs).graph.get_operations()
+    }
+    assert "Slice" in operations
+    assert not {name for name in operations if "Resize" in name or "Transform" in name}
+
+
+def test_training_without_flips_does_not_wait_for_keras_cv(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras_cv", None)  # an import would fail
+    assert len(batches(make(flip=False, steps_per_epoch=2))) == 2
+    with pytest.raises(ImportError):
+        make(flip=True)
 
 
 def test_flip_can_be_turned_off():

@@ -206,7 +206,7 @@ def test_ways_to_resize():
 
 
 def test_image_smaller_than_the_cut_is_an_error():
-    with pytest.raises(ValueError, match="10×30, smaller than 16×16"):
+    with pytest.raises(ValueError, match="10×30, too small to cut 16×16"):
         resize_image(np.zeros((10, 30, 3), "uint8"), (16, 16), "crop")
 
 

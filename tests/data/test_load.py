@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan import data
-from keras_cyclegan.data import from_unit, glyphs, load, resize_image
+from keras_cyclegan.data import from_unit, glyphs, load, load_sets, resize_image
 
 
 def write_images(folder, count, size=(20, 24), seed=0):
@@ -130,6 +130,23 @@ def test_bad_files_are_all_named_before_training(folder):
         load(folder, image_size=16)
 
 
+def test_bad_files_of_all_folders_are_told_at_once(folder):
+    break_two(folder)
+    (folder / "trainA" / "002.png").write_bytes(b"no image")
+    message = r"(?s)1 of 5 images of .*trainA.*002\.png.*2 of 7 images of .*trainB.*003\.png"
+    with pytest.raises(ValueError, match=message) as error:
+        load(folder, image_size=16)
+    assert str(error.value).count("on_error") == 1
+
+
+def test_bad_files_of_scores_are_told_without_a_choice_that_scores_lack(tmp_path):
+    for domain in "AB":
+        (tmp_path / f"test{domain}").mkdir()
+        (tmp_path / f"test{domain}" / "bad.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"(?s)testA.*testB.*Repair or remove them\.$"):
+        load_sets(tmp_path, 16)
+
+
 def test_skipping_counts_and_names(folder):
     break_two(folder)
     with pytest.warns(UserWarning, match=r"(?s)Skipped 2 of 7 images of .*003\.png.*005\.png"):
@@ -146,7 +163,7 @@ def test_nothing_left_after_skipping_is_an_error(folder):
 
 def test_images_smaller_than_the_crop_are_named(folder):
     Image.new("RGB", (10, 30)).save(folder / "trainA" / "002.png")
-    with pytest.raises(ValueError, match=r"002\.png: The image is 30×10, smaller than 18×18"):
+    with pytest.raises(ValueError, match=r"002\.png: The image is 30×10, too small to cut 18×18"):
         load(folder, image_size=16, resize="crop")
 
 
@@ -291,7 +308,7 @@ def test_unknown_or_unfit_tensorflow_dataset():
 
     with (
         tfds.testing.mock_data(as_dataset_fn=other_splits),
-        pytest.raises(ValueError, match=r"mnist/.* no unpaired dataset.*Unknown split 'trainA'"),
+        pytest.raises(ValueError, match=r"mnist/.* isn't an unpaired.*Unknown split 'trainA'"),
     ):
         load("tfds:mnist")
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data import load_sets
+from keras_cyclegan.data.glyphs import glyph_characters
 from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
@@ -83,7 +84,7 @@ def found(evaluation, name, direction="a_to_b"):
     )
 
 
-def test_pairs_are_scored_against_their_ground_truth_and_beside_doing_nothing(model, pairs):
+def test_pairs_are_scored_against_their_ground_truth_beside_untranslated_images(model, pairs):
     evaluation = evaluate(model, pairs, extractor="none")
     assert evaluation.sets.paired
     images, truth, _ = load_sets(pairs, 16)
@@ -110,7 +111,8 @@ def test_unpaired_sets_of_different_size_have_distances_and_cycle_errors(model, 
     network = keras.saving.load_model(extractor)
     expected = KernelInceptionDistance(network)
     expected.update_state(
-        real=b / np.float32(127.5) - 1, generated=evaluation.passes["a_to_b"].translated / 127.5 - 1
+        real=b / np.float32(127.5) - 1,
+        generated=evaluation.round_trips["a_to_b"].translated / 127.5 - 1,
     )
     assert kid.translated.value == pytest.approx(expected.result(), abs=1e-6)
     expected.reset_state()
@@ -119,7 +121,7 @@ def test_unpaired_sets_of_different_size_have_distances_and_cycle_errors(model, 
     protocol = kid.translated.protocol
     assert (protocol["generated images"], protocol["real images"]) == (6, 5)
     assert "mine" in protocol["extractor"]
-    assert any("scatters" in note for note in evaluation.notes)
+    assert any("varies much by chance" in note for note in evaluation.notes)
 
 
 def test_fid_is_left_out_of_few_images_unless_asked_for(model, data, monkeypatch):
@@ -177,7 +179,7 @@ def test_label_maps_are_scored_with_their_palette(model, tmp_path):
     )
     assert accuracy.translated.protocol["palette"].startswith("#0000de #0030ff")
     wrong = [(0, 0, 0), (1, 1, 1)]
-    with pytest.raises(ValueError, match="drawn in another one"):
+    with pytest.raises(ValueError, match="drawn in another palette"):
         evaluate(model, tmp_path / "data", extractor="none", palette=wrong)
 
 
@@ -228,7 +230,7 @@ def test_offline_the_default_falls_back_to_trained_weights_or_to_none_and_says_s
     monkeypatch.setattr(extractors, "EfficientNetLite0Features", lambda: "lite")
     chosen, note = extractors.find_extractor(None)
     assert chosen == "lite"
-    assert "compares only with other figures measured so" in note
+    assert "compare it only with other scores on EfficientNet-Lite0" in note
     monkeypatch.setattr(extractors, "EfficientNetLite0Features", absent)
     chosen, note = extractors.find_extractor(None)
     assert chosen is None
@@ -285,6 +287,7 @@ def test_command_writes_table_json_and_a_page_that_needs_nothing_else(tmp_path):
         assert one["translated"]["protocol"]["data"] == "glyphs"
         assert by_name["Cycle error", direction]["translated"]["value"] < 0.1
     page = (report / "index.html").read_text()
+    assert f"<span>{glyph_characters()[2][-1]}</span>" in page
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert all(source.startswith("data:image/") for source in sources)
     # 8 samples, 4 best and 4 worst of 4 pictures each, both ways; two histograms.
@@ -304,6 +307,8 @@ def test_names_in_a_page_are_escaped(model, pairs, tmp_path):
     evaluation.notes.append("<script>")
     page = write_report(evaluation, model, tmp_path, "<b>preset</b>").read_text()
     assert "<b>" not in page
+    assert "<figcaption><span>0_A.png</span>" in page
+    assert 'alt="translation of 3_B.png"' in page
     assert "<script>" not in page
 
 

@@ -250,13 +250,16 @@ def test_a_missing_package_is_named_before_any_work(model, tmp_path, monkeypatch
         ("onnx", "int8", "tf2onnx, onnxruntime"),
         ("openvino", "float32", "openvino, tf2onnx"),
     ):
-        message = rf"needs {package}: `pip install keras-cyclegan\[{format}\]"
+        message = (
+            rf"needs {package}: `pip install 'keras-cyclegan\[{format}\]'`, in a clone "
+            rf"`pip install '\.\[{format}\]'`"
+        )
         with pytest.raises(ImportError, match=message):
             model.export(tmp_path / "out", format=format, weights=weights)
     assert not list(tmp_path.iterdir())
 
 
-# --- refused, and whole or not at all ----------------------------------------------------------
+# --- errors, and files written whole or not at all ---------------------------------------------
 
 
 def test_a_missing_direction_is_refused_before_anything_is_written(tmp_path):
@@ -307,8 +310,12 @@ def test_a_name_that_ends_in_onnx_is_one_file(model, tmp_path):
 @pytest.mark.parametrize(
     ("name", "format", "message"),
     [
-        ("gen.onnx", "tf_saved_model", "ends as 'onnx' does, and the format is 'tf_saved_model'"),
-        ("gen.tflite", "onnx", "ends as 'litert' does.*--format litert"),
+        (
+            "gen.onnx",
+            "tf_saved_model",
+            "ends as 'onnx' does, .*'tf_saved_model'. Give format='onnx', or a",
+        ),
+        ("gen.tflite", "onnx", "ends as 'litert' does.*Give format='litert', or a"),
         ("gen.onnx", "onnx", "both directions. Give a folder, '.*gen', .*or choose a direction"),
         ("gen.xml", "openvino", "two files for an endpoint, not .*gen.xml alone. Give a folder"),
     ],
@@ -324,7 +331,7 @@ def test_nothing_is_overwritten_unasked(model, tmp_path):
     (tmp_path / "served" / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="overwrite=True"):
         model.export(tmp_path / "served")
-    with pytest.raises(FileExistsError, match="is no earlier export"):
+    with pytest.raises(FileExistsError, match="isn't an earlier export"):
         model.export(tmp_path / "served", overwrite=True)
     assert (tmp_path / "served" / "thesis.txt").read_text() == "mine"
 

@@ -181,7 +181,7 @@ def leftover(folder, host=None, pid=None, start=None, kind=".unfinished", name="
     return path
 
 
-def test_only_what_the_dead_left_is_removed(tmp_path):
+def test_only_files_of_dead_writers_are_removed(tmp_path):
     ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
     ended.wait()
     mine = leftover(tmp_path)
@@ -266,7 +266,7 @@ def test_two_writers_of_one_place_do_not_meet(tmp_path):
 
 def test_a_full_disk_is_said_with_the_file_and_what_to_do(tmp_path):
     with (
-        pytest.raises(OSError, match=r"x can't be written, and is as it was: No space.*Make room"),
+        pytest.raises(OSError, match=r"x can't be written, and is unchanged: No space.*Make room"),
         atomic_file(tmp_path / "x"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -2,6 +2,7 @@ import errno
 import hashlib
 import io
 import os
+import socket
 import subprocess
 
 import numpy as np
@@ -269,7 +270,7 @@ def test_hash_is_recorded_at_first_use_and_checked_at_later_ones(server, path):
     server.content = CONTENT
     fetch(server.url, path)
     path.write_bytes(CONTENT[:-1] + b"x")
-    with pytest.raises(DownloadError, match="damaged or exchanged"):
+    with pytest.raises(DownloadError, match="damaged or replaced"):
         fetch(server.url, path)
 
 
@@ -284,12 +285,23 @@ def test_offline_mode_names_the_path_and_uses_what_is_there(server, path, monkey
     assert fetch(server.url, path).read_bytes() == CONTENT
 
 
+def test_a_host_that_cannot_be_reached_is_no_matter_of_room(path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(
+        DownloadError, match=r"Its place is .*\. Try again, or put the file"
+    ) as error:
+        fetch(f"http://127.0.0.1:{port}/file.bin", path, attempts=1)
+    assert "KERAS_HOME" not in str(error.value)
+
+
 def test_too_little_room_is_said_before_downloading(server, path, monkeypatch):
     class Usage:
         free = 1000
 
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: Usage)
-    with pytest.raises(DownloadError, match="room for 1000"):
+    with pytest.raises(DownloadError, match=r"room for 1000.*KERAS_HOME"):
         fetch(server.url, path)
 
 

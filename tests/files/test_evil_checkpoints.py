@@ -91,7 +91,7 @@ def test_members_that_overlap_are_refused(path):
     path.write_bytes(overlapping_zip(1, 1000))
     assert read_state_dict(path)["0000"].shape == (1000,)
     path.write_bytes(overlapping_zip(500, 4_000_000))
-    with refused("lies over another"):
+    with refused("overlaps another"):
         read_state_dict(path)
 
 

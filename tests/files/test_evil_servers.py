@@ -100,7 +100,7 @@ def dripping(*start):
     ],
     ids=["a header", "status", "headers", "redirect", "chunk", "chunk's extension", "body"],
 )
-def test_what_drips_for_ever_is_given_up(server, path, answer, said):
+def test_a_server_that_sends_single_bytes_for_ever_is_given_up(server, path, answer, said):
     server.answers = [answer]
     begun = time.monotonic()
     with pytest.raises(DownloadError, match=said):
@@ -113,7 +113,7 @@ def test_what_drips_for_ever_is_given_up(server, path, answer, said):
 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "-1", "12, 12", "1e3", "0x10", "٣"])
-def test_a_length_that_is_none_is_refused(server, path, length):
+def test_a_malformed_content_length_is_refused(server, path, length):
     server.answers = [[head(length="@").replace(b"@", length.encode()), CONTENT]]
     with pytest.raises(DownloadError, match="declares a length of") as error:
         fetch(server.url, path)
@@ -206,7 +206,7 @@ def test_a_record_that_is_no_hash_is_not_believed(server, path, record):
 
 
 @pytest.mark.parametrize("sha256", ["", "ab", "g" * 64, "a" * 65])
-def test_an_expected_hash_that_is_none_is_refused(path, sha256):
+def test_an_expected_hash_that_is_malformed_is_refused(path, sha256):
     with pytest.raises(ValueError, match="SHA-256"):
         fetch("http://127.0.0.1:9/", path, sha256=sha256)
 
@@ -221,7 +221,7 @@ with locked(Path(sys.argv[2])):
     time.sleep(600)
 """
     command = light_command(code, path)
-    monkeypatch.setattr(download, "PATIENCE_WITH_OTHERS", 0.3)
+    monkeypatch.setattr(download, "LOCK_TIMEOUT", 0.3)
     server.answers = [GOOD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"

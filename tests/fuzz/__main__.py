@@ -34,7 +34,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = (options.keep or Path(scratch)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        print(f"The input at work lies in {folder}: if the process dies, it was this one.")
+        print(f"The current input is kept in {folder}: if the process dies, it is the cause.")
         counts, failures = run(folder, options.seed, options.first, options.inputs, options.minutes)
     for name, (accepted, refused) in counts.items():
         print(f"{name}: {accepted + refused} inputs, {accepted} accepted, {refused} refused")

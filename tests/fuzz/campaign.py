@@ -26,7 +26,7 @@ FORBIDDEN = (
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 _watched = []  # the folder that may be written to, while an input is read
-_broken = []  # what was done all the same
+_broken = []  # forbidden actions that took place
 
 
 def _watch(event, arguments):

@@ -12,7 +12,7 @@ from keras_cyclegan.inference.files import plan_files, translate_files
 
 
 class Copying:
-    """Stands in for a model: gives back the pixels of the file."""
+    """A model's replacement, which returns the pixels of the file."""
 
     def translate(self, source):
         return np.asarray(Image.open(source))

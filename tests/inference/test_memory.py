@@ -1,4 +1,4 @@
-"""Images too large for the memory: tiles by themselves, or a clear error for each of them."""
+"""Images too large for the memory: automatic tiles, or a clear error for each of them."""
 
 import importlib
 import json
@@ -50,10 +50,10 @@ def noise(*shape):
     return np.random.default_rng(0).integers(0, 256, shape, "uint8")
 
 
-# --- tiles by themselves -----------------------------------------------------------------------
+# --- automatic tiles ---------------------------------------------------------------------------
 
 
-def test_tiles_come_by_themselves_where_half_of_the_memory_does_not_hold_the_whole(
+def test_an_image_that_needs_more_than_half_of_the_memory_is_translated_in_tiles(
     model, tiled, monkeypatch
 ):
     pixels = noise(150, 130, 3)
@@ -114,14 +114,14 @@ def test_a_subclassed_network_is_not_estimated_and_translates_as_a_whole(monkeyp
     assert memory.whole_bytes([Identity()], 100, 100) == 0
 
 
-# --- refused, told, and gone on after ----------------------------------------------------------
+# --- errors and messages -----------------------------------------------------------------------
 
 
-def test_a_forced_whole_says_what_it_would_take(model, monkeypatch, recwarn):
+def test_tile_none_says_how_much_memory_is_needed(model, monkeypatch, recwarn):
     pixels = noise(150, 130, 3)
     needed = memory.whole_bytes([model.generator_ab], 150, 130)
     give_memory(monkeypatch, needed - 1)
-    message = rf"150×130 pixels at once takes about {needed / 1e6:.1f} MB.*`tile=None` rules out"
+    message = rf"150×130 pixels at once takes about {needed / 1e6:.1f} MB.*Leave `tile=None` out"
     with pytest.raises(MemoryError, match=message):
         model.translate(pixels, tile=None)
     give_memory(monkeypatch, needed)
@@ -140,11 +140,11 @@ def test_a_network_that_cannot_be_cut_says_so(monkeypatch):
 
 
 class ResourceExhaustedError(Exception):
-    """TensorFlow's is of this name."""
+    """TensorFlow's error has this name."""
 
 
 class OutOfMemoryError(RuntimeError):
-    """torch's is of this name."""
+    """torch's error has this name."""
 
 
 LACKS = [
@@ -157,7 +157,7 @@ LACKS = [
 
 
 @pytest.mark.parametrize("lack", LACKS, ids=lambda lack: type(lack).__name__)
-def test_a_lack_that_shows_only_on_the_way_leads_to_tiles_or_to_one_kind_of_error(
+def test_too_little_memory_during_a_translation_leads_to_tiles_or_a_memory_error(
     model, tiled, monkeypatch, lack
 ):
     def fail(generator, images):
@@ -185,7 +185,7 @@ def test_what_is_no_tile_is_refused(model, tile):
         model.translate(noise(8, 8, 3), tile=tile)
 
 
-# --- what there is -----------------------------------------------------------------------------
+# --- available memory --------------------------------------------------------------------------
 
 
 def system(root, available, groups=(), cgroup=""):
@@ -214,7 +214,7 @@ def version_1(limit, used, cached):
     }
 
 
-def test_the_machine_s_memory_counts_where_nothing_limits_the_process(tmp_path):
+def test_without_limits_the_memory_of_the_machine_is_available(tmp_path):
     groups = [("work", version_2("max", 10, 0)), ("work/job", version_2("max", 10, 0))]
     assert memory.available_memory(system(tmp_path, 500, groups, "0::/work/job")) == 500 * 1024
 
@@ -233,7 +233,7 @@ def test_the_machine_s_memory_counts_where_nothing_limits_the_process(tmp_path):
         ),
     ],
 )
-def test_a_container_s_limit_counts_less_what_is_used_but_files(tmp_path, groups, cgroup):
+def test_a_container_allows_its_limit_less_what_is_used(tmp_path, groups, cgroup):
     assert memory.available_memory(system(tmp_path, 10**6, groups, cgroup)) == 6500
 
 
@@ -290,7 +290,7 @@ def test_one_huge_image_does_not_end_the_others_under_a_real_limit(tmp_path):
     assert "1200×1600 pixels at once takes about" in forced["b_huge.png"]
 
 
-def test_a_lack_of_memory_while_a_file_is_opened_is_told_and_the_rest_goes_on(
+def test_too_little_memory_for_one_file_is_reported_and_the_others_are_translated(
     model, tmp_path, monkeypatch
 ):
     for name, height in (("a", 9), ("b", 10)):

@@ -1,4 +1,4 @@
-"""The convolution to few channels equals the layer that it stands in for."""
+"""The convolution to few channels equals the layer that it replaces."""
 
 import keras
 import numpy as np

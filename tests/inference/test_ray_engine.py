@@ -158,7 +158,8 @@ def test_missing_ray_says_what_to_install(monkeypatch, images, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
     result = translate("--engine", "ray", images, tmp_path / "out")
     assert result.exit_code == 1
-    assert "pip install keras-cyclegan[ray]" in result.output
+    assert "pip install 'keras-cyclegan[ray]'" in result.output
+    assert "pip install '.[ray]'" in result.output
 
 
 def test_workers_of_the_local_engine_are_refused(images, tmp_path):

@@ -158,7 +158,7 @@ def test_no_tile_sees_more_than_its_margin(model, monkeypatch):
     assert max(max(sides) for sides in seen) == 32 + 2 * 8
 
 
-def test_a_map_goes_when_nothing_reads_it_any_more(monkeypatch):
+def test_a_map_is_deleted_when_no_stage_reads_it_any_more(monkeypatch):
     living, most = weakref.WeakSet(), []
     start = tiles._Map.__init__
 
@@ -186,7 +186,7 @@ def test_temporary_files_have_no_name_and_are_gone(model, tmp_path, monkeypatch)
     model.translate(noise(40, 40, 3), tile=32)
 
 
-def test_too_little_room_is_told_before_any_work(model, tmp_path, monkeypatch):
+def test_too_little_disk_space_is_an_error_before_any_work(model, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(tiles, "_run", lambda *_: pytest.fail("worked before it looked"))
     # Quarter resolution, 16 channels: what up1's convolution reads, twice; it writes as much again

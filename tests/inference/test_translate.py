@@ -56,7 +56,7 @@ def assert_close(actual, expected, levels=1):
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 45), (31, 34), (7, 130), (6, 6)])
-def test_every_size_is_reflected_out_and_cropped_back(model, size):
+def test_every_size_is_padded_by_reflection_and_cropped(model, size):
     pixels = noise(*size, 3)
     assert_close(model.translate(pixels), by_hand(model.generator_ab, pixels, 4))
 
@@ -398,9 +398,9 @@ def nan_at(*index):
         (np.zeros((0, 8, 8, 3), "uint8"), ValueError, "holds no image"),
         (np.zeros((2, 0, 8, 3), "uint8"), ValueError, "no pixels"),
         (Image.new("RGB", (0, 4)), ValueError, r"no pixels. Received a PIL image of size \(0, 4\)"),
-        (np.zeros((8, 8, 5), "uint8"), ValueError, "3 channels are wanted.* and 4 with alpha"),
-        (np.zeros((8, 8, 4), "float32"), ValueError, r"3 channels are wanted.*\(8, 8, 4\)"),
-        (np.zeros((2, 8, 8, 2), "uint8"), ValueError, "3 channels are wanted"),
+        (np.zeros((8, 8, 5), "uint8"), ValueError, "3 channels are needed.* and 4 with alpha"),
+        (np.zeros((8, 8, 4), "float32"), ValueError, r"3 channels are needed.*\(8, 8, 4\)"),
+        (np.zeros((2, 8, 8, 2), "uint8"), ValueError, "3 channels are needed"),
         (np.zeros(8, "uint8"), ValueError, r"An image has shape.*\(8,\)"),
         (np.zeros((1, 2, 8, 8, 3), "uint8"), ValueError, "An image has shape"),
         ([np.zeros((2, 8, 8, 3), "uint8")], ValueError, r"images\[0\]: An item of a list"),

@@ -102,7 +102,7 @@ def test_smoothed_labels_move_the_target_of_real_images_only(kind):
 
 
 @pytest.mark.parametrize("kind", ["least_squares", "min_max"])
-def test_a_verdict_that_is_wanted_is_what_the_players_are_made_of(kind):
+def test_losses_of_both_players_are_made_of_distances_to_verdicts(kind):
     loss = AdversarialLoss(kind)
     assert float(loss.generator(logits(1))) == pytest.approx(float(loss(1, logits(1))))
     halves = 0.5 * (float(loss(1, logits(0))) + float(loss(0, logits(1))))
@@ -118,7 +118,7 @@ def test_a_verdict_that_is_wanted_is_what_the_players_are_made_of(kind):
     ],
     ids=["hinge", "wasserstein", "smoothed"],
 )
-def test_where_a_wanted_verdict_means_nothing_the_error_names_the_players(loss):
+def test_kinds_without_a_distance_to_a_verdict_name_both_players_methods(loss):
     with pytest.raises(ValueError, match=r"loss\.generator\(judged_fake\)"):
         loss(1, logits(0))
 

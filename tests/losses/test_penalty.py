@@ -3,30 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from support.gradients import input_gradient
 
 from keras_cyclegan.layers.pool import random_integers
 from keras_cyclegan.losses import GradientPenalty
 
 pytestmark = pytest.mark.backend
-
-
-def input_gradient(f, images):
-    """The gradient of `f(images)`, which can be differentiated again."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.grad(f)(images)
-    if keras.backend.backend() == "torch":
-        import torch
-
-        images = images.detach().requires_grad_()
-        return torch.autograd.grad(f(images), images, create_graph=True)[0]
-    import tensorflow as tf
-
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        value = f(images)
-    return tape.gradient(value, images)
 
 
 def images(seed):
@@ -54,14 +36,14 @@ def test_r1_is_the_mean_squared_slope_on_real_images():
     assert found == pytest.approx(0.5 * 5 * squared_slope(images(0)).mean(), rel=1e-4)
 
 
-def test_lazy_r1_comes_now_and_then_and_counts_for_the_steps_between():
+def test_lazy_r1_is_computed_in_some_steps_and_counts_for_the_others():
     lazy = GradientPenalty("r1", weight=5.0, every=4)
     each = [value(lazy(cubes, images(0), images(1), step, input_gradient)) for step in range(6)]
     full = value(GradientPenalty("r1", 5.0, 1)(cubes, images(0), None, 0, input_gradient))
     np.testing.assert_allclose(each, [4 * full, 0, 0, 0, 4 * full, 0], rtol=1e-5)
 
 
-def test_wgan_gp_asks_for_slope_one_between_real_and_translated_images():
+def test_wgan_gp_penalises_gradients_unlike_one_between_real_and_translated_images():
     penalty = GradientPenalty("wgan_gp", weight=2.0, seed=3)
     found = value(penalty(cubes, images(0), images(1), 7, input_gradient))
     draws = keras.ops.convert_to_numpy(random_integers(np.array([3, 7]), 3))

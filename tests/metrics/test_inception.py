@@ -96,7 +96,7 @@ def test_state_dict_of_another_network_is_refused_by_key(model, state):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Stands in for GitHub, and an empty cache."""
+    """A server in place of GitHub, and an empty cache."""
     presets_server = importlib.import_module("support.presets_server")
     server = presets_server.Server(b"a page that says 404")
     monkeypatch.setattr(fid, "WEIGHTS_URL", server.url)

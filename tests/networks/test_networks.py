@@ -336,7 +336,7 @@ def test_input_skip_adds_the_image_to_what_the_tanh_is_given(policy):
     np.testing.assert_allclose(apply(network, images), 0.98 * images, atol=1e-6)
 
 
-def test_input_skip_begins_beside_the_identity_and_lets_gradients_pass():
+def test_input_skip_begins_near_the_identity_and_lets_gradients_pass():
     import tensorflow as tf
 
     network = SMALL["resnet_with_input_skip"]()

@@ -9,7 +9,7 @@ import pytest
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.networks import ProjectedDiscriminator, ResNetGenerator, efficientnet
-from keras_cyclegan.networks.projected import ProjectedFeatures, _Projection
+from keras_cyclegan.networks.projected_features import ProjectedFeatures, _Projection
 
 VARIANT = "efficientnet-lite1"
 PACKAGE = efficientnet.VARIANTS[VARIANT].package.replace("-", "_")
@@ -190,12 +190,12 @@ def test_without_the_package_a_preset_translates_and_training_says_what_to_insta
         model.train_on_batch(images(), images())
 
 
-def test_a_model_of_one_s_own_is_in_no_file(tmp_path):
+def test_features_of_your_own_are_not_saved(tmp_path):
     network = make()
     copy = ProjectedDiscriminator.from_config(network.get_config())
     copy.set_weights(network.get_weights())
     assert copy.features == "own"
-    with pytest.raises(ValueError, match="model of your own"):
+    with pytest.raises(ValueError, match="your own model"):
         copy(images())
 
 

@@ -79,7 +79,7 @@ def test_a_disk_that_is_full_at_any_size_leaves_the_old_preset(saved):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
         try:
             with pytest.raises(
-                OSError, match=r"mine can't be written, and is as it was.*Make room"
+                OSError, match=r"mine can't be written, and is unchanged.*Make room"
             ):
                 model.save_to_preset(saved)
         finally:

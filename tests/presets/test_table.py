@@ -157,7 +157,7 @@ def test_a_page_in_place_of_the_checkpoint_is_refused(authors, home):
     assert not (home / "presets" / "vangogh_256").exists()
 
 
-def test_a_file_that_is_no_checkpoint_is_not_met_again(authors, home):
+def test_a_download_that_is_no_checkpoint_is_not_kept(authors, home):
     good, authors.content = authors.content, bytes(2000)
     with pytest.raises(ValueError, match=r"style_vangogh\.pth"):
         CycleGAN.from_preset("vangogh_256")
@@ -165,7 +165,7 @@ def test_a_file_that_is_no_checkpoint_is_not_met_again(authors, home):
     assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
 
 
-def test_a_preset_whose_hash_was_not_yet_recorded_is_recorded_when_seen(authors, home):
+def test_a_preset_without_a_recorded_hash_gets_one(authors, home):
     CycleGAN.from_preset("vangogh_256")
     for record in (home / "presets").rglob("*.sha256"):
         record.unlink()

@@ -174,7 +174,7 @@ def nested(depth):
         (put_generator(sequential(IMAGES, layer("Dense", units=2**26))), "without weights"),
         (put_generator(sequential(IMAGES, *[layer("ReLU")] * 1001)), "1000 layers"),
         (put_generator(nested(30)), "64 levels"),
-        (put_generator(reversed_chain(300)), "stand before those that they use"),
+        (put_generator(reversed_chain(300)), "come before those that they use"),
         (put_generator(layer("x" * 10**6)), "A preset's config may"),
         (put_generator(layer("Conv2D", filters="x" * 10**6, kernel_size=1)), "."),
     ],

@@ -1,4 +1,4 @@
-"""What ends a run, or spoils its files, leaves a checkpoint from which it goes on."""
+"""A run continues from a checkpoint, whatever ended it or damaged its files."""
 
 import resource
 import signal
@@ -129,7 +129,7 @@ def test_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_pat
     with pytest.warns(UserWarning, match="step-000000006.npz is damaged.*one before"):
         state, path = restore(tmp_path, finished[1], keep=1)
     assert (state.step, path.name) == (4, "step-000000004.npz")
-    # What is written next is kept, and not the damaged one in its stead.
+    # The next checkpoint is kept, and not the damaged one in its place.
     state.step = 5
     state.save()
     assert steps(tmp_path) == [5]
@@ -164,7 +164,7 @@ def test_divergence_ends_the_run_at_its_step_and_keeps_the_last_good_checkpoint(
         )
     for part in ("at step 5", "cycle_a is nan", "step-000000004.npz", "learning rate", "clip"):
         assert part in str(caught.value)
-    # That of step 3 was not written: after an epoch's last step it comes at the epoch's end.
+    # No checkpoint of step 3: after the last step of an epoch it is written at the epoch's end.
     assert steps(tmp_path) == [1, 2, 3, 4]
 
 
@@ -329,7 +329,7 @@ def test_last_checkpoint_that_cannot_be_written_is_an_error_and_the_earlier_stay
     assert path.name == "step-000000004.npz"
 
 
-# --- what the log shows of the gradients ---------------------------------------------------------
+# --- gradients in the logs -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("clip", [None, 0.5])

@@ -118,7 +118,7 @@ def devices(folder):
     make_virtual_devices(int(os.environ["DEVICES"]))
     with distributed(over, batch_size=4):
         train, validation = data.load(
-            "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, part=process_share()
+            "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, process_share=process_share()
         )
         model = make_model()
         model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)

@@ -1,7 +1,7 @@
 """torchvision's Inception-v3 blocks and pytorch-fid's patches, in plain torch, for parity tests.
 
 Written from the papers and the keys of the published file, apart from the Keras definition; also
-stands in for torchvision where pytorch-fid is imported without it.
+replaces torchvision where pytorch-fid is imported without it.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Several devices, or several machines, with one batch between them equal one device with it."""
+"""Several devices, or machines, that share a batch give the results of one device."""
 
 import importlib.util
 import os
@@ -102,7 +102,7 @@ def assert_close(one, several):
 
 
 @pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
-def test_several_train_as_one(trained, backend, over, count):
+def test_several_devices_train_as_one(trained, backend, over, count):
     """With plain SGD, which would show a gradient that is a multiple of the right one."""
     one, several = trained(backend), trained(backend, over, count)
     states = [dict(np.load(folder / "state.npz")) for folder in (one, several)]
@@ -119,7 +119,7 @@ def test_several_train_as_one(trained, backend, over, count):
 
 
 @pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
-def test_pools_of_several_are_one_history(trained, backend, over, count):
+def test_pools_of_several_devices_are_one_history(trained, backend, over, count):
     with np.load(trained(backend, over, count) / "state.npz") as several:
         assert several["pool_a 1"] == 3  # full
         assert several["pool_a 2"][1] == 6  # turns: one a step, not one a device
@@ -127,7 +127,7 @@ def test_pools_of_several_are_one_history(trained, backend, over, count):
 
 
 @pytest.mark.parametrize(("backend", "over", "count"), SEVERAL)
-def test_several_write_what_one_writes(trained, backend, over, count):
+def test_several_devices_write_the_files_that_one_writes(trained, backend, over, count):
     one, several = (
         {str(path.relative_to(folder)) for path in folder.rglob("*")}
         for folder in (trained(backend), trained(backend, over, count))
@@ -200,7 +200,7 @@ def test_machines_that_share_a_folder_in_use_all_end(tmp_path):
         ("tensorflow", "machines", "several machines runs on the backend jax;"),
     ],
 )
-def test_backend_that_can_not_says_which_can(monkeypatch, backend, over, message):
+def test_a_backend_without_distribution_names_those_with_it(monkeypatch, backend, over, message):
     monkeypatch.setattr("keras.backend.backend", lambda: backend)
     with pytest.raises(ValueError, match=message), distribution.distributed(over, 4):
         pass
@@ -223,7 +223,7 @@ def test_command_line_hands_over(monkeypatch, tmp_path):
     ],
 )
 @needs_jax
-def test_what_can_not_be_shared_is_refused(over, message):
+def test_batches_that_devices_can_not_share_are_refused(over, message):
     command = (
         "from keras_cyclegan.trainers.distribution import distributed; "
         f"distributed('{over}', 3).__enter__()"

@@ -1,0 +1,90 @@
+"""Parts of the site that are made of the code: tables of presets and recipes, help of commands."""
+
+import importlib
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+import keras_cyclegan
+from keras_cyclegan.commands.cli import app
+from keras_cyclegan.commands.terminal import as_flag
+from keras_cyclegan.recipes import TABLES
+
+
+def preset_table():
+    """The built-in presets as Markdown, also in the README."""
+    rows = [
+        "| preset | what | directions | size | parameters | weights |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, facts in keras_cyclegan.list_presets().items():
+        height, width = facts["native_size"]
+        directions = "both" if "and" in facts["direction"] else "A → B"
+        source = "in the package" if facts["ships"] else f"{facts['bytes'] / 1e6:.0f} MB download"
+        what = facts["description"].removesuffix(" By the authors of CycleGAN.").rstrip(".")
+        rows.append(
+            f"| `{name}` | {what} | {directions} | {height}×{width} | "
+            f"{facts['parameters'] / 1e6:.1f} M | {source} |"
+        )
+    return "\n".join(rows)
+
+
+def preset_licences():
+    rows = ["| preset | its data | code and weights |", "|---|---|---|"]
+    for name, facts in keras_cyclegan.list_presets().items():
+        rows.append(f"| `{name}` | {facts['data_licence']} | {facts['code_licence']} |")
+    return "\n".join(rows)
+
+
+def recipe_table():
+    rows = ["| recipe | options |", "|---|---|"]
+    for name, options in TABLES.items():
+        flags = " ".join(as_flag(*option) for option in options.items())
+        rows.append(f"| `{name}` | `{flags}` |")
+    return "\n".join(rows)
+
+
+def commands():
+    """The help of every command, as it is printed."""
+    runner = CliRunner()
+
+    def help_of(*arguments):
+        shown = runner.invoke(app, [*arguments, "--help"], env={"COLUMNS": "90"}).output.strip()
+        return f"```text\n{shown}\n```\n"
+
+    names = sorted(one.name or one.callback.__name__ for one in app.registered_commands)
+    return "\n".join([help_of(), *(f"## {name}\n\n{help_of(name)}" for name in names)])
+
+
+def write(folder):
+    folder.mkdir(exist_ok=True)
+    for function in (preset_table, preset_licences, recipe_table, commands):
+        path = Path(folder) / f"{function.__name__}.md"
+        text = function() + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+
+
+PUBLIC = (
+    "callbacks",
+    "data",
+    "layers",
+    "losses",
+    "metrics",
+    "networks",
+    "optimizers",
+    "presets",
+    "resume",
+)
+
+
+def public_names():
+    """Every public name as it is written."""
+    yield from (f"keras_cyclegan.{x}" for x in keras_cyclegan.__all__)
+    for module in PUBLIC:
+        names = importlib.import_module(f"keras_cyclegan.{module}").__all__
+        yield from (f"keras_cyclegan.{module}.{x}" for x in names)
+
+
+if __name__ == "__main__":
+    print(preset_table())

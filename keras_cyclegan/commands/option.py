@@ -1,0 +1,94 @@
+"""Turns annotated fields of a dataclass into options of a command, with help and checks."""
+
+import dataclasses
+import inspect
+import math
+import numbers
+import os
+import typing
+from typing import Annotated, Literal
+
+import typer
+
+from keras_cyclegan.commands.terminal import with_flags
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """What an option has besides its type and its default.
+
+    Args:
+        help: str. It names other options in backticks.
+        least, above, below: floats. Limits of its value; None, the default, for no such limit.
+        choices: the strings that are allowed; empty by default, for any.
+    """
+
+    help: str
+    least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: typing.Iterable[str] = ()
+
+    def problem(self, value, kind):
+        """Return what is expected in place of a wrong value, or None for a right one."""
+        if self.choices:
+            return None if value in tuple(self.choices) else f"one of {', '.join(self.choices)}"
+        named, is_kind = KINDS[kind]
+        bounds = (
+            ("of at least", self.least, lambda bound: value >= bound),
+            ("above", self.above, lambda bound: value > bound),
+            ("below", self.below, lambda bound: value < bound),
+        )
+        bounds = [(text, bound, holds) for text, bound, holds in bounds if bound is not None]
+        if is_kind(value) and all(holds(bound) for _, bound, holds in bounds):
+            return None
+        limits = " and ".join(f"{text} {bound:g}" for text, bound, _ in bounds)
+        return f"{named} {limits}".rstrip()
+
+
+KINDS = {
+    int: ("an integer", lambda v: isinstance(v, numbers.Integral) and not isinstance(v, bool)),
+    float: (
+        "a finite number",
+        lambda v: isinstance(v, numbers.Real) and not isinstance(v, bool) and math.isfinite(v),
+    ),
+    bool: ("True or False", lambda v: isinstance(v, bool)),
+    str: ("a string", lambda v: isinstance(v, (str, os.PathLike))),
+}
+
+
+def described_options(options_class):
+    """Describe the fields of a dataclass, which are annotated with an `Option` each.
+
+    Returns:
+        dict from each field's name to its type, whether it can be None, and its `Option`.
+    """
+    described = {}
+    for name, hint in typing.get_type_hints(options_class, include_extras=True).items():
+        kind, option = typing.get_args(hint)
+        kinds = [one for one in typing.get_args(kind) or (kind,) if one is not type(None)]
+        described[name] = kinds[0], len(kinds) < len(typing.get_args(kind)), option
+    return described
+
+
+def command_parameters(options_class):
+    """Yield the fields of a dataclass as parameters of a command: an argument, and options.
+
+    The default of an option is None, so that it can be seen which ones the user gave.
+    """
+    described = described_options(options_class)
+    for field in dataclasses.fields(options_class):
+        kind, _, option = described[field.name]
+        if field.default is dataclasses.MISSING:
+            default, info = inspect.Parameter.empty, typer.Argument(help=option.help)
+        else:
+            has_default = field.default is not None and kind is not bool
+            text = f"{option.help} Default: {field.default}." if has_default else option.help
+            default, info = None, typer.Option(help=with_flags(text, described))
+            kind = (Literal[tuple(option.choices)] if option.choices else kind) | None
+        yield inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=Annotated[kind, info],
+            default=default,
+        )

@@ -1,0 +1,63 @@
+"""The loss of the auxiliary classifiers of U-GAT-IT's generators."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class ClassActivationLoss(keras.losses.Loss):
+    """Cross-entropy of a generator's auxiliary classifier, which tells the domains apart.
+
+    Kim et al. 2020 (U-GAT-IT), section 2.1.2, the CAM loss: the classifier of the generator that
+    translates S to T gives logits η, above 0 for images of S. Its class activation map then shows
+    where the domains differ, which is what the generator changes:
+
+        weight · [−log σ(η(s)) − log(1 − σ(η(t)))],  s of S, t of T
+
+    The classifiers of U-GAT-IT's *discriminators* need no loss of their own: their logits are two
+    of the four outputs of `UGATITDiscriminator`, on all of which the adversarial loss is computed.
+    It takes the mean of the four, the authors their sum: `AdversarialLoss(weight=4)` gives each
+    output the authors' weight of 1.
+
+    Args:
+        weight: float; 1000, the paper's, by default.
+        reduction, dtype: as in `keras.losses.Loss`.
+
+    Call arguments:
+        y_true: logits of images of the domain that is translated from, `(batch, 2)`.
+        y_pred: logits of images of the domain that is translated to, `(batch, 2)`.
+
+    Returns:
+        Scalar, or what the loss's `reduction` leaves.
+
+    Raises:
+        ValueError: `weight` is negative.
+
+    Example:
+
+    ```python
+    loss = ClassActivationLoss()
+    generator = keras_cyclegan.networks.UGATITGenerator((32, 32, 3), filters=4, num_blocks=1)
+    loss(generator.class_logits(real), generator.class_logits(images))
+    ```
+    """
+
+    def __init__(
+        self,
+        weight=1000.0,
+        name="activation",
+        reduction="sum_over_batch_size",
+        dtype="float32",
+    ):
+        if not weight >= 0:
+            raise ValueError(
+                f"`weight` must be a number of at least 0. Received weight={weight!r}."
+            )
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.weight = float(weight)
+
+    def call(self, y_true, y_pred):
+        return self.weight * (ops.softplus(-y_true) + ops.softplus(y_pred))
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight, "dtype": self.dtype}

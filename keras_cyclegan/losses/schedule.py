@@ -1,0 +1,56 @@
+"""A loss weight that falls while a model trains."""
+
+import keras
+
+from keras_cyclegan.optimizers import LinearDecay
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class WeightSchedule(LinearDecay):
+    """A factor of a loss's weight that starts at 1 and falls in a straight line.
+
+    Wang and Lin 2018, "CycleGAN with Better Cycles": at first, a strong cycle loss keeps the
+    generators from mapping images to anything that fools the discriminators. Later it prevents
+    changes that look right but can't be undone, so that it is made weak, but not 0: without a cycle
+    loss nothing ties a translation to its image.
+
+    Without `decay_steps` the schedule is open, like that of the learning rate: `CycleGAN.fit` sets
+    its steps, and it falls over all of them or over the last `decay_epochs`. That is held in a
+    variable, so that no new graph is needed. Validation always takes the full weight, so that
+    epochs can be compared.
+
+    Args:
+        final: float of at least 0, 0.1 by default. The factor at the end.
+        constant_steps: int, 0 by default. Step at which the factor begins to fall.
+        decay_steps: int. Number of steps in which it falls. None, the default: `fit` sets them.
+        decay_epochs: int. Number of epochs at the end of `fit` in which it falls. None, the
+            default: all epochs.
+
+    Call arguments:
+        step: int scalar.
+
+    Returns:
+        The factor, a float32 scalar.
+
+    Raises:
+        ValueError: `final` is negative; for the steps see `LinearDecay`.
+
+    Example:
+
+    ```python
+    model.compile(cycle_loss="l1", cycle_schedule=WeightSchedule(0.1))  # λ from 10 to 1
+    WeightSchedule(0.1, decay_steps=1000)(500)  # 0.55
+    ```
+    """
+
+    falling_part = 1.0
+
+    def __init__(self, final=0.1, constant_steps=0, decay_steps=None, decay_epochs=None):
+        if not final >= 0:
+            raise ValueError(f"`final` must be a number of at least 0. Received final={final!r}.")
+        super().__init__(1.0, constant_steps, decay_steps, decay_epochs, float(final))
+
+    def get_config(self):
+        config = super().get_config()
+        del config["initial_learning_rate"]
+        return {"final": config.pop("final_learning_rate"), **config}

@@ -1,0 +1,40 @@
+"""Every public name says the types of what it takes; `mypy` checks what they say."""
+
+import importlib
+import inspect
+
+import pytest
+
+import keras_cyclegan
+
+MODULES = ("callbacks", "data", "layers", "losses", "metrics", "networks", "optimizers", "resume")
+METHODS = ("__init__", "translate", "reconstruct", "export", "from_preset", "save_to_preset")
+
+
+def public_functions():
+    """`(name, function)` of all public functions, and of what builds and uses public classes."""
+    found = {
+        f"{module.__name__}.{name}": getattr(module, name)
+        for module in (
+            keras_cyclegan,
+            *(importlib.import_module(f"keras_cyclegan.{name}") for name in MODULES),
+        )
+        for name in module.__all__
+    }
+    for name, value in found.items():
+        if inspect.isfunction(value):
+            yield pytest.param(value, id=name)
+        elif inspect.isclass(value):
+            for method in METHODS:
+                function = inspect.getattr_static(value, method, None)
+                function = getattr(function, "__func__", function)
+                if getattr(function, "__module__", "").startswith("keras_cyclegan"):
+                    yield pytest.param(function, id=f"{name}.{method}")
+
+
+@pytest.mark.parametrize("function", list(public_functions()))
+def test_every_parameter_has_a_type(function):
+    parameters = inspect.signature(function).parameters.values()
+    untyped = [one.name for one in parameters if one.annotation is one.empty]
+    untyped = [name for name in untyped if name not in ("self", "cls")]
+    assert not untyped
