@@ -228,3 +228,10 @@ def test_a_storage_of_megabytes_is_read_whole(path, form):
     else:
         path.write_bytes(stream(pickled) + keys_of_stream([raw]))
     assert read_state_dict(path)["x"].tobytes() == raw
+
+
+def test_what_is_converted_can_not_be_written_to_either(path):
+    """Elements that lie over each other may not be changed, in a copy of the file's bytes too."""
+    same = tensor(shape=b"K\3\x85", strides=b"K\0\x85")
+    write_zip(path, named(same.replace(b"FloatStorage", b"BFloat16Storage")), bytes(8))
+    assert not read_state_dict(path)["x"].flags.writeable
