@@ -162,6 +162,7 @@ def test_what_torch_never_writes_is_refused_by_its_own_check(path, name, form):
         (stream(named(tensor())) + keys_of_stream([bytes(20)]), "has 5 elements, not 4"),
         (stream(named(tensor())) + keys_of_stream([bytes(16)] * 2), "storage '1' is no tensor's"),
         (stream(named(tensor())) + PROTOCOL + b"]K\0a.", "storage 0 is no tensor's"),
+        (stream(named(tensor())) + PROTOCOL + b"]]a.", r"storage \[\] is no tensor's"),
         (stream(named(tensor())) + PROTOCOL + b"}.", "the keys of its storages are {}"),
         (MAGIC + PROTOCOL_1001 + PROTOCOL + b"}.", "in which order it has its bytes"),
         (MAGIC + PROTOCOL_1001 + PROTOCOL + b"].", "in which order it has its bytes"),
