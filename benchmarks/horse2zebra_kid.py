@@ -37,13 +37,15 @@ class HorseToZebraBenchmark:
             `trainB` in sorted order. Choose snapshots on the holdout, report on the test images.
         translate_at: int. Side of the images that a translator gets. They are scored at 128×128.
         batch_size: int.
+        extractor: function from uint8 images at 128×128 to features, with a `protocol`; None for
+            EfficientNet-Lite0.
     """
 
-    def __init__(self, data, split="test", translate_at=VIEWED_AT, batch_size=20):
+    def __init__(self, data, split="test", translate_at=VIEWED_AT, batch_size=20, extractor=None):
         self.split, self.translate_at, self.batch_size = split, translate_at, batch_size
         self._data = pathlib.Path(data)
         self._paths = {domain: split_paths(data, split, domain) for domain in "ab"}
-        extractor = EfficientNetLite0Features()
+        extractor = extractor or EfficientNetLite0Features()
         self._extract = lambda images: np.concatenate([extractor(b) for b in self._batches(images)])
         self._protocol = extractor.protocol
         self._features = {}
@@ -55,9 +57,18 @@ class HorseToZebraBenchmark:
             translate: uint8 images `(n, side, side, 3)` → uint8 images, `(n, side', side', 3)`.
             direction: `"a_to_b"` or `"b_to_a"`.
         """
-        source, target = DIRECTIONS[direction]
-        images = load_images(self._paths[source], self.translate_at)
+        images = self.images(DIRECTIONS[direction][0])
         translated = np.concatenate([translate(batch) for batch in self._batches(images)])
+        return self.score_translated(translated, direction)
+
+    def images(self, domain):
+        """Returns the photos of a domain as a translator gets them, uint8 `(n, side, side, 3)`."""
+        return load_images(self._paths[domain], self.translate_at)
+
+    def score_translated(self, translated, direction):
+        """Returns the `Score` of all images of one direction, translated."""
+        source, target = DIRECTIONS[direction]
+        images = self._paths[source]
         if translated.dtype != np.uint8 or len(translated) != len(images):
             raise ValueError(
                 f"A translator returns {len(images)} uint8 images for {len(images)}. "
@@ -70,6 +81,11 @@ class HorseToZebraBenchmark:
         """Returns the `Score` of doing nothing."""
         source, target = DIRECTIONS[direction]
         return self._distance(self._real(target), self._real(source))
+
+    def halves(self, domain):
+        """Returns the `Score` of every other photo of a domain against the others."""
+        real = self._real(domain)
+        return self._distance(real[::2], real[1::2])
 
     def same_domain(self, domain):
         """Returns the `Score` of other real images of one domain: the floor, about 0."""
@@ -139,6 +155,33 @@ def load_preset(preset):
     import keras_cyclegan
 
     return keras_cyclegan.CycleGAN.from_preset(str(preset))
+
+
+def load_start(path):
+    """Returns the model of an .npz that holds generators as `ab/LAYER/kernel`, `ba/LAYER/bias`.
+
+    They are those of a `ResNetGenerator` of 6 blocks and width 32 with a skip from its input.
+    """
+    from keras_cyclegan import CycleGAN
+    from keras_cyclegan.networks import ResNetGenerator
+
+    generators = []
+    with np.load(path) as weights:
+        for way in ("ab", "ba"):
+            network = ResNetGenerator(
+                (VIEWED_AT, VIEWED_AT, 3),
+                filters=32,
+                num_blocks=6,
+                upsampling="resize",
+                input_skip=True,
+                name=f"generator_{way}",
+            )
+            for layer in network.layers:
+                if layer.weights:
+                    kinds = [variable.name for variable in layer.weights]
+                    layer.set_weights([weights[f"{way}/{layer.name}/{kind}"] for kind in kinds])
+            generators.append(network)
+    return CycleGAN(*generators, None, None, image_shape=(VIEWED_AT, VIEWED_AT, 3))
 
 
 def load_run(run):

@@ -13,7 +13,6 @@ from keras_cyclegan.data import from_unit
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.trainers.distribution import is_chief
 
-HEADINGS = ("A", "to B", "back", "B", "to A", "back")
 GAP = 2  # white pixels around each image
 
 
@@ -21,7 +20,9 @@ class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
     Each row shows one image of both domains, in six columns with a heading each: real, translated
-    and reconstructed, first of domain A, then of domain B. If the disk is full, the callback warns.
+    and reconstructed, first of domain A, then of domain B. A generator with masks
+    (`AttentionGenerator`) adds a column between real and translated: white where it paints, black
+    where it keeps the image. If the disk is full, the callback warns.
 
     Args:
         folder: path of the folder for `epoch-0001.png`, ….
@@ -112,7 +113,8 @@ def first_images(dataset, count):
 def sample_grid(model, images_a, images_b):
     """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
 
-    Above each column stands its heading.
+    Each column has a heading. Between real and translated is the mask, where the generator has
+    one.
 
     Args:
         model: `CycleGAN`.
@@ -127,18 +129,31 @@ def sample_grid(model, images_a, images_b):
     fake_a = to_numpy(generator_ba(images_b, training=False))
     cycle_a = to_numpy(generator_ba(fake_b, training=False))
     cycle_b = to_numpy(generator_ab(fake_a, training=False))
-    columns = (images_a, fake_b, cycle_a, images_b, fake_a, cycle_b)
+    columns = [
+        *_columns(("A", "to B", "back"), images_a, generator_ab, fake_b, cycle_a),
+        *_columns(("B", "to A", "back"), images_b, generator_ba, fake_a, cycle_b),
+    ]
     return np.concatenate(
         [
             np.concatenate([_heading(text, images.shape[2] + 2 * GAP), _column(images)])
-            for text, images in zip(HEADINGS, columns, strict=True)
+            for text, images in columns
         ],
         axis=1,
     )
 
 
+def _columns(headings, images, generator, fake, cycle):
+    """Yield the headings and images, in [-1, 1], of one direction."""
+    real, translated, back = headings
+    yield real, images
+    if hasattr(generator, "foreground"):
+        yield "mask", 2.0 * keras.ops.convert_to_numpy(generator.foreground(images)) - 1.0
+    yield translated, fake
+    yield back, cycle
+
+
 def _heading(text, width):
-    """A strip of white with a word in its middle, as high as the word needs."""
+    """Draw a white strip with a word in its middle."""
     from PIL import Image, ImageDraw, ImageFont
 
     size = min(16, max(9, width // 4))

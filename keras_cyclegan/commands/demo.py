@@ -9,6 +9,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from keras_cyclegan.arguments import Direction
@@ -203,7 +204,8 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
         `gradio.Blocks`.
     """
     gr = import_gradio()
-    directions = [way for way in Direction if _generators(model)[way]]
+    generators = _generators(model)
+    directions = [way for way in Direction if generators[way]]
     two_way = len(directions) == 2
     few_pixels = max(model.image_shape[:2]) <= 64
 
@@ -226,6 +228,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
         gr.Markdown(f"# {title}\n{description}")
         with gr.Row():
             image = picture("Image", "input", interactive=True, type="filepath", image_mode=None)
+            mask = picture("Painted", "mask", visible=any(map(_has_masks, generators.values())))
             output = picture("Translation", "translation")
             round_trip = picture("Round trip", "round_trip", visible=two_way)
         with gr.Row():
@@ -243,7 +246,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
         event = {
             "fn": _translating(model, max_pixels, tile, output.GRADIO_CACHE),
             "inputs": [image, direction],
-            "outputs": [image, output, round_trip, download],
+            "outputs": [image, mask, output, round_trip, download],
             "preprocess": False,  # gradio would open the file itself, with errors of its own
             "concurrency_id": "model",  # one translation at a time, whatever started it
             "concurrency_limit": 1,
@@ -266,16 +269,22 @@ def _translating(model, max_pixels, tile, cache):
             refuse("Drop an image first.")
         path = Path(image["path"])
         options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
+        masked = _has_masks(_generators(model)[direction])
         try:
-            saved = save(model.translate(path, **options), f"{path.stem}_{direction}.png")
+            translated, mask = model.translate(path, return_attention=masked, **options), None
+            if masked:
+                translated, mask = translated
+                painted = np.uint8(np.round(255 * mask))
+                mask = save(painted, f"{path.stem}_{direction}_mask.png")
+            saved = save(translated, f"{path.stem}_{direction}.png")
             shown = gr.skip()
             if path.suffix.lower() in (".tif", ".tiff"):  # which browsers don't show
                 pixels = decode_image(path, _generators(model)[direction].input_shape[-1])
                 shown = save(pixels, f"{path.stem}.png")
-            yield shown, saved, None, gr.update(value=saved, interactive=True)
+            yield shown, mask, saved, None, gr.update(value=saved, interactive=True)
             if all(_generators(model).values()):
                 back = save(model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
-                yield gr.skip(), gr.skip(), back, gr.skip()
+                yield gr.skip(), gr.skip(), gr.skip(), back, gr.skip()
         except TooManyPixelsError:
             refuse(f"{path.name} has more than {max_pixels / 1e6:g} megapixels, the limit here.")
         except (ValueError, OSError, MemoryError) as error:
@@ -296,6 +305,11 @@ def _translating(model, max_pixels, tile, cache):
 
 def _generators(model):
     return {way: getattr(model, f"generator_{way.suffix}") for way in Direction}
+
+
+def _has_masks(generator):
+    """Return whether a generator has masks of where it paints."""
+    return hasattr(generator, "attention_network")
 
 
 def _theme(gr):

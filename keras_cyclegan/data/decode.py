@@ -58,15 +58,16 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
         channels: int, 3 by default. Channels of the result: 3 (RGB) or 1 (gray). Any other number
             is possible for an array that has as many.
         max_pixels: int, 60,000,000 by default. Largest height times width that is decoded from a
-            path, bytes or file. A TIFF, a WebP or a JPEG of several scans, whose decoders take more
-            memory, may have 80, 47 or 61 % of it. A PIL image or an array may have any size.
+            path, bytes or file; a TIFF, a WebP and a JPEG of several scans, whose decoders take
+            more memory, may have 80, 47 and 61 % of that. A PIL image or an array may have any
+            size.
 
     Returns:
         `OpenedImage`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        MemoryError: what the image takes is not there.
+        MemoryError: there is too little memory for the image.
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         TypeError: `image` is none of these.
         ValueError: the file is no image or is incomplete; the pixels have no known range, are NaN,
@@ -97,8 +98,7 @@ def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -
     Args:
         source: path, bytes, binary file, or `PIL.Image.Image`.
         channels: int, 3 (RGB, the default) or 1 (gray).
-        max_pixels: int, 60,000,000 by default. Largest height times width of a file; see
-            `open_image`.
+        max_pixels: int, 60,000,000 by default. Largest height times width; see `open_image`.
 
     Returns:
         uint8 array, `(height, width, channels)`.
@@ -147,7 +147,7 @@ def _open_file(source, channels, max_pixels):
 
 
 def _head(file):
-    """The first bytes of a path or a binary file."""
+    """Read the first bytes of a path or a binary file."""
     if not hasattr(file, "read"):
         with open(file, "rb") as opened:
             return opened.read(HEAD)

@@ -9,7 +9,7 @@ import numpy as np
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.evaluation.table import BETTER, figure, protocol_lines, score_rows
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.inference.translate import generator_for, run
+from keras_cyclegan.inference.translate import attention_network, generator_for, run
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
@@ -97,10 +97,18 @@ def _shown(evaluation, model, direction):
     names = evaluation.names[source]
 
     def strips(indices):
-        """Make a row of pictures for each index: the image, its translation, its reconstruction."""
-        indices = np.asarray(indices, int)
-        fake = run(generator_for(model, direction), to_unit(images[indices]))
-        columns = [("input", images[indices]), ("translation", from_unit(fake))]
+        """Make a row of pictures for each index: the image, its translation, its reconstruction.
+
+        Before the translation is its mask, where the generator has one: white is painted.
+        """
+        indices, generator = np.asarray(indices, int), generator_for(model, direction)
+        real = to_unit(images[indices])
+        fake = run(generator, real)
+        columns = [("input", images[indices])]
+        if hasattr(generator, "attention_network"):
+            kept = run(attention_network(generator), real)[..., -1:]
+            columns.append(("mask", from_unit(1.0 - 2.0 * kept)))
+        columns.append(("translation", from_unit(fake)))
         if errors is not None:
             cycle = run(generator_for(model, direction.opposite), fake)
             columns.append(("round trip", from_unit(cycle)))

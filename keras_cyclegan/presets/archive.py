@@ -11,7 +11,7 @@ from keras_cyclegan.files.bounded_reads import BoundedReads
 from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.presets.folder import FILES
 
-LARGEST = 4 * 2**30  # bytes of all files together
+LARGEST = 4 * 2**30  # bytes, of all files together
 EXPANSION = 100  # times the archive's size; weights hardly get smaller by compression
 ALWAYS_ALLOWED = 2**24  # bytes
 

@@ -19,7 +19,7 @@ from keras_cyclegan.metrics import (
     MeanAbsoluteError,
     SegmentationScores,
 )
-from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.networks import AttentionGenerator, PatchDiscriminator, ResNetGenerator
 
 SHAPE = (16, 16, 3)
 
@@ -236,6 +236,25 @@ def test_each_column_of_the_samples_has_a_heading_above_its_images():
     np.testing.assert_array_equal(middles, [0, 255, 0, 255, 0, 255])
     darkest = [strip[:, i * side : (i + 1) * side].min() for i in range(6)]
     assert max(darkest) < 128  # six words
+
+
+def test_grid_shows_where_a_generator_with_masks_paints(batches):
+    painter = AttentionGenerator(SHAPE, filters=2, num_blocks=0, shared_decoder=True)
+    kernel = painter.get_layer("attention_head_conv").kernel
+    inputs = keras.Input((None, None, 3))
+    model = CycleGAN(painter, keras.Model(inputs, -inputs), None, None, image_shape=SHAPE)
+    a, b = batches[0]
+    kernel.assign(np.random.RandomState(0).normal(size=kernel.shape))
+    grid = sample_grid(model, a[:2], b[:2])
+    grid = grid[-2 * 20 :]  # below the headings
+    assert grid.shape == (2 * 20, 7 * 20, 3)  # 16 pixels and a frame of 2
+    mask, translated, real_b = (grid[2:18, 20 * i + 2 : 20 * i + 18] for i in (1, 2, 4))
+    expected = 255 * keras.ops.convert_to_numpy(painter.foreground(a[:1]))[0]
+    np.testing.assert_allclose(mask, np.repeat(expected, 3, -1), atol=0.51)
+    np.testing.assert_array_equal(
+        translated, from_unit(keras.ops.convert_to_numpy(painter(a[:1])))[0]
+    )
+    np.testing.assert_array_equal(real_b, from_unit(b[:1])[0])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """`keras-cyclegan evaluate`: the scores, their baseline and protocol, and the page."""
 
+import base64
 import importlib.util
+import io
 import json
 import re
 import shutil
@@ -18,7 +20,7 @@ from keras_cyclegan.data.glyphs import glyph_characters
 from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
-from keras_cyclegan.networks import ResNetGenerator
+from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator
 
 SIZE = (16, 16, 3)
 HALF = 0.5  # what the rigged translator multiplies by
@@ -150,6 +152,21 @@ def test_one_way_models_are_scored_one_way(data, tmp_path):
     page = write_report(evaluation, one_way, tmp_path / "report", "one-way").read_text()
     assert "B → A" not in page
     assert "Worst" not in page
+
+
+def test_page_shows_where_a_generator_with_masks_paints(data, tmp_path):
+    painter = AttentionGenerator(SIZE, filters=2, num_blocks=0, shared_decoder=True)
+    kernel = painter.get_layer("attention_head_conv").kernel
+    kernel.assign(np.random.RandomState(0).normal(size=kernel.shape))
+    model = CycleGAN(painter, None, None, None, image_shape=SIZE)
+    evaluation = evaluate(model, data, extractor="none")
+    page = write_report(evaluation, model, tmp_path / "report", "painter").read_text()
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)" alt="(\w+) of image 0"', page)
+    assert [title for _, title in pictures] == ["input", "mask", "translation"]
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[1][0]))))
+    _, mask = model.translate(evaluation.sets.a[0], return_attention=True)
+    np.testing.assert_allclose(shown, 255 * mask[..., 0], atol=0.51)
+    assert shown.std() > 1
 
 
 def test_gray_domains_are_scored_where_channels_allow_it(data, extractor):

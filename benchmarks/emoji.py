@@ -1,0 +1,277 @@
+"""Emoji of Noto (A) and Twemoji (B): an unpaired task in colour whose ground truth is known.
+
+    npm pack emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0   # and unpack both
+    python benchmarks/emoji.py GOOGLE TWITTER --run RUN          # trains, or goes on, and scores
+    python benchmarks/emoji.py GOOGLE TWITTER --preset noto2twemoji                # scores alone
+
+GOOGLE and TWITTER are the packages' `img/google/64` and `img/twitter/64`: 3,786 pictures each, of
+the same names. They are Noto Emoji (Apache-2.0) and Twemoji (CC BY 4.0, Twitter and contributors).
+
+Both hands draw the same characters, so a translation can be held against what the other one drew.
+The characters are split so that no one is in both training domains, and those of the test are in
+neither; skin tones, genders and directions of one emoji are one character here. Pictures are put
+on white. Scores are of one picture of each test character: mean absolute error (black to white =
+1), SSIM, and KID on EfficientNet-Lite0 features, beside the untranslated pictures.
+"""
+
+import argparse
+import os
+import pathlib
+import platform
+import time
+import zlib
+
+import numpy as np
+from PIL import Image
+
+SIDE = 64
+TEST, VALIDATION = 192, 128  # characters
+MOST_OF_ONE = 3  # training pictures of one character: not a thousand pairs of hands
+VARIANTS = {  # code points that don't make another character: five skin tones,
+    *("1f3fb", "1f3fc", "1f3fd", "1f3fe", "1f3ff"),
+    *("200d", "fe0f"),  # joiner, coloured presentation,
+    *("2640", "2642", "27a1"),  # female, male, facing right
+}
+PERSON = {"1f468": "1f9d1", "1f469": "1f9d1"}  # man and woman
+DIRECTIONS = {"a_to_b": "Noto → Twemoji", "b_to_a": "Twemoji → Noto"}
+BATCH = 2
+EPOCH = 250  # steps
+
+
+def characters(names):
+    """Group names of pictures (code points in hexadecimal, joined by "-") by their character.
+
+    Returns:
+        A dict from each character's code points, a tuple, to the sorted names of its pictures.
+    """
+    groups = {}
+    for name in sorted(names):
+        codes = tuple(PERSON.get(c, c) for c in name.split("-") if c not in VARIANTS)
+        groups.setdefault(codes or (name,), []).append(name)
+    return groups
+
+
+def split(folders):
+    """Split what both folders have, the same on every machine.
+
+    Of characters that one hand draws alike (some flags) the first is kept.
+
+    Args:
+        folders: paths `(a, b)`.
+
+    Returns:
+        A dict from `"train_a"`, `"train_b"`, `"validation"` and `"test"` to names of pictures;
+        no character is in two of them.
+    """
+    names = [{path.stem for path in pathlib.Path(folder).glob("*.png")} for folder in folders]
+    if not names[0] & names[1]:
+        raise FileNotFoundError(f"{folders[0]} and {folders[1]} share no name of a .png file.")
+    seen, groups = set(), []
+    for codes, group in characters(names[0] & names[1]).items():
+        drawn = {(i, on_white(f, group[:1]).tobytes()) for i, f in enumerate(folders)}
+        if not drawn & seen:
+            groups.append((zlib.crc32("-".join(codes).encode()), group))
+        seen |= drawn
+    groups = [group for _, group in sorted(groups)]  # by a checksum: as good as a shuffle
+    train = groups[TEST + VALIDATION :]
+    return {
+        "train_a": [name for group in train[::2] for name in some(group)],
+        "train_b": [name for group in train[1::2] for name in some(group)],
+        "validation": [group[0] for group in groups[TEST : TEST + VALIDATION]],
+        "test": [group[0] for group in groups[:TEST]],
+    }
+
+
+def some(group):
+    """A few of a character's pictures, far apart in their order."""
+    return [group[i * len(group) // MOST_OF_ONE] for i in range(MOST_OF_ONE)][: len(group)]
+
+
+def on_white(folder, names):
+    """Read pictures as uint8 `(n, 64, 64, 3)`, on white where they are transparent."""
+    images = np.empty((len(names), SIDE, SIDE, 3), "uint8")
+    for image, name in zip(images, names, strict=True):
+        picture = Image.open(pathlib.Path(folder) / f"{name}.png").convert("RGBA")
+        if picture.size != (SIDE, SIDE):
+            raise ValueError(f"Pictures are {SIDE}×{SIDE}. {name}.png in {folder}: {picture.size}.")
+        white = Image.new("RGBA", picture.size, "white")
+        white.alpha_composite(picture)
+        image[:] = np.asarray(white.convert("RGB"))
+    return images
+
+
+def build(arguments):
+    """Make the two-way model and compile it."""
+    from keras_cyclegan import CycleGAN
+    from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
+    from keras_cyclegan.networks import PatchDiscriminator, ProjectedDiscriminator, ResNetGenerator
+    from keras_cyclegan.optimizers import LinearDecay, paper_adam
+
+    shape, dtype = (SIDE, SIDE, 3), arguments.dtype
+    generators = [
+        ResNetGenerator(
+            shape,
+            filters=32,
+            num_blocks=6,
+            upsampling="resize",
+            input_skip=True,
+            dtype=dtype,
+            name=name,
+        )
+        for name in ("generator_ab", "generator_ba")
+    ]
+    if arguments.discriminator == "projected":
+        # Palettes are what the two hands differ in most: colours are shown as they are, nearly.
+        augmentation = {
+            "brightness": 0.1,
+            "saturation": 0.1,
+            "contrast": 0.1,
+            "translation": 0.1,
+            "cutout": 0.3,
+        }
+        judges = [
+            ProjectedDiscriminator(shape, augmentation=augmentation, dtype=dtype, name=name)
+            for name in ("discriminator_a", "discriminator_b")
+        ]
+    else:
+        judges = [
+            PatchDiscriminator(shape, num_layers=2, dtype=dtype, name=name)
+            for name in ("discriminator_a", "discriminator_b")
+        ]
+    model = CycleGAN(*generators, *judges, image_shape=shape)
+    identity = arguments.identity_weight
+    model.compile(
+        paper_adam(LinearDecay(2e-4)),
+        paper_adam(LinearDecay(arguments.discriminator_rate)),
+        cycle_loss=CycleConsistencyLoss(weight=arguments.cycle_weight),
+        identity_loss=IdentityLoss(weight=identity) if identity else None,
+        ema_momentum=0.999,
+    )
+    return model
+
+
+def train(arguments, folders, names):
+    """Train, or go on with what lies in the folder of the run; returns the model."""
+    from keras_cyclegan import callbacks, data, resume
+    from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
+
+    model = build(arguments)
+    pictures = [
+        on_white(f, names[f"train_{domain}"]) for f, domain in zip(folders, "ab", strict=True)
+    ]
+    batches = data.unpaired_dataset(
+        *pictures, batch_size=BATCH, flip=True, seed=0, steps_per_epoch=EPOCH
+    )
+    known = [on_white(f, names["validation"]) for f in folders]
+    validation = data.paired_dataset(*known, batch_size=16)
+    run = pathlib.Path(arguments.run)
+    resume.fit(
+        model,
+        batches,
+        run / "checkpoints",
+        epochs=arguments.steps // EPOCH,
+        verbose=2,
+        callbacks=[
+            callbacks.TranslationMetrics(validation, metrics(), count=VALIDATION, every=4),
+            callbacks.SampleGrid(run / "samples", validation),
+            callbacks.HistoryFile(run / "history.jsonl"),
+            PresetKeeper(run / "preset", half_precision=True),
+        ],
+    )
+    return model
+
+
+def metrics():
+    from keras_cyclegan.metrics import (
+        EfficientNetLite0Features,
+        KernelInceptionDistance,
+        MeanAbsoluteError,
+        StructuralSimilarity,
+    )
+
+    features = EfficientNetLite0Features()
+    return [
+        MeanAbsoluteError(name="mae"),
+        StructuralSimilarity(name="ssim"),
+        KernelInceptionDistance(features, protocol=features.protocol, name="kid"),
+    ]
+
+
+def scores(images, real, kinds):
+    """Return `{"mae": …, "ssim": …, "kid": …}` of uint8 pictures against the other hand's."""
+    found = {}
+    for metric in kinds:
+        metric.reset_state()
+        for start in range(0, len(images), 16):
+            metric.update_state(real[start : start + 16], images[start : start + 16])
+        found[metric.name] = float(metric.result())
+    found["mae"] /= 2  # from the scale of [-1, 1] to that of black to white = 1
+    return found
+
+
+def translate(model, images, direction):
+    return np.stack([np.asarray(x) for x in model.translate(images, direction=direction)])
+
+
+def table(model, folders, names):
+    """The scores of both directions in Markdown, those of untranslated pictures beside them."""
+    kinds = metrics()
+    pictures = dict(zip("ab", (on_white(folder, names) for folder in folders), strict=True))
+    lines = ["| | MAE | SSIM | KID×100 |", "|---|---|---|---|"]
+    for direction, title in DIRECTIONS.items():
+        source, target = direction.split("_to_")
+        shown = {f"{title}, untranslated": pictures[source]}
+        if model is not None:
+            shown[f"**{title}**"] = translate(model, pictures[source], direction)
+        for name, images in shown.items():
+            found = scores(images, pictures[target], kinds)
+            lines.append(
+                f"| {name} | {found['mae']:.4f} | {found['ssim']:.3f} | {100 * found['kid']:.2f} |"
+            )
+    return "\n".join(lines)
+
+
+def picture(model, folders, names, path, columns=12):
+    """Save a picture: test characters in both hands, and their translations below them."""
+    chosen = names[:: len(names) // columns][:columns]
+    rows = []
+    pictures = [on_white(folder, chosen) for folder in folders]
+    for source, direction in zip(pictures, DIRECTIONS, strict=True):
+        rows += [source, translate(model, source, direction)]
+    border = np.pad(np.stack(rows), ((0, 0), (0, 0), (4, 4), (4, 4), (0, 0)), constant_values=255)
+    Image.fromarray(np.concatenate([np.concatenate(row, axis=1) for row in border])).save(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs=2, help="pictures of Noto, and of Twemoji")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--run", help="folder of a training: begins it, or goes on with it")
+    what.add_argument("--preset", help="name or folder of a preset to score; neither: baselines")
+    parser.add_argument("--steps", type=int, default=5_000)
+    parser.add_argument("--discriminator", choices=["projected", "patch"], default="projected")
+    parser.add_argument("--discriminator-rate", type=float, default=1e-4)
+    parser.add_argument("--cycle-weight", type=float, default=3.0)
+    parser.add_argument("--identity-weight", type=float, default=0.0)
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--split", choices=["test", "validation"], default="test")
+    parser.add_argument("--picture", help="file for a picture of test characters")
+    arguments = parser.parse_args()
+
+    from keras_cyclegan import CycleGAN
+
+    names = split(arguments.folders)
+    print("Pictures: " + ", ".join(f"{key} {len(value)}" for key, value in names.items()))
+    model, began = None, time.time()
+    if arguments.run:
+        model = train(arguments, arguments.folders, names)
+    elif arguments.preset:
+        model = CycleGAN.from_preset(arguments.preset)
+    print(table(model, arguments.folders, names[arguments.split]))
+    print(f"\nMachine: {os.cpu_count()} × {platform.machine()}; {time.time() - began:.0f} s.")
+    if arguments.picture:
+        picture(model, arguments.folders, names["test"], arguments.picture)
+
+
+if __name__ == "__main__":
+    main()

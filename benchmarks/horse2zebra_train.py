@@ -1,0 +1,224 @@
+"""Trains horse2zebra further, with discriminators that look at animals alone.
+
+    python benchmarks/horse2zebra_train.py DATA --init PRESET --out RUN --minutes 60
+
+DATA has trainA and trainB; PRESET is a preset's name or folder, or a file of `load_start`. RUN gets
+a preset every few minutes (`RUN/step-001500`), and the losses (`RUN/history.jsonl`).
+
+Most of a photo is landscape, and zebras stand in other landscapes than horses: discriminators that
+see whole photos reward stripes on bushes and water. Here they see animals on gray, cut out by the
+masks of `animal_masks.py`, translated and real ones alike; and a term keeps the rest as it is:
+
+    L = L_GAN(m_a · ab(a), m_b · b) + … + λ (cycle terms) + κ (‖(1 - m_a)(ab(a) - a)‖₁ + …)
+
+The masks are used in training alone. The last photos of each folder, `horse2zebra_kid.HOLDOUT`,
+are held out. The rates fall in a straight line to zero over the planned time.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import time
+
+import keras
+import numpy as np
+from animal_masks import masks_of
+from horse2zebra_kid import HOLDOUT, all_paths, load_images, load_preset, load_start, resize
+from keras import ops
+
+from keras_cyclegan import CycleGAN, data
+from keras_cyclegan.losses import AdversarialLoss, CycleConsistencyLoss
+from keras_cyclegan.networks import ProjectedDiscriminator, ResNetGenerator
+from keras_cyclegan.optimizers import paper_adam
+
+SIDE = 128  # what the preset is for
+# No cutout: the masks cover enough.
+AUGMENTATION = {
+    "brightness": 0.3,
+    "saturation": 0.6,
+    "contrast": 0.4,
+    "translation": 0.125,
+    "cutout": 0.0,
+}
+
+
+class MaskedCycleGAN(CycleGAN):
+    """A `CycleGAN` whose images bring a mask as their fourth channel, -1 to 1.
+
+    Discriminators see images on gray: what the mask leaves of them.
+    """
+
+    keep_weight = 10.0
+
+    def unpack(self, data):
+        images, self.masks = [], []
+        for batch in data:
+            images.append(batch[..., :3])
+            self.masks.append((batch[..., 3:] + 1.0) / 2.0)
+        return images
+
+    def generator_losses(self, real_a, real_b, training):
+        mask_a, mask_b = self.masks
+        fake_b = self.generator_ab(real_a, training=training)
+        fake_a = self.generator_ba(real_b, training=training)
+        cycle_a = self.generator_ba(fake_b, training=training)
+        cycle_b = self.generator_ab(fake_a, training=training)
+        shown_b, shown_a = mask_a * fake_b, mask_b * fake_a
+        return {
+            "adversarial_ab": self._fool(self.discriminator_b, shown_b, None, training),
+            "adversarial_ba": self._fool(self.discriminator_a, shown_a, None, training),
+            "cycle_a": self.cycle_loss(real_a, cycle_a),
+            "cycle_b": self.cycle_loss(real_b, cycle_b),
+            "keep_a": self._keep(mask_a, real_a, fake_b),
+            "keep_b": self._keep(mask_b, real_b, fake_a),
+        }, (ops.stop_gradient(shown_a), ops.stop_gradient(shown_b))
+
+    def _keep(self, mask, real, fake):
+        return self.keep_weight * ops.mean((1.0 - mask) * ops.abs(fake - real))
+
+    def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
+        mask_a, mask_b = self.masks
+        return super().discriminator_losses(
+            mask_a * real_a, mask_b * real_b, fake_a, fake_b, training
+        )
+
+    def _log_names(self):
+        yield from super()._log_names()
+        yield from ("keep_a", "keep_b")
+
+
+class PixelsCountMore(AdversarialLoss):
+    """Least squares, with the last map, that of the PatchGAN on pixels, counted several times."""
+
+    times = 3
+
+    def generator(self, judged_fake, judged_real=None):
+        return super().generator(self._more(judged_fake), judged_real)
+
+    def discriminator(self, judged_real, judged_fake):
+        return super().discriminator(self._more(judged_real), self._more(judged_fake))
+
+    def _more(self, judged):
+        return [*judged, *[judged[-1]] * (self.times - 1)]
+
+
+def build(arguments):
+    """The generators of the preset, in the policy asked for, with fresh discriminators."""
+    loaded = load_start if arguments.init.endswith(".npz") else load_preset
+    found = loaded(arguments.init)
+    generators = []
+    for name in ("generator_ab", "generator_ba"):
+        source = getattr(found, name)
+        generators.append(
+            ResNetGenerator.from_config(source.get_config() | {"dtype": arguments.dtype})
+        )
+        generators[-1].set_weights(source.get_weights())
+    shape = (arguments.crop, arguments.crop, 3)
+    judges = [
+        ProjectedDiscriminator(shape, augmentation=AUGMENTATION, dtype=arguments.dtype, name=name)
+        for name in ("discriminator_a", "discriminator_b")
+    ]
+    model = MaskedCycleGAN(*generators, *judges, image_shape=shape)
+    model.keep_weight = arguments.keep_weight
+    rate = arguments.rate
+    loss = PixelsCountMore()
+    loss.times = arguments.pixels
+    model.compile(
+        paper_adam(0.0),
+        paper_adam(rate * arguments.discriminator_share),
+        adversarial_loss=loss,
+        cycle_loss=CycleConsistencyLoss(weight=arguments.cycle_weight),
+        identity_loss=None,
+        ema_momentum=arguments.ema,
+    )
+    return model
+
+
+def photos_with_masks(arguments):
+    """Both domains' photos without the holdout, uint8 `(n, load, load, 4)`."""
+    both = []
+    for domain, side in zip("ab", arguments.load_size, strict=True):
+        folder = f"train{domain.upper()}"
+        masks = masks_of(arguments.data, folder, pathlib.Path(arguments.out).parent / "masks")
+        paths = all_paths(pathlib.Path(arguments.data) / folder)[: -HOLDOUT[domain]]
+        photos = load_images(paths, side)
+        masks = np.stack([resize(mask, side) for mask in masks[: len(photos)]])
+        both.append(np.concatenate([photos, masks[..., None]], axis=-1))
+    return both
+
+
+class Watch(keras.callbacks.Callback):
+    """Sets the rates by the time that has passed, keeps presets, writes losses, ends the run."""
+
+    def __init__(self, arguments):
+        super().__init__()
+        self.arguments = arguments
+        self.folder = pathlib.Path(arguments.out)
+        self.step = 0
+        self.written = self.began = time.time()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        passed = (time.time() - self.began) / 60 / self.arguments.minutes
+        if self.step % 10 == 0:
+            constant = self.arguments.constant
+            falling = min(1.0, (1.0 - passed) / (1.0 - constant))
+            rate = self.arguments.rate * max(falling, 0.01)
+            optimizer = self.model.optimizer
+            # Discriminators alone at first: they are new, the generators aren't.
+            alone = max(0.0, min(1.0, self.step / self.arguments.alone - 1.0))
+            optimizer.generator_optimizer.learning_rate = rate * alone
+            optimizer.discriminator_optimizer.learning_rate = (
+                rate * self.arguments.discriminator_share
+            )
+        if self.step % 100 == 0:
+            row = {"step": self.step, "minutes": (time.time() - self.began) / 60}
+            row |= {name: round(float(value), 4) for name, value in logs.items()}
+            with open(self.folder / "history.jsonl", "a") as file:
+                file.write(json.dumps(row) + "\n")
+            self.model.reset_metrics()
+        ends = passed >= 1.0
+        if ends or time.time() - self.written > 60 * self.arguments.every:
+            self.written = time.time()
+            translator = CycleGAN(*self.model.generators(), None, None, (SIDE, SIDE, 3))
+            translator.save_to_preset(
+                self.folder / f"step-{self.step:06}", half_precision=True, discriminators=False
+            )
+        self.model.stop_training = self.model.stop_training or ends
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="folder with trainA and trainB")
+    parser.add_argument("--init", required=True, help="preset, or .npz of `load_start`")
+    parser.add_argument("--out", required=True, help="folder of the run; masks go beside it")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--constant", type=float, default=0.4, help="part before the rates fall")
+    parser.add_argument("--every", type=float, default=8.0, help="minutes between two presets")
+    parser.add_argument("--alone", type=int, default=100, help="first steps, discriminators alone")
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--discriminator-share", type=float, default=0.5)
+    parser.add_argument("--cycle-weight", type=float, default=2.0)
+    parser.add_argument("--keep-weight", type=float, default=10.0)
+    parser.add_argument("--pixels", type=int, default=3, help="how often the PatchGAN counts")
+    parser.add_argument("--load-size", type=int, nargs=2, default=(136, 128), metavar=("A", "B"))
+    parser.add_argument("--crop", type=int, default=96, help="side of what is cut from them")
+    parser.add_argument("--ema", type=float, default=0.998)
+    parser.add_argument("--dtype", default="mixed_bfloat16")
+    arguments = parser.parse_args()
+
+    folder = pathlib.Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    machine = f"{os.cpu_count()} × {platform.machine()}"
+    (folder / "config.json").write_text(json.dumps(vars(arguments) | {"machine": machine}))
+    model = build(arguments)
+    batches = data.unpaired_dataset(
+        *photos_with_masks(arguments), image_size=arguments.crop, seed=0
+    )
+    model.fit(batches, epochs=1000, verbose=0, callbacks=[Watch(arguments)])
+
+
+if __name__ == "__main__":
+    main()

