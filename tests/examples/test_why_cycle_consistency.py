@@ -13,7 +13,7 @@ import keras_cyclegan
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data.image_sets import ImageSets
 
-SCRIPT = Path(__file__).parents[1] / "examples" / "why_cycle_consistency.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "why_cycle_consistency.py"
 
 
 @pytest.fixture(scope="module")
