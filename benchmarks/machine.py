@@ -100,10 +100,11 @@ class Worker:
         self.process.wait()
 
 
-def serve(step, facts=None, **others):
+def serve(step, facts=None, count=1, **others):
     """Answer requests of a `Worker`: `step` by its seconds, `memory`, and further functions' names.
 
-    Memory is what the process took at most since `base`, a fact, beyond the imports.
+    Memory is what the process took at most since `base`, a fact, beyond the imports. Where `step`
+    makes several steps, `count` says how many.
     """
     facts = facts or {}
     start = time.perf_counter()
@@ -117,7 +118,7 @@ def serve(step, facts=None, **others):
         if request == "step":
             start = time.perf_counter()
             step()
-            _answer(time.perf_counter() - start)
+            _answer((time.perf_counter() - start) / count)
         elif request == "memory":
             _answer(memory_now("VmHWM") - facts["base"])
         else:

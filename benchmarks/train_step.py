@@ -6,9 +6,9 @@
 Each contender is a process of its own, and two of them take steps in turn: this package's against
 the best of PyTorch's (`torch_step.py`: eager and compiled, channels first and last). A time is the
 median of a contender's steps. PyTorch's rows are of its variants in turn; `PyTorch / package` is of
-the pairs. Memory is the process's peak beyond what its imports take. `fit` is the time of a step in
-`fit`, with its pipeline of crops and flips, over that of the bare step. On a GPU all contenders use
-it.
+the pairs. Memory is the process's peak beyond what its imports take. With `--fit`, `fit / step`
+is the time of a step in `fit`, with its pipeline of crops and flips, over that of the bare step. On
+a GPU all contenders use it.
 """
 
 import argparse
@@ -26,6 +26,8 @@ PACKAGE = {
     "TensorFlow, XLA": {"backend": "tensorflow", "xla": True},
     "JAX": {"backend": "jax"},
     "torch": {"backend": "torch"},
+    "identity every 4th step": {"backend": "tensorflow", "every": 4},
+    "remat": {"backend": "tensorflow", "remat": True},
 }
 PYTORCH = {
     "eager": {},
@@ -66,6 +68,7 @@ def parse():
     parser.add_argument("--blocks", type=int, help="Default: 9, or 6 below 256 pixels.")
     parser.add_argument("--seconds", type=float, default=12.0, help="For each pair.")
     parser.add_argument("--least", type=int, default=5, help="Steps of each, at least.")
+    parser.add_argument("--fit", action="store_true", help="Measure steps in `fit`, too.")
     options = parser.parse_args()
     if options.dtypes is None:  # bfloat16 where it isn't emulated
         has = any(name in machine.describe() for name in ("bf16", "NVIDIA"))
@@ -130,7 +133,8 @@ class Case:
             print(f"| {self.name} | {contender} | doesn't run ||||||", flush=True)
             return
         share = self.flops / seconds / self.peak
-        fit = worker.ask("fit") if contender.startswith("package") else None
+        asked = self.options.fit and contender.startswith("package")
+        fit = worker.ask("fit") if asked else None
         cells = [
             self.name,
             contender,
@@ -194,9 +198,18 @@ def work_in_package(given):
         *(networks.PatchDiscriminator(shape, dtype=policy) for _ in range(2)),
         image_shape=shape,
     )
-    model.compile(jit_compile=given.get("xla", "auto"))
+    every = given.get("every", 1)
+    options = {"remat": True} if given.get("remat") else {}
+    if every > 1:
+        options["identity_loss"] = kcg.losses.IdentityLoss(every=every)
+    model.compile(jit_compile=given.get("xla", "auto"), **options)
     a, b = images(given)
-    machine.serve(lambda: model.train_on_batch(a, b), facts, fit=lambda: fit_ratio(model, a, b))
+
+    def steps():
+        for _ in range(every):
+            model.train_on_batch(a, b)
+
+    machine.serve(steps, facts, every, fit=lambda: fit_ratio(model, a, b))
 
 
 def fit_ratio(model, a, b):
