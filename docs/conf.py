@@ -34,7 +34,8 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = f"keras_cyclegan {version}"
-html_static_path = []
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_copy_source = False
 html_theme_options = {"top_of_page_buttons": []}
 # No search engine, font or script of another host: the site can be read from a disk.
@@ -44,3 +45,4 @@ def setup(app):
     generated.write(Path(__file__).parent / "generated")
     # Before napoleon, which takes the sections of what is reStructuredText by then.
     app.connect("autodoc-process-docstring", docstrings.process, priority=400)
+    app.connect("autodoc-process-signature", docstrings.constructor)

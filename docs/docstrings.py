@@ -1,7 +1,10 @@
 """Docstrings of this package, which are Markdown with Keras's sections, as reStructuredText."""
 
+import inspect
 import itertools
 import re
+
+from sphinx.util.inspect import stringify_signature
 
 NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?$")
 SECTION = re.compile(r"(Args|Call arguments|Returns|Raises|Yields|Attributes|Example|Examples):$")
@@ -10,6 +13,15 @@ SECTION = re.compile(r"(Args|Call arguments|Returns|Raises|Yields|Attributes|Exa
 def process(app, what, name, obj, options, lines):
     """Handler of Sphinx's `autodoc-process-docstring`."""
     lines[:] = as_rst(lines)
+
+
+def constructor(app, what, name, obj, options, signature, returns):
+    """Handler of `autodoc-process-signature`: Keras's `__new__` hides what `__init__` takes."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        own = inspect.signature(obj.__init__)
+        without_self = own.replace(parameters=list(own.parameters.values())[1:])
+        return stringify_signature(without_self, show_annotation=False), returns
+    return None
 
 
 def as_rst(lines):

@@ -1,6 +1,7 @@
 """Parts of the site that are made of the code: tables of presets and recipes, help of commands."""
 
 import importlib
+import re
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -8,24 +9,23 @@ from typer.testing import CliRunner
 import keras_cyclegan
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.terminal import as_flag
+from keras_cyclegan.presets.table import PUBLISHED
 from keras_cyclegan.recipes import TABLES
+
+ROOT = Path(__file__).parents[1]
 
 
 def preset_table():
     """The built-in presets as Markdown, also in the README."""
-    rows = [
-        "| preset | what | directions | size | parameters | weights |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = ["| preset | A and B | trained at | weights |", "|---|---|---|---|"]
     for name, facts in keras_cyclegan.list_presets().items():
+        what = facts["description"].rstrip(".")
+        if published := PUBLISHED.get(name):
+            what = f"{published.a} {'↔' if published.b_to_a else '→'} {published.b}"
         height, width = facts["native_size"]
-        directions = "both" if "and" in facts["direction"] else "A → B"
-        source = "in the package" if facts["ships"] else f"{facts['bytes'] / 1e6:.0f} MB download"
-        what = facts["description"].removesuffix(" By the authors of CycleGAN.").rstrip(".")
-        rows.append(
-            f"| `{name}` | {what} | {directions} | {height}×{width} | "
-            f"{facts['parameters'] / 1e6:.1f} M | {source} |"
-        )
+        source = "in the package" if facts["ships"] else "download"
+        size = f"{facts['bytes'] / 1e6:.0f} MB"
+        rows.append(f"| `{name}` | {what} | {height}×{width} | {source}, {size} |")
     return "\n".join(rows)
 
 
@@ -39,8 +39,8 @@ def preset_licences():
 def recipe_table():
     rows = ["| recipe | options |", "|---|---|"]
     for name, options in TABLES.items():
-        flags = " ".join(as_flag(*option) for option in options.items())
-        rows.append(f"| `{name}` | `{flags}` |")
+        flags = " ".join(f"`{as_flag(*option)}`" for option in options.items())
+        rows.append(f"| `{name}` | {flags} |")
     return "\n".join(rows)
 
 
@@ -49,16 +49,24 @@ def commands():
     runner = CliRunner()
 
     def help_of(*arguments):
-        shown = runner.invoke(app, [*arguments, "--help"], env={"COLUMNS": "90"}).output.strip()
+        shown = runner.invoke(
+            app, [*arguments, "--help"], env={"COLUMNS": "90"}, prog_name="keras-cyclegan"
+        ).output.strip()
         return f"```text\n{shown}\n```\n"
 
     names = sorted(one.name or one.callback.__name__ for one in app.registered_commands)
     return "\n".join([help_of(), *(f"## {name}\n\n{help_of(name)}" for name in names)])
 
 
+def examples():
+    """The list of examples, whose files aren't on the site."""
+    text = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\[[^\]]+\]\((?!\w+:)([^)]+)\)", r"`examples/\1`", text)
+
+
 def write(folder):
     folder.mkdir(exist_ok=True)
-    for function in (preset_table, preset_licences, recipe_table, commands):
+    for function in (preset_table, preset_licences, recipe_table, commands, examples):
         path = Path(folder) / f"{function.__name__}.md"
         text = function() + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:

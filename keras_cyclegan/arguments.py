@@ -67,7 +67,7 @@ def check_choice(argument, value, choices):
 
 
 def to_install(extra):
-    """How to install an extra of this package, from an index and from a clone, for a message."""
+    """Say how to install an extra of this package, from an index and in a clone, for a message."""
     return f"`pip install 'keras-cyclegan[{extra}]'`, in a clone `pip install '.[{extra}]'`"
 
 

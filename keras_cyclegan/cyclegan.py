@@ -242,11 +242,11 @@ class CycleGAN(Translator, Trainer, keras.Model):
         if self.perceptual_loss is not None:
             losses["perceptual_a"] = self.weight_a * self.perceptual_loss(real_a, cycle_a)
             losses["perceptual_b"] = self.weight_b * self.perceptual_loss(real_b, cycle_b)
-        if self.activation_loss is not None:  # Kim et al. 2020: what is mine to translate?
-            told_ab = _apply_to_both(generator_ab.class_logits, real_a, real_b, training)
-            told_ba = _apply_to_both(generator_ba.class_logits, real_b, real_a, training)
-            losses["activation_ab"] = self.activation_loss(*told_ab)
-            losses["activation_ba"] = self.activation_loss(*told_ba)
+        if self.activation_loss is not None:  # Kim et al. 2020: is the image mine to translate?
+            logits_ab = _apply_to_both(generator_ab.class_logits, real_a, real_b, training)
+            logits_ba = _apply_to_both(generator_ba.class_logits, real_b, real_a, training)
+            losses["activation_ab"] = self.activation_loss(*logits_ab)
+            losses["activation_ba"] = self.activation_loss(*logits_ba)
         return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
 
     def _lazy_identity(self, real_a, real_b):

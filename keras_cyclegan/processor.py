@@ -1,7 +1,7 @@
-"""What the processor computes fast: oneDNN is switched on where TensorFlow leaves it off.
+"""Switches oneDNN on where it is faster and TensorFlow leaves it off.
 
-It happens as the package is imported, before TensorFlow is, which looks once, as it is loaded.
-`TF_ENABLE_ONEDNN_OPTS=0` in the environment keeps oneDNN off, `=1` on, whatever stands here.
+TensorFlow reads the switch once, when it is imported, so that this is done when the package is
+imported. With `TF_ENABLE_ONEDNN_OPTS` in the environment, 0 for off or 1 for on, nothing is done.
 """
 
 import os
@@ -9,7 +9,7 @@ import sys
 import warnings
 
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"
-# With any of these TensorFlow on Linux switches oneDNN on by itself.
+# With any of these, TensorFlow on Linux switches oneDNN on itself.
 ENOUGH_FOR_TENSORFLOW = {
     "avx512_vnni",
     "avx512_bf16",
@@ -23,10 +23,10 @@ _came_too_late = False
 
 
 def vector_extensions(path="/proc/cpuinfo"):
-    """Return the names that Linux has for what an x86 processor can, or an empty set."""
+    """Return Linux's names of an x86 processor's features, or an empty set."""
     try:
         with open(path, encoding="utf-8") as file:
-            for line in file:  # and no further: with many cores the file is long, and slow to read
+            for line in file:  # up to the first processor: the file is long, and slow to read
                 if line.startswith("flags"):
                     return frozenset(line.partition(":")[2].split())
     except OSError:
@@ -35,15 +35,15 @@ def vector_extensions(path="/proc/cpuinfo"):
 
 
 def prefer_onednn(environment=os.environ, modules=sys.modules, extensions=None):
-    """Have TensorFlow compute with oneDNN where it wins and TensorFlow wouldn't by itself.
+    """Switch oneDNN on where it is faster and TensorFlow would leave it off.
 
-    That is on x86 processors with AVX2 and without instructions made for neural networks: without
-    AVX-512 a training step takes 1.4 times as long on TensorFlow's own kernels.
+    This is so on x86 processors with AVX2 and without instructions for neural networks. There, a
+    training step takes 1.4 times as long with TensorFlow's own kernels.
 
     Args:
         environment: mapping of environment variables, which is changed.
         modules: mapping of the modules that are imported.
-        extensions: set of names as `vector_extensions` gives them; None: this machine's.
+        extensions: set of names, see `vector_extensions`. None, the default, takes this machine's.
     """
     global _came_too_late
     if SWITCH in environment:
@@ -58,7 +58,7 @@ def prefer_onednn(environment=os.environ, modules=sys.modules, extensions=None):
 
 
 def warn_if_too_late():
-    """Tell once, before much is computed on TensorFlow, if it was imported without oneDNN."""
+    """Warn once if TensorFlow was imported before oneDNN could be switched on."""
     global _came_too_late
     if _came_too_late:
         _came_too_late = False

@@ -113,8 +113,8 @@ def first_images(dataset, count):
 def sample_grid(model, images_a, images_b):
     """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
 
-    Above each column stands its heading. Between real and translated stands the mask, where the
-    generator has one.
+    Each column has a heading. Between real and translated is the mask, where the generator has
+    one.
 
     Args:
         model: `CycleGAN`.
@@ -143,7 +143,7 @@ def sample_grid(model, images_a, images_b):
 
 
 def _columns(headings, images, generator, fake, cycle):
-    """The headings and images, in [-1, 1], of one direction."""
+    """Yield the headings and images, in [-1, 1], of one direction."""
     real, translated, back = headings
     yield real, images
     if hasattr(generator, "foreground"):
@@ -153,7 +153,7 @@ def _columns(headings, images, generator, fake, cycle):
 
 
 def _heading(text, width):
-    """A strip of white with a word in its middle, as high as the word needs."""
+    """Draw a white strip with a word in its middle."""
     from PIL import Image, ImageDraw, ImageFont
 
     size = min(16, max(9, width // 4))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from keras_cyclegan.arguments import Direction
 from keras_cyclegan.commands.own_origin import OwnOrigin
+from keras_cyclegan.commands.upload_limits import UploadLimits
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError, decode_image
 from keras_cyclegan.inference.files import SUFFIXES
@@ -97,7 +98,9 @@ def launch_demo(
                 footer_links=[],
                 prevent_thread_lock=True,
                 quiet=True,
-                app_kwargs={"middleware": [Middleware(OwnOrigin, names=names)]},
+                app_kwargs={
+                    "middleware": [Middleware(OwnOrigin, names=names), Middleware(UploadLimits)]
+                },
             )
         except OSError as error:
             raise OSError(
@@ -305,7 +308,7 @@ def _generators(model):
 
 
 def _has_masks(generator):
-    """Whether a generator tells where it paints."""
+    """Return whether a generator has masks of where it paints."""
     return hasattr(generator, "attention_network")
 
 

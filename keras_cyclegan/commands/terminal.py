@@ -31,7 +31,7 @@ def show_messages():
 
 @contextlib.contextmanager
 def plain_warnings(names):
-    """Show warnings as a command says things: without the line of code that gave them.
+    """Show warnings in the words of the command line, without the line of code.
 
     Args:
         names: the options of the command.

@@ -67,7 +67,7 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
 
     Raises:
         FileNotFoundError: there is no such file.
-        MemoryError: what the image takes is not there.
+        MemoryError: there is too little memory for the image.
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         TypeError: `image` is none of these.
         ValueError: the file is no image or is incomplete; the pixels have no known range, are NaN,
@@ -147,7 +147,7 @@ def _open_file(source, channels, max_pixels):
 
 
 def _head(file):
-    """The first bytes of a path or a binary file."""
+    """Read the first bytes of a path or a binary file."""
     if not hasattr(file, "read"):
         with open(file, "rb") as opened:
             return opened.read(HEAD)

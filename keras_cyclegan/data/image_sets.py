@@ -92,7 +92,7 @@ def load_sets(
 
 
 def image_names(source, split="test"):
-    """What to call each image of `load_sets`, of both domains.
+    """Name each image of `load_sets`, of both domains.
 
     Args:
         source: see `load_sets`.

@@ -166,20 +166,20 @@ def _bytes(splits, sizes, channels):
 
 
 def decode_splits(splits, sizes, channels, resize, on_error=None, cache_folder=None):
-    """Decode the images of some `Split`s: for each a uint8 array `(n, *size, channels)`.
+    """Decode the images of several `Split`s, each to a uint8 array `(n, *size, channels)`.
 
     Args:
         splits: list of `Split`, or None where there is none.
         sizes: list of `(height, width)`, one for each split.
         channels: list of ints, one for each split.
         resize, cache_folder: see `load`.
-        on_error: see `load`; None is `"raise"` for those who have no other choice to offer.
+        on_error: see `load`; None is `"raise"` without the advice to skip images.
 
     Returns:
         List of arrays, None where there is no split.
 
     Raises:
-        UnusableImagesError: the bad images of all splits, so that one run is enough to find them.
+        UnusableImagesError: images are bad; the message has those of all splits.
     """
     arrays, refused = [], []
     for split, size, count in zip(splits, sizes, channels, strict=True):

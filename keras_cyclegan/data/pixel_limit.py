@@ -1,17 +1,17 @@
-"""How large an image may be before it is decoded: small files can be made to fill the memory."""
+"""Limits the pixels of an image before it is decoded, because small files can fill the memory."""
 
 import struct
 
-MAX_PIXELS = 60_000_000  # at eight bytes a pixel, less than 500 MB
+MAX_PIXELS = 60_000_000  # less than 500 MB, at eight bytes per pixel
 
-# Bytes a pixel: what Pillow takes while it decodes (measured: benchmarks/decoding.py), the array
-# that it becomes, and a little for what both work with. Pillow has four for a colour pixel.
+# Bytes per pixel while an image is opened: Pillow's (measured by benchmarks/decoding.py; its colour
+# pixels take four), those of the array, and a small reserve.
 PLAIN = 8
 SEVERAL_SCANS = 13  # libjpeg keeps the coefficients of all channels until the last scan
 TIFF = 10  # a compressed strip may be the whole image
-WEBP = 17  # two frames of the animation that it may be, and a copy
+WEBP = 17  # two frames of a possible animation, and a copy
 MOST_SCANS = 64
-HEAD = 30  # bytes of a WebP that say its size
+HEAD = 30  # first bytes of a WebP, which hold its size
 
 
 class TooManyPixelsError(ValueError):
@@ -22,17 +22,17 @@ class TooManyPixelsError(ValueError):
 
 
 def check_pixels(image, name, max_pixels):
-    """Refuse an opened, not yet decoded image that would take too much memory or time.
+    """Raise an error for an opened, not yet decoded image that would take too much memory or time.
 
     Args:
-        image: of `PIL.Image.open`.
-        name: what a message calls it.
-        max_pixels: int. Largest height times width of an image that takes `PLAIN` bytes a pixel;
-            one that takes more may have fewer.
+        image: result of `PIL.Image.open`.
+        name: its name in messages.
+        max_pixels: int. Largest height times width of an image that takes `PLAIN` bytes per pixel;
+            for images that take more bytes, the limit is lower.
 
     Raises:
-        TooManyPixelsError: it has more. The message says which `max_pixels` would do.
-        ValueError: a JPEG that goes over the image again and again.
+        TooManyPixelsError: it has more pixels. The message says which `max_pixels` is needed.
+        ValueError: it is a JPEG of too many scans.
     """
     each, tile = PLAIN, 0
     if image.format == "TIFF":
@@ -49,10 +49,10 @@ def check_pixels(image, name, max_pixels):
 
 
 def check_webp(head, name, max_pixels):
-    """The same for a WebP, which Pillow can't open without memory for all of its pixels.
+    """Do the same for a WebP, for which Pillow allocates all pixels when it opens the file.
 
     Args:
-        head: the file's first `HEAD` bytes; those of no WebP are left alone.
+        head: the file's first `HEAD` bytes; other files than WebP are ignored.
         name, max_pixels: as above.
     """
     if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < HEAD:
@@ -88,9 +88,9 @@ def _check(size, pixels, each, form, name, max_pixels):
 
 
 def _has_several_scans(image):
-    """Whether a JPEG's first scan has neither all channels nor all of their bits.
+    """Return whether a JPEG's first scan lacks channels or bits of them.
 
-    Pillow tells of progressive files, but not of those that bring one channel after another.
+    Pillow knows progressive files, but not those with one channel after the other.
     """
     if image.info.get("progressive"):
         return True
@@ -105,9 +105,9 @@ def _has_several_scans(image):
             while code == b"\xff":
                 code = file.read(1)
             if code == b"":
-                return True  # no scan where Pillow saw one
+                return True  # there is no scan, although Pillow opened the file
             if code in (b"\x00", b"\x01") or b"\xd0" <= code <= b"\xd8":
-                continue  # alone, without a length
+                continue  # markers without a length
             (length,) = struct.unpack(">H", file.read(2))
             if code == b"\xda":
                 return file.read(1) != bytes([image.layers])
@@ -119,7 +119,7 @@ def _has_several_scans(image):
 
 
 def _check_scans(image, name):
-    """libjpeg goes over the whole image for each scan, which may be a hundred bytes."""
+    """Raise a ValueError for too many scans: a scan of 100 bytes costs a pass over the image."""
     position = image.fp.tell()
     image.fp.seek(0)
     count = image.fp.read().count(b"\xff\xda")

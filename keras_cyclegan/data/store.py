@@ -21,7 +21,7 @@ MOST_NAMED = 10  # bad files that a message names
 
 
 class UnusableImagesError(ValueError):
-    """Images that can't be used: the message counts and names them."""
+    """Raised when images can't be used; the message counts and names them."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A PIL image as an array: upright, on white, with as little memory as can be."""
+"""Converts a PIL image to an array, upright and on white, with little memory."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ BLOCK = 2**18  # pixels that are converted at once
 
 
 class OpenedImage(NamedTuple):
-    """One image, whatever it was given as.
+    """One image as an array.
 
     Attributes:
         pixels: `(height, width, channels)`, upright; uint8, or float32 in [-1, 1] where floats
             were given. Transparency is composited on white.
-        alpha: uint8 `(height, width)`, or None for an image without transparency.
+        alpha: uint8 `(height, width)`, or None where the image has no transparency.
     """
 
     pixels: np.ndarray
@@ -22,9 +22,9 @@ class OpenedImage(NamedTuple):
 
 
 def to_array(image, mode):
-    """A PIL image's upright pixels in a mode, and its alpha channel.
+    """Return a PIL image's upright pixels in a mode, and its alpha channel.
 
-    Block by block: converted as a whole, a large image would be in memory up to five times.
+    It is converted block by block: as a whole, a large image would be in memory up to five times.
     """
     width, height = image.size
     orientation = image.getexif().get(ORIENTATION, 1)
@@ -48,7 +48,7 @@ def to_array(image, mode):
 
 
 def _convert(image, mode, is_png):
-    """The pixels of a small image on white, and its alpha channel."""
+    """Return the pixels of a small image on white, and its alpha channel."""
     from PIL import Image
 
     if image.mode.startswith("I;16") or (image.mode == "I" and is_png):
@@ -65,7 +65,7 @@ def _convert(image, mode, is_png):
 
 
 def _as_stored(upright, orientation):
-    """A view of upright pixels that lies as the file has them; see EXIF's tag 274."""
+    """Return a view of upright pixels in the orientation of the file; see EXIF's tag 274."""
     if orientation in (5, 6, 7, 8):
         upright = upright.swapaxes(0, 1)
     rows = -1 if orientation in (3, 4, 6, 7) else 1

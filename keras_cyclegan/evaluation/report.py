@@ -99,7 +99,7 @@ def _shown(evaluation, model, direction):
     def strips(indices):
         """Make a row of pictures for each index: the image, its translation, its reconstruction.
 
-        Before the translation stands its mask, where the generator has one: white is painted.
+        Before the translation is its mask, where the generator has one: white is painted.
         """
         indices, generator = np.asarray(indices, int), generator_for(model, direction)
         real = to_unit(images[indices])

@@ -146,7 +146,9 @@ def read_json(path):
         raise ValueError(f"{path} has {path.stat().st_size} bytes; {LARGEST_JSON} are allowed.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ValueError(f"{path} nests its objects deeper than a preset can.") from error
+    except ValueError as error:
         raise ValueError(f"{path} is no JSON file: {brief(error)}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold one JSON object, not a {type(content).__name__}.")

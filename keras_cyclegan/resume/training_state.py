@@ -83,6 +83,7 @@ class TrainingState(keras.callbacks.Callback):
         self.saved_step = 0
         self.means = self.random_states = None
         self.failure: OSError | None = None
+        self.damaged: list[Path] = []  # checkpoints that `restore` skipped
         self.is_partial = False
         self.interruption = Interruption()
 
@@ -119,6 +120,7 @@ class TrainingState(keras.callbacks.Callback):
             try:
                 return step, path, read_checkpoint(path)
             except DamagedCheckpointError as error:
+                self.damaged.append(path)
                 warnings.warn(f"{error}. Trying the one before.", stacklevel=3)
         if checkpoints:
             raise DamagedCheckpointError(
@@ -145,11 +147,11 @@ class TrainingState(keras.callbacks.Callback):
             )
             return
         self.failure = None
-        # Checkpoints of later steps are damaged, or the run would have continued from them.
-        kept = [path for step, path in self.checkpoints() if step <= self.step][-self.keep :]
-        for _, path in self.checkpoints():
-            if path not in kept:
-                path.unlink()
+        older = [path for step, path in self.checkpoints() if step <= self.step]
+        # A later checkpoint that wasn't found damaged is another process's, and stays.
+        for old in {*older[: -self.keep], *self.damaged} - {path}:
+            old.unlink(missing_ok=True)
+        self.damaged = []
 
     def _newest(self):
         paths = [path for step, path in self.checkpoints() if step <= self.step]

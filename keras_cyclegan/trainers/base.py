@@ -51,7 +51,9 @@ class BaseTrainer:
             y: images of domain B, as many as in `x`, where `x` is an array.
             shuffle: bool. None, the default, shuffles where Keras can: arrays, and a `PyDataset` of
                 known length.
-            **kwargs: these and the arguments between, as in `keras.Model.fit`.
+            batch_size, epochs, verbose, callbacks: as in `keras.Model.fit`.
+            validation_split, validation_data: as in `keras.Model.fit`.
+            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
 
         Returns:
             `keras.callbacks.History`.

@@ -99,19 +99,19 @@ def check_agreement(advice, **facts):
 
 
 def together(function):
-    """Call a function on every machine; where it raises on one, it raises on all.
+    """Call a function on every machine; if it raises on one, raise on all.
 
-    One that went on alone would wait for the others until the backend gives them up, minutes later.
+    Otherwise the others would wait for that machine until the backend gives up, minutes later.
 
     Args:
-        function: takes nothing, and doesn't wait for the other machines.
+        function: function without arguments, which doesn't wait for the other machines.
 
     Returns:
-        What it returned here.
+        What the function returned on this machine.
 
     Raises:
-        Exception: what it raised here.
-        RuntimeError: it raised on another machine.
+        Exception: the function raised it on this machine.
+        RuntimeError: the function raised on another machine.
     """
     failure = result = None
     try:
@@ -120,8 +120,8 @@ def together(function):
         failure = error
     if largest_of_all(int(failure is not None)):
         raise failure or RuntimeError(
-            "Another machine of this training can't begin, and says why. Mend it there, and start "
-            "all of them again."
+            "Another machine can't start this training; its message says why. Solve that, and "
+            "start all machines again."
         )
     return result
 

@@ -1,7 +1,7 @@
-"""Whether a dtype pays on this processor: a trial of the convolutions that networks are made of.
+"""Measures whether a dtype is fast on this processor, with convolutions like those of the networks.
 
-Some processors compute in bfloat16, others emulate it number by number, a hundred times slower, and
-most are slow in it for depthwise convolutions only. A trial tells more than a table of processors.
+Some processors compute in bfloat16. Others emulate it number by number, a hundred times slower, and
+for many only depthwise convolutions are slow. A measurement is safer than a table of processors.
 """
 
 import functools
@@ -14,8 +14,8 @@ import numpy as np
 from keras import layers, ops
 
 WORTH_A_WARNING, REFUSED = 1.1, 10.0
-# Height, width and channels. The first is so small that even emulation takes a blink; only if it
-# doesn't show a factor of `REFUSED` does the second follow, of the size of a real layer.
+# Sides and channels. The first size is so small that even emulation takes no time. Only if it shows
+# no factor of `REFUSED`, the second is measured, which is that of a real layer.
 SIZES = ((8, 32), (32, 64))
 REPEATS, MOST_SECONDS = 7, 0.3
 DEPTHWISE = (layers.DepthwiseConv2D, layers.SeparableConv2D)
@@ -23,11 +23,11 @@ STANDARD = (layers.Conv2D, layers.Conv2DTranspose)
 
 
 def warn_of_slow_dtype(networks, training=True):
-    """Warn, with the factor, where networks would be faster in float32; at most about 2 seconds.
+    """Warn, with the factor, if networks would be faster in float32; takes about 2 s at most.
 
     Args:
         networks: list of `keras.Model`.
-        training: bool. Whether gradients are taken too.
+        training: bool, True by default. Whether to measure gradients too.
     """
     factor = slowdown(networks, training)
     if factor > WORTH_A_WARNING:
@@ -35,14 +35,14 @@ def warn_of_slow_dtype(networks, training=True):
 
 
 def refuse_slow_dtype(networks, advice):
-    """Refuse to train networks in a dtype that takes more than 10 times as long as float32.
+    """Raise a ValueError for a dtype in which training takes over 10 times as long as in float32.
 
     Args:
         networks: list of `keras.Model`.
-        advice: str. How to do it nevertheless.
+        advice: str. How to train nevertheless, for the error.
 
     Raises:
-        ValueError: with the measured factor.
+        ValueError: the dtype is that slow; the message has the measured factor.
     """
     factor = slowdown(networks, training=True)
     if factor > REFUSED:
@@ -50,9 +50,9 @@ def refuse_slow_dtype(networks, advice):
 
 
 def slowdown(networks, training):
-    """How many times as long as in float32 the convolutions of networks take; 1.0 in float32.
+    """Return how many times as long as in float32 the networks' convolutions take.
 
-    Each kind counts as often as the networks have it. On an accelerator nothing is tried.
+    Each kind counts as often as the networks have it. 1.0 for float32, and on an accelerator.
     """
     counts = {}
     for network in networks:
@@ -79,7 +79,7 @@ def _message(networks, factor):
 
 
 def _convolutions(network):
-    """All convolutions, of networks within the network and of wrapped layers too."""
+    """Yield all convolutions, those of inner networks and of wrapped layers too."""
     for layer in getattr(network, "layers", ()):
         yield from _convolutions(layer)
         inner = getattr(layer, "layer", layer)
@@ -104,7 +104,7 @@ def _has_accelerator():
 
 @functools.lru_cache
 def _trial(kind, dtype, training):
-    """Seconds in `dtype` and in float32 of one convolution, the best of some alternating runs."""
+    """Return the seconds of one convolution in `dtype` and in float32, the best of several runs."""
     if dtype in ("float32", "float64"):
         seconds = measure(kind, ("float32",), training, *SIZES[-1])
         return seconds * 2
@@ -116,7 +116,7 @@ def _trial(kind, dtype, training):
 
 
 def measure(kind, dtypes, training, side, channels):
-    """The best time of one convolution in each of `dtypes`, as a tuple of seconds."""
+    """Return the best time of one convolution in each of `dtypes`, in seconds."""
     runs = [_compiled(kind, dtype, training, side, channels) for dtype in dtypes]
     for run in runs:
         run()  # compiles
@@ -132,8 +132,8 @@ def measure(kind, dtypes, training, side, channels):
 
 
 def _compiled(kind, dtype, training, side, channels):
-    """A function that computes one 3×3 convolution, in training with both of its gradients."""
-    # Not drawn: a trial must not move the random state of a run.
+    """Make a function that computes one 3×3 convolution, in training with its gradients."""
+    # No random numbers: they would change the random state of a run.
     shapes = (1, side, side, channels), (3, 3, channels, 1 if kind == "depthwise" else channels)
     given = [ops.cast(np.linspace(-1, 1, np.prod(s)).reshape(s), dtype) for s in shapes]
     convolve = ops.depthwise_conv if kind == "depthwise" else ops.conv

@@ -23,7 +23,7 @@ def asked(monkeypatch, tmp_path):
     taken = []
     monkeypatch.setattr(
         "keras_cyclegan.commands.train.train_run",
-        lambda folder, options, adjust: taken.append(options),
+        lambda folder, options, *others: taken.append(options),
     )
 
     def ask(*flags):

@@ -29,13 +29,13 @@ IMAGES["one white pixel"][:, 3, 3] = 1
 
 
 def fit(model, a, b, rate=2e-4):
+    """One epoch of batches of one image."""
     model = compiled(
         model,
         generator_optimizer=keras.optimizers.Adam(rate, 0.5),
         discriminator_optimizer=keras.optimizers.Adam(rate, 0.5),
     )
-    stop = StopAtDivergence()
-    return model.fit(a, b, batch_size=1, epochs=2, verbose=0, callbacks=[stop], shuffle=False)
+    return model.fit(a, b, batch_size=1, verbose=0, callbacks=[StopAtDivergence()], shuffle=False)
 
 
 def assert_finite(model, history):
@@ -43,17 +43,19 @@ def assert_finite(model, history):
         assert np.isfinite(values).all(), name
     for name, value in state(model).items():
         assert np.isfinite(value).all(), name
-    for image in IMAGES.values():
-        translated = model.translate(image)
+    for generator in (model.generator_ab, model.generator_ba):
+        size = model.image_shape[0] // 16
+        images = np.concatenate(list(IMAGES.values())).repeat(size, 1).repeat(size, 2)
+        translated = array(generator(images, training=False))
         assert np.isfinite(translated).all()
         assert np.abs(translated).max() <= 1
 
 
-@pytest.mark.parametrize("name", IMAGES)
-def test_images_without_contrast_are_trained_on(name):
+def test_images_without_contrast_are_trained_on():
+    """One after the other: in a mean of batches, one step's NaN stays."""
+    images = np.concatenate([image[:1] for image in IMAGES.values()])
     model = make_model()
-    history = fit(model, IMAGES[name], IMAGES["gray"])
-    assert_finite(model, history)
+    assert_finite(model, fit(model, images, images[::-1].copy()))
 
 
 @pytest.mark.backend
@@ -72,8 +74,18 @@ def test_a_batch_of_one_image_of_one_pixel_at_the_bottom_is_trained_on(norm):
     assert_finite(model, fit(model, flat, flat))
 
 
-@pytest.mark.parametrize("rate", [1e-9, 1e-3, 1.0, 1e3])
-@pytest.mark.parametrize("policy", ["float32", pytest.param("mixed_float16", marks=not_on_torch)])
+@pytest.mark.parametrize(
+    ("rate", "policy"),
+    [
+        (1e-9, "float32"),
+        pytest.param(1e-3, "float32", marks=pytest.mark.slow),
+        pytest.param(1.0, "float32", marks=pytest.mark.slow),
+        (1e3, "float32"),
+        pytest.param(1e-9, "mixed_float16", marks=[not_on_torch, pytest.mark.slow]),
+        pytest.param(1e-3, "mixed_float16", marks=[not_on_torch, pytest.mark.slow]),
+        pytest.param(1e3, "mixed_float16", marks=not_on_torch),
+    ],
+)
 def test_any_rate_ends_finite_or_says_that_it_diverged(rate, policy):
     model = compiled(make_model(dtype=policy))
     before = state(model)
@@ -108,11 +120,11 @@ def test_a_loss_beyond_all_numbers_is_a_stop():
 def test_the_same_seed_gives_the_same_weights_twice():
     """With dropout, pools that are full, and a shuffle of Keras."""
     models = []
-    for seed in (3, 3, 4):
+    for seed, steps in ((3, 2), (3, 2), (4, 1)):
         keras.utils.set_random_seed(seed)
         model = compiled(make_model(seed=seed, pool_size=1))
-        noise = IMAGES["black or white"]
-        model.fit(noise, noise[::-1].copy(), batch_size=1, epochs=2, verbose=0)
+        noise = IMAGES["black or white"][:steps]
+        model.fit(noise, noise[::-1].copy(), batch_size=1, verbose=0)
         models.append(model)
     assert_same_state(*models[:2])
     with pytest.raises(AssertionError):

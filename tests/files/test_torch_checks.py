@@ -58,6 +58,8 @@ def two(first, second):
 
 TEXT = b"X\1\0\0\0a"
 WINDOW = "a tensor has shape, strides and offset"
+NO_PAIRS = "a dictionary of items that aren't a name and a value"
+NO_TENSOR = "a parameter of something that isn't a tensor"
 BEYOND = "reaches beyond its storage of 4 elements"
 PICKLES = {
     "view too long": (
@@ -66,8 +68,8 @@ PICKLES = {
     ),
     "view before": (named(viewed(MINUS_ONE, b"K\2")), "views 2 elements from -1 on"),
     "view of less than nothing": (named(viewed(b"K\0", MINUS_ONE)), "views -1 elements"),
-    "negated": (named(parts(SOME)), r"is to be read as \{'a': 1\}"),
-    "hooks": (named(parts(hooks=SOME)), r"is to be read as \{'a': 1\}"),
+    "negated": (named(parts(SOME)), r"has metadata or hooks, \{'a': 1\}"),
+    "hooks": (named(parts(hooks=SOME)), r"has metadata or hooks, \{'a': 1\}"),
     "number for a storage": (named(tensor(storage=b"K\4")), WINDOW),
     "list for a shape": (named(tensor(shape=b"]K\4a")), WINDOW),
     "list for strides": (named(tensor(strides=b"]K\1a")), WINDOW),
@@ -82,13 +84,25 @@ PICKLES = {
     "wide strides": (named(tensor(shape=b"K\2\x85", strides=b"K\4\x85")), BEYOND),
     "no strides": (named(tensor(shape=b"K\5\x85", strides=b"K\0\x85")), BEYOND),
     "dictionary of a number": (named(parts(hooks=DICTIONARY + b"K\1\x85R")), "a dictionary of 1"),
-    "dictionary of tuples": (named(parts(hooks=pairs(TEXT + b"N\x86"))), "what are no pairs"),
-    "dictionary of threes": (named(parts(hooks=pairs(pair(TEXT, b"N", b"N")))), "are no pairs"),
-    "dictionary of numbers": (named(parts(hooks=pairs(pair(b"K\1", b"N")))), "are no pairs"),
-    "parameter of a number": (named(PARAMETER + b"(K\1\x88" + HOOKS + b"tR"), "what is no tensor"),
+    "dictionary of tuples": (
+        named(parts(hooks=pairs(TEXT + b"N\x86"))),
+        NO_PAIRS,
+    ),
+    "dictionary of threes": (
+        named(parts(hooks=pairs(pair(TEXT, b"N", b"N")))),
+        NO_PAIRS,
+    ),
+    "dictionary of numbers": (
+        named(parts(hooks=pairs(pair(b"K\1", b"N")))),
+        NO_PAIRS,
+    ),
+    "parameter of a number": (
+        named(PARAMETER + b"(K\1\x88" + HOOKS + b"tR"),
+        NO_TENSOR,
+    ),
     "parameter with hooks": (
         named(PARAMETER + b"(" + tensor() + b"\x88" + SOME + b"tR"),
-        "a parameter of what is no tensor",
+        NO_TENSOR,
     ),
     "no storage": (
         named(tensor(storage=STORAGE.replace(b"storage", b"garbage"))),
@@ -148,6 +162,7 @@ def test_what_torch_never_writes_is_refused_by_its_own_check(path, name, form):
         (stream(named(tensor())) + keys_of_stream([bytes(20)]), "has 5 elements, not 4"),
         (stream(named(tensor())) + keys_of_stream([bytes(16)] * 2), "storage '1' is no tensor's"),
         (stream(named(tensor())) + PROTOCOL + b"]K\0a.", "storage 0 is no tensor's"),
+        (stream(named(tensor())) + PROTOCOL + b"]]a.", r"storage \[\] is no tensor's"),
         (stream(named(tensor())) + PROTOCOL + b"}.", "the keys of its storages are {}"),
         (MAGIC + PROTOCOL_1001 + PROTOCOL + b"}.", "in which order it has its bytes"),
         (MAGIC + PROTOCOL_1001 + PROTOCOL + b"].", "in which order it has its bytes"),
@@ -214,3 +229,10 @@ def test_a_storage_of_megabytes_is_read_whole(path, form):
     else:
         path.write_bytes(stream(pickled) + keys_of_stream([raw]))
     assert read_state_dict(path)["x"].tobytes() == raw
+
+
+def test_what_is_converted_can_not_be_written_to_either(path):
+    """Elements that lie over each other may not be changed, in a copy of the file's bytes too."""
+    same = tensor(shape=b"K\3\x85", strides=b"K\0\x85")
+    write_zip(path, named(same.replace(b"FloatStorage", b"BFloat16Storage")), bytes(8))
+    assert not read_state_dict(path)["x"].flags.writeable

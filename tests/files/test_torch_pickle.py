@@ -63,10 +63,10 @@ REFUSED = {
     "a mark to take": (b"(.", "takes a value that is not there"),
     "a mark in a tuple": (b"(\x85.", "takes a value that is not there"),
     "no mark": (b"Nt.", "takes values that are not there"),
-    "append to nothing": (b"Na.", "adds to a list that is none"),
-    "append to a number": (b"NNa.", "adds to a list that is none"),
-    "append to a dictionary": (b"}(Ne.", "adds to a list that is none"),
-    "set in a list": (b"]" + text(b"x") + b"Ns.", "adds to a dict that is none"),
+    "append to nothing": (b"Na.", "adds to something that isn't a list"),
+    "append to a number": (b"NNa.", "adds to something that isn't a list"),
+    "append to a dictionary": (b"}(Ne.", "adds to something that isn't a list"),
+    "set in a list": (b"]" + text(b"x") + b"Ns.", "adds to something that isn't a dict"),
     "protocol": (b"\x80\x05N.", "has protocol 5"),
     "name without an end": (b"cf\nf", "names no class or function"),
     "long module": (b"c" + b"n" * 101 + b"\nf\n.", "names no class or function"),
@@ -87,7 +87,7 @@ REFUSED = {
     "text called": (text(b"f.f") + b")R.", "its pickle calls 'f.f'"),
     "a name that is no function": (KIND + b")R.", "its pickle calls 'torch.S'"),
     "called with a list": (NAME + b"]R.", "its pickle calls 'f.f'"),
-    "a function with a state": (NAME + b"}b.", "adds to a dict that is none"),
+    "a function with a state": (NAME + b"}b.", "adds to something that isn't a dict"),
     "a state that is no dictionary": (b"}Nb.", "changes the state of an object"),
 }
 

@@ -121,8 +121,8 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_path, damage):
+@pytest.mark.parametrize(("damage", "step"), zip(DAMAGES, (5, 6, 7, 5, 6), strict=True))
+def test_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_path, damage, step):
     copied(finished[0], tmp_path)
     newest = tmp_path / "step-000000006.npz"
     newest.write_bytes(DAMAGES[damage](newest.read_bytes()))
@@ -130,9 +130,20 @@ def test_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_pat
         state, path = restore(tmp_path, finished[1], keep=1)
     assert (state.step, path.name) == (4, "step-000000004.npz")
     # The next checkpoint is kept, and not the damaged one in its place.
+    state.step = step
+    state.save()
+    assert steps(tmp_path) == [step]
+    assert not state.damaged
+    restore(tmp_path, finished[1])  # whole, though a damaged one had the same name
+
+
+def test_a_later_checkpoint_that_was_not_found_damaged_is_left_alone(finished, tmp_path):
+    """Another process wrote it: this one doesn't lock the folder, as the command line does."""
+    state, _ = restore(tmp_path, finished[1], keep=1)
+    copied(finished[0], tmp_path)
     state.step = 5
     state.save()
-    assert steps(tmp_path) == [5]
+    assert steps(tmp_path) == [5, 6]
 
 
 def test_no_whole_checkpoint_is_an_error_and_no_new_beginning(finished, tmp_path):

@@ -68,7 +68,7 @@ def small(monkeypatch):
         given = signature.bind(self, *args, **kwargs)
         if max(self.image_shape[:2]) <= SMALL:
             self.run_eagerly = True
-            if kwargs["epochs"] > 1:
+            if kwargs.get("epochs", 1) > 1:
                 kwargs |= {"epochs": 1, "steps_per_epoch": 1}
             return fit(self, *args, **kwargs)
         return given

@@ -55,9 +55,13 @@ def make_model(channels_a=3, channels_b=3, pool_size=2, seed=0, dtype=None, **kw
     return CycleGAN(**networks, image_shape=shape, pool_size=pool_size, **kwargs)
 
 
-def compiled(model=None, run_eagerly=True, **kwargs):
-    """Eager, because tracing costs more than the few steps of a test."""
+def compiled(model=None, run_eagerly=None, **kwargs):
+    """Eager, because tracing costs more than the few steps of a test; but JAX compiles every
+    operation by itself then, and keeps whole steps for the tests after this one.
+    """
     model = model or make_model()
+    if run_eagerly is None:
+        run_eagerly = keras.backend.backend() != "jax"
     model.compile(run_eagerly=run_eagerly, **kwargs)
     return model
 

@@ -1,0 +1,70 @@
+"""What it takes to decode an image: bytes of memory a pixel, measured and counted.
+
+`python benchmarks/decoding.py` prints the table behind `keras_cyclegan/data/pixel_limit.py`. Linux.
+"""
+
+import ctypes
+import io
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from PIL import Image
+
+from keras_cyclegan.data.decode import open_image
+from keras_cyclegan.data.pixel_limit import PLAIN, SEVERAL_SCANS, TIFF, WEBP
+
+SIDE = 4000
+FULL = {"subsampling": 0}
+ONE_STRIP = {"strip_size": 10**9}
+KINDS = [
+    ("PNG, RGB", "RGB", "PNG", {}, PLAIN),
+    ("PNG, RGBA", "RGBA", "PNG", {}, PLAIN),
+    ("PNG, one bit", "1", "PNG", {}, PLAIN),
+    ("BMP", "RGB", "BMP", {}, PLAIN),
+    ("JPEG", "RGB", "JPEG", FULL, PLAIN),
+    ("JPEG, progressive", "RGB", "JPEG", {"progressive": True}, SEVERAL_SCANS),
+    (
+        "JPEG, progressive, 4:4:4",
+        "RGB",
+        "JPEG",
+        {"progressive": True, "subsampling": 0},
+        SEVERAL_SCANS,
+    ),
+    ("JPEG, progressive, CMYK", "CMYK", "JPEG", {"progressive": True}, SEVERAL_SCANS),
+    ("WebP, lossy", "RGB", "WEBP", {"method": 0}, WEBP),
+    ("WebP, lossless, RGBA", "RGBA", "WEBP", {"method": 0, "lossless": True}, WEBP),
+    ("TIFF, uncompressed", "RGB", "TIFF", {}, TIFF),
+    ("TIFF, LZW, one strip, RGBA", "RGBA", "TIFF", {"compression": "tiff_lzw", **ONE_STRIP}, TIFF),
+]
+
+
+def peak(content):
+    """Bytes that opening an image adds to the resident set, at its highest."""
+    Image.core.clear_cache()  # what Pillow and the C library keep for later would be used again
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = status("VmRSS")
+    open_image(content)
+    return status("VmHWM") - before
+
+
+def status(name):
+    text = Path("/proc/self/status").read_text()
+    return int(text.split(f"{name}:")[1].split()[0]) * 1024
+
+
+def main():
+    coarse = np.random.default_rng(0).integers(0, 256, (SIDE // 50, SIDE // 50, 3), "uint8")
+    picture = Image.fromarray(np.kron(coarse, np.ones((50, 50, 1), "uint8")))
+    print("| image | bytes a pixel, at the peak | counted |\n|---|---|---|")
+    for title, mode, form, options, counted in KINDS:
+        file = io.BytesIO()
+        picture.convert(mode).save(file, form, **options)
+        print(f"| {title} | {peak(file.getvalue()) / SIDE**2:.1f} | {counted} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
