@@ -5,10 +5,11 @@
 
 Each contender is a process of its own, and two of them take steps in turn: this package's against
 the best of PyTorch's (`torch_step.py`: eager and compiled, channels first and last). A time is the
-median of a contender's steps. PyTorch's rows are of its variants in turn; `PyTorch / package` is of
-the pairs. Memory is the process's peak beyond what its imports take. `fit` is the time of a step in
-`fit`, with its pipeline of crops and flips, over that of the bare step. On a GPU all contenders use
-it.
+median of a contender's steps; processor seconds are those of all cores together, which other work
+on the machine hardly changes. PyTorch's rows are of its variants in turn; `PyTorch / package` is of
+the pairs. Memory is the process's peak beyond what its imports take. With `--fit`, `fit / step`
+is the time of a step in `fit`, with its pipeline of crops and flips, over that of the bare step. On
+a GPU all contenders use it.
 """
 
 import argparse
@@ -26,6 +27,8 @@ PACKAGE = {
     "TensorFlow, XLA": {"backend": "tensorflow", "xla": True},
     "JAX": {"backend": "jax"},
     "torch": {"backend": "torch"},
+    "identity every 4th step": {"backend": "tensorflow", "every": 4},
+    "remat": {"backend": "tensorflow", "remat": True},
 }
 PYTORCH = {
     "eager": {},
@@ -34,7 +37,8 @@ PYTORCH = {
     "compiled, channels last": {"compiled": True, "channels_last": True},
 }
 HEADER = (
-    "image | width | batch | dtype | contender | s a step | PyTorch / package | peak memory "
+    "image | width | batch | dtype | contender | s a step | processor s | PyTorch / package "
+    "| by processor s | peak memory "
     "| share of matmul peak | fit / step | first step"
 )
 
@@ -66,6 +70,7 @@ def parse():
     parser.add_argument("--blocks", type=int, help="Default: 9, or 6 below 256 pixels.")
     parser.add_argument("--seconds", type=float, default=12.0, help="For each pair.")
     parser.add_argument("--least", type=int, default=5, help="Steps of each, at least.")
+    parser.add_argument("--fit", action="store_true", help="Measure steps in `fit`, too.")
     options = parser.parse_args()
     if options.dtypes is None:  # bfloat16 where it isn't emulated
         has = any(name in machine.describe() for name in ("bf16", "NVIDIA"))
@@ -98,7 +103,7 @@ class Case:
             workers[name] = machine.Worker(__file__, {**self.given, **PYTORCH[name]})
         times = self.alternate(workers)
         for name, seconds in times.items():
-            self.row(f"PyTorch {name}", workers[name], seconds, "")
+            self.row(f"PyTorch {name}", workers[name], seconds)
             if seconds and (best is None or seconds < times[best]):
                 best = name
         for name, worker in workers.items():
@@ -109,8 +114,7 @@ class Case:
             if importlib.util.find_spec(given["backend"]):
                 own = machine.Worker(__file__, given, {"KERAS_BACKEND": given["backend"]})
                 times = self.alternate({"own": own, "other": workers[best]})
-                ratio = times["own"] and times["other"] / times["own"]
-                self.row(f"package, {name}", own, times["own"], ratio and f"{ratio:.2f}")
+                self.row(f"package, {name}", own, times["own"], times["other"])
                 own.close()
         workers[best].close()
 
@@ -123,19 +127,27 @@ class Case:
             for name, worker in workers.items():
                 seconds[name].append(worker.facts and worker.ask())
             rounds += 1
-        return {name: None if None in s else statistics.median(s) for name, s in seconds.items()}
+        return {
+            name: None if None in both else tuple(map(statistics.median, zip(*both, strict=True)))
+            for name, both in seconds.items()
+        }
 
-    def row(self, contender, worker, seconds, ratio):
-        if seconds is None:
-            print(f"| {self.name} | {contender} | doesn't run ||||||", flush=True)
+    def row(self, contender, worker, times, other=None):
+        """Print a row, of `(seconds, processor seconds)` and those of the best of PyTorch."""
+        if times is None:
+            print(f"| {self.name} | {contender} | doesn't run |||||||", flush=True)
             return
+        seconds, used = times
+        ratios = [f"{theirs / own:.2f}" for own, theirs in zip(times, other or (), strict=False)]
         share = self.flops / seconds / self.peak
-        fit = worker.ask("fit") if contender.startswith("package") else None
+        asked = self.options.fit and contender.startswith("package")
+        fit = worker.ask("fit") if asked else None
         cells = [
             self.name,
             contender,
             f"{seconds:.3f}",
-            ratio,
+            f"{used:.3f}",
+            *(ratios or ("", "")),
             f"{worker.ask('memory') / 2**20:.0f} MiB",
             f"{share:.0%}",
             f"{fit:.2f}" if fit else "",
@@ -194,9 +206,18 @@ def work_in_package(given):
         *(networks.PatchDiscriminator(shape, dtype=policy) for _ in range(2)),
         image_shape=shape,
     )
-    model.compile(jit_compile=given.get("xla", "auto"))
+    every = given.get("every", 1)
+    options = {"remat": True} if given.get("remat") else {}
+    if every > 1:
+        options["identity_loss"] = kcg.losses.IdentityLoss(every=every)
+    model.compile(jit_compile=given.get("xla", "auto"), **options)
     a, b = images(given)
-    machine.serve(lambda: model.train_on_batch(a, b), facts, fit=lambda: fit_ratio(model, a, b))
+
+    def steps():
+        for _ in range(every):
+            model.train_on_batch(a, b)
+
+    machine.serve(steps, facts, every, fit=lambda: fit_ratio(model, a, b))
 
 
 def fit_ratio(model, a, b):

@@ -46,6 +46,7 @@ def main(
     keras.utils.set_random_seed(seed)
     if kind == "gray":
         channels_a, channels_b = 1, 3
+        steps = None  # the dataset knows
         batches, _ = kcg.data.load(
             data,
             image_size=image_size,
@@ -55,11 +56,11 @@ def main(
     else:
         channels_a, channels_b = 3, len(colours)
         images, maps, _ = kcg.data.load_sets(data, image_size, split="train")
-        batches = Pairs(images, classes_of(maps, colours), colours, seed)
+        batches, steps = Pairs(images, classes_of(maps, colours), colours, seed), steps_per_epoch
 
     model = build_model(image_size, channels_a, channels_b, filters, blocks)
     model.compile(identity_loss=None)
-    model.fit(batches, epochs=epochs, steps_per_epoch=steps_per_epoch and len(batches))
+    model.fit(batches, epochs=epochs, steps_per_epoch=steps)
 
     example = next(iter(sorted((data / "trainA").iterdir())))
     translated = model.translate(example)  # (height, width, channels_b), uint8

@@ -89,15 +89,17 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     objectives = GEOMETRY if options.data == "shapes" else OBJECTIVES
     results = options.out / "results.jsonl"
-    for seed in range(options.seeds):
-        for name, objective in objectives.items():
-            key = describe(options, name, seed)
-            if find(results, key) is None:
-                scores, samples = run(options, objective, seed)
-                np.savez_compressed(sample_file(options.out, key), **samples)
-                with open(results, "a") as file:
-                    file.write(json.dumps({**key, **scores}) + "\n")
-                print(f"{name}, seed {seed}: {scores}", file=sys.stderr, flush=True)
+    for name, objective in objectives.items():
+        keys = [describe(options, name, seed) for seed in range(options.seeds)]
+        missing = [key for key in keys if find(results, key) is None]
+        if missing:
+            trial = Trial(options, objective)
+        for key in missing:
+            scores, samples = trial.run(key["seed"])
+            np.savez_compressed(sample_file(options.out, key), **samples)
+            with open(results, "a") as file:
+                file.write(json.dumps({**key, **scores}) + "\n")
+            print(f"{name}, seed {key['seed']}: {scores}", file=sys.stderr, flush=True)
     print(markdown(options, objectives, results))
     draw(options, objectives).savefig(options.out / "study.png", dpi=100)
 
@@ -142,22 +144,37 @@ def sample_file(folder, key):
 # --- one run -------------------------------------------------------------------------------------
 
 
-def run(options, objective, seed):
-    """Train under one objective, and score what was learned."""
-    keras.utils.clear_session(free_memory=True)
-    keras.utils.set_random_seed(seed)
-    shape = (options.image_size, options.image_size, 3)
-    train, test = load(options, seed)
-    model = build(objective, shape)
-    compile_model(model, objective)
-    began = time.perf_counter(), time.process_time()
-    model.fit(train, epochs=1, verbose=0)
-    seconds = {
-        "seconds": round(time.perf_counter() - began[0], 1),
-        "processor_seconds": round(time.process_time() - began[1], 1),
-    }
-    scores, samples = score(model, test)
-    return {**scores, **seconds}, samples
+class Trial:
+    """One objective, to be trained under from several seeds: all in one graph."""
+
+    def __init__(self, options, objective):
+        keras.utils.clear_session(free_memory=True)
+        self.options = options
+        self.objective = objective
+        self.shape = (options.image_size, options.image_size, 3)
+        self.model = build(objective, self.shape)
+        compile_model(self.model, objective)
+        model = self.model
+        kept = (*model.optimizer.variables, *model.pool_a.variables, *model.pool_b.variables)
+        self.start = [(variable, keras.ops.convert_to_numpy(variable)) for variable in kept]
+
+    def run(self, seed):
+        """Train anew, and return the scores and some images."""
+        keras.utils.set_random_seed(seed)
+        fresh = build(self.objective, self.shape)
+        for name in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
+            getattr(self.model, name).set_weights(getattr(fresh, name).get_weights())
+        for variable, value in self.start:
+            variable.assign(value)
+        train, test = load(self.options, seed)
+        began = time.perf_counter(), time.process_time()
+        self.model.fit(train, epochs=1, verbose=0)
+        seconds = {
+            "seconds": round(time.perf_counter() - began[0], 1),
+            "processor_seconds": round(time.process_time() - began[1], 1),
+        }
+        scores, samples = score(self.model, test)
+        return {**scores, **seconds}, samples
 
 
 def load(options, seed):
@@ -242,15 +259,30 @@ def score(model, test):
         fake = model.translate(source, direction=way)
         back = model.reconstruct(source, direction=way)
         samples[direction], samples[f"{direction}_back"] = fake[:SHOWN], back[:SHOWN]
-        to_real = distances(fake, target) if test.paired else None
-        own = np.arange(len(fake))
-        scores |= {
-            f"error_{direction}": None if to_real is None else to_real[own, own].mean(),
-            f"found_{direction}": None if to_real is None else (to_real.argmin(1) == own).mean(),
-            f"diversity_{direction}": spread(fake) / spread(target),
-            f"round_trip_{direction}": np.abs(back / 255 - source / 255).mean(),
-        }
-    return {k: None if v is None else round(float(v), 4) for k, v in scores.items()}, samples
+        found = measure(source, fake, back, target, test.paired)
+        scores |= {f"{name}_{direction}": value for name, value in found.items()}
+    return scores, samples
+
+
+def score_untranslated(test):
+    """The scores of a model that changes nothing."""
+    there = measure(test.a, test.a, test.a, test.b, test.paired)
+    back = measure(test.b, test.b, test.b, test.a, test.paired)
+    return {f"{name}_ab": value for name, value in there.items()} | {
+        f"{name}_ba": value for name, value in back.items()
+    }
+
+
+def measure(source, fake, back, target, paired):
+    to_real = distances(fake, target) if paired else None
+    own = np.arange(len(fake))
+    values = {
+        "error": to_real[own, own].mean() if paired else None,
+        "found": (to_real.argmin(1) == own).mean() if paired else None,
+        "diversity": spread(fake) / spread(target),
+        "round_trip": np.abs(back / 255 - source / 255).mean(),
+    }
+    return {k: None if v is None else round(float(v), 4) for k, v in values.items()}
 
 
 def distances(first, second):
@@ -301,8 +333,11 @@ def markdown(options, objectives, results):
     titles = [f"{name.replace('_', ' ')} {way}" for name in COLUMNS for way in ("A→B", "B→A")]
     lines = [f"| objective | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     seconds, processor = [], []
-    for name in objectives:
+    _, test = load(options, seed=0)
+    for name in ("untranslated", *objectives):
         rows = [find(results, describe(options, name, seed)) for seed in range(options.seeds)]
+        if name == "untranslated":
+            rows = [{**score_untranslated(test), "seconds": 0, "processor_seconds": 0}]
         cells = []
         for column, form in COLUMNS.items():
             for direction in ("ab", "ba"):

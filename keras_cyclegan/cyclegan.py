@@ -213,7 +213,10 @@ class CycleGAN(Translator, Trainer, keras.Model):
             shapes of `real_a` and `real_b`, in [-1, 1], which pass no gradient on.
         """
         generator_ab, generator_ba = self.generators(training)
-        if self.identity_loss is None:
+        if training and self.remat:
+            generator_ab, generator_ba = map(_forgetful, (generator_ab, generator_ba))
+        lazy = training and getattr(self.identity_loss, "every", 1) > 1
+        if self.identity_loss is None or lazy:
             fake_b = generator_ab(real_a, training=training)  # (n, h, w, channels_b)
             fake_a = generator_ba(real_b, training=training)  # (n, h, w, channels_a)
         else:  # same_b should be real_b, and same_a real_a
@@ -231,7 +234,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
             "cycle_a": cycle_factor * self.weight_a * self.cycle_loss(real_a, cycle_a),
             "cycle_b": cycle_factor * self.weight_b * self.cycle_loss(real_b, cycle_b),
         }
-        if self.identity_loss is not None:
+        if lazy:
+            losses |= self._lazy_identity(real_a, real_b)
+        elif self.identity_loss is not None:
             losses["identity_a"] = self.weight_a * self.identity_loss(real_a, same_a)
             losses["identity_b"] = self.weight_b * self.identity_loss(real_b, same_b)
         if self.perceptual_loss is not None:
@@ -243,6 +248,22 @@ class CycleGAN(Translator, Trainer, keras.Model):
             losses["activation_ab"] = self.activation_loss(*logits_ab)
             losses["activation_ba"] = self.activation_loss(*logits_ba)
         return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
+
+    def _lazy_identity(self, real_a, real_b):
+        """The identity terms of every k-th step, k times as heavy; Karras et al. 2020."""
+        loss, names = self.identity_loss, ("identity_a", "identity_b")
+
+        def terms():  # not in training: a branch keeps no state
+            same_a = self.generator_ba(real_a, training=False)
+            same_b = self.generator_ab(real_b, training=False)
+            return (
+                loss.every * self.weight_a * loss(real_a, same_a),
+                loss.every * self.weight_b * loss(real_b, same_b),
+            )
+
+        due = ops.cast(self.optimizer.iterations, "int32") % loss.every == 0
+        none = ops.zeros((), "float32")
+        return dict(zip(names, ops.cond(due, terms, lambda: (none, none)), strict=True))
 
     def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
         """Compute what each discriminator minimises: to tell real from translated images.
@@ -301,6 +322,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         weight_b: float = 1.0,
         ema_momentum: float | None = None,
         monitor_gradients: bool = False,
+        remat: bool = False,
         **kwargs: Any,
     ) -> None:
         """Choose the losses and the optimizers; without arguments, those of the paper.
@@ -337,6 +359,9 @@ class CycleGAN(Translator, Trainer, keras.Model):
             monitor_gradients: bool, False by default. Whether to log the norms of both gradients
                 before any clipping (`gradient_norm_generators`, `gradient_norm_discriminators`)
                 and, under `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
+            remat: bool, False by default. Whether to keep nothing of a generator's pass for its
+                gradient, and to compute the pass again there (Chen et al. 2016, arXiv 1604.06174):
+                the same step in less memory and more time; `benchmarks/README.md` has figures.
             **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
                 `keras.Model.compile`.
 
@@ -355,6 +380,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         inspection.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
         networks = {name: getattr(self, name) for name in NETWORKS}
         channels = compatibility.check_networks(self.image_shape, networks)
+        inspection.check_remat(remat, self.generator_ab, self.generator_ba)
         inspection.check_objective(cycle_loss, identity_loss, *channels)
         inspection.check_activation(activation_loss, self.generators(training=True), *channels)
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
@@ -380,6 +406,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.optimizer.build(self.trainable_variables)
         self.monitor_gradients = monitor_gradients
+        self.remat = remat
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in self._log_names()}
 
     def _log_names(self):
@@ -469,6 +496,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
             "weight_b": self.weight_b,
             "ema_momentum": self.ema_momentum,
             "monitor_gradients": self.monitor_gradients,
+            "remat": self.remat,
             "jit_compile": self.wanted_jit_compile,  # "auto" means another thing elsewhere
             "steps_per_execution": self.steps_per_execution,
             "run_eagerly": self.run_eagerly,
@@ -493,6 +521,17 @@ def _apply_to_both(network, first, second, training):
     count = ops.shape(first)[0]
     pick = keras.tree.map_structure  # a discriminator may give several maps
     return pick(lambda x: x[:count], both), pick(lambda x: x[count:], both)
+
+
+def _forgetful(generator):
+    """A generator in training whose pass is computed again for its gradient."""
+    again = keras.remat(lambda images: generator(images, training=True))
+
+    def call(images, training):
+        return again(images)
+
+    call.class_logits = getattr(generator, "class_logits", None)
+    return call
 
 
 def _trainable(*networks):

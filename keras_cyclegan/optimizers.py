@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_cyclegan.adam import FusedAdam
 from keras_cyclegan.arguments import Tensor
 
 __all__ = ["LinearDecay", "paper_adam"]
@@ -14,7 +15,10 @@ LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
 
 
 def paper_adam(
-    learning_rate: Any = None, clip_norm: float | None = None, weight_penalty: float = 0.0
+    learning_rate: Any = None,
+    clip_norm: float | None = None,
+    weight_penalty: float = 0.0,
+    accumulate: int = 1,
 ) -> keras.optimizers.Optimizer:
     """Make the authors' Adam: betas 0.5 and 0.999, epsilon 1e-8 (Keras's default is 1e-7).
 
@@ -28,9 +32,11 @@ def paper_adam(
         clip_norm: float. Gradients are scaled down where the norm of all together is larger. None,
             the default and the authors' choice, leaves them as they are.
         weight_penalty: float, 0 by default, the authors' choice; see `PenalisedAdam`.
+        accumulate: int, 1 by default. Steps whose gradients are averaged for one update: the same
+            as a batch so many times as large, in the memory of one step.
 
     Returns:
-        `keras.optimizers.Adam`.
+        A `keras.optimizers.Adam`.
 
     Example:
 
@@ -42,13 +48,14 @@ def paper_adam(
     if learning_rate is None:
         learning_rate = LinearDecay()
     options = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8, "global_clipnorm": clip_norm}
+    options["gradient_accumulation_steps"] = accumulate if accumulate > 1 else None
     if weight_penalty:
         return PenalisedAdam(learning_rate, weight_penalty=weight_penalty, **options)
-    return keras.optimizers.Adam(learning_rate, **options)
+    return FusedAdam(learning_rate, **options)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class PenalisedAdam(keras.optimizers.Adam):
+class PenalisedAdam(FusedAdam):
     """Adam on a loss to which ½ · `weight_penalty` · ‖weights‖² is added.
 
     It equals `weight_decay` of torch's Adam, 1e-4 in U-GAT-IT (Kim et al. 2020, section 4.1). The

@@ -7,10 +7,26 @@ import tempfile
 import pytest
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
+# One thread a process: as many run at once as there are cores, and would wait for each other.
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+# These files take longest, so they go first: begun last, one would be waited for alone.
+LONGEST = (
+    "test_ray_engine",
+    "test_devices",
+    "test_killed_runs",
+    "test_fuzz",
+    "test_backends",
+    "test_quickstart",
+    "test_export",
+    "test_projected",
+)
 
 
 def pytest_configure(config):
     """Let all processes of a run share what JAX compiles: a step takes it up to half a minute."""
+    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
+        for name in THREADS:
+            os.environ.setdefault(name, "1")
     if CACHE not in os.environ and not hasattr(config, "workerinput"):
         config.jax_cache = tempfile.mkdtemp(prefix="jax-cache-")
         os.environ[CACHE] = config.jax_cache
@@ -20,6 +36,11 @@ def pytest_configure(config):
 def pytest_unconfigure(config):
     if cache := getattr(config, "jax_cache", None):
         shutil.rmtree(cache, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)

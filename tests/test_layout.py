@@ -11,7 +11,7 @@ import keras_cyclegan
 PACKAGE = Path(keras_cyclegan.__file__).parent
 # From the bottom up. Subpackages on one line don't import each other.
 LAYERS = [
-    {"files", "arguments", "processor"},
+    {"files", "arguments", "processor", "adam"},
     {"layers", "optimizers", "data"},
     {"networks"},
     {"losses"},

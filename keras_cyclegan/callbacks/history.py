@@ -15,7 +15,9 @@ from keras_cyclegan.trainers.distribution import is_chief
 
 
 class HistoryFile(keras.callbacks.Callback):
-    """Appends one JSON line for each epoch: its number, its logs, the steps so far, the seconds.
+    """Appends one JSON line for each epoch: its number, its logs, the steps so far, the time.
+
+    The time is given as `seconds` on the clock, and as `processor_seconds` of all cores together.
 
     An epoch that is trained again after an interruption replaces its line. If the disk is full, it
     warns, and writes the line together with the next one.
@@ -37,7 +39,7 @@ class HistoryFile(keras.callbacks.Callback):
         self.unwritten: list[Any] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.began = time.perf_counter()
+        self.began = time.perf_counter(), time.process_time()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not is_chief():
@@ -45,7 +47,8 @@ class HistoryFile(keras.callbacks.Callback):
         line = {
             "epoch": epoch + 1,
             "step": int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)),
-            "seconds": round(time.perf_counter() - self.began, 3),
+            "seconds": round(time.perf_counter() - self.began[0], 3),
+            "processor_seconds": round(time.process_time() - self.began[1], 3),
             **{name: float(value) for name, value in (logs or {}).items()},
         }
         self.unwritten.append(line)

@@ -1,5 +1,6 @@
 """A progress bar that fits the terminal."""
 
+import math
 import shutil
 import sys
 
@@ -9,13 +10,16 @@ from tqdm import tqdm
 from keras_cyclegan.trainers.distribution import is_chief
 
 FIGURES = ("loss", "cycle", "discriminator")
+# What a backend takes to compile a layer's part of the step, and to take the first: see
+# `benchmarks/train_step.py`. Torch compiles nothing.
+SECONDS_A_LAYER = {"tensorflow": 0.025, "jax": 0.15}
 
 
 class Progress(keras.callbacks.Callback):
     """Shows one line for each epoch: steps, time, and the means of the three most telling losses.
 
     Keras's own bar writes every loss: its line is wider than a terminal, where each step then adds
-    a new line.
+    a new line. The first step compiles the others: the line says so, and for about how long.
 
     Example:
 
@@ -23,6 +27,10 @@ class Progress(keras.callbacks.Callback):
     model.fit(train, epochs=200, verbose=0, callbacks=[Progress()])
     ```
     """
+
+    def __init__(self):
+        super().__init__()
+        self.compiled = False
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar = tqdm(
@@ -35,6 +43,10 @@ class Progress(keras.callbacks.Callback):
             file=sys.stdout,
             disable=not is_chief(),
         )
+        compiles = not self.compiled and not self.model.run_eagerly
+        if compiles and (seconds := compile_seconds(self.model)):
+            self.bar.set_postfix_str(f"compiling, about {seconds} s")
+        self.compiled = True
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.set_postfix_str(figures(logs), refresh=False)
@@ -42,6 +54,27 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()
+
+
+def compile_seconds(model):
+    """Estimate the seconds of the first step beyond those of any other, as 1, 2, 5, 10, 20, …
+
+    Args:
+        model: `keras.Model`.
+
+    Returns:
+        int: 0 where nothing is compiled.
+    """
+    seconds = SECONDS_A_LAYER.get(keras.backend.backend(), 0) * _count_layers(model)
+    if not seconds:
+        return 0
+    steps = [factor * 10**power for power in range(4) for factor in (1, 2, 5)]
+    return min(steps, key=lambda step: abs(math.log(seconds / step)))
+
+
+def _count_layers(model):
+    inner = getattr(model, "layers", ())
+    return sum(_count_layers(layer) for layer in inner) if inner else 1
 
 
 def figures(logs):

@@ -194,6 +194,10 @@ class TrainingOptions:
     identity_weight: Annotated[
         float, Option("Weight of the identity loss; 0 for none.", least=0)
     ] = 5.0
+    identity_every: Annotated[
+        int,
+        Option("Steps from one identity loss to the next, which then weighs as much.", least=1),
+    ] = 1
     perceptual_weight: Annotated[
         float,
         Option(
@@ -256,6 +260,14 @@ class TrainingOptions:
             below=1,
         ),
     ] = None
+    accumulate: Annotated[
+        int,
+        Option("Steps for one update of the weights, as a batch so many times as large.", least=1),
+    ] = 1
+    remat: Annotated[
+        bool,
+        Option("Compute generators' passes again for their gradients: less memory, more time."),
+    ] = False
     seed: Annotated[int, Option("Seed of weights, order, crops and pools.", least=0)] = 0
 
     checkpoint_minutes: Annotated[

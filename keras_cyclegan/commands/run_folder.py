@@ -28,6 +28,7 @@ CHANGEABLE = {
     "on_error",
     "data",  # its folder may have moved
     "distribute",
+    "remat",
 }
 # Options of the length: they may change too, and the learning rate falls accordingly.
 LENGTH = {"epochs", "decay_epochs"}

@@ -252,10 +252,13 @@ def compile_model(model, options):
 
     def adam(rate):
         schedule = LinearDecay(rate, decay_epochs=options.decay_epochs)
-        return paper_adam(schedule, options.clip_norm, options.weight_penalty)
+        return paper_adam(schedule, options.clip_norm, options.weight_penalty, options.accumulate)
 
     rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
-    identity, perceptual = options.identity_weight, options.perceptual_weight
+    perceptual = options.perceptual_weight
+    identity = None
+    if options.identity_weight:
+        identity = IdentityLoss(weight=options.identity_weight, every=options.identity_every)
     features, final = options.perceptual_features, options.final_cycle_weight
     model.compile(
         adam(rate),
@@ -268,9 +271,10 @@ def compile_model(model, options):
             options.cycle_norm, options.cycle_weight, options.ssim_weight
         ),
         cycle_schedule=None if final is None else WeightSchedule(final / options.cycle_weight),
-        identity_loss=IdentityLoss(weight=identity) if identity else None,
+        identity_loss=identity,
         perceptual_loss=PerceptualLoss(features, weight=perceptual) if perceptual else None,
         activation_loss=options.activation_weight or None,
         ema_momentum=options.ema,
         monitor_gradients=True,
+        remat=options.remat,
     )

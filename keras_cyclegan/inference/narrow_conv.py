@@ -1,18 +1,15 @@
-"""A faster convolution to few channels, such as a generator's last one."""
+"""Convolutions to few channels in networks of any layers, as tiles call them."""
 
 import keras
-import numpy as np
 from keras import layers, ops
 
-LANES = 16  # float32 values that a processor with AVX-512 computes at once
+from keras_cyclegan.layers.convolutions import LANES, NarrowConv2D, four_pixels_at_a_time
 
 
 def is_narrow(layer, images):
-    """Return whether `call_narrow` gives the same as a layer, and saves time.
-
-    oneDNN computes 16 output channels at a time, of which it drops 13 where the layer has 3.
-    """
-    if type(layer) is not layers.Conv2D or keras.backend.backend() != "tensorflow":
+    """Return whether `call_narrow` gives the same as a layer, and saves time: `NarrowConv2D`."""
+    known = type(layer) in (layers.Conv2D, NarrowConv2D)
+    if not known or keras.backend.backend() != "tensorflow":
         return False
     plain = layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
     plain = plain and layer.padding == "valid" and layer.data_format == "channels_last"
@@ -24,9 +21,6 @@ def is_narrow(layer, images):
 def call_narrow(layer, images):
     """Call a layer for which `is_narrow` is true.
 
-    The four output pixels of a 2×2 square become channels of one convolution with stride 2, whose
-    kernel is one pixel larger and holds the layer's own kernel four times, shifted.
-
     Args:
         layer: `keras.layers.Conv2D`.
         images: `(n, height, width, channels)`.
@@ -34,19 +28,8 @@ def call_narrow(layer, images):
     Returns:
         `(n, height - kernel + 1, width - kernel + 1, filters)`.
     """
-    kernel = ops.convert_to_numpy(layer.kernel)
-    high, wide, channels, filters = kernel.shape
-    four = np.zeros((high + 1, wide + 1, channels, 2, 2, filters), kernel.dtype)
-    for down in range(2):
-        for across in range(2):
-            four[down : down + high, across : across + wide, :, down, across] = kernel
-    four = ops.cast(four.reshape(high + 1, wide + 1, channels, 4 * filters), layer.compute_dtype)
-    images = ops.cast(images, layer.compute_dtype)
-    outputs = ops.conv(images, four, strides=2, padding="valid", data_format="channels_last")
-    count, rows, columns, _ = outputs.shape
-    outputs = ops.reshape(outputs, (count, rows, columns, 2, 2, filters))
-    outputs = ops.transpose(outputs, (0, 1, 3, 2, 4, 5))
-    outputs = ops.reshape(outputs, (count, 2 * rows, 2 * columns, filters))
+    images, kernel = (ops.cast(x, layer.compute_dtype) for x in (images, layer.kernel))
+    outputs = four_pixels_at_a_time(images, kernel)
     if layer.use_bias:
         outputs = outputs + ops.cast(layer.bias, layer.compute_dtype)
     return outputs if layer.activation is None else layer.activation(outputs)

@@ -7,6 +7,7 @@ from keras import layers
 
 from keras_cyclegan.inference.sizes import size_rule
 from keras_cyclegan.layers import ReflectionPadding2D
+from keras_cyclegan.layers.convolutions import DoublingConv2D
 
 POINTWISE = (
     layers.InputLayer,
@@ -152,6 +153,8 @@ def _stride(layer):
         return 1 / layer.strides[0]
     if isinstance(layer, layers.UpSampling2D):
         return 1 / layer.size[0]
+    if isinstance(layer, DoublingConv2D):
+        return 1 / 2
     return layer.strides[0] if isinstance(layer, WINDOWS) else 1
 
 

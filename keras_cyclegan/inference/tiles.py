@@ -15,6 +15,7 @@ from keras_cyclegan.data import to_unit
 from keras_cyclegan.inference.narrow_conv import call_narrow, is_narrow
 from keras_cyclegan.inference.sizes import size_rule
 from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm, plan
+from keras_cyclegan.layers.fast_paths import fast_paths
 
 
 def translate_tiled(generator, pixels, tile, finish):
@@ -103,7 +104,8 @@ def _run(stage, values, statistics):
         elif is_narrow(layer, given):
             values[id(layer.output)] = call_narrow(layer, given)
         else:
-            values[id(layer.output)] = layer(given)
+            with fast_paths():
+                values[id(layer.output)] = layer(given)
         for tensor in inputs_of(layer):
             uses[id(tensor)] -= 1
             if not uses[id(tensor)] and id(tensor) not in kept:

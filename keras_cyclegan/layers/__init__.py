@@ -2,6 +2,7 @@
 
 from keras_cyclegan.layers.attention import SelfAttention
 from keras_cyclegan.layers.augmentation import DifferentiableAugmentation
+from keras_cyclegan.layers.instance_norm import InstanceNormalization
 from keras_cyclegan.layers.normalization import (
     AdaptiveInstanceLayerNormalization,
     InstanceLayerNormalization,
@@ -17,6 +18,7 @@ __all__ = [
     "ImagePool",
     "InputSkip",
     "InstanceLayerNormalization",
+    "InstanceNormalization",
     "ReflectionPadding2D",
     "SelfAttention",
     "SpectralNormalization",

@@ -1,5 +1,7 @@
 """The loss of the auxiliary classifiers of U-GAT-IT's generators."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -44,11 +46,11 @@ class ClassActivationLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        weight=1000.0,
-        name="activation",
-        reduction="sum_over_batch_size",
-        dtype="float32",
-    ):
+        weight: float = 1000.0,
+        name: str | None = "activation",
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = "float32",
+    ) -> None:
         if not weight >= 0:
             raise ValueError(
                 f"`weight` must be a number of at least 0. Received weight={weight!r}."

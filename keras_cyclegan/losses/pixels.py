@@ -87,11 +87,15 @@ class IdentityLoss(_PixelLoss):
     """Distance between an image and its translation into its own domain.
 
     `ab(b)` should be `b`, which keeps a generator from changing colours without need: Zhu et al.
-    2017, section 5.2 (Taigman et al. 2017). Both domains need the same number of channels.
+    2017, section 5.2 (Taigman et al. 2017). Both domains need the same number of channels. It can
+    be lazy, as Karras et al. 2020 (StyleGAN2, section 3.1) compute their regularisation: only in
+    every k-th step, with k times the weight, which saves two of a step's six passes of generators.
 
     Args:
         norm: `"l1"` (the default, the paper's) or `"l2"`.
         weight: float, 5 by default: the authors' λ_identity times λ, 0.5 · 10.
+        every: int, 1 by default. Steps from one computation in training to the next. Above 1 the
+            term's translations are made without dropout.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
@@ -109,6 +113,17 @@ class IdentityLoss(_PixelLoss):
     """
 
     def __init__(
-        self, norm: str = "l1", weight: float = 5.0, name: str | None = "identity", **kwargs: Any
+        self,
+        norm: str = "l1",
+        weight: float = 5.0,
+        every: int = 1,
+        name: str | None = "identity",
+        **kwargs: Any,
     ) -> None:
         super().__init__(norm, weight, name, **kwargs)
+        if not isinstance(every, int) or every < 1:
+            raise ValueError(f"`every` must be an int of at least 1. Received every={every!r}.")
+        self.every = every
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "every": self.every}

@@ -45,7 +45,13 @@ class WeightSchedule(LinearDecay):
 
     falling_part = 1.0
 
-    def __init__(self, final=0.1, constant_steps=0, decay_steps=None, decay_epochs=None):
+    def __init__(
+        self,
+        final: float = 0.1,
+        constant_steps: int = 0,
+        decay_steps: int | None = None,
+        decay_epochs: int | None = None,
+    ) -> None:
         if not final >= 0:
             raise ValueError(f"`final` must be a number of at least 0. Received final={final!r}.")
         super().__init__(1.0, constant_steps, decay_steps, decay_epochs, float(final))

@@ -6,7 +6,8 @@ from keras import layers
 from keras_cyclegan.arguments import check_choice as check_choice
 from keras_cyclegan.arguments import check_image_shape as check_image_shape
 from keras_cyclegan.arguments import check_multiple as check_multiple
-from keras_cyclegan.layers import ReflectionPadding2D
+from keras_cyclegan.layers import InstanceNormalization, ReflectionPadding2D
+from keras_cyclegan.layers.convolutions import NarrowConv2D
 
 
 def normal_initializer(stddev=0.02):
@@ -16,7 +17,8 @@ def normal_initializer(stddev=0.02):
 
 def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02, use_bias=True):
     """Make a convolution without padding; the caller chooses how to pad."""
-    return layers.Conv2D(
+    kind = NarrowConv2D if filters <= 4 and kernel_size >= 5 else layers.Conv2D
+    return kind(
         filters,
         kernel_size,
         strides,
@@ -36,10 +38,11 @@ def padding(amount, mode, name=None, dtype=None):
 
 
 def instance_norm(affine=False, name=None, dtype=None):
-    """Make `torch.nn.InstanceNorm2d`: one group for each channel, epsilon 1e-5."""
-    return layers.GroupNormalization(
-        groups=-1, epsilon=1e-5, center=affine, scale=affine, name=name, dtype=dtype
-    )
+    """Make `torch.nn.InstanceNorm2d`: epsilon 1e-5, no running statistics."""
+    if not affine:
+        return InstanceNormalization(name=name, dtype=dtype)
+    # Files find a weight by its layer's class: scales and offsets stay where they always were.
+    return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name, dtype=dtype)
 
 
 def float32_activation(activation, name):

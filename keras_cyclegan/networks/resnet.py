@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from keras_cyclegan.layers import InputSkip
+from keras_cyclegan.layers.convolutions import Cropping2D, DoublingConv2D
 from keras_cyclegan.networks.building_blocks import (
     check_choice,
     check_image_shape,
@@ -180,8 +181,14 @@ class Stages:
 
     def double(self, x, filters, name):
         if self.upsampling == "resize":
-            x = layers.UpSampling2D(2, name=f"{name}_resize", dtype=self.dtype)(x)
-            return self.convolve(x, 1, filters, 3, name)
+            x = DoublingConv2D(
+                filters,
+                self.padding,
+                kernel_initializer=normal_initializer(),
+                name=f"{name}_conv",
+                dtype=self.dtype,
+            )(x)
+            return self.norm_relu(x, name)
         x = layers.Conv2DTranspose(
             filters,
             3,
@@ -192,7 +199,7 @@ class Stages:
             dtype=self.dtype,
         )(x)
         # torch's padding=1, output_padding=1.
-        x = layers.Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop", dtype=self.dtype)(x)
+        x = Cropping2D(((1, 0), (1, 0)), name=f"{name}_crop", dtype=self.dtype)(x)
         return self.norm_relu(x, name)
 
     def residual(self, x, name):

@@ -64,6 +64,15 @@ def check_activation(loss, generators, channels_a, channels_b):
         )
 
 
+def check_remat(remat, *generators):
+    """Refuse to compute passes again that would draw anew, or count twice."""
+    if remat and any(generator.non_trainable_variables for generator in generators):
+        raise ValueError(
+            "`remat=True` computes a generator's pass twice, and both must be equal: it takes no "
+            "generator with dropout or batch norm. Leave these out, or compile with `remat=False`."
+        )
+
+
 def check_adversarial(loss, penalty):
     """Raise a ValueError for a loss without both methods, or Wasserstein without penalty."""
     if not (hasattr(loss, "generator") and hasattr(loss, "discriminator")):

@@ -5,7 +5,10 @@ import os
 import subprocess
 import sys
 
-from keras_cyclegan.callbacks.progress import Progress, figures
+import keras
+
+from keras_cyclegan.callbacks import progress as progress_module
+from keras_cyclegan.callbacks.progress import Progress, compile_seconds, figures
 from keras_cyclegan.commands.terminal import without_notes
 
 
@@ -13,6 +16,7 @@ def test_progress_is_one_line_an_epoch_that_fits_the_terminal(capsys, monkeypatc
     monkeypatch.setenv("COLUMNS", "80")
     progress = Progress()
     progress.set_params({"epochs": 2, "steps": 6})
+    progress.compiled = True
     logs = {"loss": 31.25, "cycle_a": 10.5, "cycle_b": 9.0, "identity_a": 8.0, "val_loss": 1.0}
     for epoch in range(2):
         progress.on_epoch_begin(epoch)
@@ -26,6 +30,34 @@ def test_progress_is_one_line_an_epoch_that_fits_the_terminal(capsys, monkeypatc
     assert "6/6" in last[1]
     assert "loss 31.250, cycle 19.500" in last[1]
     assert all(len(shown.rstrip()) <= 80 for shown in written.replace("\n", "\r").split("\r"))
+
+
+def test_the_first_step_is_told_to_compile(capsys, monkeypatch):
+    monkeypatch.setattr(progress_module, "compile_seconds", lambda model: 20)
+    progress = Progress()
+    progress.set_model(keras.Sequential())
+    progress.model.compile()
+    progress.set_params({"epochs": 2, "steps": 1})
+    for epoch in range(2):
+        progress.on_epoch_begin(epoch)
+        shown = capsys.readouterr().out
+        assert ("compiling, about 20 s" in shown) == (epoch == 0)
+        progress.on_train_batch_end(0, {"loss": 1.0})
+        progress.on_epoch_end(epoch)
+        assert "compiling" not in capsys.readouterr().out.split("\r")[-1]
+
+
+def test_the_estimate_grows_with_the_layers_of_all_networks(monkeypatch):
+    backend = keras.backend.backend()
+    monkeypatch.setitem(progress_module.SECONDS_A_LAYER, backend, 1.0)
+
+    def network():
+        return keras.Sequential([keras.layers.Dense(1), keras.layers.ReLU()])
+
+    assert compile_seconds(network()) == 2
+    assert compile_seconds(keras.Sequential([network() for _ in range(5)])) == 10
+    monkeypatch.delitem(progress_module.SECONDS_A_LAYER, backend)
+    assert compile_seconds(network()) == 0
 
 
 def test_figures_add_both_directions_and_leave_validation_out():

@@ -161,7 +161,8 @@ def test_page_shows_where_a_generator_with_masks_paints(data, tmp_path):
     model = CycleGAN(painter, None, None, None, image_shape=SIZE)
     evaluation = evaluate(model, data, extractor="none")
     page = write_report(evaluation, model, tmp_path / "report", "painter").read_text()
-    pictures = re.findall(r'src="data:image/png;base64,([^"]+)" alt="(\w+) of image 0"', page)
+    name = re.escape(evaluation.names["a"][0])
+    pictures = re.findall(rf'src="data:image/png;base64,([^"]+)" alt="(\w+) of {name}"', page)
     assert [title for _, title in pictures] == ["input", "mask", "translation"]
     shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(pictures[1][0]))))
     _, mask = model.translate(evaluation.sets.a[0], return_attention=True)

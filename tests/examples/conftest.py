@@ -11,12 +11,12 @@ from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Four noisy squares a domain, `trainA` to `testB`, of 20×20 pixels in two colours."""
+    """Six noisy squares a domain, in `trainA` and `trainB`, of 20×20 pixels in two colours."""
     root = tmp_path_factory.mktemp("images")
     random = np.random.default_rng(0)
-    for name in ("trainA", "trainB", "testA", "testB"):
+    for name in ("trainA", "trainB"):
         (root / name).mkdir()
-        for i in range(4):
+        for i in range(6):
             image = random.integers(0, 256, (20, 20, 3), "uint8")
             image[5:15, 5:15] = (255, 0, 0) if name.endswith("A") else (0, 0, 255)
             Image.fromarray(image).save(root / name / f"{i}.png")

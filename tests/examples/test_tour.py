@@ -16,6 +16,7 @@ def test_notebook_is_kept_without_outputs():
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
 
 
+@pytest.mark.slow
 def test_cells_of_the_notebook_run_one_after_the_other(tmp_path, monkeypatch, eager, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TOUR_STEPS", "3")

@@ -123,7 +123,7 @@ def test_the_published_file_is_downloaded_once(server, tmp_path, monkeypatch):
 
 def test_offline_the_error_says_what_to_download_and_where_to_put_it(server, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_CYCLEGAN_OFFLINE", "1")
-    with pytest.raises(DownloadError, match=f"{server.url} to it"):
+    with pytest.raises(DownloadError, match=f"file.bin is missing. Download {server.url} on"):
         fid.download_fid_weights()
 
 

@@ -1,0 +1,42 @@
+"""Adam in one operation a variable, where Keras's takes a dozen."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class FusedAdam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam`, with the same numbers in less time on TensorFlow.
+
+    A step of Adam hardly computes; its time is that of reading and writing. Keras's passes over
+    the weights and both moments a dozen times, TensorFlow's own operation once. JAX fuses the
+    passes by itself, and Keras has an Adam of its own for torch.
+
+    Args:
+        *args, **kwargs: as in `keras.optimizers.Adam`.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        if keras.backend.backend() != "tensorflow" or self.amsgrad:
+            return super().update_step(gradient, variable, learning_rate)
+        import tensorflow as tf
+
+        if tf.distribute.has_strategy() or isinstance(gradient, tf.IndexedSlices):
+            return super().update_step(gradient, variable, learning_rate)
+        # Keras has no public way to an optimizer's own variables by the variable that they are of.
+        index = self._get_variable_index(variable)
+        moments = [own[index].value.handle for own in (self._momentums, self._velocities)]
+        dtype = variable.dtype
+        step = tf.cast(self.iterations + 1, dtype)
+        beta_1, beta_2 = (tf.constant(beta, dtype) for beta in (self.beta_1, self.beta_2))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=moments[0],
+            v=moments[1],
+            beta1_power=beta_1**step,
+            beta2_power=beta_2**step,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.constant(self.epsilon, dtype),
+            grad=tf.cast(gradient, dtype),
+        )

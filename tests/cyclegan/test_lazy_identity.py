@@ -1,0 +1,50 @@
+"""An identity loss that is computed every few steps."""
+
+import numpy as np
+import pytest
+from support.cyclegan_helpers import IMAGES_A, IMAGES_B, assert_same_state, make_model, sgd
+
+from keras_cyclegan.losses import IdentityLoss
+
+pytestmark = pytest.mark.backend
+
+
+def step(model, identity):
+    """One more step, with this identity loss; returns its losses."""
+    model.identity_loss = identity
+    model.reset_metrics()
+    logs = model.train_on_batch(IMAGES_A[:2], IMAGES_B[:2], return_dict=True)
+    return {name: float(value) for name, value in logs.items()}
+
+
+def test_lazy_identity_is_a_heavier_one_now_and_then_and_none_between():
+    lazy, plain = make_model(), make_model()
+    term = IdentityLoss(weight=2.0, every=2)
+    # Eager where it can be: each step of the plain model has another objective.
+    lazy.compile(**sgd(), identity_loss=term, run_eagerly=False)
+    plain.compile(**sgd(), identity_loss="l1", run_eagerly=True)
+    for turn in range(3):
+        found = step(lazy, term)
+        due = turn % 2 == 0
+        # At weight 0 the term is computed, and its gradient is 0.
+        expected = step(plain, IdentityLoss(weight=4.0 if due else 0.0))
+        assert (found["identity_a"] > 0) == (found["identity_b"] > 0) == due
+        for name, value in expected.items():
+            assert found[name] == pytest.approx(value, rel=1e-4), name
+    assert_same_state(lazy, plain, atol=1e-5)
+
+
+def test_validation_has_the_whole_term_at_its_own_weight():
+    losses = []
+    for every in (1, 4):
+        model = make_model()
+        model.compile(identity_loss=IdentityLoss(every=every), run_eagerly=True)
+        logs = model.test_on_batch(IMAGES_A[:2], IMAGES_B[:2], return_dict=True)
+        losses.append([float(logs[name]) for name in ("identity_a", "identity_b")])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("every", [0, 1.5])
+def test_steps_between_are_a_count(every):
+    with pytest.raises(ValueError, match=f"every={every}"):
+        IdentityLoss(every=every)

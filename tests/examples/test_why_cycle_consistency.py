@@ -1,0 +1,140 @@
+"""The study of the objective's terms: its scores see a collapse, and it goes on where it ended."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_cyclegan
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.data.image_sets import ImageSets
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "why_cycle_consistency.py"
+
+
+@pytest.fixture(scope="module")
+def study():
+    spec = importlib.util.spec_from_file_location("why_cycle_consistency", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for it
+    spec.loader.exec_module(module)
+    module.keras, module.kcg = keras, keras_cyclegan
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture
+def images():
+    return np.random.RandomState(0).randint(0, 256, (12, 8, 8, 3)).astype("uint8")
+
+
+def translator(there, back):
+    inputs = keras.Input((None, None, 3))
+    generators = [keras.Model(inputs, function(inputs)) for function in (there, back)]
+    return CycleGAN(*generators, None, None, image_shape=(8, 8, 3))
+
+
+def test_right_translations_score_full_marks(study, images):
+    model = translator(lambda x: -x, lambda x: -x)
+    scores, samples = study.score(model, ImageSets(images, 255 - images, paired=True))
+    for way in ("ab", "ba"):
+        assert scores[f"error_{way}"] == scores[f"round_trip_{way}"] == 0
+        assert scores[f"found_{way}"] == scores[f"diversity_{way}"] == 1
+    np.testing.assert_array_equal(samples["ab"], 255 - images[: study.SHOWN])
+
+
+def test_collapse_is_seen_in_diversity_and_content(study, images):
+    model = translator(lambda x: 0 * x, lambda x: x)
+    scores, _ = study.score(model, ImageSets(images, images, paired=True))
+    assert scores["diversity_ab"] == 0
+    assert scores["found_ab"] == pytest.approx(1 / 12, abs=1e-3)  # the one nearest to gray
+    assert scores["error_ab"] > 0.2
+    assert scores["diversity_ba"] == scores["found_ba"] == 1
+
+
+def test_swapped_content_of_full_diversity_is_seen_too(study, images):
+    scores, _ = study.score(
+        translator(lambda x: x, lambda x: x), ImageSets(images, images[::-1], paired=True)
+    )
+    assert scores["diversity_ab"] == 1
+    assert scores["found_ab"] == 0
+
+
+def test_without_pairs_only_what_needs_no_truth_is_scored(study, images):
+    scores, _ = study.score(
+        translator(lambda x: -x, lambda x: x), ImageSets(images, images[:7], paired=False)
+    )
+    assert scores["error_ab"] is scores["found_ba"] is None
+    assert scores["diversity_ab"] == pytest.approx(1.0, abs=0.1)
+    assert scores["round_trip_ab"] > 0.1
+
+
+def test_runs_that_were_made_are_not_made_again(study, images, monkeypatch, tmp_path, capsys):
+    made = []
+
+    class Trial:
+        def __init__(self, options, objective):
+            self.objective = objective
+
+        def run(self, seed):
+            made.append((self.objective, seed))
+            names = [f"{name}_{way}" for name in study.COLUMNS for way in ("ab", "ba")]
+            samples = {"a": images[:2], "b": images[:2], "ab": images[2:4]}
+            return {
+                **dict.fromkeys(names, 0.25 + seed),
+                "seconds": 1,
+                "processor_seconds": 2,
+            }, samples
+
+    monkeypatch.setattr(study, "Trial", Trial)
+    sets = ImageSets(images, 255 - images, paired=True)
+    monkeypatch.setattr(study, "load", lambda options, seed: (None, sets))
+
+    def command(*options):
+        monkeypatch.setattr(sys, "argv", ["study", "--out", str(tmp_path), *options])
+        study.main()
+        return capsys.readouterr().out
+
+    command("--seeds", "1", "--steps", "5")
+    assert len(made) == len(study.OBJECTIVES)
+    table = command("--seeds", "2", "--steps", "5")
+    assert len(made) == 2 * len(study.OBJECTIVES)
+    assert {seed for _, seed in made[len(study.OBJECTIVES) :]} == {1}
+    assert "| adversarial only | 0.7500 ± 0.5000 |" in table
+    assert "| untranslated | 0.4805 |" in table
+    assert command("--seeds", "2", "--steps", "5") == table
+    assert len(made) == 2 * len(study.OBJECTIVES)
+    command("--seeds", "1", "--steps", "6")  # is another study
+    assert len(made) == 3 * len(study.OBJECTIVES)
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert len(rows) == len(made)
+    assert (tmp_path / "study.png").stat().st_size > 1000
+
+
+def test_shapes_differ_in_geometry_and_share_their_colours(study):
+    upright, lying = (study.shapes(domain, 20, seed=2) for domain in "ab")
+    for first, second in zip(upright, lying, strict=True):
+        np.testing.assert_array_equal(first[0, 0], second[0, 0])  # the ground
+        middle = [image[12:20, 12:20].reshape(-1, 3).min(0) for image in (first, second)]
+        np.testing.assert_array_equal(*middle)
+        sides = []
+        for image in (first, second):
+            there = np.abs(image.astype(int) - image[0, 0]).sum(-1) > 60
+            sides.append((there.any(1).sum(), there.any(0).sum()))
+        assert sides[0][0] > sides[0][1]  # higher than wide
+        assert sides[1][0] < sides[1][1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["glyphs", "shapes"])
+def test_every_objective_trains(study, monkeypatch, tmp_path, data):
+    options = ["--data", data, "--steps", "1", "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", ["study", "--out", str(tmp_path), *options])
+    study.main()
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    names = study.GEOMETRY if data == "shapes" else study.OBJECTIVES
+    assert [row["objective"] for row in rows] == list(names)
