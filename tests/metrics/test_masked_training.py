@@ -70,11 +70,10 @@ def test_what_lies_outside_of_the_masks_is_kept(model):
 
 
 def test_a_step_trains_both_players(model):
-    before = [np.asarray(v).copy() for v in model.trainable_variables]
+    before = [np.asarray(variable).copy() for variable in model.trainable_variables]
     model.fit(batch(6, 0.5), batch(7, 0.5), batch_size=1, epochs=1, verbose=0)
-    moved = [
-        np.any(np.asarray(v) != w) for v, w in zip(model.trainable_variables, before, strict=True)
-    ]
+    after = [np.asarray(variable) for variable in model.trainable_variables]
+    moved = [np.any(new != old) for new, old in zip(after, before, strict=True)]
     assert np.mean(moved) > 0.5
 
 
