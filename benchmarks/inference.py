@@ -35,7 +35,10 @@ RUNTIMES = {
     "PyTorch eager, bfloat16": {"kind": "pytorch", "channels_last": True, "bfloat16": True},
 }
 DEFAULT = [name for name in RUNTIMES if "compiled" not in name]
-HEADER = "network | image | batch | runtime | ms a batch | images a second | peak memory | first"
+HEADER = (
+    "network | image | batch | runtime | ms a batch | processor ms | images a second | peak memory "
+    "| first"
+)
 
 
 def main():
@@ -94,14 +97,15 @@ def compare(names, given, at_least):
         worker = machine.Worker(__file__, {**given, **RUNTIMES[name]})
         cells = [network, f"{given['size']}²", str(given["batch"]), name]
         if worker.facts is None:
-            print(f"| {' | '.join(cells)} | doesn't run |||||", flush=True)
+            print(f"| {' | '.join(cells)} | doesn't run ||||||", flush=True)
             continue
         seconds, end = [], time.perf_counter() + at_least
         while len(seconds) < 5 or time.perf_counter() < end:
             seconds.append(worker.ask())
-        median = statistics.median(seconds)
+        median, used = (statistics.median(one) for one in zip(*seconds, strict=True))
         cells += [
             f"{median * 1000:.0f}",
+            f"{used * 1000:.0f}",
             f"{given['batch'] / median:.1f}",
             f"{worker.ask('memory') / 2**20:.0f} MiB",
             f"{worker.facts['first_step']:.1f} s",

@@ -81,7 +81,7 @@ class Worker:
         self.facts = self._read()
 
     def ask(self, request="step"):
-        """Seconds of one step, or what else the worker answers to a request; None if it died."""
+        """`(seconds, processor seconds)` of a step, or another answer; None if the worker died."""
         try:
             self.process.stdin.write(f"{request}\n")
             self.process.stdin.flush()
@@ -101,7 +101,7 @@ class Worker:
 
 
 def serve(step, facts=None, count=1, **others):
-    """Answer requests of a `Worker`: `step` by its seconds, `memory`, and further functions' names.
+    """Answer requests of a `Worker`: `step`, `memory`, and further functions by their names.
 
     Memory is what the process took at most since `base`, a fact, beyond the imports. Where `step`
     makes several steps, `count` says how many.
@@ -116,9 +116,10 @@ def serve(step, facts=None, count=1, **others):
     for line in sys.stdin:
         request = line.strip()
         if request == "step":
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             step()
-            _answer((time.perf_counter() - start) / count)
+            seconds = time.perf_counter() - start, time.process_time() - used
+            _answer([one / count for one in seconds])
         elif request == "memory":
             _answer(memory_now("VmHWM") - facts["base"])
         else:

@@ -5,7 +5,8 @@
 
 Each contender is a process of its own, and two of them take steps in turn: this package's against
 the best of PyTorch's (`torch_step.py`: eager and compiled, channels first and last). A time is the
-median of a contender's steps. PyTorch's rows are of its variants in turn; `PyTorch / package` is of
+median of a contender's steps; processor seconds are those of all cores together, which other work
+on the machine hardly changes. PyTorch's rows are of its variants in turn; `PyTorch / package` is of
 the pairs. Memory is the process's peak beyond what its imports take. With `--fit`, `fit / step`
 is the time of a step in `fit`, with its pipeline of crops and flips, over that of the bare step. On
 a GPU all contenders use it.
@@ -36,7 +37,8 @@ PYTORCH = {
     "compiled, channels last": {"compiled": True, "channels_last": True},
 }
 HEADER = (
-    "image | width | batch | dtype | contender | s a step | PyTorch / package | peak memory "
+    "image | width | batch | dtype | contender | s a step | processor s | PyTorch / package "
+    "| by processor s | peak memory "
     "| share of matmul peak | fit / step | first step"
 )
 
@@ -101,7 +103,7 @@ class Case:
             workers[name] = machine.Worker(__file__, {**self.given, **PYTORCH[name]})
         times = self.alternate(workers)
         for name, seconds in times.items():
-            self.row(f"PyTorch {name}", workers[name], seconds, "")
+            self.row(f"PyTorch {name}", workers[name], seconds)
             if seconds and (best is None or seconds < times[best]):
                 best = name
         for name, worker in workers.items():
@@ -112,8 +114,7 @@ class Case:
             if importlib.util.find_spec(given["backend"]):
                 own = machine.Worker(__file__, given, {"KERAS_BACKEND": given["backend"]})
                 times = self.alternate({"own": own, "other": workers[best]})
-                ratio = times["own"] and times["other"] / times["own"]
-                self.row(f"package, {name}", own, times["own"], ratio and f"{ratio:.2f}")
+                self.row(f"package, {name}", own, times["own"], times["other"])
                 own.close()
         workers[best].close()
 
@@ -126,12 +127,18 @@ class Case:
             for name, worker in workers.items():
                 seconds[name].append(worker.facts and worker.ask())
             rounds += 1
-        return {name: None if None in s else statistics.median(s) for name, s in seconds.items()}
+        return {
+            name: None if None in both else tuple(map(statistics.median, zip(*both, strict=True)))
+            for name, both in seconds.items()
+        }
 
-    def row(self, contender, worker, seconds, ratio):
-        if seconds is None:
-            print(f"| {self.name} | {contender} | doesn't run ||||||", flush=True)
+    def row(self, contender, worker, times, other=None):
+        """Print a row, of `(seconds, processor seconds)` and those of the best of PyTorch."""
+        if times is None:
+            print(f"| {self.name} | {contender} | doesn't run |||||||", flush=True)
             return
+        seconds, used = times
+        ratios = [f"{theirs / own:.2f}" for own, theirs in zip(times, other or (), strict=False)]
         share = self.flops / seconds / self.peak
         asked = self.options.fit and contender.startswith("package")
         fit = worker.ask("fit") if asked else None
@@ -139,7 +146,8 @@ class Case:
             self.name,
             contender,
             f"{seconds:.3f}",
-            ratio,
+            f"{used:.3f}",
+            *(ratios or ("", "")),
             f"{worker.ask('memory') / 2**20:.0f} MiB",
             f"{share:.0%}",
             f"{fit:.2f}" if fit else "",

@@ -259,15 +259,30 @@ def score(model, test):
         fake = model.translate(source, direction=way)
         back = model.reconstruct(source, direction=way)
         samples[direction], samples[f"{direction}_back"] = fake[:SHOWN], back[:SHOWN]
-        to_real = distances(fake, target) if test.paired else None
-        own = np.arange(len(fake))
-        scores |= {
-            f"error_{direction}": None if to_real is None else to_real[own, own].mean(),
-            f"found_{direction}": None if to_real is None else (to_real.argmin(1) == own).mean(),
-            f"diversity_{direction}": spread(fake) / spread(target),
-            f"round_trip_{direction}": np.abs(back / 255 - source / 255).mean(),
-        }
-    return {k: None if v is None else round(float(v), 4) for k, v in scores.items()}, samples
+        found = measure(source, fake, back, target, test.paired)
+        scores |= {f"{name}_{direction}": value for name, value in found.items()}
+    return scores, samples
+
+
+def score_untranslated(test):
+    """The scores of a model that changes nothing."""
+    there = measure(test.a, test.a, test.a, test.b, test.paired)
+    back = measure(test.b, test.b, test.b, test.a, test.paired)
+    return {f"{name}_ab": value for name, value in there.items()} | {
+        f"{name}_ba": value for name, value in back.items()
+    }
+
+
+def measure(source, fake, back, target, paired):
+    to_real = distances(fake, target) if paired else None
+    own = np.arange(len(fake))
+    values = {
+        "error": to_real[own, own].mean() if paired else None,
+        "found": (to_real.argmin(1) == own).mean() if paired else None,
+        "diversity": spread(fake) / spread(target),
+        "round_trip": np.abs(back / 255 - source / 255).mean(),
+    }
+    return {k: None if v is None else round(float(v), 4) for k, v in values.items()}
 
 
 def distances(first, second):
@@ -318,8 +333,11 @@ def markdown(options, objectives, results):
     titles = [f"{name.replace('_', ' ')} {way}" for name in COLUMNS for way in ("A→B", "B→A")]
     lines = [f"| objective | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     seconds, processor = [], []
-    for name in objectives:
+    _, test = load(options, seed=0)
+    for name in ("untranslated", *objectives):
         rows = [find(results, describe(options, name, seed)) for seed in range(options.seeds)]
+        if name == "untranslated":
+            rows = [{**score_untranslated(test), "seconds": 0, "processor_seconds": 0}]
         cells = []
         for column, form in COLUMNS.items():
             for direction in ("ab", "ba"):

@@ -12,7 +12,7 @@ from keras_cyclegan.trainers.distribution import is_chief
 FIGURES = ("loss", "cycle", "discriminator")
 # Seconds for compiling a layer's part of the first step: see `benchmarks/train_step.py`. Torch
 # compiles nothing.
-SECONDS_A_LAYER = {"tensorflow": 0.04, "jax": 0.15}
+SECONDS_A_LAYER = {"tensorflow": 0.025, "jax": 0.15}
 
 
 class Progress(keras.callbacks.Callback):

@@ -91,6 +91,8 @@ def test_runs_that_were_made_are_not_made_again(study, images, monkeypatch, tmp_
             }, samples
 
     monkeypatch.setattr(study, "Trial", Trial)
+    sets = ImageSets(images, 255 - images, paired=True)
+    monkeypatch.setattr(study, "load", lambda options, seed: (None, sets))
 
     def command(*options):
         monkeypatch.setattr(sys, "argv", ["study", "--out", str(tmp_path), *options])
@@ -103,6 +105,7 @@ def test_runs_that_were_made_are_not_made_again(study, images, monkeypatch, tmp_
     assert len(made) == 2 * len(study.OBJECTIVES)
     assert {seed for _, seed in made[len(study.OBJECTIVES) :]} == {1}
     assert "| adversarial only | 0.7500 ± 0.5000 |" in table
+    assert "| untranslated | 0.4805 |" in table
     assert command("--seeds", "2", "--steps", "5") == table
     assert len(made) == 2 * len(study.OBJECTIVES)
     command("--seeds", "1", "--steps", "6")  # is another study

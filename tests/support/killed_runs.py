@@ -1,7 +1,7 @@
 """Runs that are killed: one process imports, and each of its forks is an attempt at a run.
 
-`python killed_runs.py FOLDER` trains without a stop in `FOLDER/whole`, and in `FOLDER/killed` gets
-ten times SIGKILL at random moments, one of them in the middle of writing a checkpoint.
+`python killed_runs.py FOLDER KILLS` trains without a stop in `FOLDER/whole`, and in `FOLDER/killed`
+gets SIGKILL so many times at random moments, once in the middle of writing a checkpoint.
 """
 
 import math
@@ -18,10 +18,10 @@ import numpy as np
 from keras_cyclegan import CycleGAN, callbacks, data, resume
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
-KILLS, EPOCHS, STEPS = 10, 4, 8
+STEPS = 6  # of an epoch
 
 
-def train(folder):
+def train(folder, epochs):
     """A small run with all that has state: dropout, pools, averages, moments, a falling rate."""
     keras.utils.set_random_seed(0)
     dataset, validation = data.load("glyphs", 8, batch_size=2, seed=0, steps_per_epoch=STEPS)
@@ -42,7 +42,7 @@ def train(folder):
         model,
         dataset,
         folder / "checkpoints",
-        EPOCHS,
+        epochs,
         minutes=0,
         callbacks=[
             callbacks.HistoryFile(folder / "history.jsonl"),
@@ -52,7 +52,7 @@ def train(folder):
     )
 
 
-def start(folder, die_in_write=False):
+def start(folder, epochs, die_in_write=False):
     """The process id of an attempt at the run, which has a memory of its own."""
     child = os.fork()
     if child:
@@ -65,7 +65,7 @@ def start(folder, die_in_write=False):
         )
     status = 1
     try:
-        train(folder)
+        train(folder, epochs)
         status = 0
     finally:
         os._exit(status)
@@ -95,26 +95,28 @@ def wait_for_checkpoint(folder, child, seconds=math.inf):
     return time.monotonic()
 
 
-def main(folder):
-    child = start(folder / "whole")
+def main(folder, kills):
+    # Two checkpoints an attempt at most, so that the attempts don't reach the end.
+    epochs = math.ceil((2 * kills + 1) / STEPS)
+    child = start(folder / "whole", epochs)
     began = wait_for_checkpoint(folder / "whole", child)
     wait(child)
-    step = (time.monotonic() - began) / (EPOCHS * STEPS)
+    step = (time.monotonic() - began) / (epochs * STEPS)
 
     rng = random.Random(0)
-    for kill in range(KILLS):
-        child = start(folder / "killed", die_in_write=kill == 5)
-        if kill != 5:
+    for kill in range(kills):
+        in_write = kill == kills // 2
+        child = start(folder / "killed", epochs, die_in_write=in_write)
+        if not in_write:
             if rng.random() < 0.8:
                 wait_for_checkpoint(folder / "killed", child)
-            # Two checkpoints an attempt at most, so that ten attempts don't reach the end.
             wait_for_checkpoint(folder / "killed", child, rng.uniform(0, 2 * step))
             os.kill(child, signal.SIGKILL)
         assert wait(child) == signal.SIGKILL, "the run ended before it could be killed"
         unfinished = len(list((folder / "killed").rglob(".unfinished-*")))
         print(f"killed at {newest(folder / 'killed')}, {unfinished} files unfinished", flush=True)
-    assert wait(start(folder / "killed")) is None
+    assert wait(start(folder / "killed", epochs)) is None
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))
