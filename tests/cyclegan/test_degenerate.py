@@ -59,7 +59,6 @@ def test_images_without_contrast_are_trained_on():
     assert_finite(model, fit(model, images, images[::-1].copy()))
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("norm", ["instance", "affine"])
 def test_a_batch_of_one_image_of_one_pixel_at_the_bottom_is_trained_on(norm):
     """A U-Net's innermost maps have one pixel: their variance is zero, whatever the image."""
@@ -120,14 +119,13 @@ def test_a_loss_beyond_all_numbers_is_a_stop():
 
 @pytest.mark.backend
 def test_the_same_seed_gives_the_same_weights_twice():
-    """With dropout, pools that are full, and a shuffle of Keras."""
-    models = []
-    for seed, steps in ((3, 2), (3, 2), (4, 1)):
-        keras.utils.set_random_seed(seed)
-        model = compiled(make_model(seed=seed, pool_size=1))
-        noise = IMAGES["black or white"][:steps]
-        model.fit(noise, noise[::-1].copy(), batch_size=1, verbose=0)
-        models.append(model)
-    assert_same_state(*models[:2])
-    with pytest.raises(AssertionError):
-        assert_same_state(*models[1:])
+    """With pools that are full, and the order that Keras draws."""
+    noise, models = IMAGES["black or white"], []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        models.append(compiled(make_model(seed=3, pool_size=1)))
+        models[-1].fit(noise, noise[::-1].copy(), batch_size=1, verbose=0)
+    assert_same_state(*models)
+    before = make_model(seed=3).generator_ab.get_weights()
+    moved = zip(before, models[0].generator_ab.get_weights(), strict=True)
+    assert max(np.abs(new - old).max() for old, new in moved) > 1e-4
