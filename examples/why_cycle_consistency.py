@@ -92,6 +92,8 @@ def main():
     for name, objective in objectives.items():
         keys = [describe(options, name, seed) for seed in range(options.seeds)]
         missing = [key for key in keys if find(results, key) is None]
+        if options.show:
+            missing = []
         if missing:
             trial = Trial(options, objective)
         for key in missing:
@@ -111,6 +113,7 @@ def parse():
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps of each run")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each objective")
     parser.add_argument("--image-size", type=int, default=32, help="height and width in pixels")
+    parser.add_argument("--show", action="store_true", help="train nothing, show what there is")
     return parser.parse_args()
 
 
@@ -338,6 +341,9 @@ def markdown(options, objectives, results):
         rows = [find(results, describe(options, name, seed)) for seed in range(options.seeds)]
         if name == "untranslated":
             rows = [{**score_untranslated(test), "seconds": 0, "processor_seconds": 0}]
+        rows = [row for row in rows if row is not None]
+        if not rows:
+            continue
         cells = []
         for column, form in COLUMNS.items():
             for direction in ("ab", "ba"):
@@ -349,7 +355,10 @@ def markdown(options, objectives, results):
                 if len(values) > 1:
                     cell += f" ± {form.format(np.std(values))}"
                 cells.append(cell)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        part = ""
+        if name != "untranslated" and len(rows) < options.seeds:
+            part = f" ({len(rows)} of {options.seeds} seeds)"
+        lines.append(f"| {name}{part} | {' | '.join(cells)} |")
         seconds += [row["seconds"] for row in rows]
         processor += [row["processor_seconds"] for row in rows]
     lines.append(
@@ -371,7 +380,9 @@ def draw(options, objectives):
     from matplotlib.figure import Figure
 
     files = {name: sample_file(options.out, describe(options, name, 0)) for name in objectives}
-    samples = {name: dict(np.load(file)) for name, file in files.items()}
+    samples = {name: dict(np.load(file)) for name, file in files.items() if file.exists()}
+    if not samples:
+        raise SystemExit("No run has ended yet.")
     first = next(iter(samples.values()))
     rows = {"domain A": first["a"], "domain B, the same": first["b"]}
     rows |= {name: each["ab"] for name, each in samples.items()}

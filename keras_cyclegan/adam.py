@@ -1,4 +1,4 @@
-"""Adam in one operation a variable, where Keras's takes a dozen."""
+"""Adam with one operation for each variable, where Keras's takes a dozen."""
 
 import keras
 
@@ -7,9 +7,9 @@ import keras
 class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam`, with the same numbers in less time on TensorFlow.
 
-    A step of Adam hardly computes; its time is that of reading and writing. Keras's passes over
-    the weights and both moments a dozen times, TensorFlow's own operation once. JAX fuses the
-    passes by itself, and Keras has an Adam of its own for torch.
+    A step of Adam computes little: most of its time is for reading and writing memory. Keras's Adam
+    reads the weights and both moments a dozen times, TensorFlow's own operation once. JAX combines
+    the reads itself, and for torch Keras has an Adam of its own.
 
     Args:
         *args, **kwargs: as in `keras.optimizers.Adam`.
@@ -22,7 +22,7 @@ class FusedAdam(keras.optimizers.Adam):
 
         if tf.distribute.has_strategy() or isinstance(gradient, tf.IndexedSlices):
             return super().update_step(gradient, variable, learning_rate)
-        # Keras has no public way to an optimizer's own variables by the variable that they are of.
+        # Keras has no public access to the moments of a variable.
         index = self._get_variable_index(variable)
         moments = [own[index].value.handle for own in (self._momentums, self._velocities)]
         dtype = variable.dtype

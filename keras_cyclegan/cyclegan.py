@@ -250,7 +250,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
         return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
 
     def _lazy_identity(self, real_a, real_b):
-        """The identity terms of every k-th step, k times as heavy; Karras et al. 2020."""
+        """Compute the identity terms in every k-th step, k times as heavy; Karras et al. 2020."""
         loss, names = self.identity_loss, ("identity_a", "identity_b")
 
         def terms():  # not in training: a branch keeps no state
@@ -524,7 +524,7 @@ def _apply_to_both(network, first, second, training):
 
 
 def _forgetful(generator):
-    """A generator in training whose pass is computed again for its gradient."""
+    """Return a generator in training whose pass is computed again for its gradient."""
     again = keras.remat(lambda images: generator(images, training=True))
 
     def call(images, training):

@@ -10,8 +10,8 @@ from tqdm import tqdm
 from keras_cyclegan.trainers.distribution import is_chief
 
 FIGURES = ("loss", "cycle", "discriminator")
-# What a backend takes to compile a layer's part of the step, and to take the first: see
-# `benchmarks/train_step.py`. Torch compiles nothing.
+# Seconds for compiling a layer's part of the first step: see `benchmarks/train_step.py`. Torch
+# compiles nothing.
 SECONDS_A_LAYER = {"tensorflow": 0.025, "jax": 0.15}
 
 
@@ -57,7 +57,7 @@ class Progress(keras.callbacks.Callback):
 
 
 def compile_seconds(model):
-    """Estimate the seconds of the first step beyond those of any other, as 1, 2, 5, 10, 20, …
+    """Estimate how many seconds longer the first step takes, as 1, 2, 5, 10, 20, …
 
     Args:
         model: `keras.Model`.

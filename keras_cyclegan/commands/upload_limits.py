@@ -1,4 +1,4 @@
-"""How long the demo waits for what a browser sends, and for how many at once."""
+"""Limits the time and the number of uploads to the demo."""
 
 import asyncio
 import time
@@ -13,16 +13,16 @@ class _TooSlow(Exception):
 
 
 class UploadLimits:
-    """An ASGI application that gives up on bodies that don't come, or not to their ends.
+    """An ASGI application that ends requests whose bodies come too slowly or not completely.
 
     The server that gradio starts waits for a body for ever, keeps what has come of it, and prints
-    fifty lines for each sender that goes away.
+    fifty lines for each sender that disconnects.
 
     Args:
-        app: the ASGI application behind it.
-        pause: float. Seconds that may pass between two parts of a body.
-        whole: float. Seconds for all of it.
-        at_once: int. Bodies that are on their way at the same time.
+        app: the ASGI application that gets the requests.
+        pause: float, 30 by default. Most seconds between two parts of a body.
+        whole: float, 300 by default. Most seconds for a whole body.
+        at_once: int, 64 by default. Most bodies that are being received at the same time.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class _Body:
         self.is_whole = self.is_abandoned = False
 
     async def receive(self):
-        if self.when_done is None:  # now it tells whether the browser is still there
+        if self.when_done is None:  # after the body: waits until the browser disconnects
             return await self.next()
         patience = min(self.pause, self.until - time.monotonic())
         try:
@@ -87,7 +87,7 @@ class _Body:
         return message
 
     def end(self):
-        """Count it as done, once."""
+        """Report once that the body has ended."""
         when_done, self.when_done = self.when_done, None
         if when_done is not None:
             when_done()

@@ -1,4 +1,4 @@
-"""Convolutions to few channels in networks of any layers, as tiles call them."""
+"""Faster convolutions to few channels for tiles, in networks of any layers."""
 
 import keras
 from keras import layers, ops

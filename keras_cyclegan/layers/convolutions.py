@@ -33,8 +33,8 @@ class NarrowConv2D(keras.layers.Conv2D):
         training: bool.
 
     Returns:
-        `(batch, height - kernel + 1, width - kernel + 1, filters)`. Where `fast_paths` takes
-        unknown sizes to be even, the output's are meant.
+        `(batch, height - kernel + 1, width - kernel + 1, filters)`. With `fast_paths(even=True)`,
+        unknown sizes of the output must be even.
     """
 
     def call(self, images, training=False):
@@ -46,7 +46,7 @@ class NarrowConv2D(keras.layers.Conv2D):
         return outputs if self.activation is None else self.activation(outputs)
 
     def fits(self, images):
-        """Whether four outputs go into the processor's lanes, and the output has whole squares."""
+        """Return whether the processor computes four outputs at once, of an even-sized image."""
         even = [
             unknown_sizes_are_even() if side is None else (side - kernel) % 2 == 1
             for side, kernel in zip(images.shape[1:3], self.kernel_size, strict=True)
@@ -55,7 +55,7 @@ class NarrowConv2D(keras.layers.Conv2D):
 
 
 def four_pixels_at_a_time(images, kernel):
-    """A convolution of stride 1 without padding, whose output has an even height and width.
+    """Convolve with stride 1 and without padding, to an output of even height and width.
 
     Args:
         images: `(n, height, width, channels)`.
@@ -78,10 +78,10 @@ def four_pixels_at_a_time(images, kernel):
 class DoublingConv2D(keras.layers.Conv2D):
     """Nearest-neighbour doubling, padding by 1 and a 3×3 convolution in one (Odena et al. 2016).
 
-    After the doubling, neighbours are equal: of the nine products of an output pixel at most four
-    differ. They are those of a transposed convolution of stride 2 on the pixels before, with a 4×4
-    kernel of sums of the 3×3 kernel's rows and columns: 4/9 of the multiplications, and no image of
-    the doubled size at the input's width.
+    After doubling, neighbouring pixels are equal: an output depends on four different pixels, not
+    on nine. The same comes from a transposed convolution of stride 2 before doubling, whose 4×4
+    kernel holds sums of the 3×3 kernel's rows and columns. It takes 4/9 of the multiplications,
+    and no memory for a doubled image of the input's channels.
 
     Args:
         filters: int. Channels of the output.
@@ -103,7 +103,7 @@ class DoublingConv2D(keras.layers.Conv2D):
 
     def call(self, images, training=False):
         if pays(training):
-            # The doubled image's mirror repeats the edge of the image before.
+            # A reflection of the doubled image equals a mirror with the edge before doubling.
             outputs = self.convolve_before_doubling(self.surround(images, "symmetric"))
             if self.use_bias:
                 outputs = outputs + self.bias
@@ -142,7 +142,7 @@ NarrowConv2D.__name__ = DoublingConv2D.__name__ = "Conv2D"
 class Cropping2D(keras.layers.Cropping2D):
     """`keras.layers.Cropping2D`, whose gradient is a padding with zeros.
 
-    That of the slices which Keras takes is many times slower on TensorFlow.
+    Keras crops by slices, whose gradient is many times slower on TensorFlow.
 
     Args:
         cropping: as in `keras.layers.Cropping2D`.

@@ -1,7 +1,7 @@
-"""Where layers may take a way that is faster on TensorFlow, with the same result.
+"""Decides where layers compute in a way that is faster on TensorFlow, with the same result.
 
-Such ways were measured on processors with oneDNN. They are taken in training and in this process's
-own translation, and not in a graph that is exported, which other runtimes make fast by themselves.
+The faster ways were measured on processors with oneDNN. They are taken in training and when this
+process translates, but not in exported graphs, which other runtimes optimise themselves.
 """
 
 import contextlib
@@ -15,10 +15,10 @@ _even = contextvars.ContextVar("even", default=False)
 
 @contextlib.contextmanager
 def fast_paths(even=False):
-    """Let layers take their fast ways in inference too, as they are called or traced.
+    """Let layers take their fast ways outside of training too, while they are called or traced.
 
     Args:
-        even: bool. Whether images of unknown size have an even height and width.
+        even: bool, False by default. Whether images of unknown size have even sides.
     """
     wanted, was_even = _wanted.set(True), _even.set(even)
     try:
@@ -29,14 +29,14 @@ def fast_paths(even=False):
 
 
 def unknown_sizes_are_even():
-    """Return whether `fast_paths` was told so."""
+    """Return the `even` of `fast_paths`."""
     return _even.get()
 
 
 def pays(training):
-    """Return whether a layer is to take its fast way.
+    """Return whether a layer should take its fast way.
 
     Args:
-        training: bool or None, as a layer is given it.
+        training: bool or None, the layer's argument.
     """
     return keras.backend.backend() == "tensorflow" and (bool(training) or _wanted.get())

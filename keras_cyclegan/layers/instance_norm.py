@@ -1,4 +1,4 @@
-"""Instance norm, which Keras has as a group norm of one channel a group."""
+"""Instance norm, which in Keras is a group norm with one channel in each group."""
 
 from typing import Any
 
@@ -17,8 +17,9 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 
     Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization".
     Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. In training on
-    TensorFlow it is a batch norm of each image by itself, one fused operation there and one back,
-    where a group norm passes over the image many times. Statistics are float32 under every policy.
+    TensorFlow it is computed as a batch norm of each single image, by one fused operation and one
+    for the gradient; a group norm reads the image many times. Statistics are float32 under every
+    policy.
 
     Args:
         epsilon: float, 1e-5 by default. Added to variances.
@@ -33,7 +34,8 @@ class InstanceNormalization(keras.layers.GroupNormalization):
     Example:
 
     ```python
-    InstanceNormalization()(keras.ops.ones((1, 8, 8, 3)))  # zeros
+    normalised = InstanceNormalization()(images)
+    keras.ops.mean(normalised)  # about 0, and the standard deviation of each channel about 1
     ```
     """
 

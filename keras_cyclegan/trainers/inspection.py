@@ -65,7 +65,7 @@ def check_activation(loss, generators, channels_a, channels_b):
 
 
 def check_remat(remat, *generators):
-    """Refuse to compute passes again that would draw anew, or count twice."""
+    """Raise a ValueError for `remat` of generators that draw numbers or keep statistics."""
     if remat and any(generator.non_trainable_variables for generator in generators):
         raise ValueError(
             "`remat=True` computes a generator's pass twice, and both must be equal: it takes no "

@@ -1,5 +1,6 @@
 """The web demo as its users meet it: a server of its own, and Debian's Chromium before it."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -8,7 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import numpy as np
@@ -18,7 +21,13 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.demo import build_demo, draw_glyphs, find_examples, title_of
+from keras_cyclegan.commands.demo import (
+    MOST_WAITING,
+    build_demo,
+    draw_glyphs,
+    find_examples,
+    title_of,
+)
 from keras_cyclegan.commands.own_origin import OwnOrigin
 from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.networks import AttentionGenerator
@@ -262,6 +271,39 @@ def test_page_of_another_origin_reaches_nothing(address):
         assert status(address, path, data, Host=evil, Origin=f"http://{evil}") == 403
     joined = status(address, "gradio_api/queue/join", b"{}", Origin=f"http://{own}")
     assert joined == 422  # it got through, and says nothing useful
+
+
+# --- many at once ------------------------------------------------------------------------------
+
+
+def test_fifty_requests_at_once_wait_or_are_told_to_try_again(address, glyph, model):
+    client = pytest.importorskip("gradio_client", reason="gradio is absent")
+    demo = client.Client(address, verbose=False)
+    arguments = (client.handle_file(str(glyph)), "a_to_b")
+    jobs = [demo.submit(*arguments, api_name="/translate") for _ in range(50)]
+    refused = [str(job.exception(SECONDS)) for job in jobs if job.exception(SECONDS)]
+    assert set(refused) <= {"Queue is full! Please try again."}
+    assert 50 - len(refused) >= MOST_WAITING
+    # The last of its answers has the round trip, and leaves the others as they were.
+    (after,) = [x for x in demo.predict(*arguments, api_name="/translate") if type(x) is str]
+    np.testing.assert_array_equal(np.asarray(Image.open(after)), model.reconstruct(glyph))
+
+
+def test_bodies_that_do_not_come_keep_nobody_else_waiting(address):
+    place = urllib.parse.urlsplit(address)
+    head = (
+        f"POST /gradio_api/upload HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 50000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+    )
+    with contextlib.ExitStack() as stack:
+        for _ in range(50):
+            slow = socket.create_connection((place.hostname, place.port))
+            stack.enter_context(slow).sendall(head.encode())
+        begun = time.monotonic()
+        assert status(address) == 200
+        joined = status(address, "gradio_api/queue/join", b"{}")
+        assert joined == 422  # a body that comes is read, and says nothing useful
+        assert time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize(

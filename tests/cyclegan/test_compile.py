@@ -34,7 +34,7 @@ def test_compile_without_arguments_is_the_recipe_of_the_paper():
     optimizers = model.optimizer.generator_optimizer, model.optimizer.discriminator_optimizer
     assert optimizers[0] is not optimizers[1]
     for optimizer in optimizers:
-        assert type(optimizer) is keras.optimizers.Adam
+        assert isinstance(optimizer, keras.optimizers.Adam)
         assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.5, 0.999, 1e-8)
         assert float(optimizer.learning_rate) == pytest.approx(2e-4)
     assert model.adversarial_loss.kind == "least_squares"

@@ -28,14 +28,15 @@ IMAGES = {
 IMAGES["one white pixel"][:, 3, 3] = 1
 
 
-def fit(model, a, b, rate=2e-4):
-    """One epoch of batches of one image."""
+def fit(model, a, b, rate=2e-4, epochs=1):
+    """Batches of one image."""
     model = compiled(
         model,
         generator_optimizer=keras.optimizers.Adam(rate, 0.5),
         discriminator_optimizer=keras.optimizers.Adam(rate, 0.5),
     )
-    return model.fit(a, b, batch_size=1, verbose=0, callbacks=[StopAtDivergence()], shuffle=False)
+    stop = StopAtDivergence()
+    return model.fit(a, b, 1, epochs, verbose=0, callbacks=[stop], shuffle=False)
 
 
 def assert_finite(model, history):
@@ -58,7 +59,6 @@ def test_images_without_contrast_are_trained_on():
     assert_finite(model, fit(model, images, images[::-1].copy()))
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("norm", ["instance", "affine"])
 def test_a_batch_of_one_image_of_one_pixel_at_the_bottom_is_trained_on(norm):
     """A U-Net's innermost maps have one pixel: their variance is zero, whatever the image."""
@@ -91,7 +91,8 @@ def test_any_rate_ends_finite_or_says_that_it_diverged(rate, policy):
     before = state(model)
     noise = IMAGES["black or white"]
     try:
-        history = fit(model, noise, noise[::-1].copy(), rate)
+        # Loss scaling may leave out the first steps; what the last one breaks, the next one shows.
+        history = fit(model, noise, noise[::-1].copy(), rate, epochs=3 if rate > 1 else 1)
     except DivergenceError as error:
         said = str(error)
         assert rate >= 1, said
@@ -118,14 +119,13 @@ def test_a_loss_beyond_all_numbers_is_a_stop():
 
 @pytest.mark.backend
 def test_the_same_seed_gives_the_same_weights_twice():
-    """With dropout, pools that are full, and a shuffle of Keras."""
-    models = []
-    for seed, steps in ((3, 2), (3, 2), (4, 1)):
-        keras.utils.set_random_seed(seed)
-        model = compiled(make_model(seed=seed, pool_size=1))
-        noise = IMAGES["black or white"][:steps]
-        model.fit(noise, noise[::-1].copy(), batch_size=1, verbose=0)
-        models.append(model)
-    assert_same_state(*models[:2])
-    with pytest.raises(AssertionError):
-        assert_same_state(*models[1:])
+    """With pools that are full, and the order that Keras draws."""
+    noise, models = IMAGES["black or white"], []
+    for _ in range(2):
+        keras.utils.set_random_seed(3)
+        models.append(compiled(make_model(seed=3, pool_size=1)))
+        models[-1].fit(noise, noise[::-1].copy(), batch_size=1, verbose=0)
+    assert_same_state(*models)
+    before = make_model(seed=3).generator_ab.get_weights()
+    moved = zip(before, models[0].generator_ab.get_weights(), strict=True)
+    assert max(np.abs(new - old).max() for old, new in moved) > 1e-4

@@ -237,7 +237,7 @@ def interruptible():
     [(signal.SIGTERM, SystemExit, 3), (signal.SIGINT, KeyboardInterrupt, 2)],
 )
 def test_signal_ends_the_run_after_its_step_with_a_checkpoint(
-    number, raised, step, tmp_path, capfd, interruptible
+    number, raised, step, tmp_path, caplog, interruptible
 ):
     handler = signal.getsignal(number)
     history = HistoryFile(tmp_path / "history.jsonl")
@@ -248,7 +248,7 @@ def test_signal_ends_the_run_after_its_step_with_a_checkpoint(
         assert caught.value.code == 143
     assert steps(tmp_path / "checkpoints") == [step]
     assert len(read_history(tmp_path / "history.jsonl")) == step // 3  # a whole epoch has its line
-    assert f"Stopped by {number.name} at step {step}" in capfd.readouterr().err
+    assert f"Stopped by {number.name} at step {step}" in caplog.text
     assert signal.getsignal(number) is handler
 
 

@@ -26,8 +26,9 @@ from keras_cyclegan.presets.table import SHIPPED
 
 SMALL = 64  # pixels; larger models are made and not trained
 # What makes a training short; given last, it counts.
-TOY = (
-    "--epochs 1 --steps-per-epoch 1 --image-size 32 --load-size 36 --filters 2 --blocks 1 "
+TOY = "--epochs 1 --steps-per-epoch 1 --image-size 32 --load-size 36"
+TOY_NETWORKS = (
+    "--filters 2 --blocks 1 "
     "--discriminator patch --discriminator-filters 2 --discriminator-layers 1"
 )
 
@@ -149,7 +150,9 @@ def test_slow_commands_of_a_page_run(page, place):
     python = f"{shlex.quote(sys.executable)} -m keras_cyclegan.commands.cli"
     shim.write_text(
         "#!/usr/bin/env bash\n"
-        f'if [ "$1" = train ]; then exec {python} "$@" {TOY}; else exec {python} "$@"; fi\n'
+        f'if [ "$1" != train ]; then exec {python} "$@"; fi\n'
+        f'if [[ "$*" = *--init* ]]; then exec {python} "$@" {TOY}; fi\n'  # has networks
+        f'exec {python} "$@" {TOY} {TOY_NETWORKS}\n'
     )
     shim.chmod(0o755)
     path = os.pathsep.join([str(shim.parent), os.environ["PATH"]])
