@@ -172,23 +172,25 @@ def test_what_fails_on_one_machine_ends_all(monkeypatch):
 def test_machines_that_share_a_folder_in_use_all_end(tmp_path):
     command = [sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs"]
     command += ["--out", tmp_path, "--distribute", "machines", "--batch-size", "2"]
+    environment = {**meeting(2), "KERAS_BACKEND": "jax"}
+    logs = [tmp_path / f"{i}.log" for i in range(2)]
     with locked(tmp_path):
         processes = [
             subprocess.Popen(
                 command,
-                env={**meeting(2), "KERAS_BACKEND": "jax", "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
-                stdout=subprocess.PIPE,
+                env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
+                stdout=log.open("w"),
                 stderr=subprocess.STDOUT,
-                text=True,
             )
-            for i in range(2)
+            for i, log in enumerate(logs)
         ]
         try:
-            said = [process.communicate(timeout=120)[0] for process in processes]
+            statuses = [process.wait(timeout=240) for process in processes]
         finally:
             for process in processes:
                 process.kill()
-    assert [process.returncode for process in processes] == [1, 1], said
+    said = [log.read_text() for log in logs]
+    assert statuses == [1, 1], said
     assert f"in use by process {os.getpid()}" in said[0]
     assert "Another machine can't start this training" in said[1]
 
