@@ -88,7 +88,7 @@ def test_gradients_are_those_of_keras_s_layers(case):
     layer(given)  # builds
     reference = other(layer)
     for ours, theirs in zip(gradients(layer, training=True), gradients(reference), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="has fast ways")
