@@ -108,8 +108,18 @@ class DoublingConv2D(keras.layers.Conv2D):
             if self.use_bias:
                 outputs = outputs + self.bias
             return outputs if self.activation is None else self.activation(outputs)
-        doubled = ops.repeat(ops.repeat(images, 2, axis=1), 2, axis=2)
-        return super().call(self.surround(doubled, "reflect"))
+        return super().call(self.surround(self.double(images), "reflect"))
+
+    def double(self, images):
+        """Repeat each pixel twice in both directions.
+
+        `ops.repeat` forgets the channels where a side is unknown, and LiteRT asks for them.
+        """
+        _, height, width, channels = ops.shape(images)
+        rows = ops.reshape(ops.stack([images, images], axis=2), (-1, 2 * height, width, channels))
+        return ops.reshape(
+            ops.stack([rows, rows], axis=3), (-1, 2 * height, 2 * width, images.shape[-1])
+        )
 
     def surround(self, images, mirror):
         sides = ((0, 0), (1, 1), (1, 1), (0, 0))
