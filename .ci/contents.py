@@ -59,7 +59,7 @@ def main(paths):
         print(f"{path.name}: {len(found)} files, {path.stat().st_size / 1e6:.1f} MB")
     if kinds != {".whl", ".gz"}:
         problems.append(f"A wheel and an sdist were expected. Received {[*map(str, paths)]}.")
-    sys.exit("\n".join(problems))
+    sys.exit("\n".join(problems) or 0)
 
 
 if __name__ == "__main__":
