@@ -18,6 +18,7 @@ from keras_cyclegan.commands.cli import app
 from keras_cyclegan.files.atomic import remove_unfinished
 from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
 
+NICENESS = "RAY_worker_niceness"
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="finds workers by /proc")
 
 
@@ -28,13 +29,14 @@ def cluster(tmp_path_factory):
 
     mark = str(tmp_path_factory.mktemp("mark"))
     os.environ["KERAS_CYCLEGAN_TEST_CLUSTER"] = mark  # which the workers inherit
+    os.environ[NICENESS] = "0"  # Ray's own, 15, would leave the processor to the other tests
     ray = import_ray()
     ray.init(
         num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False, log_to_driver=False
     )
     yield mark
     ray.shutdown()
-    del os.environ["KERAS_CYCLEGAN_TEST_CLUSTER"]
+    del os.environ["KERAS_CYCLEGAN_TEST_CLUSTER"], os.environ[NICENESS]
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from keras_cyclegan.callbacks.history import read_history
     ("backend", "kills"),
     [
         ("tensorflow", 3),
-        ("torch", 3),
         *(pytest.param(b, 10, marks=pytest.mark.slow) for b in ("tensorflow", "torch", "jax")),
     ],
 )

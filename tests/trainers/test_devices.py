@@ -20,7 +20,8 @@ WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
 BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]
 needs_jax = pytest.mark.skipif("jax" not in BACKENDS, reason="no jax here to train with")
 SEVERAL = [
-    *(pytest.param(backend, "devices", 2) for backend in BACKENDS),
+    ("tensorflow", "devices", 2),
+    pytest.param("jax", "devices", 2, marks=[needs_jax, pytest.mark.slow]),  # as machines, below
     *(pytest.param(backend, "devices", 4, marks=pytest.mark.slow) for backend in BACKENDS),
     pytest.param("jax", "machines", 2, marks=needs_jax),
 ]
