@@ -103,7 +103,7 @@ def main():
                 file.write(json.dumps({**key, **scores}) + "\n")
             print(f"{name}, seed {key['seed']}: {scores}", file=sys.stderr, flush=True)
     print(markdown(options, objectives, results))
-    draw(options, objectives).savefig(options.out / "study.png", dpi=100)
+    draw(options, objectives).savefig(options.out / "study.png", dpi=100, bbox_inches="tight")
 
 
 def parse():
