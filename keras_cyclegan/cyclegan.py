@@ -361,7 +361,7 @@ class CycleGAN(Translator, Trainer, keras.Model):
                 and, under `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
             remat: bool, False by default. Whether to keep nothing of a generator's pass for its
                 gradient, and to compute the pass again there (Chen et al. 2016, arXiv 1604.06174):
-                the same step in less memory and more time; `benchmarks/README.md` has figures.
+                the same step in less memory and more time.
             **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
                 `keras.Model.compile`.
 

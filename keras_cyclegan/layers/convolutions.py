@@ -117,9 +117,8 @@ class DoublingConv2D(keras.layers.Conv2D):
         """
         _, height, width, channels = ops.shape(images)
         rows = ops.reshape(ops.stack([images, images], axis=2), (-1, 2 * height, width, channels))
-        return ops.reshape(
-            ops.stack([rows, rows], axis=3), (-1, 2 * height, 2 * width, images.shape[-1])
-        )
+        both = ops.stack([rows, rows], axis=3)
+        return ops.reshape(both, (-1, 2 * height, 2 * width, channels))
 
     def surround(self, images, mirror):
         sides = ((0, 0), (1, 1), (1, 1), (0, 0))
