@@ -128,11 +128,10 @@ def test_a_list_is_translated_image_by_image(model, data):
 
 @examples(4, many=60)
 @given(
-    image=arrays(channels=(3,), sides=st.integers(20, 90), kinds=("noise",)),
+    image=arrays(channels=(3,), sides=st.integers(20, 70)),
     tile=st.sampled_from((16, 32, 60)),
 )
 def test_tiles_make_the_whole_image(model, image, tile):
-    """Not of a flat image: its maps have no variance, and an instance norm magnifies rounding."""
     tiled, whole = model.translate(image, tile=tile), model.translate(image, tile=None)
     check_kind(tiled, image, 1)
     tolerance = 1 if image.dtype == np.uint8 else 1 / 127
