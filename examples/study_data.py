@@ -31,25 +31,31 @@ def load(options, seed):
 
 
 def shapes(domain, count, seed, size=32):
-    """Draw upright ellipses (A) or lying rectangles (B), of one colour each, on pale grounds.
+    """Draw tilted ellipses (A), upright rather than not, or lying rectangles (B), black on white.
 
-    Image i of both domains has the same middle, area and colours: the pair that a translator
-    should find, if it kept all that the domains share.
+    Image i of both domains has the same middle and area: the pair that a translator should find, if
+    it kept all that the domains share. Tilt and slenderness vary in A alone, so that no rectangle
+    can say which ellipse it came from.
     """
     from PIL import Image, ImageDraw
 
     random = np.random.RandomState(seed)
     images = np.empty((count, size, size, 3), "uint8")
+    around = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     for image in images:
-        ground, colour = random.randint(200, 256, 3), random.randint(0, 160, 3)
-        x, y = random.uniform(0.35, 0.65, 2) * 4 * size
-        radius = random.uniform(0.1, 0.2) * 4 * size
-        high, wide = (1.6 * radius, 0.8 * radius) if domain == "a" else (0.7 * radius, 1.4 * radius)
-        canvas = Image.new("RGB", (4 * size, 4 * size), tuple(map(int, ground)))
-        box = [x - wide, y - high, x + wide, y + high]
-        draw = ImageDraw.Draw(canvas)
-        (draw.ellipse if domain == "a" else draw.rectangle)(box, fill=tuple(map(int, colour)))
-        image[:] = np.asarray(canvas.resize((size, size), Image.Resampling.BOX))
+        middle = random.uniform(0.35, 0.65, 2)
+        radius = random.uniform(0.1, 0.17)  # of a disc of the same area
+        slender, tilt = random.uniform(1.3, 2.0), np.radians(random.uniform(-40, 40))
+        if domain == "a":
+            x, y = radius / slender * np.cos(around), radius * slender * np.sin(around)
+            outline = np.cos(tilt) * x - np.sin(tilt) * y, np.sin(tilt) * x + np.cos(tilt) * y
+        else:
+            half = radius * np.sqrt(np.pi / 8)  # of the height; the width is twice as much
+            outline = 2 * half * np.array([-1, 1, 1, -1]), half * np.array([-1, -1, 1, 1])
+        canvas = Image.new("L", (4 * size, 4 * size), 255)
+        points = 4 * size * (middle + np.stack(outline, -1)) - 0.5
+        ImageDraw.Draw(canvas).polygon(list(map(tuple, points)), fill=0)
+        image[:] = np.asarray(canvas.resize((size, size), Image.Resampling.BOX))[..., None]
     return images
 
 

@@ -200,7 +200,7 @@ def scoring(options):
     """What is measured of this data beside what is measured of any."""
     from keras_cyclegan.evaluation import read_palette
 
-    return {"turned": options.data == "shapes", "palette": read_palette(options.palette)}
+    return {"turns": options.data == "shapes", "palette": read_palette(options.palette)}
 
 
 def build(objective, shape):

@@ -173,32 +173,51 @@ def test_unknown_rows_are_refused_by_name(study, monkeypatch, tmp_path):
         study.main()
 
 
-def test_turned_says_which_way_the_object_lies(scores_of):
-    upright = np.full((2, 16, 16, 3), 240, "uint8")
-    upright[0, 3:13, 6:9], upright[1, 3:13, 8:10] = (10, 200, 30), (90, 0, 30)
-    lying = upright.transpose(0, 2, 1, 3)
-    for shown, turned in ((lying, 1.0), (upright, 0.0)):
-        found = scores_of.measure("ab", upright, shown, upright, lying, True, turned=True)
+def test_tilt_of_objects_is_measured(scores_of):
+    """Bars drawn at known angles, seen as they are, mirrored, and laid flat."""
+    y, x = np.mgrid[-15.5:16, -15.5:16]
+    angles = np.radians([-30, -10, 0, 5, 25])
+
+    def bars(angles):
+        along = [np.abs(x * np.cos(t) + y * np.sin(t)) for t in angles]
+        across = [np.abs(y * np.cos(t) - x * np.sin(t)) for t in angles]
+        there = (np.array(along) < 10) & (np.array(across) < 2)
+        return np.where(there[..., None].repeat(3, -1), 10, 250).astype("uint8")
+
+    flat, tilts = scores_of.tilt(bars(angles))
+    assert flat.all()
+    np.testing.assert_allclose(tilts, angles, atol=0.03)
+    upright = bars(angles).transpose(0, 2, 1, 3)
+    assert not scores_of.tilt(upright)[0].any()
+    for shown, turned, kept in (
+        (bars(angles / 2), 1.0, 0.5),
+        (bars(0 * angles), 1.0, 0.0),
+        (upright, 0.0, 1.0),
+    ):
+        found = scores_of.measure("ab", upright, shown, upright, upright, True, turns=True)
         assert found["turned_ab"] == turned
-        found = scores_of.measure("ba", lying, shown, lying, upright, True, turned=True)
+        assert found["tilt_kept_ab"] == pytest.approx(kept, abs=0.06)
+        found = scores_of.measure("ba", upright, shown, upright, upright, True, turns=True)
         assert found["turned_ba"] == 1 - turned
+        assert "tilt_kept_ba" not in found
 
 
-def test_shapes_differ_in_geometry_and_share_their_colours(study, scores_of):
+def test_shapes_share_their_middle_and_area_and_differ_in_geometry(study, scores_of):
     shapes = sys.modules["study_data"].shapes
-    upright, lying = (shapes(domain, 20, seed=2) for domain in "ab")
-    assert not any(scores_of.lies_flat(image) for image in upright)
-    assert all(scores_of.lies_flat(image) for image in lying)
-    for first, second in zip(upright, lying, strict=True):
-        np.testing.assert_array_equal(first[0, 0], second[0, 0])  # the ground
-        middle = [image[12:20, 12:20].reshape(-1, 3).min(0) for image in (first, second)]
-        np.testing.assert_array_equal(*middle)
-        sides = []
-        for image in (first, second):
-            there = np.abs(image.astype(int) - image[0, 0]).sum(-1) > 60
-            sides.append((there.any(1).sum(), there.any(0).sum()))
-        assert sides[0][0] > sides[0][1]  # higher than wide
-        assert sides[1][0] < sides[1][1]
+    ellipses, rectangles = (shapes(domain, 40, seed=2) for domain in "ab")
+    inks = []
+    for images, lies_flat, least, most in (
+        (ellipses, False, 0.2, 0.8),
+        (rectangles, True, 0, 0.02),
+    ):
+        flat, tilts = scores_of.tilt(images)
+        assert (flat == lies_flat).all()
+        assert least <= np.abs(tilts).max() <= most
+        dark = 1 - images.mean(-1) / 255
+        middles = [(dark.sum(axis) * np.arange(32)).sum(1) / dark.sum((1, 2)) for axis in (1, 2)]
+        inks.append((dark.sum((1, 2)), *middles))
+    np.testing.assert_allclose(inks[0][0], inks[1][0], rtol=0.08)
+    np.testing.assert_allclose(inks[0][1:], inks[1][1:], atol=0.2)
 
 
 @pytest.mark.slow
