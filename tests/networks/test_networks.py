@@ -13,6 +13,7 @@ from keras_cyclegan.networks import (
     UGATITGenerator,
     UNetGenerator,
 )
+from keras_cyclegan.presets.shapes_only import build_without_weights
 
 SMALL = {
     "resnet": lambda **kwargs: ResNetGenerator((16, 16, 3), filters=4, num_blocks=2, **kwargs),
@@ -118,7 +119,8 @@ def apply_all(network, images):
     ],
 )
 def test_parameter_counts_are_the_authors(make, count):
-    assert make().count_params() == count
+    network = build_without_weights(make)
+    assert sum(np.prod(weight.shape) for weight in network.weights) == count
 
 
 @pytest.mark.parametrize(("num_layers", "side"), [(1, 126), (2, 62), (3, 30), (4, 14), (5, 6)])
