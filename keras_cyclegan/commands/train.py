@@ -19,7 +19,7 @@ from keras_cyclegan.commands.choices import (
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
-from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
+from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.losses import (
     AdversarialLoss,
@@ -31,6 +31,7 @@ from keras_cyclegan.losses import (
 )
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
+from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import (
     check_agreement,
