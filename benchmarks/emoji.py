@@ -15,6 +15,7 @@ on white. Scores are of one picture of each test character: mean absolute error 
 """
 
 import argparse
+import json
 import os
 import pathlib
 import platform
@@ -116,6 +117,8 @@ def train(arguments, folders, names):
     known = [on_white(f, names["validation"]) for f in folders]
     validation = data.paired_dataset(*known, batch_size=16)
     run = pathlib.Path(arguments.run)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(json.dumps(vars(arguments)))
     resume.fit(
         model,
         batches,
