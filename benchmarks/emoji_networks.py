@@ -5,7 +5,7 @@ from keras import layers
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.layers import DifferentiableAugmentation, SpectralNormalization
-from keras_cyclegan.losses import CycleConsistencyLoss
+from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.networks import PatchDiscriminator, ProjectedDiscriminator, ResNetGenerator
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 
@@ -26,7 +26,7 @@ def build(side, options):
     Args:
         side: int. Height and width of the pictures.
         options: the command's: `filters`, `blocks`, `skip`, `rate`, `discriminator_rate`,
-            `cycle_weight`, `dtype`.
+            `cycle_weight`, `identity_weight`, `dtype`.
     """
     shape = (side, side, 3)
     generators = [
@@ -47,7 +47,7 @@ def build(side, options):
         paper_adam(LinearDecay(options.rate)),
         paper_adam(LinearDecay(options.discriminator_rate)),
         cycle_loss=CycleConsistencyLoss(weight=options.cycle_weight),
-        identity_loss=None,
+        identity_loss=IdentityLoss(weight=options.identity_weight, every=2),
         ema_momentum=0.999,
     )
     return model

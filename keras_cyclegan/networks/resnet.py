@@ -50,7 +50,7 @@ class ResNetGenerator(ImageNetwork):
             in place of `tanh(h)`, with h the linear output of the last convolution, which starts
             small. The network then begins near the identity and learns what to change. Input and
             output need equal channels. `"clipped"` gives `clip(h + image, -1, 1)`, which keeps
-            white and pure colours exactly, and leaves them as easily as gray: for drawings.
+            white and pure colours exactly, and leaves them more easily: for drawings.
         dtype: dtype or policy of every layer, the global one by default; the output is float32
             under each.
 

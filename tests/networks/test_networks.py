@@ -353,7 +353,7 @@ def test_input_skip_begins_near_the_identity_and_lets_gradients_pass():
     assert all(np.any(gradient) for weight, gradient in pairs if weight.name == "kernel")
 
 
-def test_clipped_skip_gives_white_and_black_back_and_leaves_them_as_easily_as_gray():
+def test_clipped_skip_gives_white_and_black_back_exactly_and_can_leave_them():
     network = ResNetGenerator((16, 16, 3), filters=4, num_blocks=1, input_skip="clipped")
     head = network.get_layer("head_conv")
     head.kernel.assign(keras.ops.zeros_like(head.kernel))
