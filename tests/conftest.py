@@ -7,8 +7,6 @@ import tempfile
 import pytest
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
-# For JAX's tests, most of whose time is compilation: the same operations, less optimised.
-QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # One thread a process: as many run at once as there are cores, and would wait for each other.
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
@@ -18,8 +16,6 @@ def pytest_configure(config):
     if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
         for name in THREADS:
             os.environ.setdefault(name, "1")
-    if os.environ.get("KERAS_BACKEND") == "jax":
-        os.environ.setdefault("XLA_FLAGS", QUICK)
     if CACHE not in os.environ and not hasattr(config, "workerinput"):
         config.jax_cache = tempfile.mkdtemp(prefix="jax-cache-")
         os.environ[CACHE] = config.jax_cache
