@@ -15,6 +15,7 @@ on white. Scores are of one picture of each test character: mean absolute error 
 """
 
 import argparse
+import json
 import os
 import pathlib
 import platform
@@ -34,7 +35,6 @@ VARIANTS = {  # code points that don't make another character: five skin tones,
 }
 PERSON = {"1f468": "1f9d1", "1f469": "1f9d1"}  # man and woman
 DIRECTIONS = {"a_to_b": "Noto → Twemoji", "b_to_a": "Twemoji → Noto"}
-BATCH = 2
 EPOCH = 250  # steps
 
 
@@ -100,71 +100,25 @@ def on_white(folder, names):
     return images
 
 
-def build(arguments):
-    """Make the two-way model and compile it."""
-    from keras_cyclegan import CycleGAN
-    from keras_cyclegan.losses import CycleConsistencyLoss, IdentityLoss
-    from keras_cyclegan.networks import PatchDiscriminator, ProjectedDiscriminator, ResNetGenerator
-    from keras_cyclegan.optimizers import LinearDecay, paper_adam
-
-    shape, dtype = (SIDE, SIDE, 3), arguments.dtype
-    generators = [
-        ResNetGenerator(
-            shape,
-            filters=32,
-            num_blocks=6,
-            upsampling="resize",
-            input_skip=True,
-            dtype=dtype,
-            name=name,
-        )
-        for name in ("generator_ab", "generator_ba")
-    ]
-    if arguments.discriminator == "projected":
-        # Palettes are what the two hands differ in most: colours are shown as they are, nearly.
-        augmentation = {
-            "brightness": 0.1,
-            "saturation": 0.1,
-            "contrast": 0.1,
-            "translation": 0.1,
-            "cutout": 0.3,
-        }
-        judges = [
-            ProjectedDiscriminator(shape, augmentation=augmentation, dtype=dtype, name=name)
-            for name in ("discriminator_a", "discriminator_b")
-        ]
-    else:
-        judges = [
-            PatchDiscriminator(shape, num_layers=2, dtype=dtype, name=name)
-            for name in ("discriminator_a", "discriminator_b")
-        ]
-    model = CycleGAN(*generators, *judges, image_shape=shape)
-    identity = arguments.identity_weight
-    model.compile(
-        paper_adam(LinearDecay(2e-4)),
-        paper_adam(LinearDecay(arguments.discriminator_rate)),
-        cycle_loss=CycleConsistencyLoss(weight=arguments.cycle_weight),
-        identity_loss=IdentityLoss(weight=identity) if identity else None,
-        ema_momentum=0.999,
-    )
-    return model
-
-
 def train(arguments, folders, names):
     """Train, or go on with what lies in the folder of the run; returns the model."""
+    from emoji_networks import build
+
     from keras_cyclegan import callbacks, data, resume
     from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
 
-    model = build(arguments)
+    model = build(SIDE, arguments)
     pictures = [
         on_white(f, names[f"train_{domain}"]) for f, domain in zip(folders, "ab", strict=True)
     ]
     batches = data.unpaired_dataset(
-        *pictures, batch_size=BATCH, flip=True, seed=0, steps_per_epoch=EPOCH
+        *pictures, batch_size=arguments.batch, flip=True, seed=0, steps_per_epoch=EPOCH
     )
     known = [on_white(f, names["validation"]) for f in folders]
     validation = data.paired_dataset(*known, batch_size=16)
     run = pathlib.Path(arguments.run)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "config.json").write_text(json.dumps(vars(arguments)))
     resume.fit(
         model,
         batches,
@@ -172,7 +126,7 @@ def train(arguments, folders, names):
         epochs=arguments.steps // EPOCH,
         verbose=2,
         callbacks=[
-            callbacks.TranslationMetrics(validation, metrics(), count=VALIDATION, every=4),
+            callbacks.TranslationMetrics(validation, metrics(), count=VALIDATION, every=2),
             callbacks.SampleGrid(run / "samples", validation),
             callbacks.HistoryFile(run / "history.jsonl"),
             PresetKeeper(run / "preset", half_precision=True),
@@ -249,10 +203,14 @@ def main():
     what.add_argument("--run", help="folder of a training: begins it, or goes on with it")
     what.add_argument("--preset", help="name or folder of a preset to score; neither: baselines")
     parser.add_argument("--steps", type=int, default=5_000)
-    parser.add_argument("--discriminator", choices=["projected", "patch"], default="projected")
-    parser.add_argument("--discriminator-rate", type=float, default=1e-4)
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--filters", type=int, default=24, help="width of the generators")
+    parser.add_argument("--blocks", type=int, default=6)
+    parser.add_argument("--skip", choices=["clipped", "tanh"], default="clipped")
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--discriminator-rate", type=float, default=1.5e-4)
     parser.add_argument("--cycle-weight", type=float, default=3.0)
-    parser.add_argument("--identity-weight", type=float, default=0.0)
+    parser.add_argument("--identity-weight", type=float, default=1.0, help="every second step")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--split", choices=["test", "validation"], default="test")
     parser.add_argument("--picture", help="file for a picture of test characters")

@@ -1,17 +1,23 @@
-"""KID on held-out training images against processor hours, recipe `fast` against recipe `paper`.
+"""KID on held-out training images against processor time, recipe `fast` against recipe `paper`.
 
-    python benchmarks/recipes_curve.py path/with/trainA/trainB --out curve --epochs 40
+    python benchmarks/recipes_curve.py path/with/trainA/trainB --out curve --minutes 60
 
-trains three runs of equal steps at 128×128, one after the other: `fast`; the paper's recipe with
-the paper's networks; and the paper's recipe with the generators of `fast`, which tells what is owed
-to the discriminators alone. The last 120 images of `trainA` and 140 of `trainB` in sorted order are
-left out of training, and KID is measured on them (`--scores`; `pip install
+trains three runs, one after the other, each for the same processor time: `fast`; the paper's recipe
+with the paper's networks; and the paper's recipe with the generators of `fast`, which tells what is
+owed to the discriminators alone. A trial of each tells before how many steps that is (`plan.json`),
+so that the rates fall as each recipe has it. The last 120 images of `trainA` and 140 of `trainB` in
+sorted order are left out of training, and KID is measured on them (`--scores`; `pip install
 "keras-cyclegan[fast,scores]"`). Prints a markdown table and draws `curve.png`. Ended and started
-again, it goes on. Processor time is that of all cores together, scoring included.
+again, it goes on.
+
+Processor time is that of all cores together: steps times the median of the epochs in which nothing
+was scored. So it counts neither the scoring nor the tracing of graphs, some ten seconds a run.
 """
 
 import argparse
+import json
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -25,27 +31,34 @@ RUNS = {
         *("--upsampling", "resize", "--input-skip"),
     ],
 }
+TRIAL_STEPS = 20
+EVERY = 2  # epochs between two scores: from those between, a step's time is taken
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path, help="folder with trainA and trainB")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--steps-per-epoch", type=int, default=250)
-    parser.add_argument("--every", type=int, default=2, help="epochs between two scores")
+    parser.add_argument("--minutes", type=float, default=60, help="processor time of each run")
+    parser.add_argument("--points", type=int, default=8, help="scores of each run")
     parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
     parser.add_argument("--holdout", type=int, nargs=2, default=list(HOLDOUT.values()))
     options = parser.parse_args()
     held_out = hold_out(options.data, options.out / "data", options.holdout)
     for name in options.runs:
-        train(options, held_out, name)
+        steps = plan(options, held_out, name)
+        folder, epochs = folder_of(options.out, name), EVERY * options.points
+        scores = ("--scores", held_out, "--scores-every", EVERY)
+        train(options, held_out, name, folder, epochs, steps, scores)
     curves = {name: curve(folder_of(options.out, name) / "history.jsonl") for name in options.runs}
-    print(table(curves))
-    draw(curves).savefig(options.out / "curve.png", dpi=120)
+    start = untranslated(held_out, options.image_size)
+    print(table(curves, start))
+    draw(curves, start).savefig(options.out / "curve.png", dpi=120)
     print(
-        f"\n{machine()}; {options.steps_per_epoch} steps an epoch. Drawn: {options.out}/curve.png"
+        f"\n{options.image_size}×{options.image_size}, {options.dtype}; {machine()}. "
+        f"Drawn: {options.out}/curve.png"
     )
 
 
@@ -71,37 +84,78 @@ def folder_of(out, name):
     return out / name.replace(", ", "-").replace(" ", "-")
 
 
-def train(options, data, name):
+def plan(options, data, name):
+    """Steps of an epoch, so that all epochs of a run take the planned time."""
+    file = options.out / "plan.json"
+    planned = json.loads(file.read_text()) if file.exists() else {}
+    if name not in planned:
+        trial = options.out / "trials" / folder_of(Path(), name)
+        train(options, data, name, trial, 2, TRIAL_STEPS, ())
+        seconds = step_seconds(rows_of(trial / "history.jsonl")[1:])
+        steps = 60 * options.minutes / seconds / (EVERY * options.points)
+        planned[name] = {"seconds_a_step": seconds, "steps_per_epoch": max(1, round(steps))}
+        file.write_text(json.dumps(planned, indent=2) + "\n")
+    return planned[name]["steps_per_epoch"]
+
+
+def train(options, data, name, folder, epochs, steps, others):
     """Run the train command to its end; run again, it goes on."""
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "keras_cyclegan.commands.cli", "train", data),
-            *("--out", folder_of(options.out, name), *RUNS[name]),
-            *("--image-size", str(options.image_size), "--epochs", str(options.epochs)),
-            *("--steps-per-epoch", str(options.steps_per_epoch)),
-            *("--scores", data, "--scores-every", str(options.every)),
-        ],
-        check=True,
-    )
+    command = [
+        *(sys.executable, "-m", "keras_cyclegan.commands.cli", "train", data, "--out", folder),
+        *(*RUNS[name], "--image-size", options.image_size, "--dtype", options.dtype),
+        *("--epochs", epochs, "--steps-per-epoch", steps, *others),
+    ]
+    subprocess.run([str(word) for word in command], check=True)
 
 
 def curve(history):
-    """Points of a run: `(step, processor hours so far, KID×100 A→B, KID×100 B→A)`."""
+    """Points of a run: `(step, processor hours, KID×100 A→B, KID×100 B→A)`."""
+    rows = rows_of(history)
+    # The first epoch traces the graphs, and every other one is scored.
+    seconds = step_seconds([row for row in rows[1:] if row["epoch"] % EVERY])
+    return [
+        (row["step"], row["step"] * seconds / 3600, 100 * row["kid_ab"], 100 * row["kid_ba"])
+        for row in rows
+        if row["epoch"] % EVERY == 0
+    ]
+
+
+def step_seconds(rows):
+    """The median processor seconds of a step."""
+    return statistics.median(row["processor_seconds"] / row["epoch_steps"] for row in rows)
+
+
+def rows_of(history):
+    """The lines of a run's history, with the number of steps in each epoch."""
     from keras_cyclegan.callbacks.history import read_history
 
-    points, seconds = [], 0.0
-    for row in read_history(history):
-        seconds += row["processor_seconds"]
-        if "kid_ab" in row:
-            kid = 100 * row["kid_ab"], 100 * row["kid_ba"]
-            points.append((row["step"], seconds / 3600, *kid))
-    return points
+    rows, before = read_history(history), 0
+    for row in rows:
+        row["epoch_steps"], before = row["step"] - before, row["step"]
+    return rows
 
 
-def table(curves):
+def untranslated(data, image_size):
+    """KID×100 of the held-out images as they are."""
+    from keras_cyclegan.data import load_sets
+    from keras_cyclegan.evaluation.extractors import find_extractor
+    from keras_cyclegan.metrics import KernelInceptionDistance
+
+    extractor, _ = find_extractor(None)
+    images_a, images_b, _ = load_sets(data, image_size)
+    count = min(len(images_a), len(images_b))  # as in training
+    distance = KernelInceptionDistance(extractor)
+    for start in range(0, count, 20):
+        some = slice(start, min(start + 20, count))
+        distance.update_state(real=images_b[some], generated=images_a[some])
+    return 100 * float(distance.result())
+
+
+def table(curves, start):
     lines = [
         "| recipe | steps | processor hours | KID×100 A→B | KID×100 B→A |",
         "|---|---|---|---|---|",
+        f"| untranslated | 0 | 0 | {start:.2f} | {start:.2f} |",
     ]
     for name, points in curves.items():
         for step, hours, there, back in points:
@@ -109,11 +163,12 @@ def table(curves):
     return "\n".join(lines)
 
 
-def draw(curves):
+def draw(curves, start):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     for i, (axes, title) in enumerate(zip(figure.subplots(1, 2), ("A→B", "B→A"), strict=True)):
+        axes.axhline(start, color="gray", linestyle=":", label="untranslated")
         for name, points in curves.items():
             axes.plot(*zip(*[(p[1], p[2 + i]) for p in points], strict=True), "o-", label=name)
         axes.set(title=title, xlabel="processor hours", ylabel="KID×100, held out", ylim=(0, None))

@@ -4,13 +4,16 @@
 
 trains the same small networks under one objective after the other (Zhu et al. 2017, tables 4 and 5,
 in small), prints what came of it as a markdown table, and draws one picture. Ended and started
-again, it goes on with the runs that are missing. Another set of images:
+again, it goes on with the runs that are missing. `--data shapes` draws two domains that differ in
+geometry, and compares what may help there. Pairs in files, as pix2pix's facades come:
 
-    python examples/why_cycle_consistency.py --out study --data path/to/facades --image-size 128
+    python examples/why_cycle_consistency.py --out study --data path/to/facades --palette facades
+        --image-size 64 --steps 1000 --seeds 1
 
-where `testA` and `testB` hold pairs (the same names, less `_A` and `_B`), errors against the truth
-are reported too; where they don't, only what needs no truth. `--data shapes` draws two domains that
-differ in geometry, and compares what may help there.
+The left half of each picture is A, the right half B; or give a folder with `trainA`, `trainB`,
+`testA` and `testB`. Where both test folders hold the same names, errors against the truth are
+reported, and with `--palette` (the colours of the label maps that B then is) the scores of the
+paper's tables 4 and 5; where they don't, only what needs no truth.
 """
 
 import argparse
@@ -21,11 +24,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+from study_data import BATCH, load
+from study_scores import COLUMNS, score, score_commonest, score_untranslated
 
 GENERATOR = {"filters": 16, "num_blocks": 3}
 DISCRIMINATOR_FILTERS = 16
-BATCH = 4
-SHOWN = 10  # images of domain A in the picture
 STEPS = 400
 RATE = 1e-3  # five times the paper's, for runs this short
 
@@ -35,15 +38,17 @@ class Objective:
     """What one run minimises. The defaults are the full objective of the paper, less identity.
 
     Args:
+        adversarial: float. Weight of the adversarial losses.
         forward, backward: floats. Weights of ‖ba(ab(a)) − a‖ and ‖ab(ba(b)) − b‖.
         norm: their norm.
         identity: float. Weight of the identity terms.
         game: kind of `AdversarialLoss`.
-        discriminator: `"patch"` or `"projected"`.
+        discriminator: `"patch"`, `"projected"` or `"ugatit"`.
         generator: `"resnet"`, `"attention"` or `"ugatit"`.
         final: float. Part of the cycle weights that is left at the end.
     """
 
+    adversarial: float = 1.0
     forward: float = 10.0
     backward: float = 10.0
     norm: str = "l1"
@@ -74,7 +79,13 @@ GEOMETRY = {
     "weak cycle, λ = 1": Objective(forward=1.0, backward=1.0),
     "λ from 10 to 0.5": Objective(final=0.05),
     "full, attention": Objective(generator="attention"),
-    "full, U-GAT-IT": Objective(generator="ugatit", identity=10.0),
+    # Its four outputs are summed, ours averaged.
+    "U-GAT-IT": Objective(4.0, identity=10.0, generator="ugatit", discriminator="ugatit"),
+}
+# For images of other sources: the rows of Zhu et al. 2017, table 5, and identity.
+PAPER = {
+    "cycle only": Objective(adversarial=0.0),
+    **{name: OBJECTIVES[name] for name in list(OBJECTIVES)[:5]},
 }
 
 
@@ -87,7 +98,10 @@ def main():
     import keras_cyclegan as kcg
 
     options.out.mkdir(parents=True, exist_ok=True)
-    objectives = GEOMETRY if options.data == "shapes" else OBJECTIVES
+    objectives = {"glyphs": OBJECTIVES, "shapes": GEOMETRY}.get(options.data, PAPER)
+    if unknown := [name for name in options.objectives or () if name not in objectives]:
+        raise SystemExit(f"--objectives are some of {list(objectives)}. Received {unknown}.")
+    objectives = {name: objectives[name] for name in options.objectives or objectives}
     results = options.out / "results.jsonl"
     for name, objective in objectives.items():
         keys = [describe(options, name, seed) for seed in range(options.seeds)]
@@ -110,6 +124,8 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--data", default="glyphs", help="glyphs, shapes, or a folder of images")
+    parser.add_argument("--palette", help="colours of label maps in B: facades, or a JSON file")
+    parser.add_argument("--objectives", nargs="+", help="rows of the table; default: all")
     parser.add_argument("--steps", type=int, default=STEPS, help="training steps of each run")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each objective")
     parser.add_argument("--image-size", type=int, default=32, help="height and width in pixels")
@@ -176,26 +192,15 @@ class Trial:
             "seconds": round(time.perf_counter() - began[0], 1),
             "processor_seconds": round(time.process_time() - began[1], 1),
         }
-        scores, samples = score(self.model, test)
+        scores, samples = score(self.model, test, **scoring(self.options))
         return {**scores, **seconds}, samples
 
 
-def load(options, seed):
-    """Unpaired batches for training, and whole sets to score on."""
-    size, steps = options.image_size, options.steps
-    if options.data == "shapes":
-        from keras_cyclegan.data.image_sets import ImageSets
+def scoring(options):
+    """What is measured of this data beside what is measured of any."""
+    from keras_cyclegan.evaluation import read_palette
 
-        train = [shapes(domain, 800, seed=i, size=size) for i, domain in enumerate("ab")]
-        train = kcg.data.unpaired_dataset(
-            *train, batch_size=BATCH, flip=False, seed=seed, steps_per_epoch=steps
-        )
-        test = [shapes(domain, 192, seed=2, size=size) for domain in "ab"]
-        return train, ImageSets(*test, paired=True)
-    train, _ = kcg.data.load(
-        options.data, image_size=size, batch_size=BATCH, seed=seed, steps_per_epoch=steps
-    )
-    return train, kcg.data.load_sets(options.data, size)
+    return {"turns": options.data == "shapes", "palette": read_palette(options.palette)}
 
 
 def build(objective, shape):
@@ -216,6 +221,11 @@ def build(objective, shape):
             )
             for _ in range(2)
         ]
+    elif objective.discriminator == "ugatit":
+        judges = [
+            networks.UGATITDiscriminator(shape, DISCRIMINATOR_FILTERS, num_layers=(2, 3))
+            for _ in range(2)
+        ]
     else:
         judges = [
             networks.PatchDiscriminator(shape, DISCRIMINATOR_FILTERS, num_layers=2)
@@ -229,7 +239,7 @@ def compile_model(model, objective):
     rates = [kcg.optimizers.paper_adam(kcg.optimizers.LinearDecay(RATE)) for _ in range(2)]
     model.compile(
         *rates,
-        adversarial_loss=objective.game,
+        adversarial_loss=losses.AdversarialLoss(objective.game, objective.adversarial),
         cycle_loss=losses.CycleConsistencyLoss(objective.norm, weight),
         # `weight_a` and `weight_b` are factors of one weight, of the identity terms too, which
         # none of the objectives with one cycle has.
@@ -243,130 +253,51 @@ def compile_model(model, objective):
     )
 
 
-# --- scores --------------------------------------------------------------------------------------
-
-
-def score(model, test):
-    """What a run is worth, by name, and images to look at.
-
-    - error: mean absolute difference to the truth, black to white = 1, as quickstart reports it.
-    - found: of how many translations the own truth is the nearest of all images of the target
-      domain, which says whether the content is kept, whatever the style.
-    - diversity: mean distance of two translations, as a part of that of two real images of the
-      target domain: near 0 where all images become one.
-    - round trip: mean absolute difference of an image and its translation back.
-    """
-    scores, samples = {}, {"a": test.a[:SHOWN], "b": test.b[:SHOWN]}
-    for direction, source, target in (("ab", test.a, test.b), ("ba", test.b, test.a)):
-        way = "a_to_b" if direction == "ab" else "b_to_a"
-        fake = model.translate(source, direction=way)
-        back = model.reconstruct(source, direction=way)
-        samples[direction], samples[f"{direction}_back"] = fake[:SHOWN], back[:SHOWN]
-        found = measure(source, fake, back, target, test.paired)
-        scores |= {f"{name}_{direction}": value for name, value in found.items()}
-    return scores, samples
-
-
-def score_untranslated(test):
-    """The scores of a model that changes nothing."""
-    there = measure(test.a, test.a, test.a, test.b, test.paired)
-    back = measure(test.b, test.b, test.b, test.a, test.paired)
-    return {f"{name}_ab": value for name, value in there.items()} | {
-        f"{name}_ba": value for name, value in back.items()
-    }
-
-
-def measure(source, fake, back, target, paired):
-    to_real = distances(fake, target) if paired else None
-    own = np.arange(len(fake))
-    values = {
-        "error": to_real[own, own].mean() if paired else None,
-        "found": (to_real.argmin(1) == own).mean() if paired else None,
-        "diversity": spread(fake) / spread(target),
-        "round_trip": np.abs(back / 255 - source / 255).mean(),
-    }
-    return {k: None if v is None else round(float(v), 4) for k, v in values.items()}
-
-
-def distances(first, second):
-    """Mean absolute difference of each image of the one to each of the other, `(n, m)`."""
-    first, second = (np.float32(x).reshape(len(x), -1) / 255 for x in (first, second))
-    return np.stack([np.abs(second - image).mean(1) for image in first])
-
-
-def spread(images):
-    """Mean distance of two different images."""
-    between = distances(images, images)
-    return between.sum() / (len(images) * (len(images) - 1))
-
-
-# --- data with another geometry ------------------------------------------------------------------
-
-
-def shapes(domain, count, seed, size=32):
-    """Draw upright ellipses (A) or lying rectangles (B), of one colour each, on pale grounds.
-
-    Image i of both domains has the same middle, area and colours: the pair that a translator
-    should find, if it kept all that the domains share.
-    """
-    from PIL import Image, ImageDraw
-
-    random = np.random.RandomState(seed)
-    images = np.empty((count, size, size, 3), "uint8")
-    for image in images:
-        ground, colour = random.randint(200, 256, 3), random.randint(0, 160, 3)
-        x, y = random.uniform(0.35, 0.65, 2) * 4 * size
-        radius = random.uniform(0.1, 0.2) * 4 * size
-        high, wide = (1.6 * radius, 0.8 * radius) if domain == "a" else (0.7 * radius, 1.4 * radius)
-        canvas = Image.new("RGB", (4 * size, 4 * size), tuple(map(int, ground)))
-        box = [x - wide, y - high, x + wide, y + high]
-        draw = ImageDraw.Draw(canvas)
-        (draw.ellipse if domain == "a" else draw.rectangle)(box, fill=tuple(map(int, colour)))
-        image[:] = np.asarray(canvas.resize((size, size), Image.Resampling.BOX))
-    return images
-
-
 # --- what is shown -------------------------------------------------------------------------------
-
-COLUMNS = {"error": "{:.4f}", "found": "{:.0%}", "diversity": "{:.2f}", "round_trip": "{:.4f}"}
 
 
 def markdown(options, objectives, results):
-    """The table: means over the seeds, and the standard deviation of the first column."""
-    titles = [f"{name.replace('_', ' ')} {way}" for name in COLUMNS for way in ("A→B", "B→A")]
-    lines = [f"| objective | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
-    seconds, processor = [], []
+    """The table: means and standard deviations over the seeds, of what the data allows."""
+    found = {
+        name: [find(results, describe(options, name, seed)) for seed in range(options.seeds)]
+        for name in objectives
+    }
+    found = {name: [row for row in rows if row is not None] for name, rows in found.items()}
+    trained = [row for rows in found.values() for row in rows]
     _, test = load(options, seed=0)
-    for name in ("untranslated", *objectives):
-        rows = [find(results, describe(options, name, seed)) for seed in range(options.seeds)]
-        if name == "untranslated":
-            rows = [{**score_untranslated(test), "seconds": 0, "processor_seconds": 0}]
-        rows = [row for row in rows if row is not None]
-        if not rows:
-            continue
-        cells = []
-        for column, form in COLUMNS.items():
-            for direction in ("ab", "ba"):
-                values = [row[f"{column}_{direction}"] for row in rows]
-                if None in values:
-                    cells.append("–")
-                    continue
-                cell = form.format(np.mean(values))
-                if len(values) > 1:
-                    cell += f" ± {form.format(np.std(values))}"
-                cells.append(cell)
-        part = ""
-        if name != "untranslated" and len(rows) < options.seeds:
-            part = f" ({len(rows)} of {options.seeds} seeds)"
-        lines.append(f"| {name}{part} | {' | '.join(cells)} |")
-        seconds += [row["seconds"] for row in rows]
-        processor += [row["processor_seconds"] for row in rows]
+    baselines = {"untranslated": [score_untranslated(test, **scoring(options))]}
+    if palette := scoring(options)["palette"]:
+        baselines["the commonest label everywhere"] = [score_commonest(test, palette)]
+    rows = {**baselines, **{name: some for name, some in found.items() if some}}
+    keys = [(name, way) for name in COLUMNS for way in ("ab", "ba")]
+    keys = [
+        key for key in keys if any("_".join(key) in row for some in rows.values() for row in some)
+    ]
+    titles = [f"{name.replace('_', ' ')} {'→'.join(way.upper())}" for name, way in keys]
+    lines = [f"| objective | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
+    for name, some in rows.items():
+        cells = [cell([row.get("_".join(key)) for row in some], COLUMNS[key[0]]) for key in keys]
+        if name in found and len(some) < options.seeds:
+            name += f" ({len(some)} of {options.seeds} seeds)"
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    minutes, processor_minutes = (
+        sum(row[name] for row in trained) / 60 for name in ("seconds", "processor_seconds")
+    )
+    seeds = f"{options.seeds} seeds, mean ± standard deviation" if options.seeds > 1 else "one seed"
     lines.append(
         f"\n{options.steps} steps of {BATCH} images of {options.image_size}×{options.image_size}, "
-        f"{options.seeds} seeds, mean ± standard deviation. Training took {sum(seconds) / 60:.0f} "
-        f"minutes, {sum(processor) / 60:.0f} of them processor minutes, on {machine()}."
+        f"{seeds}. Training took {minutes:.0f} minutes, {processor_minutes:.0f} of them processor "
+        f"minutes, on {machine()}."
     )
     return "\n".join(lines)
+
+
+def cell(values, form):
+    values = [value for value in values if value is not None]
+    if not values:
+        return "–"
+    spread = f" ± {form.format(np.std(values))}" if len(values) > 1 else ""
+    return form.format(np.mean(values)) + spread
 
 
 def machine():

@@ -8,18 +8,7 @@ import pytest
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 # One thread a process: as many run at once as there are cores, and would wait for each other.
-THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-# These files take longest, so they go first: begun last, one would be waited for alone.
-LONGEST = (
-    "test_ray_engine",
-    "test_devices",
-    "test_killed_runs",
-    "test_fuzz",
-    "test_backends",
-    "test_quickstart",
-    "test_export",
-    "test_projected",
-)
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 
 
 def pytest_configure(config):
@@ -31,16 +20,13 @@ def pytest_configure(config):
         config.jax_cache = tempfile.mkdtemp(prefix="jax-cache-")
         os.environ[CACHE] = config.jax_cache
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        # Each step is compiled for a few images only.
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 
 def pytest_unconfigure(config):
     if cache := getattr(config, "jax_cache", None):
         shutil.rmtree(cache, ignore_errors=True)
-
-
-def pytest_collection_modifyitems(items):
-    ranks = {name: rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)

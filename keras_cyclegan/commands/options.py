@@ -3,50 +3,15 @@
 import dataclasses
 from typing import Annotated
 
-from keras_cyclegan.commands.option import Option, described_options
-
-# From the names of networks to their classes in `keras_cyclegan.networks`. A class gets those of
-# the options below for which it has an argument.
-GENERATORS = {
-    "resnet": "ResNetGenerator",
-    "unet": "UNetGenerator",
-    "attention": "AttentionGenerator",
-    "ugatit": "UGATITGenerator",
-}
-DISCRIMINATORS = {
-    "patch": "PatchDiscriminator",
-    "pixel": "PixelDiscriminator",
-    "multiscale": "MultiScaleDiscriminator",
-    "projected": "ProjectedDiscriminator",
-    "ugatit": "UGATITDiscriminator",
-}
-# Kinds of `AdversarialLoss`.
-ADVERSARIAL_LOSSES = (
-    "least_squares",
-    "min_max",
-    "min_max_saturating",
-    "hinge",
-    "wasserstein",
-    "relativistic_average",
+from keras_cyclegan.commands.choices import (
+    ADVERSARIAL_LOSSES,
+    DISCRIMINATORS,
+    GENERATORS,
+    NORMS,
+    PENALTIES,
+    PERCEPTUAL_FEATURES,
 )
-PENALTIES = ("r1", "wgan_gp")  # of `GradientPenalty`
-NORMS = ("l1", "l2")  # of `CycleConsistencyLoss`
-PERCEPTUAL_FEATURES = ("vgg16", "efficientnet-lite1")  # of `PerceptualLoss`
-
-# From options to the arguments of the networks' classes.
-GENERATOR_ARGUMENTS = {
-    "filters": "filters",
-    "blocks": "num_blocks",
-    "upsampling": "upsampling",
-    "block": "block",
-    "input_skip": "input_skip",
-    "shared_decoder": "shared_decoder",
-}
-DISCRIMINATOR_ARGUMENTS = {
-    "discriminator_filters": "filters",
-    "discriminator_layers": "num_layers",
-    "augment": "augmentation",
-}
+from keras_cyclegan.commands.option import Option, described_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +103,15 @@ class TrainingOptions:
     discriminator_layers: Annotated[
         int, Option("Depth of the discriminators, and so the size of a patch.", least=1)
     ] = 3
+    discriminator_scales: Annotated[
+        int | None,
+        Option(
+            "Number of scales that multiscale or projected ones judge. Default: 3 or 4.", least=1
+        ),
+    ] = None
+    spectral_norm: Annotated[
+        bool, Option("Divide the kernels of patch or multiscale ones by their spectral norm.")
+    ] = False
     pool_size: Annotated[
         int, Option("Translated images kept to be shown to each discriminator again.", least=0)
     ] = 50
@@ -180,6 +154,13 @@ class TrainingOptions:
             choices=PENALTIES,
         ),
     ] = None
+    penalty_weight: Annotated[
+        float | None, Option("Weight of this penalty. Default: 10.", least=0)
+    ] = None
+    penalty_every: Annotated[
+        int | None,
+        Option("Steps from one penalty to the next. Default: 16 for r1, 1 for wgan_gp.", least=1),
+    ] = None
     cycle_norm: Annotated[
         str, Option("Distance of an image and its round trip.", choices=NORMS)
     ] = "l1"
@@ -194,6 +175,9 @@ class TrainingOptions:
     identity_weight: Annotated[
         float, Option("Weight of the identity loss; 0 for none.", least=0)
     ] = 5.0
+    identity_norm: Annotated[
+        str, Option("Distance of an image of the target and its translation.", choices=NORMS)
+    ] = "l1"
     identity_every: Annotated[
         int,
         Option("Steps from one identity loss to the next, which then weighs as much.", least=1),
@@ -205,6 +189,9 @@ class TrainingOptions:
             least=0,
         ),
     ] = 0.0
+    perceptual_norm: Annotated[
+        str, Option("Distance of features of an image and its round trip.", choices=NORMS)
+    ] = "l2"
     perceptual_features: Annotated[
         str,
         Option(
@@ -221,6 +208,12 @@ class TrainingOptions:
             least=0,
         ),
     ] = 0.0
+
+    weight_a: Annotated[
+        float,
+        Option("Factor of the cycle, identity and perceptual losses of domain A.", least=0),
+    ] = 1.0
+    weight_b: Annotated[float, Option("The same for domain B.", least=0)] = 1.0
 
     epochs: Annotated[
         int, Option("Epochs of the whole run; a finished run continues with more.", least=1)

@@ -10,26 +10,28 @@ import keras
 from keras_cyclegan import callbacks, data, networks, resume
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
-from keras_cyclegan.commands.options import (
+from keras_cyclegan.commands.choices import (
     DISCRIMINATOR_ARGUMENTS,
     DISCRIMINATORS,
     GENERATOR_ARGUMENTS,
     GENERATORS,
-    TrainingOptions,
 )
+from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
-from keras_cyclegan.cyclegan import NETWORKS, CycleGAN
+from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.losses import (
     AdversarialLoss,
     CycleConsistencyLoss,
+    GradientPenalty,
     IdentityLoss,
     PerceptualLoss,
     WeightSchedule,
 )
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
+from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import (
     check_agreement,
@@ -215,9 +217,10 @@ def new_network(shape, options, name, choice, classes, arguments):
     given = {}
     for option, argument in arguments.items():
         if argument in takes:
-            given[argument] = getattr(options, option)
             if option == "augment":
                 given[argument] = {} if options.augment else None
+            elif getattr(options, option) is not None:
+                given[argument] = getattr(options, option)
         elif is_given(options, option):
             able = [k for k, one in made.items() if argument in inspect.signature(one).parameters]
             raise ValueError(
@@ -258,7 +261,9 @@ def compile_model(model, options):
     perceptual = options.perceptual_weight
     identity = None
     if options.identity_weight:
-        identity = IdentityLoss(weight=options.identity_weight, every=options.identity_every)
+        identity = IdentityLoss(
+            options.identity_norm, options.identity_weight, options.identity_every
+        )
     features, final = options.perceptual_features, options.final_cycle_weight
     model.compile(
         adam(rate),
@@ -266,15 +271,38 @@ def compile_model(model, options):
         adversarial_loss=AdversarialLoss(
             options.adversarial_loss, options.adversarial_weight, options.label_smoothing
         ),
-        gradient_penalty=options.gradient_penalty,
+        gradient_penalty=penalty(options),
         cycle_loss=CycleConsistencyLoss(
             options.cycle_norm, options.cycle_weight, options.ssim_weight
         ),
         cycle_schedule=None if final is None else WeightSchedule(final / options.cycle_weight),
         identity_loss=identity,
-        perceptual_loss=PerceptualLoss(features, weight=perceptual) if perceptual else None,
+        perceptual_loss=PerceptualLoss(features, options.perceptual_norm, perceptual)
+        if perceptual
+        else None,
         activation_loss=options.activation_weight or None,
+        weight_a=options.weight_a,
+        weight_b=options.weight_b,
         ema_momentum=options.ema,
         monitor_gradients=True,
         remat=options.remat,
     )
+
+
+def penalty(options):
+    """Make the gradient penalty of the options, or None.
+
+    Raises:
+        ValueError: there is none that their weight or their steps could be for.
+    """
+    given = {"weight": options.penalty_weight, "every": options.penalty_every}
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.gradient_penalty is not None:
+        return GradientPenalty(options.gradient_penalty, **given)
+    if given:
+        name, value = next(iter(given.items()))
+        raise ValueError(
+            f"`penalty_{name}` needs a `gradient_penalty`, {' or '.join(GradientPenalty.kinds)}. "
+            f"Received penalty_{name}={value} without one."
+        )
+    return None

@@ -2,6 +2,8 @@
 
 import keras
 
+NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
+
 
 def check_network(name, network):
     """Raise a ValueError unless `network` is a Keras model, None or `"auto"`."""

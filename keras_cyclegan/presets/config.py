@@ -6,8 +6,8 @@ import sys
 
 import keras
 
-from keras_cyclegan.cyclegan import NETWORKS
 from keras_cyclegan.files.messages import shown
+from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.presets.shapes_only import MOST_LAYERS, check_counts
 
 KERAS_KINDS = (

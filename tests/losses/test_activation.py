@@ -31,7 +31,7 @@ def model():
         adversarial_loss=AdversarialLoss(weight=4.0),
         activation_loss=1000.0,
         cycle_schedule=WeightSchedule(0.1, decay_steps=4),
-        run_eagerly=keras.backend.backend() != "jax",  # whose eager steps take minutes
+        run_eagerly=True,
     )
     return model
 
@@ -92,7 +92,7 @@ def test_adversarial_loss_sums_both_maps_and_both_heads(model):
     assert float(array(losses["discriminator_a"])) == pytest.approx(sum(told) / 2, rel=1e-4)
 
 
-@pytest.mark.backend
+# Under other backends: tests/networks/test_several_maps_and_attention.py.
 def test_a_step_trains_the_heads_and_logs_their_loss(model):
     head = model.generator_ab.get_layer("activation")
     before = array(head.of_means)

@@ -26,6 +26,15 @@ def squared_slope(given):
     return ((3 * given**2 / given[0].size) ** 2).sum(axis=(1, 2, 3))
 
 
+def between(penalty, real, fake, step):
+    """What lies between real and translated images, each at a place drawn for it."""
+    draws = keras.ops.convert_to_numpy(random_integers(np.array([penalty.seed, step]), 3))
+    part = (draws / 2.0**31).reshape(3, 1, 1, 1)
+    assert len({*part.ravel()}) == 3
+    real, fake = (keras.ops.convert_to_numpy(x) for x in (real, fake))
+    return fake + part * (real - fake)
+
+
 def value(tensor):
     return float(keras.ops.convert_to_numpy(tensor))
 
@@ -46,21 +55,17 @@ def test_lazy_r1_is_computed_in_some_steps_and_counts_for_the_others():
 def test_wgan_gp_penalises_gradients_unlike_one_between_real_and_translated_images():
     penalty = GradientPenalty("wgan_gp", weight=2.0, seed=3)
     found = value(penalty(cubes, images(0), images(1), 7, input_gradient))
-    draws = keras.ops.convert_to_numpy(random_integers(np.array([3, 7]), 3))
-    part = (draws / 2.0**31).reshape(3, 1, 1, 1)
-    assert len({*part.ravel()}) == 3
-    real, fake = (keras.ops.convert_to_numpy(images(seed)) for seed in (0, 1))
-    slope = np.sqrt(squared_slope(fake + part * (real - fake)))
+    slope = np.sqrt(squared_slope(between(penalty, images(0), images(1), step=7)))
     assert found == pytest.approx(2 * ((slope - 1) ** 2).mean(), rel=1e-4)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates by a tape")
-@pytest.mark.parametrize("every", [1, 2])
-def test_the_penalty_s_gradient_reaches_the_discriminator_s_weights(every):
+@pytest.mark.parametrize(("kind", "every"), [("r1", 1), ("r1", 2), ("wgan_gp", 1)])
+def test_the_penalty_s_gradient_reaches_the_discriminator_s_weights(kind, every):
     import tensorflow as tf
 
     weight = tf.Variable(1.5)
-    penalty = GradientPenalty("r1", weight=1.0, every=every)
+    penalty = GradientPenalty(kind, weight=1.0, every=every)
 
     @tf.function
     def gradient(step):
@@ -69,8 +74,11 @@ def test_the_penalty_s_gradient_reaches_the_discriminator_s_weights(every):
             total = penalty(judge, images(0), images(1), step, input_gradient)
         return tape.gradient(total, weight)
 
-    # ½ · w² · s, of which the derivative by w is w · s.
-    expected = every * 1.5 * squared_slope(images(0)).mean()
+    if kind == "r1":  # ½ · w² · s, of which the derivative by w is w · s
+        expected = every * 1.5 * squared_slope(images(0)).mean()
+    else:  # (w · √s − 1)²
+        slope = np.sqrt(squared_slope(between(penalty, images(0), images(1), step=0)))
+        expected = (2 * (1.5 * slope - 1) * slope).mean()
     assert float(gradient(tf.constant(0))) == pytest.approx(expected, rel=1e-4)
 
 

@@ -1,0 +1,67 @@
+"""Prints what a phone's photo costs: `translate`, in tiles by itself, beside the bare network.
+
+    python benchmarks/photo.py --preset glyphs
+
+The bare network is called on parts of the photo, without a norm over the whole and without a
+finished picture: no translation can take less. Time is the processor's, of all cores together, so
+that other processes hardly change it; peak memory is the process's largest resident set (Linux).
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import machine
+import numpy as np
+
+from keras_cyclegan import CycleGAN
+
+PART = 1000  # side of a part
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", default="glyphs")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(3000, 4000), metavar=("ROWS", "COLUMNS")
+    )
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "mixed_bfloat16"])
+    parser.add_argument("--repeats", type=int, default=3, help="the median is printed")
+    arguments = parser.parse_args()
+    print(machine.describe(), end="\n\n")
+    print("| dtype | `translate` | bare network | ratio | peak memory |\n|---|---|---|---|---|")
+    for dtype in arguments.dtypes:
+        keras.config.set_dtype_policy(dtype)
+        model = CycleGAN.from_preset(arguments.preset)
+        channels = model.generator_ab.input_shape[-1]
+        random = np.random.default_rng(0)
+        photo = random.integers(0, 256, (*arguments.size, channels), "uint8")
+        part = random.uniform(-1, 1, (1, PART, PART, channels)).astype("float32")
+        parts = photo[..., 0].size / PART**2
+        model.predict(part, verbose=0)  # compiles
+        bare = parts * cost(lambda: model.predict(part, verbose=0), arguments.repeats)  # noqa: B023
+        whole = cost(lambda: model.translate(photo), arguments.repeats)  # noqa: B023
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"| {dtype} | {whole:.0f} s | {bare:.0f} s | {whole / bare:.2f} | {memory:.0f} MiB |",
+            flush=True,
+        )
+
+
+def cost(function, repeats):
+    """Return the median of the processor seconds of a call."""
+    times = []
+    for _ in range(repeats):
+        before = time.process_time()
+        function()
+        times.append(time.process_time() - before)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()

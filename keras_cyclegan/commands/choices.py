@@ -1,0 +1,46 @@
+"""What the options of a training run can choose among, by name."""
+
+# From the names of networks to their classes in `keras_cyclegan.networks`. A class gets those of
+# the options below for which it has an argument.
+GENERATORS = {
+    "resnet": "ResNetGenerator",
+    "unet": "UNetGenerator",
+    "attention": "AttentionGenerator",
+    "ugatit": "UGATITGenerator",
+}
+DISCRIMINATORS = {
+    "patch": "PatchDiscriminator",
+    "pixel": "PixelDiscriminator",
+    "multiscale": "MultiScaleDiscriminator",
+    "projected": "ProjectedDiscriminator",
+    "ugatit": "UGATITDiscriminator",
+}
+# Kinds of `AdversarialLoss`.
+ADVERSARIAL_LOSSES = (
+    "least_squares",
+    "min_max",
+    "min_max_saturating",
+    "hinge",
+    "wasserstein",
+    "relativistic_average",
+)
+PENALTIES = ("r1", "wgan_gp")  # of `GradientPenalty`
+NORMS = ("l1", "l2")  # of `CycleConsistencyLoss`
+PERCEPTUAL_FEATURES = ("vgg16", "efficientnet-lite1")  # of `PerceptualLoss`
+
+# From options to the arguments of the networks' classes.
+GENERATOR_ARGUMENTS = {
+    "filters": "filters",
+    "blocks": "num_blocks",
+    "upsampling": "upsampling",
+    "block": "block",
+    "input_skip": "input_skip",
+    "shared_decoder": "shared_decoder",
+}
+DISCRIMINATOR_ARGUMENTS = {
+    "discriminator_filters": "filters",
+    "discriminator_layers": "num_layers",
+    "discriminator_scales": "num_scales",
+    "spectral_norm": "spectral_norm",
+    "augment": "augmentation",
+}
