@@ -3,11 +3,13 @@
 import contextlib
 import gc
 import resource
+import signal
 import time
 
 import pytest
 
 SECONDS = 1.0
+HANGING = 60  # by the clock
 BYTES = 500 * 2**20
 
 
@@ -28,6 +30,22 @@ def refused(match="", error=ValueError):
     assert len(said) < 2000, said[:2000]
     assert "\n" not in said, said
     assert cost < SECONDS, f"{cost:.1f} s for: {said}"
+
+
+@contextlib.contextmanager
+def ended_after(seconds):
+    """Raise a `TimeoutError` in what waits for longer, for a pipe that nobody writes to."""
+
+    def end(*_):
+        raise TimeoutError(f"not refused within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextlib.contextmanager
