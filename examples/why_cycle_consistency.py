@@ -223,7 +223,7 @@ def build(objective, shape):
         ]
     elif objective.discriminator == "ugatit":
         judges = [
-            networks.UGATITDiscriminator(shape, DISCRIMINATOR_FILTERS, num_layers=(2, 3))
+            networks.UGATITDiscriminator(shape, DISCRIMINATOR_FILTERS, num_layers=(3, 4))
             for _ in range(2)
         ]
     else:

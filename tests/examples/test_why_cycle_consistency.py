@@ -220,6 +220,27 @@ def test_shapes_share_their_middle_and_area_and_differ_in_geometry(study, scores
     np.testing.assert_allclose(inks[0][1:], inks[1][1:], atol=0.2)
 
 
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        ("PAPER", "cycle only"),
+        ("PAPER", "+ backward cycle"),
+        ("GEOMETRY", "λ from 10 to 0.5"),
+        ("GEOMETRY", "full, attention"),
+        ("GEOMETRY", "U-GAT-IT"),
+    ],
+)
+def test_objectives_become_models(study, table, name):
+    objective = getattr(study, table)[name]
+    model = study.build(objective, (32, 32, 3))
+    study.compile_model(model, objective)
+    assert model.adversarial_loss.weight == objective.adversarial
+    assert model.cycle_loss.weight * model.weight_a == objective.forward
+    assert model.cycle_loss.weight * model.weight_b == objective.backward
+    assert (model.cycle_schedule is None) == (objective.final == 1)
+    assert (model.activation_loss is None) == (objective.generator != "ugatit")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("data", ["glyphs", "shapes"])
 def test_every_objective_trains(study, monkeypatch, tmp_path, data):
