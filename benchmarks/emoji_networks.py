@@ -18,6 +18,16 @@ AUGMENTATION = {
     "cutout": 0.2,
 }
 COLOUR_WIDTHS = (32, 64, 64)
+WARM_UP = (100, 400)  # steps in which the generators' rate rises from 0
+
+
+class WarmDecay(LinearDecay):
+    """A rate that rises at first: what new discriminators say makes generators erase pictures."""
+
+    def __call__(self, step):
+        first, last = WARM_UP
+        risen = (keras.ops.cast(step, "float32") - first) / (last - first)
+        return super().__call__(step) * keras.ops.clip(risen, 0.0, 1.0)
 
 
 def build(side, options):
@@ -44,7 +54,7 @@ def build(side, options):
     judges = [judge(shape, name, options.dtype) for name in ("discriminator_a", "discriminator_b")]
     model = CycleGAN(*generators, *judges, image_shape=shape)
     model.compile(
-        paper_adam(LinearDecay(options.rate)),
+        paper_adam(WarmDecay(options.rate)),
         paper_adam(LinearDecay(options.discriminator_rate)),
         cycle_loss=CycleConsistencyLoss(weight=options.cycle_weight),
         identity_loss=IdentityLoss(weight=options.identity_weight, every=2),
