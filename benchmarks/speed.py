@@ -43,7 +43,7 @@ def main():
 
 def measure(command, target):
     """Run one benchmark, print what it prints, write it to `target`; return its exit status."""
-    script = Path(__file__).with_name(command[0])
+    script = Path(__file__).parent / command[0]
     shown = f"`python benchmarks/{' '.join(command)}`\n\n"
     print(f"\n{shown}", end="", flush=True)
     with (

@@ -117,12 +117,11 @@ def _normalize(norm, x, moments):
     scale = 1 / np.sqrt(moments.variance + norm.epsilon)
     if norm.gamma is not None:
         scale = scale * ops.convert_to_numpy(norm.gamma)
-    offset = -moments.mean * scale
-    if norm.beta is not None:
-        offset = offset + ops.convert_to_numpy(norm.beta)
     # As tensors: torch refuses to multiply an array by a tensor with a gradient.
-    scale, offset = (ops.convert_to_tensor(one.astype("float32")) for one in (scale, offset))
-    x = ops.cast(x, "float32") * scale + offset
+    mean, scale = (ops.convert_to_tensor(one.astype("float32")) for one in (moments.mean, scale))
+    x = (ops.cast(x, "float32") - mean) * scale  # zero, exactly, in a channel of one value
+    if norm.beta is not None:
+        x = x + ops.convert_to_tensor(norm.beta)
     return ops.cast(x, norm.compute_dtype)
 
 

@@ -1,5 +1,6 @@
 """Instance norm, which in Keras is a group norm with one channel in each group."""
 
+import functools
 from typing import Any
 
 import keras
@@ -19,7 +20,7 @@ class InstanceNormalization(keras.layers.GroupNormalization):
     Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. In training on
     TensorFlow it is computed as a batch norm of each single image, by one fused operation and one
     for the gradient; a group norm reads the image many times. Statistics are float32 under every
-    policy.
+    policy. A channel of one value is exactly zero, except in training on TensorFlow.
 
     Args:
         epsilon: float, 1e-5 by default. Added to variances.
@@ -46,12 +47,17 @@ class InstanceNormalization(keras.layers.GroupNormalization):
         if pays(training):
             count = images.shape[0]
             if count is not None and count <= MOST_IMAGES:
-                return self.normalise_one_by_one(images, count)
-        return super().call(images)
+                return self.normalise_one_by_one(images, count, training)
+        return super().call(without_common_value(ops.cast(images, "float32")))
 
-    def normalise_one_by_one(self, images, count):
+    def normalise_one_by_one(self, images, count, training):
         import tensorflow as tf
 
+        if not training:
+            common = common_value(images)
+            images = tf.cond(
+                tf.reduce_any(common != 0), lambda: images - common, lambda: tf.identity(images)
+            )
         channels, none = images.shape[-1], tf.zeros((0,))
         ones, zeros = tf.ones((channels,)), tf.zeros((channels,))
         normalised = [
@@ -70,3 +76,62 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 
     def get_config(self) -> dict[str, Any]:
         return {**keras.layers.Layer.get_config(self), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class GroupNormalization(keras.layers.GroupNormalization):
+    """An instance norm with a scale and an offset for each channel, as in checkpoints of 2017.
+
+    Its class has Keras's name because files of weights find a layer by the name of its class.
+
+    Args:
+        groups: int, -1 by default: each channel is a group.
+        epsilon: float, 1e-5 by default. Added to variances.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`.
+
+    Returns:
+        The same shape.
+
+    Example:
+
+    ```python
+    norm = GroupNormalization()
+    norm(keras.ops.ones((1, 8, 8, 16)))  # the offset, 0, exactly
+    norm.gamma.shape  # (16,)
+    ```
+    """
+
+    def __init__(self, groups: int = -1, epsilon: float = 1e-5, **kwargs: Any) -> None:
+        super().__init__(groups=groups, epsilon=epsilon, **kwargs)
+
+    def call(self, images: Tensor) -> Tensor:
+        return super().call(without_common_value(ops.cast(images, "float32")))
+
+
+def common_value(images):
+    """Return the value of each channel whose corners are equal, and zero for all others.
+
+    In a channel of one value, all that is left after the mean was taken is the mean's rounding
+    error. An instance norm divides it by the square root of epsilon, 0.003, and the borders of the
+    next convolution make a pattern of it, which the next norms magnify until nothing else is seen.
+    Taken relative to this value such a channel is zero, exactly, and so are its mean and variance.
+    The norm of any other channel is the same as without, and rounded no differently unless its
+    corners happen to be equal.
+
+    Args:
+        images: `(batch, height, width, channels)`.
+
+    Returns:
+        `(batch, 1, 1, channels)`, without a gradient: the norm doesn't depend on it.
+    """
+    corner = images[:, :1, :1]
+    others = images[:, :1, -1:], images[:, -1:, :1], images[:, -1:, -1:]
+    are_equal = functools.reduce(ops.logical_and, [corner == other for other in others])
+    return ops.stop_gradient(ops.where(are_equal, corner, ops.zeros_like(corner)))
+
+
+def without_common_value(images):
+    """Subtract `common_value`."""
+    return images - common_value(images)

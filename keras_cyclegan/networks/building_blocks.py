@@ -8,6 +8,7 @@ from keras_cyclegan.arguments import check_image_shape as check_image_shape
 from keras_cyclegan.arguments import check_multiple as check_multiple
 from keras_cyclegan.layers import InstanceNormalization, ReflectionPadding2D
 from keras_cyclegan.layers.convolutions import NarrowConv2D
+from keras_cyclegan.layers.instance_norm import GroupNormalization
 
 
 def normal_initializer(stddev=0.02):
@@ -41,8 +42,7 @@ def instance_norm(affine=False, name=None, dtype=None):
     """Make `torch.nn.InstanceNorm2d`: epsilon 1e-5, no running statistics."""
     if not affine:
         return InstanceNormalization(name=name, dtype=dtype)
-    # Files find a weight by its layer's class: scales and offsets stay where they always were.
-    return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name, dtype=dtype)
+    return GroupNormalization(name=name, dtype=dtype)
 
 
 def float32_activation(activation, name):

@@ -101,6 +101,9 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     recover(folder)
     overrides = overrides or {}
     root = Path(root or folder)
+    for file in (CONFIG, GENERATORS, DISCRIMINATORS):
+        if os.path.lexists(folder / file):
+            preset_file(folder, file, root)  # a bad link is refused before anything is built
     config = read_json(preset_file(folder, CONFIG, root))
     try:
         described = build_without_weights(lambda: build_model(cls, config, overrides))

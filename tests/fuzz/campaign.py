@@ -4,6 +4,7 @@ import faulthandler
 import gc
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -17,7 +18,8 @@ from .targets import TARGETS, numbers_of
 logger = logging.getLogger(__name__)
 
 SECONDS = 3.0  # of the processor, for what is accepted too
-HANGING = 60  # seconds after which the process ends with a traceback
+HANGING = 60  # seconds of the processor after which the process ends with a traceback
+WAITING = 1800  # seconds of the clock, long enough for a process that is paused meanwhile
 EXPECTED = (ValueError, FileNotFoundError)
 FORBIDDEN = (
     *("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect"),
@@ -81,10 +83,21 @@ def run(folder, seed=0, first=0, inputs=None, minutes=None, names=tuple(TARGETS)
     return counts, failures
 
 
+def _end_if_hanging(seconds):
+    """Ends the process with a traceback, inside of C too, unless it is called with 0 before."""
+    if hasattr(signal, "setitimer"):
+        faulthandler.register(signal.SIGPROF, chain=True)  # and then dies of it
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+    if seconds:
+        faulthandler.dump_traceback_later(WAITING, exit=True)
+    else:
+        faulthandler.cancel_dump_traceback_later()
+
+
 def _judge(target, folder):
     """Whether a target takes its input, and which promises it breaks."""
     complaints, said = [], None
-    faulthandler.dump_traceback_later(HANGING, exit=True)
+    _end_if_hanging(HANGING)
     begun = time.process_time()
     _broken.clear()
     _watched.append(str(folder))
@@ -100,7 +113,7 @@ def _judge(target, folder):
         complaints.append(f"{type(error).__name__}\n{traceback.format_exc()[-2000:]}")
     finally:
         _watched.clear()
-        faulthandler.cancel_dump_traceback_later()
+        _end_if_hanging(0)
     if (cost := time.process_time() - begun) > SECONDS:
         complaints.append(f"takes {cost:.1f} s")
     if said is not None:

@@ -85,6 +85,25 @@ def test_norms_at_full_resolution_in_a_row_equal_the_untiled():
     assert_tiling_changes_nothing(flat(), (40, 50), 16)
 
 
+@pytest.mark.parametrize(
+    "network",
+    [
+        lambda: resnet(num_blocks=2),
+        lambda: resnet(affine_norm=True),
+        lambda: resnet(upsampling="resize", dtype="mixed_bfloat16"),
+        unet,
+    ],
+    ids=["resnet", "affine", "bfloat16", "unet"],
+)
+def test_a_tiled_image_of_one_colour_equals_the_untiled(network):
+    """Norms divide the variance of nothing: what was rounded away became the picture."""
+    translate = one_way(network()).translate
+    for colour in [(0, 0, 0), (255, 255, 255), (77, 77, 77), (255, 0, 3)]:
+        pixels = np.full((67, 53, 3), colour, "uint8")
+        difference = translate(pixels, tile=32).astype(int) - translate(pixels)
+        assert np.abs(difference).max() <= 1, colour
+
+
 def test_half_precision_is_stored_as_it_is():
     translate = one_way(resnet(dtype="mixed_bfloat16")).translate
     pixels = uneven(40, 90)

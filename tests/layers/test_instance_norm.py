@@ -1,11 +1,15 @@
 """Instance norm, in training and outside of it, against its formula."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
+from support.gradients import input_gradient
 
 from keras_cyclegan.layers import InstanceNormalization
-from keras_cyclegan.layers.instance_norm import MOST_IMAGES
+from keras_cyclegan.layers.fast_paths import fast_paths
+from keras_cyclegan.layers.instance_norm import MOST_IMAGES, GroupNormalization
 
 pytestmark = pytest.mark.backend
 IMAGES = np.random.RandomState(0).normal(3, 2, (3, 4, 5, 2)).astype("float32")
@@ -18,6 +22,10 @@ def expected(images):
     images = images.astype("float64")
     mean, variance = (f(images, axis=(1, 2), keepdims=True) for f in (np.mean, np.var))
     return (images - mean) / np.sqrt(variance + 1e-5)
+
+
+def as_float32(tensor):
+    return keras.ops.convert_to_numpy(keras.ops.cast(tensor, "float32"))
 
 
 def expected_gradient(images, weights):
@@ -79,9 +87,38 @@ def test_statistics_are_float32_under_every_policy(policy):
     images = IMAGES + 300.0  # whose squares float16 doesn't hold
     given = keras.ops.cast(images, policy.removeprefix("mixed_"))
     found = InstanceNormalization(dtype=policy)(given, training=True)
-    rounded = keras.ops.convert_to_numpy(keras.ops.cast(given, "float32"))
-    found = keras.ops.convert_to_numpy(keras.ops.cast(found, "float32"))
-    np.testing.assert_allclose(found, expected(rounded), atol=0.05)
+    np.testing.assert_allclose(as_float32(found), expected(as_float32(given)), atol=0.05)
+
+
+@pytest.mark.parametrize("layer", [InstanceNormalization, GroupNormalization])
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_channel_of_one_value_is_zero_and_not_the_rounding_of_its_mean(layer, policy, fast):
+    """The others are what they are without it, and so is one whose corners alone are equal."""
+    images = np.random.RandomState(0).normal(3, 2, (2, 127, 93, 6)).astype("float32")
+    values = np.array([0.1, -1 / 3, 1.2545849, 7e5], "float32")
+    images[..., :4] = values
+    images[0, ..., 0] = 5.3  # each image has its own
+    images[:, [0, 0, -1, -1], [0, -1, 0, -1], 4] = 0.7
+    given = keras.ops.cast(images, policy.removeprefix("mixed_"))
+    with fast_paths() if fast else contextlib.nullcontext():
+        found = layer(dtype=policy)(given)
+    rounded, found = as_float32(given), as_float32(found)
+    assert (found[..., :4] == 0).all()
+    atol = 1e-4 if policy == "float32" else 0.03
+    np.testing.assert_allclose(found[..., 4:], expected(rounded[..., 4:]), atol=atol)
+
+
+def test_a_channel_of_one_value_has_the_gradient_of_the_formula():
+    images = IMAGES[:1].copy()
+    images[..., 0] = 0.3
+    weights = np.random.RandomState(1).normal(size=images.shape).astype("float32")
+    layer = InstanceNormalization()
+    layer.build(images.shape)
+    images, weights = (keras.ops.convert_to_tensor(x) for x in (images, weights))
+    found = input_gradient(lambda x: keras.ops.sum(layer(x) * weights), images)
+    images, weights, found = (as_float32(x) for x in (images, weights, found))
+    np.testing.assert_allclose(found, expected_gradient(images, weights), rtol=1e-4, atol=1e-4)
 
 
 def test_config_round_trip():
