@@ -206,7 +206,6 @@ def main():
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--filters", type=int, default=24, help="width of the generators")
     parser.add_argument("--blocks", type=int, default=6)
-    parser.add_argument("--skip", choices=["clipped", "tanh"], default="tanh")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--discriminator-rate", type=float, default=1.5e-4)
     parser.add_argument("--cycle-weight", type=float, default=6.0)

@@ -35,7 +35,7 @@ def build(side, options):
 
     Args:
         side: int. Height and width of the pictures.
-        options: the command's: `filters`, `blocks`, `skip`, `rate`, `discriminator_rate`,
+        options: the command's: `filters`, `blocks`, `rate`, `discriminator_rate`,
             `cycle_weight`, `identity_weight`, `dtype`.
     """
     shape = (side, side, 3)
@@ -45,7 +45,7 @@ def build(side, options):
             filters=options.filters,
             num_blocks=options.blocks,
             upsampling="resize",
-            input_skip=True if options.skip == "tanh" else options.skip,
+            input_skip=True,
             dtype=options.dtype,
             name=name,
         )
