@@ -21,6 +21,7 @@ from keras_cyclegan.data.pixel_limit import (
 )
 from keras_cyclegan.data.pixels import check_unit
 from keras_cyclegan.data.upright import OpenedImage, to_array, with_channels
+from keras_cyclegan.files.regular import check_regular
 
 __all__ = [
     "MAX_PIXELS",
@@ -149,6 +150,7 @@ def _open_file(source, channels, max_pixels):
 def _head(file):
     """Read the first bytes of a path or a binary file."""
     if not hasattr(file, "read"):
+        check_regular(file)
         with open(file, "rb") as opened:
             return opened.read(HEAD)
     file.seek(0)  # as Pillow does

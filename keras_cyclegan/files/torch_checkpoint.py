@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_cyclegan.files.bounded_reads import LONGEST, BoundedReads
 from keras_cyclegan.files.messages import brief, shown
+from keras_cyclegan.files.regular import check_regular
 from keras_cyclegan.files.torch_pickle import LONGEST as LONGEST_PICKLE
 from keras_cyclegan.files.torch_pickle import load_pickle
 
@@ -50,6 +51,7 @@ def read_state_dict(path):
             asks for any other class or function.
     """
     path = os.fspath(path)
+    check_regular(path)
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -11,6 +11,7 @@ MOST_WEIGHTS = 2**30  # 4 GiB in float32
 MOST_FRESH_WEIGHTS = 2**27  # of networks whose weights no file holds
 MOST_LAYERS = 1000  # that a config names
 MOST = {"num_blocks": 64, "num_downsamplings": 16, "num_layers": 16, "pool_size": 10_000}
+LARGEST_IMAGE = 2**16  # height, width or channels that networks are described for
 MOST_OF_OTHERS = 64  # for arguments that begin with num_
 
 
@@ -22,6 +23,11 @@ def check_counts(class_name, arguments):
         arguments: dict of arguments of one of this package's classes.
     """
     for name, value in arguments.items():
+        sizes = value if name == "image_shape" and isinstance(value, list) else ()
+        if any(isinstance(size, int | float) and size > LARGEST_IMAGE for size in sizes):
+            raise ValueError(
+                f"{class_name} has image_shape={shown(value)}; {LARGEST_IMAGE} are allowed."
+            )
         if name in MOST or name.startswith("num_"):
             most = MOST.get(name, MOST_OF_OTHERS)
             if isinstance(value, int) and value > most:

@@ -1,5 +1,6 @@
 """What an image may take of the memory, before it is decoded and while it is."""
 
+import os
 import zlib
 
 import numpy as np
@@ -68,6 +69,14 @@ def test_an_evil_image_is_refused(name, tmp_path):
     path.write_bytes(EVIL[name])
     with refused(r"evil\.img[ :]"):
         decode_image(path)
+
+
+def test_a_pipe_or_device_is_refused_before_it_is_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "evil.png")
+    (tmp_path / "link.png").symlink_to("/dev/zero")
+    for name in ("evil.png", "link.png"):
+        with refused(rf"{name}: expected a file, but it is a pipe or a device"):
+            decode_image(tmp_path / name)
 
 
 @pytest.mark.parametrize(

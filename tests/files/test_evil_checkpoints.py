@@ -1,5 +1,6 @@
 """Checkpoints that torch never writes: refused before they cost time or memory."""
 
+import os
 import struct
 
 import numpy as np
@@ -120,3 +121,11 @@ def test_a_file_of_holes_is_refused(path):
         file.truncate(2**40)
     with refused("are allowed"):
         read_state_dict(path)
+
+
+def test_a_pipe_or_device_is_refused_before_it_is_waited_for(path):
+    os.mkfifo(path)
+    with refused(r"evil\.pth: expected a file, but it is a pipe or a device"):
+        read_state_dict(path)
+    with refused("/dev/zero: expected a file"):
+        read_state_dict("/dev/zero")

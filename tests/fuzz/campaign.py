@@ -18,8 +18,9 @@ from .targets import TARGETS, numbers_of
 logger = logging.getLogger(__name__)
 
 SECONDS = 3.0  # of the processor, for what is accepted too
-HANGING = 60  # seconds of the processor after which the process ends with a traceback
-WAITING = 1800  # seconds of the clock, long enough for a process that is paused meanwhile
+CLEARING = 200  # inputs after which Keras forgets what they made
+HANGING = 60  # seconds of the processor for one input; then the process ends with a traceback
+WAITING = 3600  # seconds of the clock for so many inputs, should one wait and not compute
 EXPECTED = (ValueError, FileNotFoundError)
 FORBIDDEN = (
     *("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect"),
@@ -68,30 +69,30 @@ def run(folder, seed=0, first=0, inputs=None, minutes=None, names=tuple(TARGETS)
     if not getattr(sys, "_is_fuzzed", False):  # a hook stays for good
         sys.addaudithook(_watch)
         sys._is_fuzzed = True
+    gc.freeze()  # what is there already needn't be looked through again and again
     while time.monotonic() < until and (inputs is None or n < first + inputs):
+        if n % CLEARING == 0 or n == first:
+            keras.backend.clear_session()
+            gc.collect()
+            faulthandler.dump_traceback_later(WAITING, exit=True, file=sys.__stderr__)
         name = turns[n % len(turns)]
         targets[name].make(numbers_of(seed, n))
         accepted, complaints = _judge(targets[name], folder)
         counts[name][not accepted] += 1
         failures += [f"input {n} of seed {seed} ({name}): {complaint}" for complaint in complaints]
         n += 1
-        if n % 200 == 0:
-            keras.backend.clear_session()
-            gc.collect()
         if n % 1000 == 0:
             logger.info("%d inputs, %d broken promises", n - first, len(failures))
+    faulthandler.cancel_dump_traceback_later()
+    gc.unfreeze()
     return counts, failures
 
 
 def _end_if_hanging(seconds):
     """Ends the process with a traceback, inside of C too, unless it is called with 0 before."""
     if hasattr(signal, "setitimer"):
-        faulthandler.register(signal.SIGPROF, chain=True)  # and then dies of it
+        faulthandler.register(signal.SIGPROF, sys.__stderr__, chain=True)  # and then dies of it
         signal.setitimer(signal.ITIMER_PROF, seconds)
-    if seconds:
-        faulthandler.dump_traceback_later(WAITING, exit=True)
-    else:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def _judge(target, folder):

@@ -13,9 +13,11 @@ from keras_cyclegan.layers import (
 from keras_cyclegan.networks import (
     AttentionGenerator,
     MultiScaleDiscriminator,
+    ProjectedDiscriminator,
     ResNetGenerator,
     UGATITDiscriminator,
     UGATITGenerator,
+    UNetGenerator,
 )
 from keras_cyclegan.networks.multiscale import HalveByMean
 from keras_cyclegan.presets.shapes_only import build_without_weights
@@ -209,3 +211,27 @@ def test_a_shared_decoder_is_as_cheap_as_the_resnet_and_starts_by_painting_every
     painted = keras.Model(network.input, network.get_layer("content").output)
     expected = mask * numpy(painted(images())) + (1 - mask) * images()
     np.testing.assert_allclose(numpy(network(images())), expected, atol=1e-5)
+
+
+@pytest.mark.backend
+def test_four_families_take_a_step_on_each_backend():
+    """In one model, because JAX compiles each for long; the others' steps are tested elsewhere."""
+    shape = (32, 32, 3)
+    pixels = keras.Input((None, None, 3))
+    fine = keras.layers.Conv2D(4, 4, 4)(pixels)
+    features = keras.Model(pixels, [fine, keras.layers.Conv2D(4, 2, 2)(fine)])
+    networks = (
+        AttentionGenerator(shape, filters=2, num_blocks=1, foregrounds=2),
+        UNetGenerator(shape, filters=2, num_downsamplings=5),
+        ProjectedDiscriminator(shape, features, filters=8, pixel_filters=0, augmentation={}),
+        MultiScaleDiscriminator(shape, num_scales=2, filters=2, num_layers=1, spectral_norm=True),
+    )
+    model = CycleGAN(*networks, image_shape=shape, pool_size=2)
+    rates = [keras.optimizers.SGD(0.1) for _ in range(2)]
+    model.compile(*rates, identity_loss=None, run_eagerly=keras.backend.backend() != "jax")
+    before = [network.get_weights() for network in networks]
+    losses = model.train_on_batch(images(), images(), return_dict=True)
+    assert all(np.isfinite(value) for value in losses.values())
+    for network, old in zip(networks, before, strict=True):
+        pairs = [p for p in zip(old, network.get_weights(), strict=True) if p[0].ndim == 4]
+        assert np.mean([np.any(a != b) for a, b in pairs]) > 0.9, network.name

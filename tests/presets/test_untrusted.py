@@ -170,6 +170,7 @@ def nested(depth):
         (put_generator(unet(300)), "num_downsamplings=300; 16 are allowed"),
         (put_generator(unet(10**5)), "num_downsamplings=100000; 16 are allowed"),
         (lambda config: config.update(pool_size=10**9), "pool_size"),
+        (lambda config: config.update(image_shape=[10**9, 10**9, 3]), "65536 are allowed"),
         (put_generator(sequential(IMAGES, layer("Dense", units=2**30))), "allowed"),
         (put_generator(sequential(IMAGES, layer("Dense", units=2**26))), "without weights"),
         (put_generator(sequential(IMAGES, *[layer("ReLU")] * 1001)), "1000 layers"),
@@ -179,7 +180,7 @@ def nested(depth):
         (put_generator(layer("Conv2D", filters="x" * 10**6, kernel_size=1)), "."),
     ],
     ids=[
-        *("width", "depth", "resnet", "unet", "deep unet", "pool", "Keras's layers"),
+        *("width", "depth", "resnet", "unet", "deep unet", "pool", "image", "Keras's layers"),
         *("fresh weights", "thousand layers", "nested models", "reversed", "long class"),
         "long argument",
     ],
