@@ -210,6 +210,7 @@ def main():
     parser.add_argument("--discriminator-rate", type=float, default=1.5e-4)
     parser.add_argument("--cycle-weight", type=float, default=6.0)
     parser.add_argument("--identity-weight", type=float, default=1.0, help="every second step")
+    parser.add_argument("--ema", type=float, default=0.995, help="of the generators' weights")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--split", choices=["test", "validation"], default="test")
     parser.add_argument("--picture", help="file for a picture of test characters")

@@ -36,7 +36,7 @@ def build(side, options):
     Args:
         side: int. Height and width of the pictures.
         options: the command's: `filters`, `blocks`, `rate`, `discriminator_rate`,
-            `cycle_weight`, `identity_weight`, `dtype`.
+            `cycle_weight`, `identity_weight`, `ema`, `dtype`.
     """
     shape = (side, side, 3)
     generators = [
@@ -58,7 +58,7 @@ def build(side, options):
         paper_adam(LinearDecay(options.discriminator_rate)),
         cycle_loss=CycleConsistencyLoss(weight=options.cycle_weight),
         identity_loss=IdentityLoss(weight=options.identity_weight, every=2),
-        ema_momentum=0.999,
+        ema_momentum=options.ema,
     )
     return model
 

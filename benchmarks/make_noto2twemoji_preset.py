@@ -36,7 +36,7 @@ width 32, and a network without norms of images, which sees flat colours; behind
 (0.1) and cutout (0.2). Least squares, image pool of 50, cycle weight {cycle_weight:g}, identity \
 weight {identity_weight:g} in every second step, Adam (0.5, 0.999), {rate:g}, reached after 400 \
 steps, and for the discriminators {discriminator_rate:g}, falling to zero over the second half; \
-averages of 0.999. Recipes were compared on 128 other characters; nothing was chosen on those of \
+averages of {ema:g}. Recipes were compared on 128 other characters; nothing was chosen on those of \
 the test."""
 SCORES = """192 test characters, which no network saw in either hand. Mean absolute error (black \
 to white = 1) and SSIM against the other hand's picture of the same character, and KID on \
@@ -50,6 +50,7 @@ FLAGS = (
     "discriminator_rate",
     "cycle_weight",
     "identity_weight",
+    "ema",
     "dtype",
 )
 
