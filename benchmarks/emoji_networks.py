@@ -18,6 +18,16 @@ AUGMENTATION = {
     "cutout": 0.2,
 }
 COLOUR_WIDTHS = (32, 64, 64)
+WARM_UP = (100, 400)  # steps in which the generators' rate rises from 0
+
+
+class WarmDecay(LinearDecay):
+    """A rate that rises at first: what new discriminators say makes generators erase pictures."""
+
+    def __call__(self, step):
+        first, last = WARM_UP
+        risen = (keras.ops.cast(step, "float32") - first) / (last - first)
+        return super().__call__(step) * keras.ops.clip(risen, 0.0, 1.0)
 
 
 def build(side, options):
@@ -25,8 +35,8 @@ def build(side, options):
 
     Args:
         side: int. Height and width of the pictures.
-        options: the command's: `filters`, `blocks`, `skip`, `rate`, `discriminator_rate`,
-            `cycle_weight`, `identity_weight`, `dtype`.
+        options: the command's: `filters`, `blocks`, `rate`, `discriminator_rate`,
+            `cycle_weight`, `identity_weight`, `ema`, `dtype`.
     """
     shape = (side, side, 3)
     generators = [
@@ -35,7 +45,7 @@ def build(side, options):
             filters=options.filters,
             num_blocks=options.blocks,
             upsampling="resize",
-            input_skip=True if options.skip == "tanh" else options.skip,
+            input_skip=True,
             dtype=options.dtype,
             name=name,
         )
@@ -44,11 +54,11 @@ def build(side, options):
     judges = [judge(shape, name, options.dtype) for name in ("discriminator_a", "discriminator_b")]
     model = CycleGAN(*generators, *judges, image_shape=shape)
     model.compile(
-        paper_adam(LinearDecay(options.rate)),
+        paper_adam(WarmDecay(options.rate)),
         paper_adam(LinearDecay(options.discriminator_rate)),
         cycle_loss=CycleConsistencyLoss(weight=options.cycle_weight),
         identity_loss=IdentityLoss(weight=options.identity_weight, every=2),
-        ema_momentum=0.999,
+        ema_momentum=options.ema,
     )
     return model
 

@@ -30,14 +30,14 @@ RECIPE = """\
 `python benchmarks/emoji.py GOOGLE TWITTER --run RUN {flags}`: {steps:,} steps of {batch} \
 pictures of each hand at 64×64 (820 and 825 pictures, of characters that aren't in both; flips, \
 no crops), {minutes:.0f} processor minutes on {machine}. Generators: ResNet of {blocks} blocks \
-and width {filters}, resized upsampling, {skip}. Discriminators of three parts: frozen \
-EfficientNet-Lite1 features under spectral-norm patch heads, a PatchGAN of two layers and width \
-32, and a network without norms of images, which sees flat colours; behind translation (0.1) and \
-cutout (0.2). Least squares, image pool of 50, cycle weight {cycle_weight:g}, no identity loss, \
-Adam (0.5, 0.999), {rate:g}, and for the discriminators {discriminator_rate:g}, falling to zero \
-over the second half; averages of 0.999. Recipes were compared on 128 other characters; nothing \
-was chosen on those of the test."""
-SKIPS = {"clipped": "a clipped skip from the input", "tanh": "a skip from the input under a tanh"}
+and width {filters}, resized upsampling, a skip from the input. Discriminators of three parts: \
+frozen EfficientNet-Lite1 features under spectral-norm patch heads, a PatchGAN of two layers and \
+width 32, and a network without norms of images, which sees flat colours; behind translation \
+(0.1) and cutout (0.2). Least squares, image pool of 50, cycle weight {cycle_weight:g}, identity \
+weight {identity_weight:g} in every second step, Adam (0.5, 0.999), {rate:g}, reached after 400 \
+steps, and for the discriminators {discriminator_rate:g}, falling to zero over the second half; \
+averages of {ema:g}. Recipes were compared on 128 other characters; nothing was chosen on those of \
+the test."""
 SCORES = """192 test characters, which no network saw in either hand. Mean absolute error (black \
 to white = 1) and SSIM against the other hand's picture of the same character, and KID on \
 EfficientNet-Lite0 features, of the family that a part of the discriminators looks through. One \
@@ -46,10 +46,11 @@ FLAGS = (
     "batch",
     "filters",
     "blocks",
-    "skip",
     "rate",
     "discriminator_rate",
     "cycle_weight",
+    "identity_weight",
+    "ema",
     "dtype",
 )
 
@@ -60,7 +61,7 @@ def recipe(run, machine):
     history = read_history(run / "history.jsonl")
     flags = [f"--{name.replace('_', '-')} {options[name]}" for name in ("steps", *FLAGS)]
     minutes = sum(row["processor_seconds"] for row in history) / 60
-    known = options | {"steps": history[-1]["step"], "skip": SKIPS[options["skip"]]}
+    known = options | {"steps": history[-1]["step"]}
     return RECIPE.format(**known, flags=" ".join(flags), minutes=minutes, machine=machine)
 
 

@@ -9,12 +9,11 @@ from keras_cyclegan.layers.normalization import (
 )
 from keras_cyclegan.layers.padding import ReflectionPadding2D
 from keras_cyclegan.layers.pool import ImagePool
-from keras_cyclegan.layers.skip import ClippedSkip, InputSkip
+from keras_cyclegan.layers.skip import InputSkip
 from keras_cyclegan.layers.spectral import SpectralNormalization
 
 __all__ = [
     "AdaptiveInstanceLayerNormalization",
-    "ClippedSkip",
     "DifferentiableAugmentation",
     "ImagePool",
     "InputSkip",

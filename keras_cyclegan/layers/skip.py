@@ -1,4 +1,4 @@
-"""Skip connections from a network's input to its output."""
+"""A skip connection from a network's input to the input of its last tanh."""
 
 from typing import Any
 
@@ -49,57 +49,3 @@ class InputSkip(keras.layers.Layer):
                 f"A skip needs equal channels. Received {change[-1]} and {images[-1]}."
             )
         return change
-
-
-@keras.saving.register_keras_serializable("keras_cyclegan")
-class ClippedSkip(keras.layers.Layer):
-    """Adds a change to an image and clips the sum; beyond the bounds a part of the gradient passes.
-
-    `InputSkip` behind a tanh passes little gradient where a channel of the image is at its bounds,
-    a twenty-fifth at white and black, and grays every image by 2 %. For drawings, where white and
-    pure colours fill most of the image, this layer gives the image back as it is where the
-    network's output h is 0. What was clipped finds its way back by `leak` times the gradient: with
-    1, a straight-through estimator (Bengio et al. 2013, arXiv 1308.3432), white backgrounds
-    outweigh what is drawn on them, and turn gray early in training.
-
-    Args:
-        leak: float, 0.2 by default. The part of the gradient that passes beyond the bounds, in
-            training.
-
-    Call arguments:
-        inputs: list of h and the images, `(batch, height, width, channels)` each; the images are in
-            [-1, 1].
-
-    Returns:
-        `clip(images + h, -1, 1)`, of the same shape.
-
-    Raises:
-        ValueError: h and the images differ in channels.
-
-    Example:
-
-    ```python
-    h = keras.ops.zeros_like(images)
-    unchanged = ClippedSkip()([h, images])
-    ```
-    """
-
-    pointwise = True
-
-    def __init__(self, leak: float = 0.2, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.leak = leak
-
-    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
-        change, images = inputs
-        total = change + images
-        clipped = ops.clip(total, -1.0, 1.0)
-        if not training:
-            return clipped
-        leaking = self.leak * (total - clipped)
-        return clipped + leaking - ops.stop_gradient(leaking)
-
-    compute_output_shape = InputSkip.compute_output_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "leak": self.leak}

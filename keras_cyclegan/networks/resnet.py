@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keras_cyclegan.layers import ClippedSkip, InputSkip
+from keras_cyclegan.layers import InputSkip
 from keras_cyclegan.layers.convolutions import Cropping2D, DoublingConv2D
 from keras_cyclegan.networks.building_blocks import (
     check_choice,
@@ -49,8 +49,7 @@ class ResNetGenerator(ImageNetwork):
         input_skip: bool, False by default. Whether the output is `tanh(h + artanh(0.98 · image))`
             in place of `tanh(h)`, with h the linear output of the last convolution, which starts
             small. The network then begins near the identity and learns what to change. Input and
-            output need equal channels. `"clipped"` gives `clip(h + image, -1, 1)`, which keeps
-            white and pure colours exactly, and leaves them more easily: for drawings.
+            output need equal channels.
         dtype: dtype or policy of every layer, the global one by default; the output is float32
             under each.
 
@@ -83,7 +82,7 @@ class ResNetGenerator(ImageNetwork):
         affine_norm: bool = False,
         padding: str = "reflect",
         dropout: float = 0.0,
-        input_skip: bool | str = False,
+        input_skip: bool = False,
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
@@ -92,7 +91,6 @@ class ResNetGenerator(ImageNetwork):
         check_choice("upsampling", upsampling, ("transposed", "resize"))
         check_choice("block", block, ("standard", "separable"))
         check_choice("padding", padding, ("reflect", "zeros"))
-        check_choice("input_skip", input_skip, (False, True, "clipped"))
         if input_skip and channels != output_channels:
             raise ValueError(
                 "`input_skip` adds the input to the output: they need equal channels. Received "
@@ -109,12 +107,9 @@ class ResNetGenerator(ImageNetwork):
         # With a skip, weights of a tenth of the usual size: the network begins near the identity.
         stddev = 0.002 if input_skip else 0.02
         x = conv(output_channels, 7, name="head_conv", dtype=dtype, stddev=stddev)(x)
-        if input_skip == "clipped":
-            x = ClippedSkip(name="input_skip", dtype="float32")([x, images])
-        else:
-            if input_skip:
-                x = InputSkip(name="input_skip", dtype="float32")([x, images])
-            x = float32_activation("tanh", "tanh")(x)
+        if input_skip:
+            x = InputSkip(name="input_skip", dtype="float32")([x, images])
+        x = float32_activation("tanh", "tanh")(x)
         super().__init__(
             images,
             x,

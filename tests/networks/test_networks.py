@@ -356,19 +356,6 @@ def test_input_skip_begins_near_the_identity_and_lets_gradients_pass():
     assert all(np.any(gradient) for weight, gradient in pairs if weight.name == "kernel")
 
 
-def test_clipped_skip_gives_white_and_black_back_exactly_and_can_leave_them():
-    network = ResNetGenerator((16, 16, 3), filters=4, num_blocks=1, input_skip="clipped")
-    head = network.get_layer("head_conv")
-    head.kernel.assign(keras.ops.zeros_like(head.kernel))
-    images = np.sign(random_images(16, 16))
-    np.testing.assert_array_equal(apply(network, images), images)
-    head.bias.assign([-0.5, -0.5, -0.5])
-    np.testing.assert_allclose(apply(network, images), np.where(images > 0, 0.5, -1), atol=1e-6)
-    assert network.get_config()["input_skip"] == "clipped"
-    with pytest.raises(ValueError, match="input_skip='gated'"):
-        ResNetGenerator((16, 16, 3), input_skip="gated")
-
-
 def test_input_skip_stays_finite_where_images_overshoot():
     network = SMALL["resnet_with_input_skip"]()
     assert np.isfinite(apply(network, 1.5 * np.sign(random_images(16, 16)))).all()
