@@ -19,7 +19,7 @@ def refused(match="", error=ValueError):
     gc.freeze()  # what earlier tests left isn't looked through in this second
     begun = time.process_time()
     try:
-        with little_memory(), pytest.raises(error, match=match) as caught:
+        with ended_after(HANGING), little_memory(), pytest.raises(error, match=match) as caught:
             yield caught
     finally:
         cost = time.process_time() - begun
