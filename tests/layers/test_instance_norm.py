@@ -128,11 +128,12 @@ def test_config_round_trip():
 
 
 @on_tensorflow
-def test_the_fused_operation_is_taken_where_there_is_no_gpu(monkeypatch):
+def test_the_fused_operation_is_taken_where_there_is_no_gpu(monkeypatch, request):
     import tensorflow as tf
 
     from keras_cyclegan.layers.fast_paths import _tensorflow_computes_on_the_processor
 
+    request.addfinalizer(_tensorflow_computes_on_the_processor.cache_clear)
     layer = InstanceNormalization()
     layer.build(IMAGES.shape)
 
@@ -145,5 +146,3 @@ def test_the_fused_operation_is_taken_where_there_is_no_gpu(monkeypatch):
 
     assert fused([])
     assert not fused(["gpu:0"])
-    monkeypatch.undo()
-    _tensorflow_computes_on_the_processor.cache_clear()
