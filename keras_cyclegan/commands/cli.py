@@ -19,11 +19,11 @@ from keras_cyclegan.commands.option import command_parameters
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import (
     as_flag,
-    import_keras,
     plain_warnings,
     show_messages,
     with_flags,
 )
+from keras_cyclegan.quiet import import_keras_quietly
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
@@ -55,7 +55,7 @@ def command(function):
     def run(**given):
         with clear_errors(given), plain_warnings(given):
             show_messages()
-            import_keras()
+            import_keras_quietly()
             return function(**given)
 
     return app.command()(run)
