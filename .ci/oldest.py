@@ -7,6 +7,7 @@ there stays free, and so does what only other packages require.
 import re
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
@@ -25,7 +26,7 @@ def oldest(requirements):
 def main():
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"].values()
-    sys.stdout.write("\n".join(oldest([*project["dependencies"], *sum(extras, [])])) + "\n")
+    sys.stdout.write("\n".join(oldest(chain(project["dependencies"], *extras))) + "\n")
 
 
 if __name__ == "__main__":
