@@ -40,11 +40,12 @@ SMALL = {
         (None, None, 2),
         filters=4,
         num_blocks=1,
-        foregrounds=1,
+        foregrounds=2,
         upsampling="resize",
         affine_norm=True,
         padding="zeros",
         dropout=0.5,
+        input_skip=True,
         **kwargs,
     ),
     "attention_shared": lambda **kwargs: AttentionGenerator(
