@@ -96,9 +96,10 @@ def main():
     options = parse()
     # Not before `--help` was answered.
     global keras, kcg
-    import keras
-
     import keras_cyclegan as kcg
+
+    kcg.import_keras_quietly()
+    import keras
 
     options.out.mkdir(parents=True, exist_ok=True)
     objectives = {"glyphs": OBJECTIVES, "shapes": GEOMETRY}.get(options.data, PAPER)
