@@ -6,8 +6,13 @@ import re
 import sys
 import tempfile
 
-# "I0000 00:00:1795462818.123149 15524 port.cc:153] oneDNN custom operations are on." and the like.
-NOTE = re.compile(rb"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::InitializeLog")
+# "I0000 00:00:1795462818.123149 15524 port.cc:153] oneDNN custom operations are on." and the like;
+# in TensorFlow 2.20 also "2026-11-26 02:32:27.921096: I tensorflow/core/util/port.cc:153] …".
+NOTE = re.compile(
+    rb"[IW]\d{4} \d\d:\d\d:"
+    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IW] "
+    rb"|WARNING: All log messages before absl::InitializeLog"
+)
 
 
 def import_keras_quietly():

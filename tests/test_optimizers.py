@@ -2,12 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.optimizers import (
-    AdversarialOptimizer,
-    LinearDecay,
-    PenalisedAdam,
-    paper_adam,
-)
+from keras_cyclegan.adam import PenalisedAdam
+from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay, paper_adam
 
 
 def rate(schedule, step):
