@@ -186,9 +186,9 @@ def load_start(path):
 
 def load_run(run):
     """Returns the model of a folder of `keras-cyclegan train`: its newest checkpoint."""
+    from keras_cyclegan.commands.build import build_model, compile_model
     from keras_cyclegan.commands.options import TrainingOptions
     from keras_cyclegan.commands.run_folder import read_options
-    from keras_cyclegan.commands.train import build_model, compile_model
     from keras_cyclegan.resume.checkpoint import read_checkpoint, restore_checkpoint
 
     run = pathlib.Path(run)

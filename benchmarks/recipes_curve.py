@@ -8,7 +8,7 @@ owed to the discriminators alone. A trial of each tells before how many steps th
 so that the rates fall as each recipe has it. The last 120 images of `trainA` and 140 of `trainB` in
 sorted order are left out of training, and KID is measured on them (`--scores`; `pip install
 "keras-cyclegan[fast,scores]"`). Prints a markdown table and draws `curve.png`. Ended and started
-again, it goes on.
+again, it goes on; `--show` prints and draws what there is until then.
 
 Processor time is that of all cores together: steps times the median of the epochs in which nothing
 was scored. So it counts neither the scoring nor the tracing of graphs, some ten seconds a run.
@@ -31,7 +31,7 @@ RUNS = {
         *("--upsampling", "resize", "--input-skip"),
     ],
 }
-TRIAL_STEPS = 20
+TRIAL_STEPS, TRIAL_EPOCHS = 20, 3  # the first epoch traces the graphs
 EVERY = 2  # epochs between two scores: from those between, a step's time is taken
 
 
@@ -45,14 +45,23 @@ def main():
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
     parser.add_argument("--holdout", type=int, nargs=2, default=list(HOLDOUT.values()))
+    parser.add_argument("--show", action="store_true", help="train nothing, show what there is")
     options = parser.parse_args()
     held_out = hold_out(options.data, options.out / "data", options.holdout)
-    for name in options.runs:
+    for name in () if options.show else options.runs:
         steps = plan(options, held_out, name)
         folder, epochs = folder_of(options.out, name), EVERY * options.points
         scores = ("--scores", held_out, "--scores-every", EVERY)
         train(options, held_out, name, folder, epochs, steps, scores)
+    show(options, held_out)
+
+
+def show(options, held_out):
+    """Print and draw what the runs have come to, also those that haven't ended."""
     curves = {name: curve(folder_of(options.out, name) / "history.jsonl") for name in options.runs}
+    curves = {name: points for name, points in curves.items() if points}
+    if not curves:
+        raise SystemExit(f"No run in {options.out} has come to its third epoch yet.")
     start = untranslated(held_out, options.image_size)
     print(table(curves, start))
     draw(curves, start).savefig(options.out / "curve.png", dpi=120)
@@ -90,7 +99,7 @@ def plan(options, data, name):
     planned = json.loads(file.read_text()) if file.exists() else {}
     if name not in planned:
         trial = options.out / "trials" / folder_of(Path(), name)
-        train(options, data, name, trial, 2, TRIAL_STEPS, ())
+        train(options, data, name, trial, TRIAL_EPOCHS, TRIAL_STEPS, ())
         seconds = step_seconds(rows_of(trial / "history.jsonl")[1:])
         steps = 60 * options.minutes / seconds / (EVERY * options.points)
         planned[name] = {"seconds_a_step": seconds, "steps_per_epoch": max(1, round(steps))}
@@ -112,7 +121,10 @@ def curve(history):
     """Points of a run: `(step, processor hours, KID×100 A→B, KID×100 B→A)`."""
     rows = rows_of(history)
     # The first epoch traces the graphs, and every other one is scored.
-    seconds = step_seconds([row for row in rows[1:] if row["epoch"] % EVERY])
+    timed = [row for row in rows[1:] if row["epoch"] % EVERY]
+    if not timed:
+        return []
+    seconds = step_seconds(timed)
     return [
         (row["step"], row["step"] * seconds / 3600, 100 * row["kid_ab"], 100 * row["kid_ba"])
         for row in rows

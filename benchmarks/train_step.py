@@ -25,6 +25,8 @@ import machine
 PACKAGE = {
     "TensorFlow": {"backend": "tensorflow"},
     "TensorFlow, XLA": {"backend": "tensorflow", "xla": True},
+    # Its executor begins what it can: less at once holds less memory.
+    "TensorFlow, one operation at a time": {"backend": "tensorflow", "serial": True},
     "JAX": {"backend": "jax"},
     "torch": {"backend": "torch"},
     "identity every 4th step": {"backend": "tensorflow", "every": 4},
@@ -112,7 +114,10 @@ class Case:
         for name in self.options.package:
             given = {**self.given, **PACKAGE[name]}
             if importlib.util.find_spec(given["backend"]):
-                own = machine.Worker(__file__, given, {"KERAS_BACKEND": given["backend"]})
+                environment = {"KERAS_BACKEND": given["backend"]}
+                if given.get("serial"):
+                    environment["TF_NUM_INTEROP_THREADS"] = "1"
+                own = machine.Worker(__file__, given, environment)
                 times = self.alternate({"own": own, "other": workers[best]})
                 self.row(f"package, {name}", own, times["own"], times["other"])
                 own.close()

@@ -15,12 +15,16 @@ import json
 from pathlib import Path
 from typing import Literal
 
-import keras
 import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
 import keras_cyclegan as kcg
+
+kcg.import_keras_quietly()  # without the lines that TensorFlow prints as it is loaded
+
+import keras
+
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 TOY_PALETTE = [[255, 255, 255], [200, 40, 40], [40, 80, 200]]  # ground, discs, boxes

@@ -11,12 +11,16 @@ values lie in [-1, 1], and it normalises each image by itself, as it is trained 
 
 from pathlib import Path
 
-import keras
 import numpy as np
 import typer
-from keras import layers
 
 import keras_cyclegan as kcg
+
+kcg.import_keras_quietly()  # without the lines that TensorFlow prints as it is loaded
+
+import keras
+from keras import layers
+
 from keras_cyclegan.networks import PatchDiscriminator
 
 PATCH = 4

@@ -10,11 +10,15 @@ judged_fake)`. Both are registered, so that a saved model finds them again.
 
 from pathlib import Path
 
-import keras
 import typer
-from keras import ops
 
 import keras_cyclegan as kcg
+
+kcg.import_keras_quietly()  # without the lines that TensorFlow prints as it is loaded
+
+import keras
+from keras import ops
+
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 

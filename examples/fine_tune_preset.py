@@ -10,10 +10,14 @@ then all of it goes on at a quarter of the paper's rate.
 
 from pathlib import Path
 
-import keras
 import typer
 
 import keras_cyclegan as kcg
+
+kcg.import_keras_quietly()  # without the lines that TensorFlow prints as it is loaded
+
+import keras
+
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 
 

@@ -30,12 +30,14 @@ def main(
         batch_size, image_size, filters, blocks, epochs, steps_per_epoch = 4, 32, 8, 1, 1, 5
         # Before JAX or TensorFlow looks at the machine.
         os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    import keras_cyclegan as kcg
+
+    kcg.import_keras_quietly()
     import keras
 
     if toy and keras.backend.backend() == "tensorflow":
         split_processor()
 
-    import keras_cyclegan as kcg
     from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
     from keras_cyclegan.optimizers import LinearDecay, paper_adam
 

@@ -9,10 +9,14 @@ and `testB`, or, where there are none, a tenth of the training images is held ou
 
 from pathlib import Path
 
-import keras
 import typer
 
 import keras_cyclegan as kcg
+
+kcg.import_keras_quietly()  # without the lines that TensorFlow prints as it is loaded
+
+import keras
+
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 

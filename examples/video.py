@@ -32,6 +32,7 @@ def main(
     steady: Annotated[float, typer.Option(min=0, max=0.95)] = 0.0,
     batch_size: int = 4,
 ):
+    kcg.import_keras_quietly()
     model = kcg.CycleGAN.from_preset(preset)
     flicker = Flicker()
     with av.open(str(source)) as given, av.open(str(target), "w") as written:

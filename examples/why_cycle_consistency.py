@@ -45,6 +45,7 @@ class Objective:
         game: kind of `AdversarialLoss`.
         discriminator: `"patch"`, `"projected"` or `"ugatit"`.
         generator: `"resnet"`, `"attention"` or `"ugatit"`.
+        input_skip: whether what an attention generator paints begins as the image.
         final: float. Part of the cycle weights that is left at the end.
     """
 
@@ -56,6 +57,7 @@ class Objective:
     game: str = "least_squares"
     discriminator: str = "patch"
     generator: str = "resnet"
+    input_skip: bool = False
     final: float = 1.0
 
 
@@ -79,6 +81,7 @@ GEOMETRY = {
     "weak cycle, λ = 1": Objective(forward=1.0, backward=1.0),
     "λ from 10 to 0.5": Objective(final=0.05),
     "full, attention": Objective(generator="attention"),
+    "full, attention with input skip": Objective(generator="attention", input_skip=True),
     # Its four outputs are summed, ours averaged.
     "U-GAT-IT": Objective(4.0, identity=10.0, generator="ugatit", discriminator="ugatit"),
 }
@@ -93,9 +96,10 @@ def main():
     options = parse()
     # Not before `--help` was answered.
     global keras, kcg
-    import keras
-
     import keras_cyclegan as kcg
+
+    kcg.import_keras_quietly()
+    import keras
 
     options.out.mkdir(parents=True, exist_ok=True)
     objectives = {"glyphs": OBJECTIVES, "shapes": GEOMETRY}.get(options.data, PAPER)
@@ -212,7 +216,7 @@ def build(objective, shape):
         "ugatit": networks.UGATITGenerator,
     }[objective.generator]
     if objective.generator == "attention":
-        size = {**size, "shared_decoder": True}
+        size = {**size, "shared_decoder": True, "input_skip": objective.input_skip}
     generators = [make(shape, **size) for _ in range(2)]
     if objective.discriminator == "projected":
         judges = [

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from keras_cyclegan.metrics import ProtocolMismatchError as ProtocolMismatchError
     from keras_cyclegan.presets import list_presets as list_presets
     from keras_cyclegan.presets import upload_preset as upload_preset
+    from keras_cyclegan.quiet import import_keras_quietly as import_keras_quietly
     from keras_cyclegan.resume import DamagedCheckpointError as DamagedCheckpointError
     from keras_cyclegan.resume import DivergenceError as DivergenceError
 
@@ -45,6 +46,7 @@ __all__ = [
     "TooManyPixelsError",
     "callbacks",
     "data",
+    "import_keras_quietly",
     "layers",
     "list_presets",
     "losses",
@@ -63,6 +65,7 @@ _ORIGINS = {
     "DownloadError": "files.download",
     "ProtocolMismatchError": "metrics",
     "TooManyPixelsError": "data",
+    "import_keras_quietly": "quiet",
     "list_presets": "presets",
     "upload_preset": "presets",
 }
@@ -99,6 +102,6 @@ def _register_classes(_):
 prefer_onednn()
 wrapt.when_imported("keras")(_register_classes)
 for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
-    # These two register no classes.
-    if _module.name not in ("keras_cyclegan.commands", "keras_cyclegan.processor"):
+    # These register no classes.
+    if _module.name.partition(".")[2] not in ("__main__", "commands", "processor", "quiet"):
         wrapt.when_imported(_module.name)(_register_classes)

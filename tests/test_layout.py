@@ -11,7 +11,7 @@ import keras_cyclegan
 PACKAGE = Path(keras_cyclegan.__file__).parent
 # From the bottom up. Subpackages on one line don't import each other.
 LAYERS = [
-    {"files", "arguments", "processor", "adam"},
+    {"files", "arguments", "processor", "quiet", "adam"},
     {"layers", "optimizers", "data"},
     {"networks"},
     {"losses"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"export", "presets", "evaluation", "callbacks"},
     {"recipes"},
     {"commands"},
+    {"__main__"},
 ]
 HEIGHTS = {name: height for height, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))

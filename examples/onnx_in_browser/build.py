@@ -31,6 +31,7 @@ RUNTIME_FILES = (  # the smallest of its builds; it brings others for GPUs
 
 
 def main(out: Path, preset: str = "horse2zebra", weights: str = "float32"):
+    kcg.import_keras_quietly()
     model = kcg.CycleGAN.from_preset(preset)
     out.mkdir(parents=True, exist_ok=True)
     for name in PAGE:

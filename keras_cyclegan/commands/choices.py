@@ -34,13 +34,30 @@ GENERATOR_ARGUMENTS = {
     "blocks": "num_blocks",
     "upsampling": "upsampling",
     "block": "block",
+    "affine_norm": "affine_norm",
+    "padding": "padding",
+    "dropout": "dropout",
+    "downsamplings": "num_downsamplings",
     "input_skip": "input_skip",
     "shared_decoder": "shared_decoder",
+    "foregrounds": "foregrounds",
 }
 DISCRIMINATOR_ARGUMENTS = {
     "discriminator_filters": "filters",
     "discriminator_layers": "num_layers",
     "discriminator_scales": "num_scales",
     "spectral_norm": "spectral_norm",
+    "discriminator_affine_norm": "affine_norm",
+    "discriminator_features": "features",
+    "discriminator_pixel_filters": "pixel_filters",
     "augment": "augmentation",
+}
+
+# From options to the arguments of `DifferentiableAugmentation`, which `augment` switches on.
+AUGMENTATIONS = {
+    "augment_brightness": "brightness",
+    "augment_saturation": "saturation",
+    "augment_contrast": "contrast",
+    "augment_translation": "translation",
+    "augment_cutout": "cutout",
 }

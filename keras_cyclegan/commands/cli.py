@@ -19,11 +19,11 @@ from keras_cyclegan.commands.option import command_parameters
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import (
     as_flag,
-    import_keras,
     plain_warnings,
     show_messages,
     with_flags,
 )
+from keras_cyclegan.quiet import import_keras_quietly
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
@@ -42,7 +42,8 @@ def show_version(wanted: bool):
 @app.callback()
 def options_of_all(
     version: Annotated[
-        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Show it.")
+        bool,
+        typer.Option("--version", is_eager=True, callback=show_version, help="Show the version."),
     ] = False,
 ):
     pass
@@ -55,7 +56,7 @@ def command(function):
     def run(**given):
         with clear_errors(given), plain_warnings(given):
             show_messages()
-            import_keras()
+            import_keras_quietly()
             return function(**given)
 
     return app.command()(run)
@@ -131,7 +132,10 @@ def train(
     ] = False,
     **given,
 ):
-    """Train on two folders of images; started again with the same --out, it continues."""
+    """Train on two folders of images, or go on with a run.
+
+    Started again with the same --out, it continues from the newest checkpoint.
+    """
     from keras_cyclegan.commands.train import train_run
 
     given = {name: value for name, value in given.items() if value is not None}
@@ -144,7 +148,10 @@ def quickstart(
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("quickstart"),
     steps: Annotated[int, typer.Option(min=10, help="Training steps.")] = 1500,
 ):
-    """Try everything offline, in minutes: train on glyphs, score, translate, export, reload."""
+    """Try everything offline, in minutes, on two typefaces.
+
+    It trains, scores, translates, exports and reloads, and draws a picture of what came of it.
+    """
     from keras_cyclegan.commands.quickstart import run_quickstart
 
     run_quickstart(out, steps)
@@ -173,7 +180,10 @@ def translate(
         int | None, typer.Option(min=1, help="With ray. Default: as many as GPUs, or as CPUs.")
     ] = None,
 ):
-    """Translate images with a preset; exit with status 1 if one can't be translated."""
+    """Translate images with a preset.
+
+    The exit status is 1 if one of them can't be translated; the others are, nevertheless.
+    """
     from rich.progress import track
 
     from keras_cyclegan.inference.files import plan_files, translate_files
@@ -214,18 +224,25 @@ def evaluate(
         ),
     ] = None,
     fid: Annotated[
-        bool | None, typer.Option(help="Default: if there are more images than features.")
+        bool | None,
+        typer.Option(help="FID beside KID. Default: if there are more images than features."),
     ] = None,
     paired: Annotated[
         bool | None,
-        typer.Option("--paired/--unpaired", help="Default: paired where file names agree."),
+        typer.Option(
+            "--paired/--unpaired",
+            help="Compare translations with their truth. Default: where file names agree.",
+        ),
     ] = None,
     palette: Annotated[
         str | None, typer.Option(help="Label maps: facades, or a JSON file [[r, g, b], …].")
     ] = None,
     label_domain: Annotated[Domain, typer.Option(help="Domain of the label maps.")] = Domain.b,
     image_size: Annotated[
-        int | None, typer.Option(min=4, help="Default: the size of the preset's training.")
+        int | None,
+        typer.Option(
+            min=4, help="Side that images are resized to. Default: that of the preset's training."
+        ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which images of the data.")] = Split.test,
     out: Annotated[Path, typer.Option(help="JSON file of the scores.")] = Path("evaluation.json"),
@@ -233,7 +250,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder for a page with scores and pictures.")
     ] = None,
 ):
-    """Score a preset on a set of images, in both directions, against untranslated images."""
+    """Score a preset, both ways, against untranslated images."""
     from rich.console import Console
 
     from keras_cyclegan import evaluation
@@ -264,7 +281,9 @@ def export(
     format: Annotated[
         str, typer.Option(help="tf_saved_model, onnx, litert or openvino.")
     ] = "tf_saved_model",
-    direction: Annotated[Direction | None, typer.Option(help="Default: both.")] = None,
+    direction: Annotated[
+        Direction | None, typer.Option(help="From which domain. Default: both.")
+    ] = None,
     weights: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float32",
 ):
     """Write a preset's generators for a runtime without Keras."""
@@ -295,7 +314,10 @@ def demo(
         typer.Option(help="Another host name for this machine in browsers; repeatable."),
     ] = None,
 ):
-    """Translate in the browser: drop an image, see its translation and its round trip."""
+    """Translate in the browser.
+
+    Drop an image there, and see its translation and its round trip.
+    """
     options = dict(locals())
     options["tile"] = tile or "auto"
     options["allowed_hosts"] = options.pop("allowed_host") or ()
@@ -308,7 +330,9 @@ def demo(
 def convert(
     a_to_b: Annotated[Path, typer.Argument(help="PyTorch generator A→B: latest_net_G_A.pth.")],
     out: Annotated[Path, typer.Argument(help="Preset folder to write.")],
-    b_to_a: Annotated[Path | None, typer.Option("--b2a", help="latest_net_G_B.pth")] = None,
+    b_to_a: Annotated[
+        Path | None, typer.Option("--b2a", help="Generator B→A: latest_net_G_B.pth.")
+    ] = None,
     discriminator_a: Annotated[
         Path | None, typer.Option("--d-a", help="Judges domain A: latest_net_D_B.pth.")
     ] = None,
@@ -316,7 +340,10 @@ def convert(
         Path | None, typer.Option("--d-b", help="Judges domain B: latest_net_D_A.pth.")
     ] = None,
 ):
-    """Convert checkpoints of the authors' PyTorch code to a preset, without torch."""
+    """Convert checkpoints of the authors' code, without torch.
+
+    The result is a preset, which all other commands take.
+    """
     from keras_cyclegan.presets.convert import conversion_card, convert_checkpoints
 
     paths = {

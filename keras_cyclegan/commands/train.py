@@ -1,38 +1,22 @@
 """A training run in a folder: its options, logs, pictures, checkpoints, presets and model."""
 
 import contextlib
-import inspect
 import zlib
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from keras_cyclegan import callbacks, data, networks, resume
+from keras_cyclegan import callbacks, data, resume
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
-from keras_cyclegan.commands.choices import (
-    DISCRIMINATOR_ARGUMENTS,
-    DISCRIMINATORS,
-    GENERATOR_ARGUMENTS,
-    GENERATORS,
-)
-from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
-from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.losses import (
-    AdversarialLoss,
-    CycleConsistencyLoss,
-    GradientPenalty,
-    IdentityLoss,
-    PerceptualLoss,
-    WeightSchedule,
-)
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.optimizers import LinearDecay, paper_adam
 from keras_cyclegan.trainers.distribution import (
     check_agreement,
     distributed,
@@ -41,13 +25,6 @@ from keras_cyclegan.trainers.distribution import (
     together,
 )
 from keras_cyclegan.trainers.dtype_trial import refuse_slow_dtype
-
-# For generators and for discriminators: their names in the model, the option that chooses their
-# class, what it can choose, and the options that become the class's arguments.
-KINDS = (
-    (NETWORKS[:2], "generator", GENERATORS, GENERATOR_ARGUMENTS),
-    (NETWORKS[2:], "discriminator", DISCRIMINATORS, DISCRIMINATOR_ARGUMENTS),
-)
 
 
 def train_run(folder, options, adjust=False, slow_dtype=False):
@@ -146,6 +123,7 @@ def _load(options):
         image_size=options.image_size,
         load_size=options.load_size,
         resize=options.resize,
+        channels=(options.channels_a, options.channels_b),
         flip=options.flip,
         batch_size=options.batch_size,
         seed=options.seed,
@@ -166,9 +144,15 @@ def measure_scores(options):
         raise ValueError(f"KID can't be measured on `scores`: {note}")
     if note:
         print(note)
-    images_a, images_b, _ = data.load_sets(options.scores, options.image_size)
+    images_a, images_b, _ = data.load_sets(
+        options.scores, options.image_size, (options.channels_a, options.channels_b)
+    )
     count = min(len(images_a), len(images_b))
-    kid = KernelInceptionDistance(extractor, name="kid")
+
+    def extract(images):  # `evaluate` too shows gray images to the extractor as gray RGB
+        return extractor(np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images)
+
+    kid = KernelInceptionDistance(extract, name="kid")
     batch = data.to_unit(images_a[:count]), data.to_unit(images_b[:count])
     callback = callbacks.TranslationMetrics([batch], [kid], count, options.scores_every)
     return [callback], describe_extractor(extractor, None)["extractor"]
@@ -178,131 +162,3 @@ def lowest_score(history):
     """Return the lowest mean KID of both directions in `history.jsonl`, or None."""
     rows = [row for row in read_history(history) if "kid_ab" in row]
     return min(((row["kid_ab"] + row["kid_ba"]) / 2 for row in rows), default=None)
-
-
-def build_model(options):
-    """Make the model of a run: networks of the preset `options.init`, and new ones."""
-    shape = (options.image_size, options.image_size, 3)
-    made = {}
-    if options.init is not None:
-        policy = {} if options.dtype == "float32" else {"dtype": options.dtype}
-        start = CycleGAN.from_preset(options.init, **policy)
-        taken = NETWORKS[:2] if options.fresh_discriminators else NETWORKS
-        made = {name: getattr(start, name) for name in taken if getattr(start, name)}
-        check_init(options, made)
-    for names, *kind in KINDS:
-        for name in names:
-            if name not in made:
-                made[name] = new_network(shape, options, name, *kind)
-    return CycleGAN(**made, image_shape=shape, pool_size=options.pool_size, dtype=options.dtype)
-
-
-def new_network(shape, options, name, choice, classes, arguments):
-    """Make a network as the options describe it.
-
-    Args:
-        shape: `(height, width, channels)`.
-        options: `TrainingOptions`.
-        name: the network's name in the model.
-        choice: name of the option that chooses the class.
-        classes: dict from its values to names of classes in `keras_cyclegan.networks`.
-        arguments: dict from other options to arguments of such classes.
-
-    Raises:
-        ValueError: an option was given for which the class has no argument.
-    """
-    made = {other: getattr(networks, class_name) for other, class_name in classes.items()}
-    chosen = getattr(options, choice)
-    takes = inspect.signature(made[chosen]).parameters
-    given = {}
-    for option, argument in arguments.items():
-        if argument in takes:
-            if option == "augment":
-                given[argument] = {} if options.augment else None
-            elif getattr(options, option) is not None:
-                given[argument] = getattr(options, option)
-        elif is_given(options, option):
-            able = [k for k, one in made.items() if argument in inspect.signature(one).parameters]
-            raise ValueError(
-                f"`{option}` is for {choice}s of the kind {' or '.join(able)}. Received "
-                f"{option}={getattr(options, option)} with {choice}={chosen}."
-            )
-    return made[chosen](shape, **given, dtype=options.dtype, name=name)
-
-
-def is_given(options, name):
-    """Return whether an option has another value than its default."""
-    return getattr(options, name) != getattr(TrainingOptions, name)
-
-
-def check_init(options, taken):
-    """Raise a ValueError for options of networks that all come from the preset."""
-    for names, choice, _, arguments in KINDS:
-        given = [
-            f"{option}={getattr(options, option)}"
-            for option in (choice, *arguments)
-            if is_given(options, option)
-        ]
-        if given and set(names) <= set(taken):
-            raise ValueError(
-                f"The preset {options.init} brings its own {' and '.join(names)}, which "
-                f"{', '.join(given)} can't change. Leave these options out, or `init`."
-            )
-
-
-def compile_model(model, options):
-    """Compile the model with the losses and the optimizers of the options."""
-
-    def adam(rate):
-        schedule = LinearDecay(rate, decay_epochs=options.decay_epochs)
-        return paper_adam(schedule, options.clip_norm, options.weight_penalty, options.accumulate)
-
-    rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
-    perceptual = options.perceptual_weight
-    identity = None
-    if options.identity_weight:
-        identity = IdentityLoss(
-            options.identity_norm, options.identity_weight, options.identity_every
-        )
-    features, final = options.perceptual_features, options.final_cycle_weight
-    model.compile(
-        adam(rate),
-        adam(rate if discriminator_rate is None else discriminator_rate),
-        adversarial_loss=AdversarialLoss(
-            options.adversarial_loss, options.adversarial_weight, options.label_smoothing
-        ),
-        gradient_penalty=penalty(options),
-        cycle_loss=CycleConsistencyLoss(
-            options.cycle_norm, options.cycle_weight, options.ssim_weight
-        ),
-        cycle_schedule=None if final is None else WeightSchedule(final / options.cycle_weight),
-        identity_loss=identity,
-        perceptual_loss=PerceptualLoss(features, options.perceptual_norm, perceptual)
-        if perceptual
-        else None,
-        activation_loss=options.activation_weight or None,
-        weight_a=options.weight_a,
-        weight_b=options.weight_b,
-        ema_momentum=options.ema,
-        monitor_gradients=True,
-        remat=options.remat,
-    )
-
-
-def penalty(options):
-    """Make the gradient penalty of the options, or None.
-
-    Raises:
-        ValueError: there is none that their weight or their steps could be for.
-    """
-    given = {"weight": options.penalty_weight, "every": options.penalty_every}
-    given = {name: value for name, value in given.items() if value is not None}
-    if options.gradient_penalty is not None:
-        return GradientPenalty(options.gradient_penalty, **given)
-    if given:
-        name, value = next(iter(given.items()))
-        raise ValueError(
-            f"`penalty_{name}` needs a `gradient_penalty`, {' or '.join(GradientPenalty.kinds)}. "
-            f"Received penalty_{name}={value} without one."
-        )
-    return None

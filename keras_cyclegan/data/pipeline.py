@@ -8,7 +8,7 @@ try:
     import tensorflow as tf
 except ImportError as error:
     raise ImportError(
-        "Datasets run on tf.data, whichever backend trains: `pip install tensorflow keras-cv`. "
+        "Datasets run on tf.data, whichever backend trains: `pip install tensorflow`. "
         "Without TensorFlow, give `fit` two arrays or a `keras.utils.PyDataset` of batches (a, b)."
     ) from error
 

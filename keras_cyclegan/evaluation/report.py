@@ -75,16 +75,11 @@ def _row(row, directions):
     for direction in directions:
         one = measured.get(direction)
         verdict = ""
-        if one and one.untranslated and better:
+        shown = [figure(one and one.translated), figure(one and one.untranslated)]
+        if one and one.untranslated and better and shown[0] != shown[1]:
             gain = one.translated - one.untranslated
-            verdict = "worse" if (gain < 0) == (better == "higher") and gain else "better"
-        cells.append(
-            {
-                "value": figure(one and one.translated),
-                "baseline": figure(one and one.untranslated),
-                "verdict": verdict,
-            }
-        )
+            verdict = "worse" if (gain < 0) == (better == "higher") else "better"
+        cells.append({"value": shown[0], "baseline": shown[1], "verdict": verdict})
     return {"name": name, "better": BETTER[better], "cells": cells}
 
 
@@ -125,11 +120,13 @@ def _shown(evaluation, model, direction):
 
     spread = np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()
     ranked = [] if errors is None else np.argsort(errors)
+    count = min(EXTREMES, len(ranked) // 2)  # of few images, none is both
     return {
         "arrow": direction.arrow,
+        "masks": hasattr(generator_for(model, direction), "attention_network"),
         "samples": strips(spread),
-        "best": strips(ranked[:EXTREMES]) if errors is not None else [],
-        "worst": strips(ranked[::-1][:EXTREMES]) if errors is not None else [],
+        "best": strips(ranked[:count]) if count else [],
+        "worst": strips(ranked[::-1][:count]) if count else [],
     }
 
 

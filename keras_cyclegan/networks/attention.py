@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.layers import InputSkip
 from keras_cyclegan.networks.building_blocks import (
     check_choice,
     check_image_shape,
@@ -31,8 +32,9 @@ class AttentionGenerator(ImageNetwork):
 
     Two options make it as light as a `ResNetGenerator`: separable blocks, and one decoder for both
     (`shared_decoder`), with one foreground and a 7×7 head for colours and mask. That mask starts at
-    0.95, near "paint everything": a mask that starts near 0 lets hardly any gradient through, and
-    the network would stay at the identity.
+    0.95, near "paint everything": a mask near 0 lets hardly any gradient through, and the network
+    stays at the identity. Where painting begins as gray, a strong cycle loss can still close the
+    mask within tens of steps. With `input_skip` painting begins as the image, and costs nothing.
 
     Args:
         image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
@@ -49,6 +51,8 @@ class AttentionGenerator(ImageNetwork):
         dropout: float, 0 by default. Rate between the two convolutions of a block.
         block: `"standard"` (the default) or `"separable"`, see `ResNetGenerator`.
         shared_decoder: bool, False by default. Whether one decoder gives both images and masks.
+        input_skip: bool, False by default. Whether each foreground is `tanh(h + artanh(0.98 ·
+            image))`, with h the head's linear output, started small, see `ResNetGenerator`.
         dtype: dtype or policy of every layer, the global one by default; the output is float32
             under each.
 
@@ -83,6 +87,7 @@ class AttentionGenerator(ImageNetwork):
         dropout: float = 0.0,
         block: str = "standard",
         shared_decoder: bool = False,
+        input_skip: bool = False,
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
@@ -106,7 +111,15 @@ class AttentionGenerator(ImageNetwork):
 
         head = stages.decode(x, filters, "content_")  # (n, h, w, f)
         head = stages.pad(head, 3, "content_head_pad")
-        painted = conv(foregrounds * channels, 7, name="content_head_conv", dtype=dtype)(head)
+        stddev = 0.002 if input_skip else 0.02
+        painted = conv(
+            foregrounds * channels, 7, name="content_head_conv", dtype=dtype, stddev=stddev
+        )(head)
+        if input_skip:
+            copies = images
+            if foregrounds > 1:
+                copies = layers.Concatenate(name="copies", dtype="float32")([images] * foregrounds)
+            painted = InputSkip(name="input_skip", dtype="float32")([painted, copies])
         painted = float32_activation("tanh", "content")(painted)  # (n, h, w, K·c)
 
         if shared_decoder:
@@ -133,6 +146,7 @@ class AttentionGenerator(ImageNetwork):
             dropout=dropout,
             block=block,
             shared_decoder=shared_decoder,
+            input_skip=input_skip,
             multiple=4,
         )
 

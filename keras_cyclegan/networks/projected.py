@@ -47,7 +47,7 @@ class ProjectedDiscriminator(ImageNetwork):
             each map.
         seed: int, 0 by default. Seed of the random mixing.
         features_hash: str, SHA-256 that the frozen weights must have. None, the default, takes that
-            of this version's weights; a config holds it.
+            of this version's weights, or of what Keras has downloaded; a config holds it.
         dtype: dtype or policy of the heads, the global one by default; features and logits are
             float32 under each.
 
@@ -120,6 +120,10 @@ class ProjectedDiscriminator(ImageNetwork):
             seed=seed,
             features_hash=frozen.features_hash,
         )
+
+    def get_config(self):
+        # What Keras downloads has a hash only once it is there.
+        return {**super().get_config(), "features_hash": self.get_layer("features").features_hash}
 
 
 def _halvings(side, stride):

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import functools
+import hashlib
 
 import keras
 import numpy as np
@@ -66,13 +67,20 @@ class ProjectedFeatures(layers.Layer):
                 "This ProjectedDiscriminator was made with your own model as `features`. Files "
                 "don't hold that model: make a new one with it, and give it these weights."
             )
-        known = VARIANTS[self.features].sha256 if self.features in VARIANTS else None
-        if self.features_hash != known:
+        if self.features in VARIANTS:
+            self._check_hash(VARIANTS[self.features].sha256)  # before anything is made
+        projection = _named_projection(self.features, self.num_scales, self.seed)
+        self._check_hash(projection.hash)
+        return projection
+
+    def _check_hash(self, found):
+        """Take the hash of the weights as they are; raise a ValueError if others are wanted."""
+        if self.features_hash not in (None, found):
             raise ValueError(
                 f"This discriminator was trained on weights of {self.features} whose SHA-256 is "
-                f"{self.features_hash}. This version of keras_cyclegan has {known}."
+                f"{self.features_hash}. Those here have {found}."
             )
-        return _named_projection(self.features, self.num_scales, self.seed)
+        self.features_hash = found
 
     def call(self, images):
         if images.shape[-1] == 1:
@@ -104,24 +112,39 @@ def _outside_of_scopes(function, *arguments):
 @functools.cache
 def _named_projection(name, num_scales, seed):
     """Make one frozen network for all discriminators of a process with these arguments."""
-    return _Projection(_named_features(name), num_scales, seed)
+    extract, found = _named_features(name)
+    return _Projection(extract, num_scales, seed, found)
 
 
 def _named_features(name):
-    """Make a function from RGB images in [-1, 1] to maps at strides 4, 8, 16 and 32."""
+    """Make a function from RGB images in [-1, 1] to maps at strides 4, 8, 16 and 32.
+
+    Returns:
+        The function, and the SHA-256 of its weights.
+    """
     if name in VARIANTS:
         network = efficientnet_lite(name, taps=True)
-        return lambda images: network(normalise(images), training=False)
+        return lambda images: network(normalise(images), training=False), VARIANTS[name].sha256
     make, preprocess = find_application(name, *VARIANTS, "a keras.Model")
-    network = make(include_top=False, input_shape=(256, 256, 3))
+    network = make(include_top=False, input_shape=(None, None, 3))
+    maps = [layer.output for layer in network.layers if len(layer.output.shape) == 4]
     at_stride = {}
-    for layer in network.layers:
-        shape = getattr(layer.output, "shape", ())
-        if len(shape) == 4 and shape[1] and shape[1] == shape[2] and 256 % shape[1] == 0:
-            at_stride[256 // shape[1]] = layer.output  # the last of each stride stays
+    sized = keras.Model(network.input, maps)(keras.Input((256, 256, 3)))
+    for tap, shape in zip(maps, (one.shape for one in sized), strict=True):
+        if shape[1] == shape[2] and 256 % shape[1] == 0:
+            at_stride[256 // shape[1]] = tap  # the last of each stride stays
+    if missing := [stride for stride in STRIDES if stride not in at_stride]:
+        raise ValueError(
+            f"Features are taken at strides 4, 8, 16 and 32. {name} has none at "
+            f"{' and '.join(map(str, missing))}: take another network, or give a keras.Model."
+        )
     taps = keras.Model(network.input, [at_stride[stride] for stride in STRIDES])
     taps.trainable = False
-    return lambda images: taps(preprocess(unit_to_pixels(images)), training=False)
+    found = hashlib.sha256(b"".join(np.ascontiguousarray(w) for w in taps.get_weights()))
+    return (
+        lambda images: taps(preprocess(unit_to_pixels(images)), training=False),
+        found.hexdigest(),
+    )
 
 
 class _Projection:
@@ -131,10 +154,12 @@ class _Projection:
         extract: function from images in [-1, 1] to a list of maps, the finest first.
         num_scales: int.
         seed: int.
+        found: SHA-256 of the weights of `extract`, for a named network.
     """
 
-    def __init__(self, extract, num_scales, seed):
+    def __init__(self, extract, num_scales, seed, found=None):
         self.extract = extract
+        self.hash = found
         channels = [x.shape[-1] for x in extract(np.zeros((1, 64, 64, 3), "float32"))[:num_scales]]
         random = np.random.RandomState(seed)  # the same numbers in every version of numpy
         self.across = [self._kernel(random, 1, count) for count in channels]

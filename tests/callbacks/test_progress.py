@@ -1,15 +1,9 @@
 """What a training run shows in the terminal."""
 
-import contextlib
-import os
-import subprocess
-import sys
-
 import keras
 
 from keras_cyclegan.callbacks import progress as progress_module
 from keras_cyclegan.callbacks.progress import Progress, compile_seconds, figures
-from keras_cyclegan.commands.terminal import without_notes
 
 
 def test_progress_is_one_line_an_epoch_that_fits_the_terminal(capsys, monkeypatch):
@@ -63,33 +57,3 @@ def test_the_estimate_grows_with_the_layers_of_all_networks(monkeypatch):
 def test_figures_add_both_directions_and_leave_validation_out():
     logs = {"loss": 3.0, "discriminator_a": 0.5, "discriminator_b": 0.25, "val_cycle_a": 9.0}
     assert figures(logs) == "loss 3.000, cycle 0.000, discriminator 0.750"
-
-
-def test_only_tensorflows_notes_are_removed_from_standard_error(capfd):
-    with without_notes():
-        os.write(2, b"WARNING: All log messages before absl::InitializeLog() is called are\n")
-        os.write(2, b"I0000 00:00:1795462818.123149   15524 port.cc:153] oneDNN custom\n")
-        os.write(2, b"E0000 00:00:1795462818.123149   15524 port.cc:153] broken\nTraceback\n")
-    assert capfd.readouterr().err == (
-        "E0000 00:00:1795462818.123149   15524 port.cc:153] broken\nTraceback\n"
-    )
-    with contextlib.suppress(KeyError), without_notes():
-        os.write(2, b"said before the error\n")
-        raise KeyError
-    assert capfd.readouterr().err == "said before the error\n"
-
-
-def test_the_command_writes_nothing_but_its_answer(tmp_path):
-    command = tmp_path / "keras-cyclegan"
-    command.write_text("from keras_cyclegan.commands.cli import app\napp()\n")
-    environment = {key: v for key, v in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
-    paths = [os.getcwd(), *sys.path]
-    finished = subprocess.run(
-        [sys.executable, command, "presets"],
-        env={**environment, "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "glyphs" in finished.stdout
-    assert finished.stderr == ""

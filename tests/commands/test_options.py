@@ -8,13 +8,19 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import losses, networks, recipes
 from keras_cyclegan.commands import choices
+from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.option import described_options
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import plain_warnings, with_flags
-from keras_cyclegan.commands.train import build_model, compile_model
 
 RECIPES = list(recipes.TABLES)
+NEEDED = {  # beside options of these names
+    "fresh_discriminators": ("--init", "some"),
+    "augment_": ("--augment",),
+    "cycle_decay_epochs": ("--final-cycle-weight", "1"),
+    "final_learning_rate": ("--learning-rate", "0.5"),
+}
 
 
 @pytest.fixture
@@ -46,11 +52,10 @@ def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked
             continue
         assert f"--{name.replace('_', '-')} " in shown
         assert "".join(option.help.split("`")[0].split()) in "".join(shown.split())
-        flag, value = f"--{name.replace('_', '-')}", {int: 4, float: 0.5, str: "some"}.get(kind)
+        flag, value = f"--{name.replace('_', '-')}", {int: 5, float: 0.5, str: "some"}.get(kind)
         value = next(iter(option.choices), value)
-        if name == "fresh_discriminators":
-            continue
-        taken = asked(flag) if kind is bool else asked(flag, str(value))
+        needed = next((flags for start, flags in NEEDED.items() if name.startswith(start)), ())
+        taken = asked(*needed, flag) if kind is bool else asked(*needed, flag, str(value))
         assert getattr(taken, name) == (True if kind is bool else value)
     assert asked("--no-flip").flip is False
 
@@ -138,7 +143,8 @@ def test_losses_and_both_rates_reach_the_model():
         discriminator_filters=4, adversarial_loss="min_max", cycle_norm="l2", cycle_weight=7.0,
         identity_weight=0.0, learning_rate=1e-3, discriminator_learning_rate=5e-4,
         adversarial_weight=3.0, label_smoothing=0.1, ssim_weight=0.84, final_cycle_weight=1.75,
-        weight_penalty=1e-4, pool_size=7, shared_decoder=True, block="separable",
+        weight_penalty=1e-4, final_learning_rate=1e-5, cycle_decay_epochs=2, pool_size=7,
+        shared_decoder=True, block="separable",
         gradient_penalty="r1", penalty_weight=2.0, penalty_every=4, weight_a=0.5, weight_b=2.0,
     )  # fmt: skip
     model = build_model(wanted)
@@ -151,6 +157,8 @@ def test_losses_and_both_rates_reach_the_model():
     assert (model.adversarial_loss.weight, model.adversarial_loss.label_smoothing) == (3.0, 0.1)
     assert model.cycle_loss.ssim_weight == 0.84
     assert model.cycle_schedule.final_learning_rate == 0.25
+    assert model.cycle_schedule.decay_epochs == 2
+    assert model.optimizer.rate_schedules[1].final_learning_rate == 1e-5
     assert model.optimizer.generator_optimizer.weight_penalty == 1e-4
     assert model.gradient_penalty.get_config() | {"seed": 0} == {
         **{"kind": "r1", "weight": 2.0, "every": 4, "seed": 0},
@@ -208,6 +216,64 @@ def test_the_ugatit_recipe_is_the_published_objective():
     assert model.discriminator_a.num_layers == (5, 7)
     assert model.generator_ab.num_blocks == 4
     assert made.epochs * made.steps_per_epoch == 1_000_000
+
+
+def test_parts_of_generators_reach_them():
+    small = {"image_size": 32, "filters": 2, "discriminator": "pixel", "discriminator_filters": 2}
+    wanted = TrainingOptions(
+        "glyphs", **small, blocks=1, dropout=0.25, padding="zeros", affine_norm=True,
+        discriminator_affine_norm=True, channels_a=1, identity_weight=0.0,
+    )  # fmt: skip
+    model = build_model(wanted)
+    made = model.generator_ba
+    assert (made.dropout, made.padding, made.affine_norm) == (0.25, "zeros", True)
+    assert model.discriminator_a.affine_norm
+    assert (model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]) == (1, 3)
+    assert (model.discriminator_a.input_shape[-1], made.output_shape[-1]) == (1, 1)
+    painted = build_model(
+        TrainingOptions("glyphs", **small, blocks=0, generator="attention", foregrounds=2)
+    )
+    assert painted.generator_ab.foregrounds == 2
+    nested = build_model(TrainingOptions("glyphs", **small, generator="unet", downsamplings=5))
+    assert nested.generator_ab.num_downsamplings == 5
+
+
+def test_strengths_of_augmentation_and_the_features_reach_projected_discriminators():
+    small = {"image_size": 32, "filters": 2, "blocks": 0, "discriminator": "projected"}
+    wanted = TrainingOptions(
+        "glyphs", **small, augment=True, augment_cutout=0.0, augment_brightness=0.1,
+        discriminator_pixel_filters=0,
+    )  # fmt: skip
+    judge = build_model(wanted).discriminator_b
+    assert judge.augmentation == {"brightness": 0.1, "cutout": 0.0}
+    assert judge.pixel_filters == 0
+    with pytest.raises(ValueError, match=r"keras\.applications.*Received 'VGG17'"):
+        build_model(dataclasses.replace(wanted, discriminator_features="VGG17"))
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"augment_cutout": 0.1}, "`augment_cutout` needs `augment`"),
+        ({"cycle_decay_epochs": 3}, "`cycle_decay_epochs` needs a `final_cycle_weight`"),
+        (
+            {"final_learning_rate": 3e-4},
+            "`final_learning_rate` is at most `learning_rate`. Received 0.0003 and 0.0002",
+        ),
+        ({"dropout": 1.0}, "`dropout` must be a finite number of at least 0 and below 1"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(given, problem):
+    with pytest.raises(ValueError, match=problem):
+        TrainingOptions("glyphs", **given)
+
+
+def test_generators_that_keep_the_channels_are_refused_between_gray_and_colour():
+    wanted = TrainingOptions(
+        "glyphs", image_size=32, generator="attention", channels_a=1, identity_weight=0.0
+    )
+    with pytest.raises(ValueError, match=r"kind attention.*channels_a=1, channels_b=3"):
+        build_model(wanted)
 
 
 def test_a_cycle_weight_of_zero_cannot_fall():

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.commands.build import build_model
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.run_folder import (
@@ -20,7 +21,7 @@ from keras_cyclegan.commands.run_folder import (
     read_options,
     write_options,
 )
-from keras_cyclegan.commands.train import build_model, lowest_score, train_run
+from keras_cyclegan.commands.train import lowest_score, measure_scores, train_run
 
 TINY = TrainingOptions(
     data="glyphs",
@@ -107,6 +108,23 @@ def test_length_of_a_run_may_change_and_what_follows_is_said(tmp_path):
     ]
     _, line = compare_options(tmp_path, dataclasses.replace(TINY, epochs=10, decay_epochs=3))
     assert line == "The learning rate now falls over the last 3 of 10 epochs."
+
+
+def test_gray_images_are_scored_as_gray_rgb(monkeypatch):
+    seen = []
+
+    def extract(images):
+        seen.append(images.shape)
+        return mean_colours(images)
+
+    monkeypatch.setattr(
+        "keras_cyclegan.evaluation.extractors.find_extractor", lambda name: (extract, None)
+    )
+    (callback,), _ = measure_scores(dataclasses.replace(TINY, scores="glyphs", channels_a=1))
+    assert (callback.images_a.shape[-1], callback.images_b.shape[-1]) == (1, 3)
+    (metric,) = callback.metrics
+    metric.update_state(real=callback.images_a[:2], generated=callback.images_b[:2])
+    assert seen == [(2, 32, 32, 3)] * 2
 
 
 @pytest.fixture(scope="module")

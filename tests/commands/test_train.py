@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import DivergenceError
 from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.run_folder import compare_options, write_options
-from keras_cyclegan.commands.train import build_model, compile_model, train_run
+from keras_cyclegan.commands.train import train_run
 
 TINY = TrainingOptions(
     data="glyphs",

@@ -1,12 +1,10 @@
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_cyclegan.data import from_unit, paired_dataset, unpaired_dataset
-from keras_cyclegan.data.augment import crop_and_flip
+from keras_cyclegan.data.augment import FLIP, crop_and_flip
 
 
 def coded_images(count, height, width):
@@ -143,11 +141,21 @@ def test_windows_are_slices_for_which_tf_data_prints_no_warning():
     assert not {name for name in operations if "Resize" in name or "Transform" in name}
 
 
-def test_training_without_flips_does_not_wait_for_keras_cv(monkeypatch):
-    monkeypatch.setitem(sys.modules, "keras_cv", None)  # an import would fail
-    assert len(batches(make(flip=False, steps_per_epoch=2))) == 2
-    with pytest.raises(ImportError):
-        make(flip=True)
+def test_flips_are_those_of_keras_cv():
+    random_flip = pytest.importorskip("keras_cv").layers.RandomFlip("horizontal", dtype="float32")
+    image = tf.constant(np.random.default_rng(0).integers(0, 256, (6, 8, 3), "uint8"))
+    augment, mirrored = crop_and_flip((6, 8)), []
+    for number in range(20):
+        seed = tf.constant([number, 1], "int64")
+        found = augment(image, seed)
+        draw = tf.random.stateless_uniform(
+            (1, 1), tf.random.experimental.stateless_fold_in(seed, FLIP)
+        )
+        draws = {"flip_horizontals": draw, "flip_verticals": tf.zeros((1, 1))}
+        expected = random_flip.augment_images(tf.cast(image, "float32")[None], draws)[0]
+        np.testing.assert_array_equal(found, expected)
+        mirrored.append(not np.array_equal(found, image))
+    assert 5 < sum(mirrored) < 15
 
 
 def test_flip_can_be_turned_off():

@@ -18,8 +18,11 @@ from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.glyphs import glyph_characters
 from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
+from keras_cyclegan.evaluation.report import _row
+from keras_cyclegan.evaluation.scores import Measured
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
+from keras_cyclegan.metrics.score import Score
 from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator
 
 SIZE = (16, 16, 3)
@@ -168,6 +171,25 @@ def test_page_shows_where_a_generator_with_masks_paints(data, tmp_path):
     _, mask = model.translate(evaluation.sets.a[0], return_attention=True)
     np.testing.assert_allclose(shown, 255 * mask[..., 0], atol=0.51)
     assert shown.std() > 1
+    assert "white where the generator paints" in page
+
+
+def test_of_few_images_none_is_among_the_best_and_the_worst(model, pairs, tmp_path):
+    evaluation = evaluate(model, pairs, extractor="none")
+    page = write_report(evaluation, model, tmp_path, "half").read_text()
+    halves = re.search(r"Best round trips(.*?)Worst round trips(.*?)</section>", page, re.S)
+    best, worst = (re.findall(r"<figcaption><span>([^<]+)", half) for half in halves.groups())
+    assert len(best) == len(worst) == len(evaluation.sets.a) // 2
+    assert not {*best} & {*worst}
+    assert "generator paints" not in page
+
+
+def test_scores_that_look_equal_are_neither_better_nor_worse():
+    def row(value):
+        one = Measured("KID", "a_to_b", "lower", Score(value, {}), Score(0.5, {}))
+        return _row(("KID", "lower", {"a_to_b": one}), ["a_to_b"])["cells"][0]["verdict"]
+
+    assert [row(value) for value in (0.500001, 0.49, 0.51)] == ["", "better", "worse"]
 
 
 def test_gray_domains_are_scored_where_channels_allow_it(data, extractor):

@@ -157,6 +157,7 @@ def test_commands_of_the_examples_run_as_they_are_written(name, tmp_path):
         text=True,
     )
     assert finished.returncode == 0, finished.stderr
+    assert "absl::InitializeLog" not in finished.stderr
     assert list((tmp_path / "run").iterdir())
     if name == "several_gpus":
         assert "2 devices, 2 images of each domain on each." in finished.stdout

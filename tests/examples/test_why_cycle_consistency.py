@@ -226,7 +226,7 @@ def test_shapes_share_their_middle_and_area_and_differ_in_geometry(study, scores
         ("PAPER", "cycle only"),
         ("PAPER", "+ backward cycle"),
         ("GEOMETRY", "λ from 10 to 0.5"),
-        ("GEOMETRY", "full, attention"),
+        ("GEOMETRY", "full, attention with input skip"),
         ("GEOMETRY", "U-GAT-IT"),
     ],
 )
@@ -239,6 +239,7 @@ def test_objectives_become_models(study, table, name):
     assert model.cycle_loss.weight * model.weight_b == objective.backward
     assert (model.cycle_schedule is None) == (objective.final == 1)
     assert (model.activation_loss is None) == (objective.generator != "ugatit")
+    assert getattr(model.generator_ba, "input_skip", False) == objective.input_skip
 
 
 @pytest.mark.slow

@@ -94,7 +94,8 @@ def test_table_has_both_directions_and_the_protocol(benchmark_script, data, caps
 
 
 def test_newest_checkpoint_of_a_run_is_scored(benchmark_script, data, tmp_path):
-    from keras_cyclegan.commands.train import TrainingOptions, train_run
+    from keras_cyclegan.commands.options import TrainingOptions
+    from keras_cyclegan.commands.train import train_run
 
     options = TrainingOptions(
         data=str(data), image_size=32, epochs=1, steps_per_epoch=2, filters=4, blocks=1,

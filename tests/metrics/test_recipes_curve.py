@@ -81,3 +81,25 @@ def test_runs_take_equal_processor_time_and_are_drawn_where_they_were_scored(
     }
     assert kept["trainA"] == ["0.jpg", "1.jpg", "2.jpg"]
     assert kept["testB"] == ["3.jpg", "4.jpg", "5.jpg"]
+
+
+def test_what_there_is_can_be_shown_before_all_runs_have_ended(
+    script, commands, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(script, "hold_out", lambda data, folder, counts: folder)
+    monkeypatch.setattr(script, "untranslated", lambda data, image_size: 12.5)
+    monkeypatch.setattr(sys, "argv", ["curve", "data", "--out", str(tmp_path), "--show"])
+    with pytest.raises(SystemExit, match="third epoch"):
+        script.main()
+    for name, epochs in (("fast", 3), ("paper", 1)):
+        (tmp_path / name).mkdir()
+        rows = [
+            {"epoch": i, "step": 60 * i, "processor_seconds": 30, "kid_ab": 0.1, "kid_ba": 0.2}
+            for i in range(1, epochs + 1)
+        ]
+        (tmp_path / name / "history.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    script.main()
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+    assert rows[3:] == ["| fast | 120 | 0.02 | 10.00 | 20.00 |"]
+    assert (tmp_path / "curve.png").exists()
+    assert not commands

@@ -42,6 +42,24 @@ def test_attention_generator_keeps_the_image_where_it_sees_background():
     assert float(keras.ops.max(network.foreground(images))) < 1e-6
 
 
+@pytest.mark.parametrize("foregrounds", [1, 2])
+def test_with_an_input_skip_each_foreground_is_what_the_head_adds_to_the_image(foregrounds):
+    network = AttentionGenerator(
+        (16, 16, 3), 4, 1, foregrounds, shared_decoder=foregrounds == 1, input_skip=True
+    )
+    images = random_images(16, 16)
+    head = network.get_layer("content_head_conv")
+    parts = keras.Model(network.input, [head.output, network.get_layer("content").output])
+    h, painted = (keras.ops.convert_to_numpy(part) for part in parts(images))
+    image = np.concatenate([images] * foregrounds, axis=-1)
+    np.testing.assert_allclose(painted, np.tanh(h + np.arctanh(0.98 * image)), atol=1e-5)
+    assert np.abs(keras.ops.convert_to_numpy(network(images)) - images).max() < 0.1
+    network.get_layer("content_head_conv").bias.assign(np.full(3 * foregrounds, 9.0))
+    changed = keras.ops.convert_to_numpy(network(images)) - images
+    painting = keras.ops.convert_to_numpy(network.foreground(images))
+    np.testing.assert_allclose(changed, painting * (1 - images), atol=1e-3)
+
+
 def test_attention_generator_is_translated_with_at_any_size():
     """Its output takes the images' shape, which must not hide that the decoders' differs."""
     image = np.random.default_rng(0).integers(0, 256, (13, 18, 3), "uint8")

@@ -9,6 +9,7 @@ from keras_cyclegan.networks import (
     MultiScaleDiscriminator,
     PatchDiscriminator,
     PixelDiscriminator,
+    ProjectedDiscriminator,
     ResNetGenerator,
     UGATITDiscriminator,
     UGATITGenerator,
@@ -40,11 +41,12 @@ SMALL = {
         (None, None, 2),
         filters=4,
         num_blocks=1,
-        foregrounds=1,
+        foregrounds=2,
         upsampling="resize",
         affine_norm=True,
         padding="zeros",
         dropout=0.5,
+        input_skip=True,
         **kwargs,
     ),
     "attention_shared": lambda **kwargs: AttentionGenerator(
@@ -399,6 +401,13 @@ def test_saved_network_reloads_as_itself(tmp_path, name):
     np.testing.assert_allclose(apply_all(copy, images), apply_all(network, images), atol=1e-6)
 
 
+def projected(dtype):
+    pixels = keras.Input((None, None, 3))
+    fine = keras.layers.Conv2D(4, 4, 4)(pixels)
+    features = keras.Model(pixels, [fine, keras.layers.Conv2D(4, 2, 2)(fine)])
+    return ProjectedDiscriminator((32, 32, 3), features, 8, 4, augmentation={}, dtype=dtype)
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize(
     ("generator", "judge"),
@@ -406,12 +415,14 @@ def test_saved_network_reloads_as_itself(tmp_path, name):
         ("attention", "multi_scale"),
         ("attention_shared", "patch_with_spectral_norm"),
         ("unet", "pixel"),
+        ("resnet_with_input_skip", "projected"),
     ],
 )
 def test_every_family_takes_a_step_under_each_policy(generator, judge, policy):
     """The resnet and the patch discriminator do in tests/cyclegan, others in files of their own."""
     names = generator, generator, judge, judge
-    networks = [SMALL[name](dtype=policy) for name in names]
+    made = {**SMALL, "projected": projected}
+    networks = [made[name](dtype=policy) for name in names]
     model = CycleGAN(*networks, image_shape=(32, 32, 3), pool_size=0)
     model.compile(*[keras.optimizers.SGD(0.1) for _ in range(2)], run_eagerly=True)
     before = [[w.numpy() for w in network.trainable_weights] for network in networks]

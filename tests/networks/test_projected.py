@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.networks import ProjectedDiscriminator, ResNetGenerator, efficientnet
+from keras_cyclegan.networks import (
+    ProjectedDiscriminator,
+    ResNetGenerator,
+    efficientnet,
+    projected_features,
+)
 from keras_cyclegan.networks.projected_features import ProjectedFeatures, _Projection
 
 VARIANT = "efficientnet-lite1"
@@ -188,6 +193,45 @@ def test_without_the_package_a_preset_translates_and_training_says_what_to_insta
     model.compile()
     with pytest.raises(ImportError, match="pip install no-such-package"):
         model.train_on_batch(images(), images())
+
+
+def test_networks_of_keras_applications_are_tapped_at_four_strides_and_named_with_their_hash(
+    monkeypatch,
+):
+    made = []
+
+    def mobile_net(**options):
+        made.append(keras.applications.MobileNet(weights=None, alpha=0.25, **options))
+        return made[-1]
+
+    application = mobile_net, keras.applications.mobilenet.preprocess_input
+    monkeypatch.setattr(projected_features, "find_application", lambda *names: application)
+    network = make("MobileNetOfThisTest")
+    assert network.get_config()["features_hash"] is None
+    judge(network, images())
+    names = [f"conv_pw_{i}_relu" for i in (3, 5, 11, 13)]
+    taps = keras.Model(made[0].input, [made[0].get_layer(name).output for name in names])
+    projection = network.get_layer("features")._network()
+    shown = images(64, 64)
+    for found, expected in zip(projection.extract(shown), taps(shown), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    config = network.get_config()
+    assert len(config["features_hash"]) == 64
+    judge(ProjectedDiscriminator.from_config(config), images())
+    other = ProjectedDiscriminator.from_config({**config, "features_hash": "1" * 64})
+    with pytest.raises(ValueError, match=f"SHA-256 is 1+. Those here have {projection.hash}"):
+        judge(other, images())
+
+
+def test_networks_without_maps_at_the_strides_are_refused(monkeypatch):
+    def coarse(input_shape, **options):
+        pixels = keras.Input(input_shape)
+        half = keras.layers.Conv2D(2, 2, 2)(pixels)
+        return keras.Model(pixels, keras.layers.Conv2D(2, 8, 8)(half))
+
+    monkeypatch.setattr(projected_features, "find_application", lambda *names: (coarse, None))
+    with pytest.raises(ValueError, match="CoarseOfThisTest has none at 4 and 8 and 32"):
+        judge(make("CoarseOfThisTest"), images())
 
 
 def test_features_of_your_own_are_not_saved(tmp_path):

@@ -16,7 +16,7 @@ SCRIPT = """
     find_spec = importlib.machinery.PathFinder.find_spec
 
     def find_others(name, path=None, target=None):
-        if name.partition(".")[0] not in ("tensorflow", "tensorflow_datasets", "keras_cv"):
+        if name.partition(".")[0] not in ("tensorflow", "tensorflow_datasets"):
             return find_spec(name, path, target)
 
     importlib.machinery.PathFinder.find_spec = find_others

