@@ -1,7 +1,8 @@
 """What `test_backends.py` runs on each backend, in a process of its own.
 
-`python backend_worker.py train FOLDER` trains, and writes what came of it; `load FOLDER...` opens
-what other backends wrote; `devices FOLDER` trains on the devices that the environment describes.
+`python backend_worker.py train-and-load FOLDER OTHERS...` trains, writes what came of it, says so,
+and opens what other backends wrote when a line on standard input says that it is there;
+`devices FOLDER` trains on the devices that the environment describes.
 """
 
 import os
@@ -169,5 +170,12 @@ def make_virtual_devices(count):
 
 if __name__ == "__main__":
     command, *folders = sys.argv[1:]
-    for folder in folders:
-        {"train": train, "load": load, "devices": devices}[command](Path(folder))
+    mine, *others = map(Path, folders)
+    if command == "devices":
+        devices(mine)
+    else:
+        train(mine)
+        print("trained", flush=True)
+        sys.stdin.readline()
+        for other in others:
+            load(other)
