@@ -7,13 +7,20 @@ import tempfile
 import pytest
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
+UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # One thread a process: as many run at once as there are cores, and would wait for each other.
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+# Begun at once, for their tests take longest and share what takes long to make: when the workers
+# come to an end, they take tests from each other, and would make it twice.
+FIRST = (
+    *("test_devices.py", "test_backends.py", "test_without_tensorflow.py", "test_killed_runs.py"),
+    *("test_ray_engine.py", "test_demo.py", "test_export.py"),
+)
 
 
 def pytest_configure(config):
     """Let all processes of a run share what JAX compiles: a step takes it up to half a minute."""
-    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) > 1:
+    if hasattr(config, "workerinput"):
         for name in THREADS:
             os.environ.setdefault(name, "1")
     if CACHE not in os.environ and not hasattr(config, "workerinput"):
@@ -22,11 +29,16 @@ def pytest_configure(config):
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         # Each step is compiled for a few images only.
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        os.environ.setdefault("XLA_FLAGS", UNOPTIMISED)
 
 
 def pytest_unconfigure(config):
     if cache := getattr(config, "jax_cache", None):
         shutil.rmtree(cache, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in FIRST)
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.eager import eagerly
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
@@ -135,8 +136,9 @@ def finished(tmp_path_factory):
             "keras_cyclegan.evaluation.extractors.find_extractor", lambda name: (mean_colours, None)
         )
         options = dataclasses.replace(TINY, scores="glyphs", scores_every=1, half_precision=True)
-        train_run(folder, options)
-        train_run(folder, dataclasses.replace(options, epochs=3))
+        with eagerly():
+            train_run(folder, options)
+            train_run(folder, dataclasses.replace(options, epochs=3))
     return folder
 
 

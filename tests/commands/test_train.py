@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from support.eager import eagerly
 from support.presets_helpers import assert_same_weights
 from typer.testing import CliRunner
 
@@ -140,7 +141,8 @@ def test_run_starts_from_a_preset_and_records_it(preset, tmp_path):
         ema=0.9,
         clip_norm=1.0,
     )
-    model = train_run(tmp_path, options)
+    with eagerly():
+        model = train_run(tmp_path, options)
     start = CycleGAN.from_preset(str(preset))
     for name in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
         assert_same_weights(getattr(model, name), getattr(start, name))  # at a rate of 0

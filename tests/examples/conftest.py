@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from support.eager import eagerly
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
@@ -35,14 +36,10 @@ def preset(tmp_path_factory):
 
 
 @pytest.fixture
-def eager(monkeypatch):
+def eager():
     """Steps without a graph: tracing one takes longer than the few steps of a test."""
-    compile_model = CycleGAN.compile
-
-    def compile_eagerly(self, *args, **kwargs):
-        compile_model(self, *args, **{"run_eagerly": True, **kwargs})
-
-    monkeypatch.setattr(CycleGAN, "compile", compile_eagerly)
+    with eagerly():
+        yield
 
 
 @pytest.fixture

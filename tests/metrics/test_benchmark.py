@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 from PIL import Image
+from support.eager import eagerly
 
 
 @pytest.fixture
@@ -100,7 +101,8 @@ def test_newest_checkpoint_of_a_run_is_scored(benchmark_script, data, tmp_path):
         data=str(data), image_size=32, epochs=1, steps_per_epoch=2, filters=4, blocks=1,
         discriminator_filters=4, discriminator_layers=1,
     )  # fmt: skip
-    trained = train_run(tmp_path / "run", options)
+    with eagerly():
+        trained = train_run(tmp_path / "run", options)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype="uint8")
     loaded = benchmark_script.translator(benchmark_script.load_run(tmp_path / "run"))
     for direction in ("a_to_b", "b_to_a"):

@@ -46,7 +46,7 @@ def test_killed_run_ends_bit_for_bit_as_one_never_killed(backend, kills, tmp_pat
         for name in one.files:
             np.testing.assert_array_equal(one[name], other[name], err_msg=name)
     histories = [read_history(folder / "history.jsonl") for folder in (whole, killed)]
-    assert len(histories[0]) == math.ceil((2 * kills + 1) / 6)
+    assert len(histories[0]) == math.ceil((2 * kills + 1) / 4)
     for one, other in zip(*histories, strict=True):
         times = {"seconds": 0, "processor_seconds": 0}
         assert {**one, **times} == {**other, **times}

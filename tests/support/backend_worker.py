@@ -1,7 +1,8 @@
 """What `test_backends.py` runs on each backend, in a process of its own.
 
-`python backend_worker.py train FOLDER` trains, and writes what came of it; `load FOLDER...` opens
-what other backends wrote; `devices FOLDER` trains on the devices that the environment describes.
+`python backend_worker.py train-and-load FOLDER OTHERS...` trains, writes what came of it, says so,
+and opens what other backends wrote when a line on standard input says that it is there;
+`devices FOLDER` trains on the devices that the environment describes.
 """
 
 import os
@@ -113,41 +114,67 @@ def load(folder):
 
 
 def devices(folder):
-    """Trains as `OVER` says: a short run with everything that reads or writes state."""
-    over, name = os.environ.get("OVER"), os.environ["NAME"]
+    """Train on the devices that `OVER` names, and if `ALONE` is given, on one of them after that.
+
+    Machines begin with a training that one of them is asked to end, and then go on with it.
+    """
+    over, ended = os.environ["OVER"], None
     make_virtual_devices(int(os.environ["DEVICES"]))
     with distributed(over, batch_size=4):
-        train, validation = data.load(
-            "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, process_share=process_share()
-        )
-        model = make_model()
-        model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)
-        before = model.generator_ab.get_weights()[0]
-        stop = keras.callbacks.LambdaCallback(on_train_batch_end=end_the_last_machine)
-        resume.fit(
-            model,
-            train,
-            folder / name / "checkpoints",
-            epochs=2,
-            steps=2,
-            callbacks=[
-                *([stop] if "STOP" in os.environ else []),
-                callbacks.SampleGrid(folder / name / "samples", validation, count=3),
-                callbacks.FailureAlarms(validation, count=3),
-                callbacks.HistoryFile(folder / name / "history.jsonl"),
-            ],
-            verbose=0,
-        )
-        if is_chief():
-            np.savez(
-                folder / name / "state.npz",
-                moved=np.abs(model.generator_ab.get_weights()[0] - before).max(),
-                **state(model),
-            )
+        chief, mine = is_chief(), folder / os.environ["NAME"]
+        if over == "machines":
+            stop = keras.callbacks.LambdaCallback(on_train_batch_end=end_the_last_machine)
+            try:
+                train_with_all_that_has_state(mine, [stop])
+            except SystemExit as end:
+                ended = end
+            if chief:
+                assert [path.name for path in mine.glob("checkpoints/*")] == ["step-000000002.npz"]
+        model = train_with_all_that_has_state(mine)
         if over != "machines":
-            a, b = images()
-            losses = model.evaluate(a, b, batch_size=4, verbose=0, return_dict=True)
-            np.savez(folder / name / "evaluate.npz", **losses)
+            evaluate(model, mine)
+    if chief and "ALONE" in os.environ:
+        alone = folder / os.environ["ALONE"]
+        evaluate(train_with_all_that_has_state(alone), alone)
+    if ended:
+        raise ended
+
+
+def train_with_all_that_has_state(folder, more_callbacks=()):
+    """A short run with everything that reads or writes state."""
+    train, validation = data.load(
+        "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, process_share=process_share()
+    )
+    model = make_model()
+    model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)
+    before = model.generator_ab.get_weights()[0]
+    resume.fit(
+        model,
+        train,
+        folder / "checkpoints",
+        epochs=2,
+        steps=2,
+        callbacks=[
+            *more_callbacks,
+            callbacks.SampleGrid(folder / "samples", validation, count=3),
+            callbacks.FailureAlarms(validation, count=3),
+            callbacks.HistoryFile(folder / "history.jsonl"),
+        ],
+        verbose=0,
+    )
+    if is_chief():
+        np.savez(
+            folder / "state.npz",
+            moved=np.abs(model.generator_ab.get_weights()[0] - before).max(),
+            **state(model),
+        )
+    return model
+
+
+def evaluate(model, folder):
+    a, b = images()
+    losses = model.evaluate(a, b, batch_size=4, verbose=0, return_dict=True)
+    np.savez(folder / "evaluate.npz", **losses)
 
 
 def end_the_last_machine(batch, logs):
@@ -169,5 +196,12 @@ def make_virtual_devices(count):
 
 if __name__ == "__main__":
     command, *folders = sys.argv[1:]
-    for folder in folders:
-        {"train": train, "load": load, "devices": devices}[command](Path(folder))
+    mine, *others = map(Path, folders)
+    if command == "devices":
+        devices(mine)
+    else:
+        train(mine)
+        print("trained", flush=True)
+        sys.stdin.readline()
+        for other in others:
+            load(other)

@@ -18,7 +18,7 @@ import numpy as np
 from keras_cyclegan import CycleGAN, callbacks, data, resume
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
-STEPS = 6  # of an epoch
+STEPS = 4  # of an epoch
 
 
 def train(folder, epochs):

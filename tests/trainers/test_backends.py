@@ -15,37 +15,40 @@ PAIRS = list(itertools.permutations(BACKENDS, 2))
 WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
 
 
-def run_all(command):
-    """The worker on all backends at once; `command` maps a backend to its arguments."""
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What each backend's training wrote, from the same weights, images and seed; and beside it
+    what each backend made of the others' files.
+    """
+    root = tmp_path_factory.mktemp("backends")
+    folders = {backend: root / backend for backend in BACKENDS}
+    logs = {backend: root / f"{backend}.log" for backend in BACKENDS}
+    for folder in folders.values():
+        folder.mkdir()
     processes = {
         backend: subprocess.Popen(
-            [sys.executable, WORKER, *command(backend)],
+            [
+                *(sys.executable, WORKER, "train-and-load", folders[backend]),
+                *(folder for other, folder in folders.items() if other != backend),
+            ],
             env={**os.environ, "KERAS_BACKEND": backend},
-            stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=logs[backend].open("w"),
             text=True,
         )
         for backend in BACKENDS
     }
-    for backend, process in processes.items():
-        _, errors = process.communicate()
-        assert process.returncode == 0, f"{backend}: {errors[-3000:]}"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """What each backend's training wrote; the same weights, images and seed."""
-    root = tmp_path_factory.mktemp("backends")
-    for backend in BACKENDS:
-        (root / backend).mkdir()
-    run_all(lambda backend: ["train", root / backend])
+    try:
+        for backend, process in processes.items():
+            assert "trained\n" in process.stdout, f"{backend}: {logs[backend].read_text()[-3000:]}"
+        for backend, process in processes.items():  # all files are there: each may go on
+            process.communicate("load\n")
+            assert process.returncode == 0, f"{backend}: {logs[backend].read_text()[-3000:]}"
+    finally:
+        for process in processes.values():
+            process.kill()
     return root
-
-
-@pytest.fixture(scope="module")
-def loaded(trained):
-    """Beside it, what each backend made of the others' files."""
-    run_all(lambda me: ["load", *(trained / other for other in BACKENDS if other != me)])
-    return trained
 
 
 def read(path):
@@ -85,9 +88,9 @@ def test_answers_of_the_trained_models_agree(trained, other):
 
 
 @pytest.mark.parametrize(("saved", "opened"), PAIRS)
-def test_files_of_one_backend_open_on_another(loaded, saved, opened):
-    before = read(loaded / saved / "trained.npz")
-    after = read(loaded / saved / f"loaded-by-{opened}.npz")
+def test_files_of_one_backend_open_on_another(trained, saved, opened):
+    before = read(trained / saved / "trained.npz")
+    after = read(trained / saved / f"loaded-by-{opened}.npz")
     for name in ("history", "evaluate", "predict", "cropped"):
         del before[name]
     translations = before.pop("translations")
