@@ -100,7 +100,8 @@ def run(options, identity_every=1, crops_first=False, remat=False, accumulate=1)
             model.fit(batches, epochs=1, verbose=0, callbacks=[clock.callback])
             seconds += clock.seconds * part * accumulate / options.seeds
         errors.append(error(model, *test))
-    memory = machine.memory_now("VmHWM") - base
+        if seed == 0:
+            memory = machine.memory_now("VmHWM") - base
     return {"errors": errors, "seconds": seconds, "memory": memory}
 
 

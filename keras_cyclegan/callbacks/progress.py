@@ -3,6 +3,9 @@
 import math
 import shutil
 import sys
+import threading
+import time
+import weakref
 
 import keras
 from tqdm import tqdm
@@ -10,6 +13,7 @@ from tqdm import tqdm
 from keras_cyclegan.trainers.distribution import is_chief
 
 FIGURES = ("loss", "cycle", "discriminator")
+SECONDS_A_TICK = 1
 # Seconds for compiling a layer's part of the first step: see `benchmarks/train_step.py`. Torch
 # compiles nothing.
 SECONDS_A_LAYER = {"tensorflow": 0.025, "jax": 0.15}
@@ -19,7 +23,8 @@ class Progress(keras.callbacks.Callback):
     """Shows one line for each epoch: steps, time, and the means of the three most telling losses.
 
     Keras's own bar writes every loss: its line is wider than a terminal, where each step then adds
-    a new line. The first step compiles the others: the line says so, and for about how long.
+    a new line. The first step compiles the others: the line says so, and for about how long. Its
+    clock runs meanwhile, and the time that is left is estimated without this step.
 
     Example:
 
@@ -31,6 +36,7 @@ class Progress(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.compiled = False
+        self.first_step_ended = None  # an event, while the first step runs
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar = tqdm(
@@ -46,14 +52,35 @@ class Progress(keras.callbacks.Callback):
         compiles = not self.compiled and not self.model.run_eagerly
         if compiles and (seconds := compile_seconds(self.model)):
             self.bar.set_postfix_str(f"compiling, about {seconds} s")
+            self.first_step_ended = threading.Event()
+            if sys.stdout.isatty():
+                threading.Thread(target=_run_clock, args=[weakref.ref(self)], daemon=True).start()
         self.compiled = True
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.set_postfix_str(figures(logs), refresh=False)
-        self.bar.update(batch + 1 - self.bar.n)
+        if self.first_step_ended is None:
+            self.bar.update(batch + 1 - self.bar.n)
+        else:
+            self._end_first_step(batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()
+
+    def _end_first_step(self, steps):
+        """Count the first step, without its time in the estimate of what is left."""
+        self.first_step_ended.set()
+        self.first_step_ended = None
+        self.bar.initial = self.bar.n = self.bar.last_print_n = steps
+        self.bar.last_print_t = time.time()
+        self.bar.refresh()
+
+
+def _run_clock(progress):
+    """Redraw the line each second while the first step runs, or until `progress` is gone."""
+    ended, bar = progress().first_step_ended, progress().bar
+    while not ended.wait(SECONDS_A_TICK) and progress() is not None:
+        bar.refresh()
 
 
 def compile_seconds(model):

@@ -49,10 +49,10 @@ class LossOptions:
     ] = None
     cycle_decay_epochs: Annotated[
         int | None,
-        Option("Number of last epochs in which that weight falls. Default: all.", least=1),
+        Option("Number of last epochs in which the cycle weight falls. Default: all.", least=1),
     ] = None
     ssim_weight: Annotated[
-        float, Option("Part of it that is structural similarity, from 0 to 1.", least=0)
+        float, Option("Part of the cycle loss that is structural similarity, from 0 to 1.", least=0)
     ] = 0.0
     identity_weight: Annotated[
         float, Option("Weight of the identity loss; 0 for none.", least=0)

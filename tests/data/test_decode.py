@@ -100,7 +100,10 @@ def test_16_bits_that_lie_on_their_side_are_scaled_and_turned():
 def test_transparent_pixels_are_white(mode):
     image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     image.putpixel((0, 0), (0, 0, 0, 255))
-    decoded = decode_image(image.convert(mode))
+    converted = image.convert(mode)
+    if converted.getpixel((1, 1))[-1]:
+        pytest.skip(f"this Pillow loses the transparency itself when it makes {mode}")
+    decoded = decode_image(converted)
     assert (decoded[0, 0] == 0).all()
     assert (decoded[1:] == 255).all()
 

@@ -109,6 +109,11 @@ def apply_all(network, images):
         (lambda: UNetGenerator((128, 128, 3)), 41_825_667),
         (lambda: PixelDiscriminator((256, 256, 3)), 4 * 64 + 65 * 128 + 129),
         (lambda: MultiScaleDiscriminator((256, 256, 3)), 3 * 2_764_737),
+        # A ResNet with a second decoder, 27 channels of colours, and a 1×1 head of 10 masks.
+        (
+            lambda: AttentionGenerator((256, 256, 3)),
+            11_378_179 + 24 * (49 * 64 + 1) + (9 * 256 + 1) * 128 + (9 * 128 + 1) * 64 + 65 * 10,
+        ),
     ],
     ids=[
         "resnet_9",
@@ -119,6 +124,7 @@ def apply_all(network, images):
         "unet_128",
         "pixel",
         "multi_scale",
+        "attention",
     ],
 )
 def test_parameter_counts_are_the_authors(make, count):
@@ -408,14 +414,20 @@ def projected(dtype):
     return ProjectedDiscriminator((32, 32, 3), features, 8, 4, augmentation={}, dtype=dtype)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+PAIRS = [
+    ("attention", "multi_scale"),
+    ("attention_shared", "patch_with_spectral_norm"),
+    ("unet", "pixel"),
+    ("resnet_with_input_skip", "projected"),
+]
+POLICIES = ["mixed_bfloat16", "mixed_float16"]
+
+
 @pytest.mark.parametrize(
-    ("generator", "judge"),
+    ("generator", "judge", "policy"),
     [
-        ("attention", "multi_scale"),
-        ("attention_shared", "patch_with_spectral_norm"),
-        ("unet", "pixel"),
-        ("resnet_with_input_skip", "projected"),
+        *((*pair, policy) for pair in PAIRS for policy in POLICIES),
+        pytest.param("ugatit", "ugatit_discriminator", "mixed_float16", marks=pytest.mark.slow),
     ],
 )
 def test_every_family_takes_a_step_under_each_policy(generator, judge, policy):
