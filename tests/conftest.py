@@ -7,7 +7,6 @@ import tempfile
 import pytest
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
-UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # One thread a process: as many run at once as there are cores, and would wait for each other.
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 # Begun at once, for their tests take longest and share what takes long to make: when the workers
@@ -29,7 +28,6 @@ def pytest_configure(config):
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         # Each step is compiled for a few images only.
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-        os.environ.setdefault("XLA_FLAGS", UNOPTIMISED)
 
 
 def pytest_unconfigure(config):
