@@ -6,10 +6,11 @@ DATA has trainA and trainB; PRESET is a preset's name or folder, or a file of `l
 a preset every few minutes (`RUN/step-001500`), and the losses (`RUN/history.jsonl`).
 
 Most of a photo is landscape, and zebras stand in other landscapes than horses: discriminators that
-see whole photos reward stripes on bushes and water. Here they see animals on gray, cut out by the
-masks of `animal_masks.py`, translated and real ones alike; and a term keeps the rest as it is:
+see whole photos reward stripes on bushes and water. Here generators learn from the animals alone,
+cut out by the masks of `animal_masks.py`: what discriminators see beside a translated animal is the
+photo as it was (`--background photo`) or gray, as beside real ones (`gray`); and a term keeps it:
 
-    L = L_GAN(m_a · ab(a), m_b · b) + … + λ (cycle terms) + κ (‖(1 - m_a)(ab(a) - a)‖₁ + …)
+    L = L_GAN(m_a · ab(a) + (1 - m_a) · a, b) + … + λ (cycles) + κ (‖(1 - m_a)(ab(a) - a)‖₁ + …)
 
 The masks are used in training alone. The last photos of each folder, `horse2zebra_kid.HOLDOUT`,
 are held out. The rates fall in a straight line to zero over the planned time.
@@ -47,10 +48,15 @@ AUGMENTATION = {
 class MaskedCycleGAN(CycleGAN):
     """A `CycleGAN` whose images bring a mask as their fourth channel, -1 to 1.
 
-    Discriminators see images on gray: what the mask leaves of them.
+    Discriminators see what the mask leaves of images, on gray or on the photo as it was.
     """
 
     keep_weight = 10.0
+    background = "photo"
+
+    def shown(self, mask, images, photos):
+        """What discriminators see: `images` where the mask is 1, the photo or gray beside it."""
+        return mask * images + (1.0 - mask) * (photos if self.background == "photo" else 0.0)
 
     def unpack(self, data):
         images, self.masks = [], []
@@ -68,7 +74,8 @@ class MaskedCycleGAN(CycleGAN):
         fake_a = self.generator_ba(real_b, training=training)
         cycle_a = self.generator_ba(fake_b, training=training)
         cycle_b = self.generator_ab(fake_a, training=training)
-        shown_b, shown_a = mask_a * fake_b, mask_b * fake_a
+        shown_b = self.shown(mask_a, fake_b, real_a)
+        shown_a = self.shown(mask_b, fake_a, real_b)
         return {
             "adversarial_ab": self._fool(self.discriminator_b, shown_b, None, training),
             "adversarial_ba": self._fool(self.discriminator_a, shown_a, None, training),
@@ -82,10 +89,11 @@ class MaskedCycleGAN(CycleGAN):
         return self.keep_weight * ops.mean((1.0 - mask) * ops.abs(fake - real))
 
     def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
-        mask_a, mask_b = self.masks
-        return super().discriminator_losses(
-            mask_a * real_a, mask_b * real_b, fake_a, fake_b, training
+        real_a, real_b = (
+            self.shown(mask, real, real)
+            for mask, real in zip(self.masks, (real_a, real_b), strict=True)
         )
+        return super().discriminator_losses(real_a, real_b, fake_a, fake_b, training)
 
     def _log_names(self):
         yield from super()._log_names()
@@ -108,7 +116,7 @@ class PixelsCountMore(AdversarialLoss):
 
 
 def build(arguments):
-    """The generators of the preset, in the policy asked for, with fresh discriminators."""
+    """The networks of the preset, in the policy asked for; new discriminators if it has none."""
     loaded = load_start if arguments.init.endswith(".npz") else load_preset
     found = loaded(arguments.init)
     generators = []
@@ -123,7 +131,11 @@ def build(arguments):
         ProjectedDiscriminator(shape, augmentation=AUGMENTATION, dtype=arguments.dtype, name=name)
         for name in ("discriminator_a", "discriminator_b")
     ]
+    for judge in () if arguments.new_discriminators else judges:
+        if (source := getattr(found, judge.name)) is not None:
+            judge.set_weights(source.get_weights())
     model = MaskedCycleGAN(*generators, *judges, image_shape=shape)
+    model.background = arguments.background
     model.keep_weight = arguments.keep_weight
     rate = arguments.rate
     loss = PixelsCountMore()
@@ -185,10 +197,9 @@ class Watch(keras.callbacks.Callback):
         ends = passed >= 1.0
         if ends or time.time() - self.written > 60 * self.arguments.every:
             self.written = time.time()
-            translator = CycleGAN(*self.model.generators(), None, None, (SIDE, SIDE, 3))
-            translator.save_to_preset(
-                self.folder / f"step-{self.step:06}", half_precision=True, discriminators=False
-            )
+            judges = self.model.discriminator_a, self.model.discriminator_b
+            translator = CycleGAN(*self.model.generators(), *judges, (SIDE, SIDE, 3))
+            translator.save_to_preset(self.folder / f"step-{self.step:06}", half_precision=True)
         self.model.stop_training = self.model.stop_training or ends
 
 
@@ -205,6 +216,8 @@ def main():
     parser.add_argument("--discriminator-share", type=float, default=0.5)
     parser.add_argument("--cycle-weight", type=float, default=2.0)
     parser.add_argument("--keep-weight", type=float, default=10.0)
+    parser.add_argument("--background", choices=["photo", "gray"], default="photo")
+    parser.add_argument("--new-discriminators", action="store_true", help="not the preset's")
     parser.add_argument("--pixels", type=int, default=3, help="how often the PatchGAN counts")
     parser.add_argument("--load-size", type=int, nargs=2, default=(136, 128), metavar=("A", "B"))
     parser.add_argument("--crop", type=int, default=96, help="side of what is cut from them")

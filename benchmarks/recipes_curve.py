@@ -4,11 +4,12 @@
 
 trains three runs, one after the other, each for the same processor time: `fast`; the paper's recipe
 with the paper's networks; and the paper's recipe with the generators of `fast`, which tells what is
-owed to the discriminators alone. A trial of each tells before how many steps that is (`plan.json`),
-so that the rates fall as each recipe has it. The last 120 images of `trainA` and 140 of `trainB` in
-sorted order are left out of training, and KID is measured on them (`--scores`; `pip install
-"keras-cyclegan[fast,scores]"`). Prints a markdown table and draws `curve.png`. Ended and started
-again, it goes on; `--show` prints and draws what there is until then.
+owed to the discriminators alone. `--runs discriminators` compares what `fast` has chosen for its
+discriminators with other choices, each alone. A trial of each tells before how many steps that is
+(`plan.json`), so that the rates fall as each recipe has it. The last 120 images of `trainA` and 140
+of `trainB` in sorted order are left out of training, and KID is measured on them (`--scores`; `pip
+install "keras-cyclegan[fast,scores]"`). Prints a markdown table and draws `curve.png`. Ended and
+started again, it goes on; `--show` prints and draws what there is until then.
 
 Processor time is that of all cores together: steps times the median of the epochs in which nothing
 was scored. So it counts neither the scoring nor the tracing of graphs, some ten seconds a run.
@@ -31,6 +32,20 @@ RUNS = {
         *("--upsampling", "resize", "--input-skip"),
     ],
 }
+# What `fast` would be with another loss, other heads, another rate, or other images to judge.
+OTHERS = {
+    "PatchGAN in its place": ["--discriminator", "patch"],
+    "no PatchGAN beside it": ["--discriminator-pixel-filters", "0"],
+    "one scale": ["--discriminator-scales", "1"],
+    "hinge": ["--adversarial-loss", "hinge"],
+    "twice the rate": ["--discriminator-learning-rate", "2e-4"],
+    "half the rate": ["--discriminator-learning-rate", "5e-5"],
+    "images as they are": ["--no-augment"],
+    "changed in colours alone": ["--augment-translation", "0", "--augment-cutout", "0"],
+}
+DISCRIMINATORS = {f"fast, {name}": ["--recipe", "fast", *words] for name, words in OTHERS.items()}
+GROUPS = {"recipes": list(RUNS), "discriminators": ["fast", *DISCRIMINATORS]}
+RUNS |= DISCRIMINATORS
 TRIAL_STEPS, TRIAL_EPOCHS = 20, 3  # the first epoch traces the graphs
 EVERY = 2  # epochs between two scores: from those between, a step's time is taken
 
@@ -43,10 +58,11 @@ def main():
     parser.add_argument("--points", type=int, default=8, help="scores of each run")
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
+    parser.add_argument("--runs", nargs="+", default=["recipes"], choices=[*GROUPS, *RUNS])
     parser.add_argument("--holdout", type=int, nargs=2, default=list(HOLDOUT.values()))
     parser.add_argument("--show", action="store_true", help="train nothing, show what there is")
     options = parser.parse_args()
+    options.runs = [name for one in options.runs for name in GROUPS.get(one, [one])]
     held_out = hold_out(options.data, options.out / "data", options.holdout)
     for name in () if options.show else options.runs:
         steps = plan(options, held_out, name)
