@@ -36,10 +36,8 @@ RUNS = {
 OTHERS = {
     "PatchGAN in its place": ["--discriminator", "patch"],
     "no PatchGAN beside it": ["--discriminator-pixel-filters", "0"],
-    "one scale": ["--discriminator-scales", "1"],
     "hinge": ["--adversarial-loss", "hinge"],
     "twice the rate": ["--discriminator-learning-rate", "2e-4"],
-    "half the rate": ["--discriminator-learning-rate", "5e-5"],
     "images as they are": ["--no-augment"],
     "changed in colours alone": ["--augment-translation", "0", "--augment-cutout", "0"],
 }
