@@ -5,6 +5,7 @@ import shutil
 import tempfile
 
 import pytest
+from support.jax_compiler import compiler_flags
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 # One thread a process: as many run at once as there are cores, and would wait for each other.
@@ -28,6 +29,8 @@ def pytest_configure(config):
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         # Each step is compiled for a few images only.
         os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+        if os.environ.get("KERAS_BACKEND") == "jax":
+            os.environ["XLA_FLAGS"] = compiler_flags()
 
 
 def pytest_unconfigure(config):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.jax_compiler import compiler_flags
 
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
 PAIRS = list(itertools.permutations(BACKENDS, 2))
@@ -31,7 +32,7 @@ def trained(tmp_path_factory):
                 *(sys.executable, WORKER, "train-and-load", folders[backend]),
                 *(folder for other, folder in folders.items() if other != backend),
             ],
-            env={**os.environ, "KERAS_BACKEND": backend},
+            env={**os.environ, "KERAS_BACKEND": backend, **flags(backend)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=logs[backend].open("w"),
@@ -49,6 +50,10 @@ def trained(tmp_path_factory):
         for process in processes.values():
             process.kill()
     return root
+
+
+def flags(backend):
+    return {"XLA_FLAGS": compiler_flags()} if backend == "jax" else {}
 
 
 def read(path):

@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from support.jax_compiler import compiler_flags
 
 SCRIPT = """
     import importlib.machinery
@@ -66,9 +67,10 @@ SCRIPT = """
 
 @pytest.mark.parametrize("backend", [b for b in ("jax", "torch") if importlib.util.find_spec(b)])
 def test_trains_saves_and_translates_without_tensorflow(backend, tmp_path):
+    flags = {"XLA_FLAGS": compiler_flags()} if backend == "jax" else {}
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(SCRIPT), tmp_path],
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={**os.environ, "KERAS_BACKEND": backend, **flags},
         cwd=Path(__file__).parents[1] / "support",
         capture_output=True,
         text=True,
