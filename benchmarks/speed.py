@@ -1,4 +1,4 @@
-"""Measures the speed of training, translation and input on this machine, and keeps the tables.
+"""Measures the speed of training, translation, input and start on this machine, and keeps the tables.
 
     python benchmarks/speed.py tables            # some minutes; on a processor or a GPU
     python benchmarks/speed.py tables --whole    # sizes to 256², widths, batches: hours on a laptop
@@ -16,6 +16,7 @@ COMMANDS = {
     "inference": ["inference.py"],
     "presets": ["inference.py", "--presets", "glyphs", "horse2zebra", "--sizes", "128", "256"],
     "input_pipeline": ["input_pipeline.py"],
+    "start": ["start.py"],
 }
 WHOLE = {
     "train_step": ["--sizes", "64", "128", "256", "--widths", "32", "64", "--batches", "1", "4"],
@@ -35,7 +36,8 @@ def main():
         name
         for name, command in COMMANDS.items()
         if measure(
-            [*command, *(WHOLE[name] if options.whole else ())], options.tables / f"{name}.md"
+            [*command, *(WHOLE.get(name, ()) if options.whole else ())],
+            options.tables / f"{name}.md",
         )
     ]
     return f"Not measured to the end: {', '.join(failed)}." if failed else None
