@@ -34,7 +34,7 @@ RUNS = {
 }
 # What `fast` would be with another loss, other heads, another rate, or other images to judge.
 OTHERS = {
-    "PatchGAN in its place": ["--discriminator", "patch"],
+    "PatchGAN, images as they are": ["--discriminator", "patch", "--no-augment"],
     "no PatchGAN beside it": ["--discriminator-pixel-filters", "0"],
     "hinge": ["--adversarial-loss", "hinge"],
     "twice the rate": ["--discriminator-learning-rate", "2e-4"],

@@ -1,4 +1,4 @@
-"""Measures the speed of training, translation, input and start on this machine, and keeps the tables.
+"""Measures training, translation, input and start on this machine, and keeps the tables.
 
     python benchmarks/speed.py tables            # some minutes; on a processor or a GPU
     python benchmarks/speed.py tables --whole    # sizes to 256², widths, batches: hours on a laptop
@@ -23,6 +23,7 @@ WHOLE = {
     "inference": ["--sizes", "256", "1024", "--batches", "1", "8"],
     "presets": ["--sizes", "128", "256", "512", "--batches", "1", "8"],
     "input_pipeline": ["--images", "1000"],
+    "start": ["--repeats", "15"],
 }
 
 
