@@ -3,9 +3,7 @@
 A command imports what it needs only when it runs, so that help comes at once.
 """
 
-import contextlib
 import functools
-import inspect
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,13 +13,13 @@ import typer
 import keras_cyclegan
 from keras_cyclegan import recipes as recipe_tables
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.commands.option import command_parameters
+from keras_cyclegan.commands.option import with_options_of
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import (
     as_flag,
+    clear_errors,
     plain_warnings,
     show_messages,
-    with_flags,
 )
 from keras_cyclegan.quiet import import_keras_quietly
 
@@ -62,32 +60,6 @@ def command(function):
     return app.command()(run)
 
 
-@contextlib.contextmanager
-def clear_errors(names):
-    """Print an error without the stack, and with its options as on the command line.
-
-    Args:
-        names: the names of the command's parameters.
-    """
-    try:
-        yield
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
-        message = with_flags(str(error), names)
-        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as interrupt:
-        raise typer.Exit(130) from interrupt
-
-
-def with_training_options(function):
-    """Replace the last parameter of a command by the options of `TrainingOptions`."""
-    data, *options = command_parameters(TrainingOptions)
-    *own, _ = inspect.signature(function).parameters.values()
-    own = [one.replace(kind=one.KEYWORD_ONLY) for one in own]
-    function.__signature__ = inspect.Signature([data, *own, *options])
-    return function
-
-
 Recipe = StrEnum("Recipe", list(recipe_tables.TABLES))
 
 
@@ -118,7 +90,7 @@ Tile = Annotated[
 
 
 @command
-@with_training_options
+@with_options_of(TrainingOptions)
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; an existing run is continued.")],
     recipe: Annotated[

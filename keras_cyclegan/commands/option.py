@@ -92,3 +92,16 @@ def command_parameters(options_class):
             annotation=Annotated[kind, info],
             default=default,
         )
+
+
+def with_options_of(options_class):
+    """Replace the last parameter of a command by the options of a dataclass, as a decorator."""
+
+    def replace(function):
+        first, *options = command_parameters(options_class)
+        *own, _ = inspect.signature(function).parameters.values()
+        own = [one.replace(kind=one.KEYWORD_ONLY) for one in own]
+        function.__signature__ = inspect.Signature([first, *own, *options])
+        return function
+
+    return replace

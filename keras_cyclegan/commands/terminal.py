@@ -1,4 +1,4 @@
-"""The terminal output of commands: logs, and options in messages."""
+"""The terminal output of commands: logs, warnings, errors, and options in messages."""
 
 import contextlib
 import logging
@@ -36,6 +36,23 @@ def plain_warnings(names):
         yield
     finally:
         warnings.formatwarning = before
+
+
+@contextlib.contextmanager
+def clear_errors(names):
+    """Print an error without the stack, and with its options as on the command line.
+
+    Args:
+        names: the names of the command's parameters.
+    """
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        message = with_flags(str(error), names)
+        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as interrupt:
+        raise typer.Exit(130) from interrupt
 
 
 def as_flag(name, value):
