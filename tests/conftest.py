@@ -13,8 +13,8 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
 # Begun at once, for their tests take longest and share what takes long to make: when the workers
 # come to an end, they take tests from each other, and would make it twice.
 FIRST = (
-    *("test_devices.py", "test_backends.py", "test_without_tensorflow.py", "test_killed_runs.py"),
-    *("test_ray_engine.py", "test_demo.py", "test_export.py"),
+    *("test_devices.py", "test_backends.py", "test_killed_runs.py", "test_ray_engine.py"),
+    *("test_demo.py", "test_export.py"),
 )
 
 

@@ -95,6 +95,7 @@ def train(folder):
     model.save(folder / "model.keras")
     model.save_to_preset(folder / "preset")
     model.save_weights(folder / "model.weights.h5")
+    return model
 
 
 def load(folder):
@@ -111,6 +112,16 @@ def load(folder):
         translations=translations(model),
         **state(model),
     )
+
+
+def train_and_load(folder, others):
+    """The trained model, when the files of all have been opened."""
+    model = train(folder)
+    print("trained", flush=True)
+    sys.stdin.readline()
+    for other in others:
+        load(other)
+    return model
 
 
 def devices(folder):
@@ -135,7 +146,9 @@ def devices(folder):
             evaluate(model, mine)
     if chief and "ALONE" in os.environ:
         alone = folder / os.environ["ALONE"]
-        evaluate(train_with_all_that_has_state(alone), alone)
+        model = train_with_all_that_has_state(alone)
+        if over != "machines":
+            evaluate(model, alone)
     if ended:
         raise ended
 
@@ -200,8 +213,4 @@ if __name__ == "__main__":
     if command == "devices":
         devices(mine)
     else:
-        train(mine)
-        print("trained", flush=True)
-        sys.stdin.readline()
-        for other in others:
-            load(other)
+        train_and_load(mine, others)

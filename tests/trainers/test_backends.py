@@ -1,7 +1,10 @@
-"""TensorFlow, JAX and torch train, save and load as one: each in a process of its own."""
+"""TensorFlow, JAX and torch train, save and load as one: each in a process of its own, where JAX
+and torch find no TensorFlow.
+"""
 
 import importlib.util
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +16,7 @@ from support.jax_compiler import compiler_flags
 
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
 PAIRS = list(itertools.permutations(BACKENDS, 2))
-WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
+SUPPORT = Path(__file__).parents[1] / "support"
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def trained(tmp_path_factory):
     processes = {
         backend: subprocess.Popen(
             [
-                *(sys.executable, WORKER, "train-and-load", folders[backend]),
+                *(sys.executable, *worker(backend), folders[backend]),
                 *(folder for other, folder in folders.items() if other != backend),
             ],
             env={**os.environ, "KERAS_BACKEND": backend, **flags(backend)},
@@ -50,6 +53,12 @@ def trained(tmp_path_factory):
         for process in processes.values():
             process.kill()
     return root
+
+
+def worker(backend):
+    if backend == "tensorflow":
+        return SUPPORT / "backend_worker.py", "train-and-load"
+    return (SUPPORT / "without_tensorflow.py",)
 
 
 def flags(backend):
@@ -104,3 +113,13 @@ def test_files_of_one_backend_open_on_another(trained, saved, opened):
     for name, value in before.items():  # the moments, the pools and their seeds too
         np.testing.assert_array_equal(after[name], value, err_msg=name)
         np.testing.assert_array_equal(after[f"weights {name}"], value, err_msg=name)
+
+
+@pytest.mark.parametrize("backend", BACKENDS[1:])
+def test_all_that_needs_no_tensorflow_works_where_there_is_none(trained, backend):
+    """Training, files and answers, which the tests above compare, and data of Keras's own kind."""
+    found = json.loads((trained / backend / "alone.json").read_text())
+    assert found["steps"] == 1
+    assert "keras.utils.PyDataset" in found["load"]
+    assert "KERAS_BACKEND=tensorflow" in found["export"]
+    assert not found["imported"]
