@@ -115,7 +115,6 @@ def test_data_of_unknown_length_keeps_the_rate_and_says_so(untrained):
     assert rates == pytest.approx([1] * len(rates))
 
 
-@pytest.mark.backend
 def test_own_optimizers_keep_their_own_rates():
     model = compiled(
         generator_optimizer=keras.optimizers.Adam(1e-3),
@@ -126,10 +125,13 @@ def test_own_optimizers_keep_their_own_rates():
     assert float(model.optimizer.discriminator_optimizer.learning_rate) == pytest.approx(4e-3)
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize(
     "policy",
-    ["float32", "mixed_bfloat16", pytest.param("mixed_float16", marks=not_on_torch)],
+    [
+        "float32",  # on the other backends, all the other tests' policy
+        pytest.param("mixed_bfloat16", marks=pytest.mark.backend),
+        pytest.param("mixed_float16", marks=[pytest.mark.backend, not_on_torch]),
+    ],
 )
 def test_each_policy_trains(policy):
     model = make_model(dtype=policy)

@@ -175,7 +175,8 @@ def test_ugatit_takes_a_step_under_each_policy_and_keeps_its_mixtures_in_range(p
         UGATITGenerator((32, 32, 3), filters=2, num_blocks=1, dtype=policy) for _ in range(2)
     ]
     judges = [
-        UGATITDiscriminator((32, 32, 3), filters=2, num_layers=3, dtype=policy) for _ in range(2)
+        UGATITDiscriminator((32, 32, 3), filters=2, num_layers=(3, 3), dtype=policy)
+        for _ in range(2)
     ]
     model = CycleGAN(*generators, *judges, image_shape=(32, 32, 3), pool_size=0)
     fast = [keras.optimizers.SGD(1e3) for _ in range(2)]
