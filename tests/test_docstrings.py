@@ -83,7 +83,7 @@ def examples():
 
 @pytest.fixture(scope="module")
 def model():
-    networks = [ResNetGenerator(SHAPE, filters=2, num_blocks=1) for _ in range(2)]
+    networks = [ResNetGenerator(SHAPE, filters=2, num_blocks=0) for _ in range(2)]
     networks += [PatchDiscriminator(SHAPE, 2, num_layers=1) for _ in range(2)]
     model = CycleGAN(*networks, image_shape=SHAPE, pool_size=1)
     model.compile(jit_compile=False)

@@ -13,7 +13,7 @@ from keras_cyclegan.networks import ResNetGenerator
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("preset") / "tiny"
-    generators = [ResNetGenerator((32, 32, 3), filters=4, num_blocks=1) for _ in range(2)]
+    generators = [ResNetGenerator((32, 32, 3), filters=4, num_blocks=0) for _ in range(2)]
     CycleGAN(*generators, None, None, image_shape=(32, 32, 3)).save_to_preset(folder)
     return str(folder)
 

@@ -17,7 +17,7 @@ from keras_cyclegan.data.glyphs import render_glyphs
 
 @pytest.fixture(scope="module", autouse=True)
 def toy():
-    small = {"epochs": 2, "filters": 4, "blocks": 1, "batch_size": 1}
+    small = {"epochs": 2, "filters": 4, "blocks": 0, "batch_size": 1}
     small |= {"discriminator_filters": 4, "discriminator_layers": 1}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(quickstart, "OPTIONS", dataclasses.replace(quickstart.OPTIONS, **small))

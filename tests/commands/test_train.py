@@ -30,14 +30,14 @@ TINY = TrainingOptions(
     steps_per_epoch=6,
     batch_size=2,
     filters=4,
-    blocks=1,
+    blocks=0,
     discriminator_filters=4,
     discriminator_layers=1,
     checkpoint_minutes=0,
 )
 COMMAND = [
     *(sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs", "--image-size=32"),
-    *("--epochs=3", "--steps-per-epoch=6", "--batch-size=2", "--filters=4", "--blocks=1"),
+    *("--epochs=3", "--steps-per-epoch=6", "--batch-size=2", "--filters=4", "--blocks=0"),
     *("--discriminator-filters=4", "--discriminator-layers=1", "--checkpoint-minutes=0"),
 ]
 

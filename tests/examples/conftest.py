@@ -29,7 +29,7 @@ def preset(tmp_path_factory):
     """A translator of 16×16 pixels, both ways, without weights of its discriminators."""
     keras.utils.set_random_seed(0)
     path, shape = tmp_path_factory.mktemp("preset") / "tiny", (16, 16, 3)
-    networks = [ResNetGenerator(shape, filters=4, num_blocks=1) for _ in range(2)]
+    networks = [ResNetGenerator(shape, filters=4, num_blocks=0) for _ in range(2)]
     networks += [PatchDiscriminator(shape, filters=4, num_layers=1) for _ in range(2)]
     CycleGAN(*networks, image_shape=shape).save_to_preset(path, discriminators=False)
     return path
@@ -45,4 +45,4 @@ def eager():
 @pytest.fixture
 def small():
     """Options by which an example trains in a moment."""
-    return {"image_size": 16, "filters": 4, "blocks": 1, "epochs": 1, "steps_per_epoch": 1}
+    return {"image_size": 16, "filters": 4, "blocks": 0, "epochs": 1, "steps_per_epoch": 1}

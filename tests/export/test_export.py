@@ -1,5 +1,7 @@
 import copy
 import importlib
+import itertools
+import shutil
 import subprocess
 import sys
 
@@ -19,8 +21,8 @@ pytestmark = pytest.mark.skipif(
 SIZES = ((32, 48), (33, 45), (7, 70), (3, 5))
 
 
-def resnet(channels=3, output_channels=3):
-    return ResNetGenerator((32, 32, channels), output_channels, filters=4, num_blocks=1)
+def resnet(channels=3, output_channels=3, num_blocks=0):
+    return ResNetGenerator((32, 32, channels), output_channels, 4, num_blocks)
 
 
 def cyclegan(generator_ab, generator_ba, channels=3):
@@ -31,7 +33,7 @@ def cyclegan(generator_ab, generator_ba, channels=3):
 def model():
     keras.utils.set_random_seed(3)
     unet = UNetGenerator((32, 32, 3), filters=4, num_downsamplings=5)
-    return cyclegan(resnet(), unet)
+    return cyclegan(resnet(num_blocks=1), unet)
 
 
 @pytest.fixture(scope="module")
@@ -199,9 +201,52 @@ def skip_without_packages(format):
         pytest.importorskip(package)
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """What was made of each model's endpoints when the first test asked for it."""
+    return tmp_path_factory.mktemp("first"), {}
+
+
+@pytest.fixture
+def converted_once(first, monkeypatch):
+    """A function of a model and a format, after which the model's endpoints go through tf2onnx, or
+    into a SavedModel, only if they haven't before: the subject is what is made of that.
+    """
+    formats = importlib.import_module("keras_cyclegan.export.formats")
+    write_saved_model = formats.write_saved_model
+    folder, converted = first
+
+    def save(model):
+        path = folder / str(id(model))
+
+        def copy_first(generators, target):
+            if not path.exists():
+                write_saved_model(generators, path)
+            shutil.copytree(path, target, dirs_exist_ok=True)
+
+        monkeypatch.setattr(formats, "write_saved_model", copy_first)
+
+    def convert(model):
+        tf2onnx = importlib.import_module("tf2onnx")
+        from_function = tf2onnx.convert.from_function
+        ways = [g for g in (model.generator_ab, model.generator_ba) if g is not None]
+        endpoints = itertools.cycle(range(2 * len(ways)))  # come in the same order each time
+
+        def look_up(function, specification, **options):
+            key = id(model), next(endpoints)
+            if key not in converted:
+                converted[key] = from_function(function, specification, **options)
+            return copy.deepcopy(converted[key])
+
+        monkeypatch.setattr(tf2onnx.convert, "from_function", look_up)
+
+    return lambda model, format: (save if format == "litert" else convert)(model)
+
+
 @pytest.mark.parametrize("format", list(RUNTIMES))
-def test_each_runtime_translates_as_translate_does(model, tmp_path, format):
+def test_each_runtime_translates_as_translate_does(model, tmp_path, format, converted_once):
     skip_without_packages(format)
+    converted_once(model, format)
     model.export(tmp_path / "out", format=format)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     endpoints, run = RUNTIMES[format](tmp_path / "out")
@@ -217,26 +262,6 @@ def wide():
     return CycleGAN(generator, None, None, None, image_shape=(32, 32, 3))
 
 
-@pytest.fixture(scope="module")
-def converted():
-    return {}
-
-
-@pytest.fixture
-def converted_once(converted, monkeypatch):
-    """Each endpoint of `wide` goes through tf2onnx once: the subject is what is made of that."""
-    tf2onnx = pytest.importorskip("tf2onnx")
-    convert = tf2onnx.convert.from_function
-
-    def look_up(function, specification, **options):
-        (images,) = specification
-        if images.dtype not in converted:
-            converted[images.dtype] = convert(function, specification, **options)
-        return copy.deepcopy(converted[images.dtype])
-
-    monkeypatch.setattr(tf2onnx.convert, "from_function", look_up)
-
-
 @pytest.mark.parametrize(
     ("format", "smaller"),
     [
@@ -246,11 +271,10 @@ def converted_once(converted, monkeypatch):
     ],
 )
 def test_smaller_weights_make_smaller_files_of_similar_pixels(
-    wide, tmp_path, format, smaller, request
+    wide, tmp_path, format, smaller, converted_once
 ):
     skip_without_packages(format)
-    if format != "litert":
-        request.getfixturevalue("converted_once")
+    converted_once(wide, format)
     expected = [wide.translate(batch) for batch in batches()]
     last_size, last_difference = None, 0
     for weights, most in {"float32": 0.01, **smaller}.items():

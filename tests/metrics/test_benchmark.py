@@ -98,7 +98,7 @@ def test_newest_checkpoint_of_a_run_is_scored(benchmark_script, data, tmp_path):
     from keras_cyclegan.commands.train import train_run
 
     options = TrainingOptions(
-        data=str(data), image_size=32, epochs=1, steps_per_epoch=2, filters=4, blocks=1,
+        data=str(data), image_size=32, epochs=1, steps_per_epoch=2, filters=4, blocks=0,
         discriminator_filters=4, discriminator_layers=1,
     )  # fmt: skip
     with eagerly():

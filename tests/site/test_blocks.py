@@ -56,7 +56,7 @@ def small(monkeypatch):
     """Networks left out are tiny, `fit` is one step, and validation is two batches."""
 
     def generator(shape, channels=3, **given):
-        return networks.ResNetGenerator(shape, channels, filters=2, num_blocks=1, **given)
+        return networks.ResNetGenerator(shape, channels, filters=2, num_blocks=0, **given)
 
     def discriminator(shape, **given):
         return networks.PatchDiscriminator(shape, filters=2, num_layers=1, **given)

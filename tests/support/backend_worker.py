@@ -26,10 +26,9 @@ STEPS, BATCH = 10, 2
 def make_model():
     """A CycleGAN whose weights and pools are the same on every backend."""
     keras.utils.set_random_seed(0)  # of the pools; initial weights depend on the backend
-    options = {"filters": 4, "num_blocks": 1}
     networks = {
-        "generator_ab": ResNetGenerator(SHAPE, **options),
-        "generator_ba": ResNetGenerator(SHAPE, **options),
+        "generator_ab": ResNetGenerator(SHAPE, filters=4, num_blocks=1),
+        "generator_ba": ResNetGenerator(SHAPE, filters=4, num_blocks=0),
         "discriminator_a": PatchDiscriminator(SHAPE, 4, num_layers=1),
         "discriminator_b": PatchDiscriminator(SHAPE, 4, num_layers=1),
     }

@@ -27,7 +27,7 @@ def train(folder, epochs):
     dataset, validation = data.load("glyphs", 8, batch_size=2, seed=0, steps_per_epoch=STEPS)
     shape = (8, 8, 3)
     model = CycleGAN(
-        *(ResNetGenerator(shape, filters=2, num_blocks=1, dropout=0.5) for _ in range(2)),
+        *(ResNetGenerator(shape, filters=2, num_blocks=n, dropout=0.5) for n in (1, 0)),
         *(PatchDiscriminator(shape, 2, num_layers=1) for _ in range(2)),
         image_shape=shape,
         pool_size=3,

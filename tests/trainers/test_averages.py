@@ -18,8 +18,9 @@ IMAGES_A, IMAGES_B = np.random.default_rng(0).uniform(-1, 1, (2, 4, *SHAPE)).ast
 def make_model(seed=0, dropout=0.0, **arguments):
     keras.utils.set_random_seed(seed)
     networks = {
-        "generator_ab": ResNetGenerator(SHAPE, filters=4, num_blocks=1, dropout=dropout),
-        "generator_ba": ResNetGenerator(SHAPE, filters=4, num_blocks=1, affine_norm=True),
+        # Dropout is a part of residual blocks.
+        "generator_ab": ResNetGenerator(SHAPE, 3, 4, num_blocks=int(dropout > 0), dropout=dropout),
+        "generator_ba": ResNetGenerator(SHAPE, 3, 4, num_blocks=0, affine_norm=True),
         "discriminator_a": PatchDiscriminator(SHAPE, 4, num_layers=1),
         "discriminator_b": PatchDiscriminator(SHAPE, 4, num_layers=1),
     }
@@ -72,7 +73,7 @@ def test_averages_leave_the_trained_weights_as_they_would_be():
 
 def test_step_left_out_by_loss_scaling_leaves_the_averages_at_the_weights():
     keras.utils.set_random_seed(0)
-    options = {"filters": 4, "num_blocks": 1, "dtype": "mixed_float16"}
+    options = {"filters": 4, "num_blocks": 0, "dtype": "mixed_float16"}
     judges = {"filters": 4, "num_layers": 1, "dtype": "mixed_float16"}
     model = CycleGAN(
         *(ResNetGenerator(SHAPE, **options) for _ in range(2)),
@@ -124,7 +125,7 @@ def test_training_uses_the_trained_weights(averaged):
 def test_export_and_preset_hold_the_averages(averaged, tmp_path):
     tf = pytest.importorskip("tensorflow")
     if keras.backend.backend() == "tensorflow":
-        averaged.export(tmp_path / "served")
+        averaged.export(tmp_path / "served", direction="a_to_b")
         served = tf.saved_model.load(str(tmp_path / "served"))
         expected = averaged.average_ab(IMAGES_A, training=False)
         np.testing.assert_allclose(served.a_to_b_float(IMAGES_A), expected, rtol=0, atol=1e-5)
