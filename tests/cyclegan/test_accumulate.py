@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from support.cyclegan_helpers import IMAGES_A, IMAGES_B, array, compiled, make_model
+from support.cyclegan_helpers import IMAGES_A, IMAGES_B, array, compiled, make_plain_model
 
 from keras_cyclegan.optimizers import paper_adam
 
@@ -14,7 +14,7 @@ def trained(steps, batch, run_eagerly, **options):
     """The trained variables after some steps; SGD hides no factor."""
     generators, discriminators = (keras.optimizers.SGD(0.01, **options) for _ in range(2))
     model = compiled(
-        make_model(pool_size=0),
+        make_plain_model(pool_size=0),
         run_eagerly,
         generator_optimizer=generators,
         discriminator_optimizer=discriminators,

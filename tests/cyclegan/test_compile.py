@@ -13,6 +13,7 @@ from support.cyclegan_helpers import (
     compiled,
     fit,
     make_model,
+    make_plain_model,
     not_on_torch,
     pairs,
     rates_of,
@@ -117,6 +118,7 @@ def test_data_of_unknown_length_keeps_the_rate_and_says_so(untrained):
 
 def test_own_optimizers_keep_their_own_rates():
     model = compiled(
+        make_plain_model(),
         generator_optimizer=keras.optimizers.Adam(1e-3),
         discriminator_optimizer=keras.optimizers.Adam(4e-3),
     )

@@ -15,7 +15,7 @@ from support.cyclegan_helpers import (
     assert_same_state,
     compiled,
     fit,
-    make_model,
+    make_plain_model,
     pairs,
     sgd,
     state,
@@ -23,7 +23,7 @@ from support.cyclegan_helpers import (
 
 
 def test_epoch_logs_are_means_over_the_images_under_the_losses_own_names():
-    model = compiled(**sgd())
+    model = compiled(make_plain_model(), **sgd())
     steps = []
 
     def record(losses, batch_size, *measured):
@@ -43,7 +43,9 @@ def test_epoch_logs_are_means_over_the_images_under_the_losses_own_names():
 
 
 def test_each_epoch_starts_its_means_anew():
-    model = compiled(**{name: keras.optimizers.SGD(0.0) for name in sgd()}, model=make_model())
+    model = compiled(
+        **{name: keras.optimizers.SGD(0.0) for name in sgd()}, model=make_plain_model()
+    )
     model.pool_a.size = model.pool_b.size = 0
     history = fit(model, epochs=2).history
     for name, (first, second) in history.items():
@@ -53,7 +55,7 @@ def test_each_epoch_starts_its_means_anew():
 @pytest.mark.backend
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch makes single steps")
 def test_several_steps_per_execution_train_and_log_as_single_steps():
-    models = [compiled(make_model(pool_size=6), **sgd()), make_model(pool_size=6)]
+    models = [compiled(make_plain_model(pool_size=6), **sgd()), make_plain_model(pool_size=6)]
     models[1].compile(**sgd(), steps_per_execution=2, jit_compile=False)
     histories = [fit(model, pairs(4)).history for model in models]
     for name, values in histories[0].items():
@@ -64,7 +66,7 @@ def test_several_steps_per_execution_train_and_log_as_single_steps():
 
 @pytest.mark.backend
 def test_evaluate_reports_every_loss_and_changes_nothing():
-    model = compiled()
+    model = compiled(make_plain_model())
     before = state(model)
     first, second = (model.evaluate(pairs(), verbose=0, return_dict=True) for _ in range(2))
     assert first.keys() == LOSSES
@@ -75,7 +77,7 @@ def test_evaluate_reports_every_loss_and_changes_nothing():
 
 @pytest.mark.backend
 def test_validation_data_are_logged_beside_the_training_losses():
-    model = compiled()
+    model = compiled(make_plain_model())
     history = fit(model, pairs(2), validation_data=pairs(2)).history
     assert history.keys() == LOSSES | {f"val_{name}" for name in LOSSES}
     history = fit(model, pairs(2), validation_data=(IMAGES_A[:2], IMAGES_B[:2])).history
@@ -84,7 +86,7 @@ def test_validation_data_are_logged_beside_the_training_losses():
 
 @pytest.mark.backend
 def test_predict_translates_from_a_to_b():
-    model = compiled()
+    model = compiled(make_plain_model())
     expected = array(model.generator_ab(IMAGES_A))
     np.testing.assert_allclose(model.predict(IMAGES_A, verbose=0), expected, atol=1e-5)
     np.testing.assert_allclose(model.predict(pairs(), verbose=0), expected, atol=1e-5)
@@ -93,7 +95,7 @@ def test_predict_translates_from_a_to_b():
 
 @pytest.mark.backend
 def test_arrays_train_as_a_dataset_does():
-    models = [compiled(**sgd()), compiled(**sgd())]
+    models = [compiled(make_plain_model(), **sgd()), compiled(make_plain_model(), **sgd())]
     fit(models[0])
     models[1].fit(IMAGES_A, IMAGES_B, batch_size=2, shuffle=False, verbose=0)
     assert_same_state(*models)
@@ -101,14 +103,14 @@ def test_arrays_train_as_a_dataset_does():
 
 @pytest.mark.backend
 def test_batch_methods_work():
-    model = compiled(**sgd())
+    model = compiled(make_plain_model(), **sgd())
     assert model.test_on_batch(IMAGES_A[:2], IMAGES_B[:2], return_dict=True).keys() == LOSSES
     assert model.train_on_batch(IMAGES_A[:2], IMAGES_B[:2], return_dict=True).keys() == LOSSES
     assert model.predict_on_batch(IMAGES_A[:2]).shape == (2, 16, 16, 3)
 
 
 def test_summary_counts_the_four_networks():
-    model = make_model()
+    model = make_plain_model()
     lines = []
     model.summary(print_fn=lambda text, line_break=True: lines.append(text))
     count = sum(getattr(model, name).count_params() for name in NETWORKS)
@@ -119,6 +121,7 @@ def test_summary_counts_the_four_networks():
 @pytest.mark.backend
 def test_callbacks_of_keras_work(tmp_path):
     model = compiled(
+        make_plain_model(),
         generator_optimizer=keras.optimizers.Adam(1e-3),
         discriminator_optimizer=keras.optimizers.Adam(1e-3),
     )
@@ -146,7 +149,7 @@ def test_callbacks_of_keras_work(tmp_path):
 
 @pytest.mark.backend
 def test_terminate_on_nan_stops():
-    model = compiled(**sgd())
+    model = compiled(make_plain_model(), **sgd())
     kernel = model.generator_ab.trainable_variables[0]
     kernel.assign(np.full(kernel.shape, np.nan))
     history = fit(
@@ -168,17 +171,17 @@ def test_backup_and_restore_goes_on_as_if_it_had_never_stopped(tmp_path):
                 raise KeyboardInterrupt
 
     data = pairs(2)
-    never_stopped = compiled()
+    never_stopped = compiled(make_plain_model())
     fit(never_stopped, data, epochs=4)
     backup = tmp_path / "backup"
     with pytest.raises(KeyboardInterrupt):
         fit(
-            compiled(),
+            compiled(make_plain_model()),
             data,
             epochs=4,
             callbacks=[keras.callbacks.BackupAndRestore(backup), Kill()],
         )
-    restarted = compiled(make_model(seed=7))
+    restarted = compiled(make_plain_model(seed=7))
     rates = Rates()
     restore = keras.callbacks.BackupAndRestore(backup)
     history = fit(restarted, data, epochs=4, callbacks=[restore, rates])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.cyclegan_helpers import IMAGES_A, IMAGES_B, assert_same_state, make_model, sgd
+from support.cyclegan_helpers import IMAGES_A, IMAGES_B, assert_same_state, make_plain_model, sgd
 
 from keras_cyclegan.losses import IdentityLoss
 
@@ -18,7 +18,7 @@ def step(model, identity):
 
 
 def test_lazy_identity_is_a_heavier_one_now_and_then_and_none_between():
-    lazy, plain = make_model(), make_model()
+    lazy, plain = make_plain_model(), make_plain_model()
     term = IdentityLoss(weight=2.0, every=2)
     # Eager where it can be: each step of the plain model has another objective.
     lazy.compile(**sgd(), identity_loss=term, run_eagerly=False)
@@ -38,7 +38,7 @@ def test_lazy_identity_is_a_heavier_one_now_and_then_and_none_between():
 def test_validation_has_the_whole_term_at_its_own_weight():
     losses = []
     for every in (1, 4):
-        model = make_model()
+        model = make_plain_model()
         model.compile(identity_loss=IdentityLoss(every=every), run_eagerly=True)
         logs = model.test_on_batch(IMAGES_A[:2], IMAGES_B[:2], return_dict=True)
         losses.append([float(logs[name]) for name in ("identity_a", "identity_b")])

@@ -1,12 +1,13 @@
 """Passes that are computed again for their gradients."""
 
+import keras
 import pytest
 from support.cyclegan_helpers import (
     IMAGES_A,
     IMAGES_B,
     assert_same_state,
-    make_model,
     make_networks,
+    make_plain_model,
     sgd,
 )
 
@@ -17,8 +18,10 @@ from keras_cyclegan.networks import ResNetGenerator
 @pytest.mark.backend
 def test_a_step_is_the_same_with_and_without():
     models = []
+    # With instance norms, whose gradient is the package's own on TensorFlow.
+    real = ("generator_ab",) if keras.backend.backend() == "tensorflow" else ()
     for remat in (True, False):
-        model = make_model()
+        model = make_plain_model(real=real)
         model.compile(**sgd(), remat=remat, run_eagerly=not remat)
         model.train_on_batch(IMAGES_A[:2], IMAGES_B[:2])
         models.append(model)
