@@ -128,7 +128,11 @@ def test_model_not_compiled_reloads(tmp_path):
 @pytest.mark.backend
 def test_loss_scaling_survives_a_reload(tmp_path):
     model = compiled(make_model(dtype="mixed_float16"))
+    before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     fit(model, pairs(2))
+    after = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    assert all(np.isfinite(value).all() for value in after)
+    assert any(np.abs(new - old).max() > 1e-5 for new, old in zip(after, before, strict=True))
     model.save(tmp_path / "model.keras")
     copy = keras.saving.load_model(tmp_path / "model.keras")
     assert isinstance(copy.optimizer, keras.optimizers.LossScaleOptimizer)

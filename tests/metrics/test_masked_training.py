@@ -1,8 +1,9 @@
-"""horse2zebra with discriminators that look at animals alone."""
+"""horse2zebra with generators that learn from animals alone."""
 
 import numpy as np
 import pytest
 
+from keras_cyclegan import CycleGAN
 from keras_cyclegan.losses import CycleConsistencyLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from tests.metrics.test_second_judge import script
@@ -41,7 +42,8 @@ def losses(model, a, b):
     return {name: float(value) for name, value in found.items()}, fakes
 
 
-def test_discriminators_see_nothing_but_what_the_masks_leave(model):
+def test_on_gray_discriminators_see_nothing_but_what_the_masks_leave(model):
+    model.background = "gray"
     mask = np.zeros((16, 16))
     mask[4:10, 4:10] = 1
     a, b = batch(0, mask), batch(1, mask)
@@ -55,6 +57,25 @@ def test_discriminators_see_nothing_but_what_the_masks_leave(model):
     for fake in fakes:  # what the pools keep is masked too
         outside = np.asarray(fake)[0][mask == 0]
         np.testing.assert_array_equal(outside, np.zeros_like(outside))
+
+
+def test_in_the_photo_discriminators_see_the_translated_animal_and_all_else_as_it_was(model):
+    mask = np.zeros((16, 16))
+    mask[4:10, 4:10] = 1
+    a, b = batch(0, mask), batch(1, mask)
+    real_a, real_b = model.unpack((a, b))
+    found, (shown_a, shown_b) = losses(model, a, b)
+    for shown, photo, generator, source in (
+        (shown_b, real_a, model.generator_ab, real_a),
+        (shown_a, real_b, model.generator_ba, real_b),
+    ):
+        shown, translated = np.asarray(shown), np.asarray(generator(source))
+        np.testing.assert_array_equal(shown[0][mask == 0], photo[0][mask == 0])
+        np.testing.assert_array_equal(shown[0][mask == 1], translated[0][mask == 1])
+    # Real photos are judged whole, as a model without masks judges them.
+    plain = CycleGAN.discriminator_losses(model, real_a, real_b, shown_a, shown_b, training=False)
+    for name, value in plain.items():
+        assert float(value) == pytest.approx(found[name])
 
 
 def test_what_lies_outside_of_the_masks_is_kept(model):
