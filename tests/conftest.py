@@ -11,11 +11,12 @@ from support.jax_compiler import compiler_flags
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 # One thread a process: as many run at once as there are cores, and would wait for each other.
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-# Begun at once, for their tests take longest and share what takes long to make: when the workers
-# come to an end, they take tests from each other, and would make it twice.
+# The dearest first: a worker takes a file at a time, and none should begin one of these at the end.
+# Before export, resume: a SIGTERM ends a process in which ONNX, LiteRT and OpenVINO have exported.
 FIRST = (
-    *("test_devices.py", "test_backends.py", "test_killed_runs.py", "test_ray_engine.py"),
-    *("test_demo.py", "test_export.py"),
+    *("test_ray_engine.py", "test_devices.py", "test_backends.py", "test_training_state.py"),
+    *("test_export.py", "test_demo.py", "test_blocks.py", "test_killed_runs.py"),
+    *("test_quickstart.py", "test_objective.py", "test_torch_parity.py", "test_networks.py"),
 )
 
 
@@ -55,7 +56,8 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name not in FIRST)
+    names = [*FIRST, *{item.path.name: None for item in items}]
+    items.sort(key=lambda item: names.index(item.path.name))
 
 
 @pytest.fixture(autouse=True)
