@@ -15,3 +15,8 @@ def compiler_flags(*flags):
     except metadata.PackageNotFoundError:
         known = False
     return " ".join([*filter(None, [os.environ.get("XLA_FLAGS")]), *flags, *[FASTER] * known])
+
+
+def environment(backend, *flags):
+    """What a process of this backend gets beside the environment that is there."""
+    return {"XLA_FLAGS": compiler_flags(*flags)} if backend == "jax" else {}

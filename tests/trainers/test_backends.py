@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.jax_compiler import compiler_flags
+from support.jax_compiler import environment
 
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
 PAIRS = list(itertools.permutations(BACKENDS, 2))
@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
                 *(sys.executable, *worker(backend), folders[backend]),
                 *(folder for other, folder in folders.items() if other != backend),
             ],
-            env={**os.environ, "KERAS_BACKEND": backend, **flags(backend)},
+            env={**os.environ, "KERAS_BACKEND": backend, **environment(backend)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=logs[backend].open("w"),
@@ -59,10 +59,6 @@ def worker(backend):
     if backend == "tensorflow":
         return SUPPORT / "backend_worker.py", "train-and-load"
     return (SUPPORT / "without_tensorflow.py",)
-
-
-def flags(backend):
-    return {"XLA_FLAGS": compiler_flags()} if backend == "jax" else {}
 
 
 def read(path):

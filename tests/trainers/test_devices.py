@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.jax_compiler import compiler_flags
+from support import jax_compiler
 from typer.testing import CliRunner
 
 from keras_cyclegan.callbacks.history import read_history
@@ -71,7 +71,9 @@ def start(root, name, backend, over, count, **environment):
         "KERAS_BACKEND": backend,
         "NAME": name,
         "DEVICES": str(count // machines),
-        **xla_flags(backend, count // machines),
+        **jax_compiler.environment(
+            backend, f"--xla_force_host_platform_device_count={count // machines}"
+        ),
         "OVER": over,
     }
     return [
@@ -82,13 +84,6 @@ def start(root, name, backend, over, count, **environment):
         )
         for i in range(machines)
     ]
-
-
-def xla_flags(backend, devices):
-    if backend != "jax":
-        return {}
-    virtual = f"--xla_force_host_platform_device_count={devices}"
-    return {"XLA_FLAGS": compiler_flags(virtual)}
 
 
 def meeting(count):
