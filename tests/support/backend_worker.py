@@ -12,26 +12,30 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from step_inputs import draw_weights
+from plain_networks import plain_network
+from step_inputs import NETWORKS, draw_weights
 
 from keras_cyclegan import CycleGAN, callbacks, data, resume
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.trainers.distribution import distributed, is_chief, process_share
 
 SHAPE = (16, 16, 3)
-NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 STEPS, BATCH = 10, 2
 
 
 def make_model():
     """A CycleGAN whose weights and pools are the same on every backend."""
-    keras.utils.set_random_seed(0)  # of the pools; initial weights depend on the backend
     networks = {
         "generator_ab": ResNetGenerator(SHAPE, filters=4, num_blocks=1),
         "generator_ba": ResNetGenerator(SHAPE, filters=4, num_blocks=0),
         "discriminator_a": PatchDiscriminator(SHAPE, 4, num_layers=1),
         "discriminator_b": PatchDiscriminator(SHAPE, 4, num_layers=1),
     }
+    return of_networks(networks)
+
+
+def of_networks(networks):
+    keras.utils.set_random_seed(0)  # of the pools; initial weights depend on the backend
     for i, network in enumerate(networks.values()):
         network.set_weights(draw_weights([w.shape for w in network.weights], i))
     return CycleGAN(**networks, image_shape=SHAPE, pool_size=3)
@@ -157,7 +161,7 @@ def train_with_all_that_has_state(folder, more_callbacks=()):
     train, validation = data.load(
         "glyphs", 16, batch_size=4, seed=0, steps_per_epoch=3, process_share=process_share()
     )
-    model = make_model()
+    model = of_networks({name: plain_network(name) for name in NETWORKS})
     model.compile(keras.optimizers.SGD(1e-4), keras.optimizers.SGD(1e-4), ema_momentum=0.9)
     before = model.generator_ab.get_weights()[0]
     resume.fit(

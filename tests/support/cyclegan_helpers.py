@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.step_inputs import draw_weights
+from support.plain_networks import plain_network
+from support.step_inputs import NETWORKS, draw_weights
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
@@ -17,7 +18,6 @@ on_tensorflow = pytest.mark.skipif(
 not_on_torch = pytest.mark.skipif(
     keras.backend.backend() == "torch", reason="torch trains in float16 on a GPU only"
 )
-NETWORKS = ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b")
 LOSSES = {
     "loss",
     "adversarial_ab",
@@ -57,17 +57,12 @@ def make_model(channels_a=3, channels_b=3, pool_size=2, seed=0, dtype=None, **kw
 
 
 def make_plain_model(pool_size=2, seed=0, real=()):
-    """For tests of what surrounds the networks: these, of two convolutions each, are traced and
-    compiled in a third of the time. Those whose names are in `real` are `make_model`'s.
-    """
+    """Of plain networks, but those whose names are in `real`, which are `make_model`'s."""
     keras.utils.set_random_seed(seed)
     made = make_networks() if real else {}
     networks = {}
     for i, name in enumerate(NETWORKS):
-        images, last = keras.Input((None, None, 3)), "tanh" if i < 2 else "linear"
-        x = keras.layers.Conv2D(4, 3, padding="same", activation="leaky_relu")(images)
-        x = keras.layers.Conv2D(3 if i < 2 else 1, 3, padding="same", activation=last)(x)
-        networks[name] = made[name] if name in real else keras.Model(images, x, name=name)
+        networks[name] = made[name] if name in real else plain_network(name)
         weights = draw_weights([w.shape for w in networks[name].weights], 10 * seed + i)
         networks[name].set_weights(weights)
     return CycleGAN(**networks, image_shape=(16, 16, 3), pool_size=pool_size)
