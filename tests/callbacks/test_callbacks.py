@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from support.plain_networks import plain_network
+from support.step_inputs import NETWORKS
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import FailureAlarms, SampleGrid, TranslationMetrics
@@ -19,7 +21,7 @@ from keras_cyclegan.metrics import (
     MeanAbsoluteError,
     SegmentationScores,
 )
-from keras_cyclegan.networks import AttentionGenerator, PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.networks import AttentionGenerator
 
 SHAPE = (16, 16, 3)
 
@@ -33,9 +35,8 @@ def batches():
 @pytest.fixture
 def model():
     keras.utils.set_random_seed(0)
-    generators = [ResNetGenerator(SHAPE, filters=2, num_blocks=0) for _ in range(2)]
-    discriminators = [PatchDiscriminator(SHAPE, filters=2, num_layers=1) for _ in range(2)]
-    model = CycleGAN(*generators, *discriminators, image_shape=SHAPE, pool_size=0)
+    networks = {name: plain_network(name) for name in NETWORKS}
+    model = CycleGAN(**networks, image_shape=SHAPE, pool_size=0)
     model.compile(run_eagerly=True)
     return model
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from support.plain_networks import plain_network
 from support.presets_helpers import have_same_weights, weights_of
 
 from keras_cyclegan import CycleGAN
@@ -21,8 +22,8 @@ def make_model(seed=0, dropout=0.0, **arguments):
         # Dropout is a part of residual blocks.
         "generator_ab": ResNetGenerator(SHAPE, 3, 4, num_blocks=int(dropout > 0), dropout=dropout),
         "generator_ba": ResNetGenerator(SHAPE, 3, 4, num_blocks=0, affine_norm=True),
-        "discriminator_a": PatchDiscriminator(SHAPE, 4, num_layers=1),
-        "discriminator_b": PatchDiscriminator(SHAPE, 4, num_layers=1),
+        "discriminator_a": plain_network("discriminator_a"),
+        "discriminator_b": plain_network("discriminator_b"),
     }
     model = CycleGAN(**networks, image_shape=SHAPE, pool_size=2)
     optimizers = [keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.05)]
