@@ -1,6 +1,6 @@
 """The command that runs all benchmarks of speed; each of them is started, none is waited for."""
 
-import importlib.util
+import importlib
 import pathlib
 import subprocess
 import sys
@@ -11,11 +11,15 @@ BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def speed():
-    spec = importlib.util.spec_from_file_location("speed", BENCHMARKS / "speed.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
+def benchmark(monkeypatch):
+    """A function that imports a script by its name."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+@pytest.fixture
+def speed(benchmark):
+    return benchmark("speed")
 
 
 def test_a_table_is_printed_and_kept_also_of_one_that_fails(speed, tmp_path, capfd, monkeypatch):
@@ -35,3 +39,29 @@ def test_each_command_has_the_options_that_it_is_given(speed):
             if option.startswith("--"):
                 assert f'"{option}"' in text, (script, option)
     assert subprocess.run([sys.executable, BENCHMARKS / "speed.py"], capture_output=True).returncode
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "milliseconds", "flops"),
+    [
+        (
+            "convolution,jit_bf16:avx512_core_bf16,backward_weights,src:bf16:a:blocked:aBcd16b::f0 "
+            "wei:bf16:ap:blocked:ABcd16b16a::f0,attr-scratchpad:user,alg:convolution_direct,"
+            "mb2_ic32oc3_ih70oh64kh7sh1dh0ph0_iw38ow32kw7sw1dw0pw0,0.944824",
+            "their gradients to weights",
+            0.944824,
+            2 * 2 * 32 * 3 * (64 * 32) * 7 * 7,
+        ),
+        (
+            "deconvolution,conv:any+jit,backward_data,src:bf16:a:blocked:aBcd16b::f0,,"
+            "alg:deconvolution_direct,mb1_ic64oc32_ih32oh64kh3sh2dh0ph1_iw16ow32kw3sw2dw0pw1,0.25",
+            "their gradients to images",
+            0.25,
+            2 * 64 * 32 * (32 * 16) * 3 * 3,
+        ),
+        ("reorder,jit:uni,undef,src:bf16::blocked:abcd::f0,,,32x3x7x7,0.5", "reordering", 0.5, 0),
+    ],
+)
+def test_a_profile_reads_what_onednn_says(benchmark, line, kind, milliseconds, flops):
+    line = f"onednn_verbose,v1,primitive,exec,cpu,{line}\n"
+    assert benchmark("step_profile").read(line) == (kind, milliseconds, flops)
