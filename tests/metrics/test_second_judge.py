@@ -77,6 +77,19 @@ def test_guided_filter_is_the_fit_of_each_window(script, monkeypatch):
     np.testing.assert_allclose(masks.guided_filter(guide, values), total / count, atol=1e-9)
 
 
+def test_the_coarse_map_counts_where_the_animal_is_large(script, monkeypatch):
+    masks = script("animal_masks")
+    fine = np.zeros((3, 48, 48))
+    fine[1, :, :24], fine[2, :, :12] = 1.0, 1.0  # a half and a quarter of the photo
+    at = {masks.FINE: fine, masks.COARSE: np.full((3, 48, 48), 0.6)}
+    monkeypatch.setattr(masks.AnimalMasks, "__init__", lambda self: None)
+    monkeypatch.setattr(masks.AnimalMasks, "_at", lambda self, side, photos: at[side])
+    small, large, between = masks.AnimalMasks()([None] * 3)
+    np.testing.assert_array_equal(small, 0.0)
+    np.testing.assert_allclose(large, np.maximum(fine[1], 0.6))
+    np.testing.assert_allclose(between[:, 12:], 0.6 * (0.25 - 0.2) / 0.15)
+
+
 def test_start_puts_each_array_into_its_layer(script, tmp_path):
     from keras_cyclegan.networks import ResNetGenerator
 
