@@ -53,7 +53,7 @@ def parse():
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--blocks", type=int, default=6)
-    parser.add_argument("--upsampling", choices=["resize", "transposed"], default="resize")
+    parser.add_argument("--upsampling", choices=["transposed", "resize"], default="transposed")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--steps", type=int, default=7, help="of which the median counts")
     return parser.parse_args()

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from support.plain_networks import plain_network
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.layers import (
@@ -174,10 +175,8 @@ def test_ugatit_takes_a_step_under_each_policy_and_keeps_its_mixtures_in_range(p
     generators = [
         UGATITGenerator((32, 32, 3), filters=2, num_blocks=1, dtype=policy) for _ in range(2)
     ]
-    judges = [
-        UGATITDiscriminator((32, 32, 3), filters=2, num_layers=(3, 3), dtype=policy)
-        for _ in range(2)
-    ]
+    judge = UGATITDiscriminator((32, 32, 3), filters=2, num_layers=(3, 3), dtype=policy)
+    judges = [judge, plain_network("discriminator_b")]
     model = CycleGAN(*generators, *judges, image_shape=(32, 32, 3), pool_size=0)
     fast = [keras.optimizers.SGD(1e3) for _ in range(2)]
     # JAX's eager steps take minutes.
