@@ -100,6 +100,15 @@ def on_white(folder, names):
     return images
 
 
+def with_opacity(folder, names):
+    """Read pictures as `on_white`, and their opacity as a fourth channel."""
+    opacity = [
+        np.asarray(Image.open(pathlib.Path(folder) / f"{name}.png").convert("RGBA"))[..., 3:]
+        for name in names
+    ]
+    return np.concatenate([on_white(folder, names), np.stack(opacity)], axis=-1)
+
+
 def train(arguments, folders, names):
     """Train, or go on with what lies in the folder of the run; returns the model."""
     from emoji_networks import build
@@ -109,7 +118,7 @@ def train(arguments, folders, names):
 
     model = build(SIDE, arguments)
     pictures = [
-        on_white(f, names[f"train_{domain}"]) for f, domain in zip(folders, "ab", strict=True)
+        with_opacity(f, names[f"train_{domain}"]) for f, domain in zip(folders, "ab", strict=True)
     ]
     batches = data.unpaired_dataset(
         *pictures, batch_size=arguments.batch, flip=True, seed=0, steps_per_epoch=EPOCH
@@ -126,7 +135,7 @@ def train(arguments, folders, names):
         epochs=arguments.steps // EPOCH,
         verbose=2,
         callbacks=[
-            callbacks.TranslationMetrics(validation, metrics(), count=VALIDATION, every=2),
+            callbacks.TranslationMetrics(validation, metrics(), count=VALIDATION, every=4),
             callbacks.SampleGrid(run / "samples", validation),
             callbacks.HistoryFile(run / "history.jsonl"),
             PresetKeeper(run / "preset", half_precision=True),
@@ -209,7 +218,6 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--discriminator-rate", type=float, default=1.5e-4)
     parser.add_argument("--cycle-weight", type=float, default=6.0)
-    parser.add_argument("--identity-weight", type=float, default=1.0, help="every second step")
     parser.add_argument("--ema", type=float, default=0.995, help="of the generators' weights")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--split", choices=["test", "validation"], default="test")

@@ -3,15 +3,21 @@
 import importlib.util
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
+from support.plain_networks import plain_network
+from support.step_inputs import NETWORKS
+
+from keras_cyclegan import CycleGAN
+
+BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def emoji():
-    path = pathlib.Path(__file__).parents[2] / "benchmarks" / "emoji.py"
-    spec = importlib.util.spec_from_file_location("emoji_benchmark", path)
+    spec = importlib.util.spec_from_file_location("emoji_benchmark", BENCHMARKS / "emoji.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     return script
@@ -69,3 +75,42 @@ def test_folders_without_a_common_picture_are_refused(emoji, tmp_path):
     draw(tmp_path / "b", ["1f601"], 200)
     with pytest.raises(FileNotFoundError, match="share no name"):
         emoji.split([tmp_path / "a", tmp_path / "b"])
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("emoji_networks")
+
+
+def ink_model(networks, ink):
+    shape = (16, 16, 3)
+    made = [plain_network(name) for name in NETWORKS]
+    # Their discriminators give several maps.
+    judges = [keras.Model(judge.input, [judge.output, 2.0 * judge.output]) for judge in made[2:]]
+    model = networks.InkCycleGAN(*made[:2], *judges, image_shape=shape, pool_size=0)
+    model.compile(identity_loss=None, run_eagerly=True)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 1, 16, 16, 4)).astype("float32")
+    images[..., 3] = 2 * ink - 1
+    real = model.unpack(tuple(images))
+    losses, fakes = model.generator_losses(*real, training=False)
+    judged = model.discriminator_losses(*real, *fakes, training=False)
+    plain = CycleGAN.discriminator_losses(model, *real, *fakes, training=False)
+    found = (losses, judged, plain)
+    return [{name: float(value) for name, value in terms.items()} for terms in found]
+
+
+def test_discriminators_judge_nothing_but_ink(networks):
+    losses, judged, _ = ink_model(networks, np.zeros((16, 16)))
+    for name in ("a", "b"):
+        assert judged[f"discriminator_{name}"] == pytest.approx(0.0, abs=1e-7)
+    assert losses["adversarial_ab"] == pytest.approx(0.0, abs=1e-7)
+    assert losses["keep_a"] > 0
+    _, judged, plain = ink_model(networks, np.ones((16, 16)))
+    assert judged == pytest.approx(plain)
+    assert min(plain.values()) > 0.1
+    half = np.zeros((16, 16))
+    half[:8] = 1.0
+    _, judged, plain = ink_model(networks, half)
+    for name, value in judged.items():
+        assert 0.2 * plain[name] < value < 0.8 * plain[name]
