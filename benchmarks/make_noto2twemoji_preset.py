@@ -4,7 +4,8 @@
 
 GOOGLE and TWITTER are those of `emoji.py`, RUN is its folder; TARGET is
 `keras_cyclegan/presets/shipped/noto2twemoji`. MACHINE is where it was trained, FAILURES what the
-pictures show. The scores in the card are measured on the generators as they ship, in float16.
+pictures show; a last argument says what was otherwise in the first steps, if something was. The
+scores in the card are measured on the generators as they ship, in float16.
 """
 
 import json
@@ -29,15 +30,16 @@ CARD = {
 RECIPE = """\
 `python benchmarks/emoji.py GOOGLE TWITTER --run RUN {flags}`: {steps:,} steps of {batch} \
 pictures of each hand at 64×64 (820 and 825 pictures, of characters that aren't in both; flips, \
-no crops), {minutes:.0f} processor minutes on {machine}. Generators: ResNet of {blocks} blocks \
-and width {filters}, resized upsampling, a skip from the input. Discriminators of three parts: \
-frozen EfficientNet-Lite1 features under spectral-norm patch heads, a PatchGAN of two layers and \
-width 32, and a network without norms of images, which sees flat colours; behind translation \
-(0.1) and cutout (0.2). Least squares, image pool of 50, cycle weight {cycle_weight:g}, identity \
-weight {identity_weight:g} in every second step, Adam (0.5, 0.999), {rate:g}, reached after 400 \
-steps, and for the discriminators {discriminator_rate:g}, falling to zero over the second half; \
-averages of {ema:g}. Recipes were compared on 128 other characters; nothing was chosen on those of \
-the test."""
+no crops), {minutes:.0f} processor minutes on {machine}. {before}Generators: ResNet of {blocks} \
+blocks and width {filters}, resized upsampling, a skip from the input. Discriminators of three \
+parts: frozen EfficientNet-Lite1 features, of pictures at twice their size, under spectral-norm \
+patch heads, a PatchGAN of two layers and width 32, and a network without norms of images, which \
+sees flat colours. Their patches count by the ink in them, which the pictures' opacity tells, and \
+what is drawn beside it is wiped off before they see it. Least squares, cycle weight \
+{cycle_weight:g}, weight 5 for leaving the paper blank, no identity loss, no image pool, Adam \
+(0.5, 0.999), {rate:g}, reached after 400 steps, and for the discriminators \
+{discriminator_rate:g}, falling to zero over the second half; averages of {ema:g}. Recipes were \
+compared on 128 other characters; nothing was chosen on those of the test."""
 SCORES = """192 test characters, which no network saw in either hand. Mean absolute error (black \
 to white = 1) and SSIM against the other hand's picture of the same character, and KID on \
 EfficientNet-Lite0 features, of the family that a part of the discriminators looks through. One \
@@ -49,30 +51,31 @@ FLAGS = (
     "rate",
     "discriminator_rate",
     "cycle_weight",
-    "identity_weight",
     "ema",
     "dtype",
 )
 
 
-def recipe(run, machine):
+def recipe(run, machine, before):
     """Describe a training by its options and its history."""
     options = json.loads((run / "config.json").read_text())
     history = read_history(run / "history.jsonl")
     flags = [f"--{name.replace('_', '-')} {options[name]}" for name in ("steps", *FLAGS)]
     minutes = sum(row["processor_seconds"] for row in history) / 60
     known = options | {"steps": history[-1]["step"]}
-    return RECIPE.format(**known, flags=" ".join(flags), minutes=minutes, machine=machine)
+    return RECIPE.format(
+        **known, flags=" ".join(flags), minutes=minutes, machine=machine, before=before
+    )
 
 
-def main(google, twitter, run, target, machine, failures):
+def main(google, twitter, run, target, machine, failures, before=""):
     run, folders = pathlib.Path(run), (google, twitter)
     model = CycleGAN.from_preset(str(run / "preset"))
     model.save_to_preset(target, half_precision=True, discriminators=False)
     scores = table(CycleGAN.from_preset(target), folders, split(folders)["test"])
     card = {
         **CARD,
-        "recipe": recipe(run, machine),
+        "recipe": recipe(run, machine, before and f"{before} "),
         "known_failures": failures,
         "scores": f"{SCORES}\n\n{scores}",
     }
