@@ -11,6 +11,7 @@ from keras_cyclegan.networks import PatchDiscriminator, ProjectedDiscriminator, 
 from keras_cyclegan.optimizers import LinearDecay, paper_adam
 
 COLOUR_WIDTHS = (32, 64, 64)
+ROOM = 9  # side of the square around each point of ink that counts as ink: hands draw wider or less
 WARM_UP = (100, 400)  # steps in which the generators' rate rises from 0
 
 
@@ -27,11 +28,16 @@ class InkCycleGAN(MaskedCycleGAN):
     """A `CycleGAN` whose pictures bring their opacity as a fourth channel, -1 to 1.
 
     Discriminators count patches by the ink in them, half a patch as all of it: blank paper is the
-    same in both hands, and a generator that erases would be called real. What is drawn beside the
-    ink is wiped off before they see it; `keep_weight` is for leaving the paper blank.
+    same in both hands, and a generator that erases would be called real. What is drawn beyond four
+    pixels from the ink is wiped off before they see it; `keep_weight` is for leaving it blank.
     """
 
     keep_weight = 5.0
+
+    def unpack(self, data):
+        images = super().unpack(data)
+        self.masks = [ops.max_pool(ink, ROOM, 1, padding="same") for ink in self.masks]
+        return images
 
     def _fool(self, discriminator, fake, real, training):
         ink = self.masks[0] if discriminator is self.discriminator_b else self.masks[1]
