@@ -137,7 +137,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize(("damage", "step"), zip(DAMAGES, (5, 6, 7, 5, 6), strict=True))
+@pytest.mark.parametrize(("damage", "step"), [*zip(DAMAGES, (5, 6, 7, 5, 6), strict=True)])
 def test_damaged_newest_checkpoint_gives_way_to_the_one_before(finished, tmp_path, damage, step):
     copied(finished[0], tmp_path)
     newest = tmp_path / "step-000000006.npz"
