@@ -36,7 +36,7 @@ HEADER += ["all else", "step", "share of matmul peak in convolutions"]
 
 def main():
     options = parse()
-    peak = machine.matmul_peak(ONE_THREAD)
+    peak = machine.matmul_peak(options.dtypes, ONE_THREAD)
     print(f"{machine.describe()}. Milliseconds on one thread.\n")
     print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}", flush=True)
     for dtype in options.dtypes:

@@ -47,7 +47,7 @@ HEADER = (
 
 def main():
     options = parse()
-    peak = machine.matmul_peak()
+    peak = machine.matmul_peak(options.dtypes)
     print(f"{machine.describe()}. Matrix multiplication: ", end="")
     print(", ".join(f"{dtype} {peak[dtype] / 1e9:.0f} GFLOP/s" for dtype in peak) + ".\n")
     print(f"| {HEADER} |")
