@@ -20,8 +20,8 @@ class WarmDecay(LinearDecay):
 
     def __call__(self, step):
         first, last = WARM_UP
-        risen = (keras.ops.cast(step, "float32") - first) / (last - first)
-        return super().__call__(step) * keras.ops.clip(risen, 0.0, 1.0)
+        risen = (ops.cast(step, "float32") - first) / (last - first)
+        return super().__call__(step) * ops.clip(risen, 0.0, 1.0)
 
 
 class InkCycleGAN(MaskedCycleGAN):

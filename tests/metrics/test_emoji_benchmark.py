@@ -1,8 +1,5 @@
 """The emoji benchmark: which pictures are one character, and who sees which."""
 
-import importlib.util
-import pathlib
-
 import keras
 import numpy as np
 import pytest
@@ -12,15 +9,10 @@ from support.step_inputs import NETWORKS
 
 from keras_cyclegan import CycleGAN
 
-BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 
-
-@pytest.fixture(scope="module")
-def emoji():
-    spec = importlib.util.spec_from_file_location("emoji_benchmark", BENCHMARKS / "emoji.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
+@pytest.fixture
+def emoji(script):
+    return script("emoji")
 
 
 def draw(folder, names, level):
@@ -78,9 +70,8 @@ def test_folders_without_a_common_picture_are_refused(emoji, tmp_path):
 
 
 @pytest.fixture
-def networks(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("emoji_networks")
+def networks(script):
+    return script("emoji_networks")
 
 
 def ink_model(networks, ink):

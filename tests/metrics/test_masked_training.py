@@ -8,10 +8,6 @@ import pytest
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.losses import CycleConsistencyLoss
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from tests.metrics.test_second_judge import script
-
-__all__ = ["script"]  # a fixture
-
 
 SHAPE = (16, 16, 3)
 

@@ -1,6 +1,5 @@
 """The command that runs all benchmarks of speed; each of them is started, none is waited for."""
 
-import importlib
 import pathlib
 import subprocess
 import sys
@@ -11,15 +10,8 @@ BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
-def benchmark(monkeypatch):
-    """A function that imports a script by its name."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    return importlib.import_module
-
-
-@pytest.fixture
-def speed(benchmark):
-    return benchmark("speed")
+def speed(script):
+    return script("speed")
 
 
 def test_a_table_is_printed_and_kept_also_of_one_that_fails(speed, tmp_path, capfd, monkeypatch):
@@ -62,6 +54,6 @@ def test_each_command_has_the_options_that_it_is_given(speed):
         ("reorder,jit:uni,undef,src:bf16::blocked:abcd::f0,,,32x3x7x7,0.5", "reordering", 0.5, 0),
     ],
 )
-def test_a_profile_reads_what_onednn_says(benchmark, line, kind, milliseconds, flops):
+def test_a_profile_reads_what_onednn_says(script, line, kind, milliseconds, flops):
     line = f"onednn_verbose,v1,primitive,exec,cpu,{line}\n"
-    assert benchmark("step_profile").read(line) == (kind, milliseconds, flops)
+    assert script("step_profile").read(line) == (kind, milliseconds, flops)
