@@ -1,6 +1,6 @@
 """A CycleGAN that learns from a part of each image: animals in photos, ink on paper."""
 
-from keras import ops
+from keras import ops, random
 
 from keras_cyclegan import CycleGAN
 
@@ -13,6 +13,7 @@ class MaskedCycleGAN(CycleGAN):
 
     keep_weight = 10.0
     background = "photo"
+    darken = 0.0  # a domain's photos lose up to this share of their brightness, and of the contrast
 
     def shown(self, mask, images, photos):
         """What discriminators see: `images` where the mask is 1, the photo or gray beside it."""
@@ -23,6 +24,9 @@ class MaskedCycleGAN(CycleGAN):
         for batch in data:
             images.append(batch[..., :3])
             self.masks.append((batch[..., 3:] + 1.0) / 2.0)
+        if self.darken:
+            left = random.uniform((ops.shape(images[0])[0], 1, 1, 1), 1.0 - self.darken, 1.0)
+            images[0] = (images[0] + 1.0) * left - 1.0
         return images
 
     def check_shapes(self, batch):

@@ -24,7 +24,7 @@ class Format(NamedTuple):
 def write_saved_model(generators, path, weights="float32"):
     # Without `archive.track(generator)`: the endpoints hold the variables, which would come twice.
     archive = keras.export.ExportArchive()
-    for name, function, specification in _endpoints(generators):
+    for name, function, specification in _endpoints(generators, weights):
         archive.add_endpoint(name, function, specification)
     archive.write_out(str(path), verbose=False)  # makes the first endpoint `serving_default`
 
@@ -34,7 +34,7 @@ def write_onnx(generators, path, weights):
     import tensorflow as tf
     import tf2onnx
 
-    endpoints = list(_endpoints(generators))
+    endpoints = list(_endpoints(generators, weights))
     if path.suffix.lower() == ".onnx":  # one file, for one graph
         files = {path: endpoints[0]}
     else:
@@ -67,9 +67,9 @@ def write_openvino(generators, path, weights):
 def write_litert(generators, path, weights):
     import tensorflow as tf
 
-    names = [name for name, *_ in _endpoints(generators)]
+    names = [name for name, *_ in _endpoints(generators, weights)]
     with tempfile.TemporaryDirectory() as folder:
-        write_saved_model(generators, Path(folder))
+        write_saved_model(generators, Path(folder), weights)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         if weights != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8, unless types are given
@@ -119,23 +119,25 @@ FORMATS = {
 # --- endpoints ---------------------------------------------------------------------------------
 
 
-def _endpoints(generators):
+def _endpoints(generators, weights):
     """Yield each endpoint's name, its function of a batch, and the specification of the batch."""
     import tensorflow as tf
 
+    # On their fast paths, layers compute with sums of kernels, which int8 would round more.
+    fast = weights != "int8"
     for direction, generator in generators.items():
         size_rule(generator)  # outside of the graph
         shape = (None, *generator.input_shape[1:])
-        of_pixels, of_floats = _functions(generator)
+        of_pixels, of_floats = _functions(generator, fast)
         yield str(direction), of_pixels, [tf.TensorSpec(shape, "uint8", "images")]
         yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
 
 
-def _functions(generator):
+def _functions(generator, fast):
     """Return two functions: of a batch of pixels, and of a batch of floats."""
 
     def of_floats(images):
-        return call_at_any_size(generator, images)
+        return call_at_any_size(generator, images, fast)
 
     def of_pixels(images):
         return from_unit(of_floats(to_unit(images)))

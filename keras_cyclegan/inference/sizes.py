@@ -1,5 +1,6 @@
 """Translates any height and width with a generator that takes only some."""
 
+import contextlib
 import weakref
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_cyclegan.layers import ReflectionPadding2D
+from keras_cyclegan.layers.fast_paths import fast_paths
 
 _rules: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -43,7 +45,7 @@ def size_rule(generator):
     return _rules[generator]
 
 
-def call_at_any_size(generator, images):
+def call_at_any_size(generator, images, fast=True):
     """Pad images by reflection to a size that fits, translate them, and crop.
 
     All of the padding lies below and on the right, so that a pixel keeps its place in the
@@ -53,13 +55,16 @@ def call_at_any_size(generator, images):
         generator: `keras.Model`.
         images: tensor `(batch, height, width, channels)`, in [-1, 1]; inside a TensorFlow graph
             all but the channels may be unknown.
+        fast: bool, True by default. Whether layers take their `fast_paths`.
 
     Returns:
         Tensor `(batch, height, width, output_channels)`, in [-1, 1].
     """
+    rule = size_rule(generator)
     height, width = ops.shape(images)[1:3]
-    padded = pad_to_rule(images, size_rule(generator))
-    return generator(padded, training=False)[:, :height, :width]
+    padded = pad_to_rule(images, rule)
+    with fast_paths(even=rule.multiple % 2 == 0) if fast else contextlib.nullcontext():
+        return generator(padded, training=False)[:, :height, :width]
 
 
 def pad_to_rule(images, rule):

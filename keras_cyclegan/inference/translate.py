@@ -14,7 +14,6 @@ from keras_cyclegan.inference.memory import memory_errors, memory_for_whole, who
 from keras_cyclegan.inference.sizes import call_at_any_size, check_size, pad_to_rule, size_rule
 from keras_cyclegan.inference.tile_choice import check_tile, choose_tile, tile_side
 from keras_cyclegan.inference.tiles import translate_tiled
-from keras_cyclegan.layers.fast_paths import fast_paths
 from keras_cyclegan.processor import warn_if_too_late
 from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
 
@@ -204,9 +203,8 @@ def to_float(pixels):
 def run(generator, images):
     """Translate one batch of any size by a generator.
 
-    On TensorFlow by graphs with unknown height and width, so that new sizes need no new graph, one
-    for single images and one for batches; elsewhere by `predict_on_batch`, which JAX compiles for
-    each size.
+    On TensorFlow by a graph with an unknown number, height and width, so that new ones need no new
+    graph; elsewhere by `predict_on_batch`, which JAX compiles for each size.
 
     Args:
         generator: `keras.Model`.
@@ -217,8 +215,7 @@ def run(generator, images):
     """
     _try_dtype(generator)
     if keras.backend.backend() == "tensorflow":
-        # An instance norm of one image is a single operation.
-        return _graph(generator, 1 if len(images) == 1 else None)(images).numpy()
+        return _graph(generator)(images).numpy()
     height, width = images.shape[1:3]
     padded = keras.ops.convert_to_numpy(pad_to_rule(images, size_rule(generator)))
     if keras.distribution.distribution() is None:
@@ -235,35 +232,30 @@ def _try_dtype(generator):
         warn_of_slow_dtype([generator], training=False)
 
 
-def _graph(generator, count):
-    """Return the generator's `tf.function` for `count` images, or any number if that is None.
-
-    It is traced once.
+def _graph(generator):
+    """Return the generator's `tf.function`, traced once.
 
     It is no attribute of the generator, where Keras would save it and TensorFlow export it. It is
     traced again if layers were given new variables (quantization, LoRA).
     """
     variables = tuple(id(variable) for variable in generator.variables)
-    traced, graphs = _graphs.get(generator, (None, {}))
+    traced, graph = _graphs.get(generator, (None, None))
     if traced != variables:
-        graphs = {}
-        _graphs[generator] = variables, graphs
-    if count not in graphs:
-        graphs[count] = _trace(generator, count)
-    return graphs[count]
+        graph = _trace(generator)
+        _graphs[generator] = variables, graph
+    return graph
 
 
-def _trace(generator, count):
+def _trace(generator):
     import tensorflow as tf
 
     warn_if_too_late()
-    even = size_rule(generator).multiple % 2 == 0  # outside of the graph
     reference = weakref.ref(generator)  # a strong one would keep the generator in `_graphs`
-    signature = tf.TensorSpec((count, None, None, generator.input_shape[-1]), "float32")
+    signature = tf.TensorSpec((None, None, None, generator.input_shape[-1]), "float32")
+    size_rule(generator)  # outside of the graph
 
     @tf.function(input_signature=[signature], autograph=False)
     def translate_batch(images):
-        with fast_paths(even):
-            return call_at_any_size(reference(), images)
+        return call_at_any_size(reference(), images)
 
     return translate_batch

@@ -44,35 +44,42 @@ class InstanceNormalization(keras.layers.GroupNormalization):
         super().__init__(groups=-1, epsilon=epsilon, center=False, scale=False, **kwargs)
 
     def call(self, images: Tensor, training: bool | None = False) -> Tensor:
-        if pays(training):
-            count = images.shape[0]
-            if count is not None and count <= MOST_IMAGES:
-                return self.normalise_one_by_one(images, count, training)
+        count = images.shape[0]
+        if pays(training) and (count is None or count <= MOST_IMAGES):
+            return self.normalise_each(
+                images if training else without_common_value_if_any(images), count
+            )
         return super().call(without_common_value(ops.cast(images, "float32")))
 
-    def normalise_one_by_one(self, images, count, training):
+    def normalise_each(self, images, count):
+        """Normalise one image after the other, or side by side if their `count` is None."""
         import tensorflow as tf
 
-        if not training:
-            common = common_value(images)
-            images = tf.cond(
-                tf.reduce_any(common != 0), lambda: images - common, lambda: tf.identity(images)
-            )
-        channels, none = images.shape[-1], tf.zeros((0,))
-        ones, zeros = tf.ones((channels,)), tf.zeros((channels,))
-        normalised = [
-            tf.raw_ops.FusedBatchNormV3(
-                x=image,
-                scale=ones,
-                offset=zeros,
-                mean=none,
-                variance=none,
-                epsilon=self.epsilon,
-                is_training=True,
-            ).y
-            for image in (tf.split(images, count) if count > 1 else [images])
-        ]
-        return ops.concatenate(normalised) if count > 1 else normalised[0]
+        if count == 1:
+            return self.normalise_one(images)
+        if count is not None:
+            return ops.concatenate([self.normalise_one(one) for one in tf.split(images, count)])
+        count, height, width = ops.shape(images)[:3]
+        channels = images.shape[-1]
+        beside = ops.transpose(images, (1, 2, 0, 3))  # copies nothing if there is one image
+        beside = ops.reshape(beside, (1, height, width, count * channels))
+        beside = ops.reshape(self.normalise_one(beside), (height, width, count, channels))
+        return ops.transpose(beside, (2, 0, 1, 3))
+
+    def normalise_one(self, image):
+        """Normalise `(1, height, width, channels)` by one operation of TensorFlow."""
+        import tensorflow as tf
+
+        channels, none = tf.shape(image)[-1:], tf.zeros((0,))
+        return tf.raw_ops.FusedBatchNormV3(
+            x=image,
+            scale=tf.ones(channels),
+            offset=tf.zeros(channels),
+            mean=none,
+            variance=none,
+            epsilon=self.epsilon,
+            is_training=True,
+        ).y
 
     def get_config(self) -> dict[str, Any]:
         return {**keras.layers.Layer.get_config(self), "epsilon": self.epsilon}
@@ -135,3 +142,11 @@ def common_value(images):
 def without_common_value(images):
     """Subtract `common_value`."""
     return images - common_value(images)
+
+
+def without_common_value_if_any(images):
+    """Subtract `common_value`, on TensorFlow, without a copy where it is zero in all channels."""
+    import tensorflow as tf
+
+    common = common_value(images)
+    return tf.cond(tf.reduce_any(common != 0), lambda: images - common, lambda: tf.identity(images))

@@ -213,15 +213,14 @@ def converted_once(first, monkeypatch):
     into a SavedModel, only if they haven't before: the subject is what is made of that.
     """
     formats = importlib.import_module("keras_cyclegan.export.formats")
-    write_saved_model = formats.write_saved_model
+    write_saved_model, make_endpoints = formats.write_saved_model, formats._endpoints
     folder, converted = first
 
     def save(model):
-        path = folder / str(id(model))
-
-        def copy_first(generators, target):
+        def copy_first(generators, target, weights):
+            path = folder / f"{id(model)}-{weights == 'int8'}"
             if not path.exists():
-                write_saved_model(generators, path)
+                write_saved_model(generators, path, weights)
             shutil.copytree(path, target, dirs_exist_ok=True)
 
         monkeypatch.setattr(formats, "write_saved_model", copy_first)
@@ -231,13 +230,19 @@ def converted_once(first, monkeypatch):
         from_function = tf2onnx.convert.from_function
         ways = [g for g in (model.generator_ab, model.generator_ba) if g is not None]
         endpoints = itertools.cycle(range(2 * len(ways)))  # come in the same order each time
+        asked_for = []  # int8 has a graph of its own
+
+        def note(generators, weights):
+            asked_for.append(weights)
+            return make_endpoints(generators, weights)
 
         def look_up(function, specification, **options):
-            key = id(model), next(endpoints)
+            key = id(model), asked_for[-1] == "int8", next(endpoints)
             if key not in converted:
                 converted[key] = from_function(function, specification, **options)
             return copy.deepcopy(converted[key])
 
+        monkeypatch.setattr(formats, "_endpoints", note)
         monkeypatch.setattr(tf2onnx.convert, "from_function", look_up)
 
     return lambda model, format: (save if format == "litert" else convert)(model)

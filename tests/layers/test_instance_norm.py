@@ -45,6 +45,24 @@ def test_each_channel_of_each_image_is_normalised_by_itself(count, training):
 
 
 @on_tensorflow
+def test_a_graph_for_any_number_of_images_normalises_each_by_one_operation():
+    import tensorflow as tf
+
+    layer = InstanceNormalization()
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 2))])
+    def normalise(images):
+        with fast_paths():
+            return layer(images)
+
+    for count in (1, 3):
+        found = normalise(IMAGES[:count]).numpy()
+        np.testing.assert_allclose(found, expected(IMAGES[:count]), atol=1e-5)
+    graph = normalise.get_concrete_function().graph
+    assert sum("FusedBatchNorm" in operation.type for operation in graph.get_operations()) == 1
+
+
+@on_tensorflow
 @pytest.mark.parametrize("count", [1, 3, None, MOST_IMAGES + 1])
 def test_gradients_in_training_are_those_of_the_formula(count):
     import tensorflow as tf
