@@ -27,6 +27,7 @@ import keras
 import numpy as np
 from animal_masks import ZEBRA, AnimalMasks, masks_of
 from horse2zebra_kid import HOLDOUT, all_paths, load_images, load_preset, load_start, resize
+from keras import ops
 from masked_cyclegan import MaskedCycleGAN
 
 from keras_cyclegan import CycleGAN, data
@@ -43,6 +44,19 @@ AUGMENTATION = {
     "translation": 0.125,
     "cutout": 0.0,
 }
+
+
+class CoarseCycleLoss(CycleConsistencyLoss):
+    """L1 between means of 4×4 pixels, and a part of it between pixels.
+
+    A zebra's stripes needn't be found again in the horse, which would have to hide them.
+    """
+
+    fine = 1 / 6
+
+    def call(self, y_true, y_pred):
+        coarse = [ops.average_pool(one, 4, 4) for one in (y_true, y_pred)]
+        return super().call(*coarse) + self.fine * super().call(y_true, y_pred)
 
 
 class PixelsCountMore(AdversarialLoss):
@@ -90,7 +104,9 @@ def build(arguments):
         paper_adam(0.0),
         paper_adam(rate * arguments.discriminator_share),
         adversarial_loss=loss,
-        cycle_loss=CycleConsistencyLoss(weight=arguments.cycle_weight),
+        cycle_loss=(CoarseCycleLoss if arguments.coarse_cycle else CycleConsistencyLoss)(
+            weight=arguments.cycle_weight
+        ),
         identity_loss=None,
         ema_momentum=arguments.ema,
     )
@@ -173,8 +189,9 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--discriminator-share", type=float, default=0.5)
     parser.add_argument("--cycle-weight", type=float, default=2.0)
+    parser.add_argument("--coarse-cycle", action="store_true", help="means of 4×4 pixels return")
     parser.add_argument("--keep-weight", type=float, default=10.0)
-    parser.add_argument("--darken", type=float, default=0.0, help="most of A that is taken away")
+    parser.add_argument("--darken", type=float, default=0.0, help="share of brightness, at most")
     parser.add_argument("--hard", type=int, default=1, help="copies of photos that stay horses")
     parser.add_argument("--background", choices=["photo", "gray"], default="photo")
     parser.add_argument("--new-discriminators", action="store_true", help="not the preset's")

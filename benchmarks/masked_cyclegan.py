@@ -13,7 +13,7 @@ class MaskedCycleGAN(CycleGAN):
 
     keep_weight = 10.0
     background = "photo"
-    darken = 0.0  # a domain's photos lose up to this share of their brightness, and of the contrast
+    darken = 0.0  # photos lose up to this share of their brightness, and of their contrast
 
     def shown(self, mask, images, photos):
         """What discriminators see: `images` where the mask is 1, the photo or gray beside it."""
@@ -25,9 +25,12 @@ class MaskedCycleGAN(CycleGAN):
             images.append(batch[..., :3])
             self.masks.append((batch[..., 3:] + 1.0) / 2.0)
         if self.darken:
-            left = random.uniform((ops.shape(images[0])[0], 1, 1, 1), 1.0 - self.darken, 1.0)
-            images[0] = (images[0] + 1.0) * left - 1.0
+            images = [self._darkened(one) for one in images]
         return images
+
+    def _darkened(self, images):
+        kept = random.uniform((ops.shape(images)[0], 1, 1, 1), 1.0 - self.darken, 1.0)
+        return (images + 1.0) * kept - 1.0
 
     def check_shapes(self, batch):
         pass  # that is for images without a mask
@@ -59,6 +62,6 @@ class MaskedCycleGAN(CycleGAN):
         )
         return super().discriminator_losses(real_a, real_b, fake_a, fake_b, training)
 
-    def _log_names(self):
-        yield from super()._log_names()
+    def log_names(self):
+        yield from super().log_names()
         yield from ("keep_a", "keep_b")

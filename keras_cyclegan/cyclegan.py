@@ -10,7 +10,7 @@ from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.building_blocks import check_image_shape
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.optimizers import gradient_measures
+from keras_cyclegan.optimizers.joint import gradient_measures, measure_names
 from keras_cyclegan.trainers import Trainer, keras_step
 from keras_cyclegan.trainers.averages import update_average
 from keras_cyclegan.trainers.compiling import Compiling
@@ -276,6 +276,21 @@ class CycleGAN(Translator, Trainer, Compiling, keras.Model):
                     discriminator, real, fake, self.optimizer.iterations, self.input_gradient
                 )
         return losses
+
+    def log_names(self):
+        """Yield the names of all terms above, and of what else is logged."""
+        yield from ("loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b")
+        if self.identity_loss is not None:
+            yield from ("identity_a", "identity_b")
+        if self.perceptual_loss is not None:
+            yield from ("perceptual_a", "perceptual_b")
+        if self.activation_loss is not None:
+            yield from ("activation_ab", "activation_ba")
+        yield from ("discriminator_a", "discriminator_b")
+        if self.gradient_penalty is not None:
+            yield from ("penalty_a", "penalty_b")
+        if self.monitor_gradients:
+            yield from measure_names(self.optimizer)
 
     def _fool(self, discriminator, fake, real, training):
         """Compute the adversarial loss of one generator, a scalar."""

@@ -11,7 +11,7 @@ import keras_cyclegan
 PACKAGE = Path(keras_cyclegan.__file__).parent
 # From the bottom up. Subpackages on one line don't import each other.
 LAYERS = [
-    {"files", "arguments", "processor", "quiet", "adam"},
+    {"files", "arguments", "processor", "quiet", "moments"},
     {"layers", "optimizers", "data"},
     {"networks"},
     {"losses"},
@@ -32,6 +32,12 @@ def module_name(path):
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def public(name):
+    """Where a public name of the package comes from."""
+    value = getattr(keras_cyclegan, name.rpartition(".")[2])
+    return f"{value.__module__}.{value.__name__}"
+
+
 def imports(path, everywhere=True):
     """Modules of the package that a file imports: anywhere in it, or only as it is loaded."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -42,6 +48,7 @@ def imports(path, everywhere=True):
         for inner in ast.walk(node)
     }
     known = {module_name(other) for other in MODULES}
+    public_names = {f"keras_cyclegan.{name}" for name in keras_cyclegan.__all__} - known
     for node in ast.walk(tree):
         if not everywhere and node in lazy:
             continue
@@ -50,7 +57,8 @@ def imports(path, everywhere=True):
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name if name in known else node.module for name in names]
+            names = [public(name) if name in public_names else name for name in names]
+            names = [name if name in known else name.rpartition(".")[0] for name in names]
         else:
             continue
         yield from (name for name in names if name.split(".")[0] == "keras_cyclegan")

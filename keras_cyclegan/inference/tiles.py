@@ -16,6 +16,7 @@ from keras_cyclegan.inference.narrow_conv import call_narrow, is_narrow
 from keras_cyclegan.inference.sizes import size_rule
 from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm, plan
 from keras_cyclegan.layers.fast_paths import fast_paths
+from keras_cyclegan.moments import Moments
 
 
 def translate_tiled(generator, pixels, tile, finish):
@@ -65,13 +66,13 @@ def translate_tiled(generator, pixels, tile, finish):
             is_result = tensor is generator.output
             maps[id(tensor)] = result if is_result else _Map(tensor, steps[id(tensor)], size)
         stored = {id(tensor) for tensor in stage.stores}
-        moments = {id(tensor): _Moments() for tensor in stage.measures}
+        moments = {id(tensor): Moments(np.multiply) for tensor in stage.measures}
         for down, across in itertools.product(*(_spans(side, tile, stage.margin) for side in size)):
             values = {id(tensor): maps[id(tensor)].read(down, across) for tensor in stage.reads}
             for key, value in _run(stage, values, statistics).items():
                 part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
                 if key in moments:
-                    moments[key].add(part)
+                    _add(moments[key], part)
                 if key in stored:
                     maps[key].write(down, across, part)
         statistics |= moments
@@ -88,7 +89,7 @@ def _run(stage, values, statistics):
     Args:
         stage: `Stage`.
         values: dict from the `id` of each tensor that the stage reads to its values on the tile.
-        statistics: dict from the `id` of each norm's input to its `_Moments`.
+        statistics: dict from the `id` of each norm's input to its `Moments`.
 
     Returns:
         dict from the `id` of each tensor that the stage stores or measures to its values.
@@ -114,7 +115,7 @@ def _run(stage, values, statistics):
 
 
 def _normalize(norm, x, moments):
-    scale = 1 / np.sqrt(moments.variance + norm.epsilon)
+    scale = 1 / np.sqrt(moments.squares / moments.count + norm.epsilon)
     if norm.gamma is not None:
         scale = scale * ops.convert_to_numpy(norm.gamma)
     # As tensors: torch refuses to multiply an array by a tensor with a gradient.
@@ -157,36 +158,23 @@ def _in_steps(pixels, step):
     return slice(int(pixels.start / step), int(pixels.stop / step))
 
 
-class _Moments:
-    """Mean and variance of each channel, of more values than fit the memory (Chan et al. 1979)."""
-
-    def __init__(self):
-        self.count, self.mean, self.squares = 0, 0.0, 0.0
-
-    def add(self, values):
-        """Add an array `(height, width, channels)`, row by row: a row fits the cache."""
-        values = values.astype("float32", copy=False)
-        height, width, channels = values.shape
-        # Values are taken relative to one near the mean: the sums of squares lose fewer digits.
-        near = values[0].mean(axis=0)
-        sums = np.zeros((width, channels), "float32")
-        squares, row, near_row = sums.copy(), sums.copy(), np.tile(near, (width, 1))
-        for given in values:
-            np.subtract(given, near_row, out=row)
-            sums += row
-            np.multiply(row, row, out=row)
-            squares += row
-        added = height * width
-        shift = sums.sum(axis=0, dtype="float64") / added
-        squares = squares.sum(axis=0, dtype="float64") - shift**2 * added
-        shift, count = shift + near - self.mean, self.count + added
-        self.squares = self.squares + squares + shift**2 * self.count * added / count
-        self.mean = self.mean + shift * added / count
-        self.count = count
-
-    @property
-    def variance(self):
-        return self.squares / self.count
+def _add(moments, values):
+    """Add an array `(height, width, channels)` to `Moments`, row by row: a row fits the cache."""
+    values = values.astype("float32", copy=False)
+    height, width, channels = values.shape
+    # Values are taken relative to one near the mean: the sums of squares lose fewer digits.
+    near = values[0].mean(axis=0)
+    sums = np.zeros((width, channels), "float32")
+    squares, row, near_row = sums.copy(), sums.copy(), np.tile(near, (width, 1))
+    for given in values:
+        np.subtract(given, near_row, out=row)
+        sums += row
+        np.multiply(row, row, out=row)
+        squares += row
+    count = height * width
+    shift = sums.sum(axis=0, dtype="float64") / count
+    squares = squares.sum(axis=0, dtype="float64") - shift**2 * count
+    moments.merge(count, shift + near, squares)
 
 
 # --- whole images, one tile at a time ----------------------------------------------------------

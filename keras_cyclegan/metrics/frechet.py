@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_cyclegan.metrics.features import FeatureDistance
 from keras_cyclegan.metrics.score import Score
+from keras_cyclegan.moments import Moments
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -51,7 +52,7 @@ class FrechetInceptionDistance(FeatureDistance):
 
     def reset_state(self) -> None:
         super().reset_state()
-        self._moments = {"real": _Moments(), "generated": _Moments()}
+        self._moments = {name: Moments(np.outer) for name in ("real", "generated")}
 
     def score(self) -> Score:
         """Return the distance, a `Score`. Warn where there are fewer images than features."""
@@ -64,34 +65,18 @@ class FrechetInceptionDistance(FeatureDistance):
                 "many images.",
                 stacklevel=2,
             )
-        real, generated = self._moments["real"], self._moments["generated"]
-        value = frechet_distance(real.mean, real.covariance, generated.mean, generated.covariance)
+        real, generated = (
+            (moments.mean, moments.squares / (moments.count - 1))
+            for moments in self._moments.values()
+        )
+        value = frechet_distance(*real, *generated)
         return self._score(value, estimate="Gaussian, sample covariance")
 
     def _add(self, name, features):
-        self._moments[name].add(features.astype("float64"))
-
-
-class _Moments:
-    """Mean and covariance of rows that come in batches."""
-
-    def __init__(self):
-        self.count, self.mean, self._scatter = 0, 0.0, 0.0
-
-    def add(self, rows):
-        # Chan et al. 1979: merges centred sums. Plain sums of squares would cancel.
-        mean = rows.mean(axis=0)
-        centred = rows - mean
-        shift = mean - self.mean
-        total = self.count + len(rows)
-        weight = self.count * len(rows) / total
-        self._scatter = self._scatter + centred.T @ centred + weight * np.outer(shift, shift)
-        self.mean = self.mean + shift * (len(rows) / total)
-        self.count = total
-
-    @property
-    def covariance(self):
-        return self._scatter / (self.count - 1)
+        features = features.astype("float64")
+        mean = features.mean(axis=0)
+        centred = features - mean
+        self._moments[name].merge(len(features), mean, centred.T @ centred)
 
 
 def frechet_distance(mean, covariance, other_mean, other_covariance):

@@ -21,7 +21,7 @@ from keras_cyclegan.presets.weights import listing
 if TYPE_CHECKING:
     import keras
 
-    from keras_cyclegan import CycleGAN
+    from keras_cyclegan.cyclegan import CycleGAN
 
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
 
@@ -67,7 +67,7 @@ def convert_checkpoints(
     model.save_to_preset("horse2zebra_256")
     ```
     """
-    from keras_cyclegan import CycleGAN
+    from keras_cyclegan.cyclegan import CycleGAN
 
     networks: dict[str, Any] = {}
     for name, path, wanted in (

@@ -86,7 +86,7 @@ def upload_preset(uri: str, folder: PathLike) -> None:
     keras_cyclegan.upload_preset("hf://me/mine", "mine")
     ```
     """
-    from keras_cyclegan import CycleGAN
+    from keras_cyclegan.cyclegan import CycleGAN
 
     scheme, _, handle = str(uri).partition("://")
     if scheme == "hf" and "@" not in handle:

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_cyclegan.optimizers import without_loss_scaling
+from keras_cyclegan.optimizers.joint import without_loss_scaling
 from keras_cyclegan.trainers import inspection
 from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
 

@@ -13,18 +13,14 @@ from keras_cyclegan.losses import (
     PerceptualLoss,
 )
 from keras_cyclegan.networks import compatibility
-from keras_cyclegan.optimizers import (
-    AdversarialOptimizer,
-    measure_names,
-    paper_adam,
-    without_loss_scaling,
-)
+from keras_cyclegan.optimizers import paper_adam
+from keras_cyclegan.optimizers.joint import AdversarialOptimizer, without_loss_scaling
 from keras_cyclegan.trainers import inspection
 from keras_cyclegan.trainers.averages import copy_network
 
 
 class Compiling(keras.Model):
-    """Losses, optimizers, averages and logged terms, for `CycleGAN`."""
+    """Losses, optimizers and averages, for `CycleGAN`."""
 
     def compile(
         self,
@@ -126,21 +122,7 @@ class Compiling(keras.Model):
         self.optimizer.build(self.trainable_variables)
         self.monitor_gradients = monitor_gradients
         self.remat = remat
-        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in self._log_names()}
-
-    def _log_names(self):
-        yield from ("loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b")
-        if self.identity_loss is not None:
-            yield from ("identity_a", "identity_b")
-        if self.perceptual_loss is not None:
-            yield from ("perceptual_a", "perceptual_b")
-        if self.activation_loss is not None:
-            yield from ("activation_ab", "activation_ba")
-        yield from ("discriminator_a", "discriminator_b")
-        if self.gradient_penalty is not None:
-            yield from ("penalty_a", "penalty_b")
-        if self.monitor_gradients:
-            yield from measure_names(self.optimizer)
+        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in self.log_names()}
 
     @property
     def metrics(self):

@@ -16,7 +16,7 @@ from support.cyclegan_helpers import (
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.losses import WeightSchedule
-from keras_cyclegan.optimizers import AdversarialOptimizer
+from keras_cyclegan.optimizers.joint import AdversarialOptimizer
 from keras_cyclegan.trainers import keras_step
 
 

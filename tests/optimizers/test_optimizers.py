@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.adam import PenalisedAdam
-from keras_cyclegan.optimizers import AdversarialOptimizer, LinearDecay, paper_adam
+from keras_cyclegan.optimizers import LinearDecay, paper_adam
+from keras_cyclegan.optimizers.adam import PenalisedAdam
+from keras_cyclegan.optimizers.joint import AdversarialOptimizer
 
 
 def rate(schedule, step):

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.adam import FusedAdam
 from keras_cyclegan.optimizers import LinearDecay
+from keras_cyclegan.optimizers.adam import FusedAdam
 
 pytestmark = pytest.mark.backend
 

@@ -1,0 +1,134 @@
+"""The optimizers of generators and discriminators, as one."""
+
+import warnings
+
+import keras
+from keras import ops
+
+from keras_cyclegan.optimizers.schedule import LinearDecay
+
+
+class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
+    """One optimizer for the generators and one for the discriminators, as a single Keras optimizer.
+
+    `CycleGAN.compile` makes it, so that Keras saves, resumes and scales both as it does any other.
+    Variables are recognised by identity, because two functional networks can have equal paths.
+
+    Args:
+        generator_optimizer: `keras.optimizers.Optimizer`.
+        discriminator_optimizer: `keras.optimizers.Optimizer`.
+        discriminator_variables: the variables that `discriminator_optimizer` trains.
+        weight_schedules: list of `LinearDecay` objects of the losses' weights, whose steps `fit`
+            sets as those of the rates.
+    """
+
+    def __init__(
+        self,
+        generator_optimizer,
+        discriminator_optimizer,
+        discriminator_variables,
+        weight_schedules=(),
+    ):
+        owned = {id(variable) for variable in discriminator_variables}
+        super().__init__(
+            lambda variable: (
+                discriminator_optimizer if id(variable) in owned else generator_optimizer
+            ),
+            name="adversarial_optimizer",
+        )
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        # Keras gives an optimizer's current rate, not its schedule: `_learning_rate` is the hook.
+        rates = [
+            vars(o).get("_learning_rate") for o in (generator_optimizer, discriminator_optimizer)
+        ]
+        open_ones = [
+            [s for s in some if isinstance(s, LinearDecay) and s.is_open]
+            for some in (rates, weight_schedules)
+        ]
+        self.rate_schedules = open_ones[0]
+        self.schedules = [*open_ones[0], *open_ones[1]]
+
+    def build(self, variables):
+        if not self.built:
+            for schedule in self.schedules:
+                # An optimizer's variable, because on JAX a step knows no others.
+                schedule.variable = self.add_variable((2,), dtype="int32", name="schedule")
+                schedule.follow_epochs(None, 1)
+        super().build(variables)
+
+    def follow_epochs(self, steps_per_epoch, epochs, initial_epoch=0):
+        """Set the steps of the open schedules for one `fit`.
+
+        Args:
+            steps_per_epoch: int, or None where the data can't tell.
+            epochs: int. Epochs of the whole training.
+            initial_epoch: int. The first of them that is still to be made.
+        """
+        earlier = 0
+        if steps_per_epoch is None:
+            warnings.warn(
+                "The number of batches in the data is unknown, so that the schedules stay "
+                "constant: the learning rate doesn't fall. Give `fit` `steps_per_epoch`.",
+                stacklevel=3,
+            )
+        else:  # whole epochs of earlier calls of `fit`; 0 in a run that is resumed
+            done = int(ops.convert_to_numpy(self.iterations)) // steps_per_epoch
+            earlier = max(0, done - initial_epoch) * steps_per_epoch
+        for schedule in self.schedules:
+            schedule.follow_epochs(steps_per_epoch, epochs, earlier)
+
+    @property
+    def learning_rate(self):
+        """The generators' learning rate; setting it sets the discriminators' too."""
+        return self.generator_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        self.generator_optimizer.learning_rate = value
+        self.discriminator_optimizer.learning_rate = value
+
+    # Keras saves both optimizers on their own; `MultiOptimizer` would save their variables again.
+    def save_own_variables(self, store):
+        for i, variable in enumerate(self._own_variables()):
+            store[str(i)] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        for i, variable in enumerate(self._own_variables()):
+            variable.assign(store[str(i)])
+
+    def _own_variables(self):
+        return [self.iterations, *(schedule.variable for schedule in self.schedules)]
+
+
+def without_loss_scaling(optimizer):
+    """Return the `AdversarialOptimizer` that Keras wraps under mixed_float16."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def gradient_measures(optimizer, generator_gradients, discriminator_gradients):
+    """Compute the global norms of both lists of gradients before clipping, and the loss scale.
+
+    Args:
+        optimizer: the one that will apply the gradients.
+        generator_gradients: list of tensors, of a loss that `optimizer.scale_loss` scaled.
+        discriminator_gradients: list of tensors, likewise.
+
+    Returns:
+        float32 scalars by `measure_names`; not finite in a step that loss scaling skips.
+    """
+    scale = ops.cast(optimizer.scale_loss(1.0), "float32")
+    norms = [_global_norm(g) / scale for g in (generator_gradients, discriminator_gradients)]
+    return dict(zip(measure_names(optimizer), [*norms, scale], strict=False))
+
+
+def measure_names(optimizer):
+    """Return the names of `gradient_measures`; the scale only under mixed_float16."""
+    names = ["gradient_norm_generators", "gradient_norm_discriminators"]
+    moves = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return [*names, "loss_scale"] if moves else names
+
+
+def _global_norm(gradients):
+    squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
+    return ops.sqrt(sum(squares))
