@@ -5,10 +5,9 @@ from typing import Any
 
 import keras
 
-from keras_cyclegan.arguments import Direction
 from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.data import from_unit
-from keras_cyclegan.inference.translate import run
+from keras_cyclegan.inference.translate import generators_of, run
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import FeatureDistance
 
@@ -90,9 +89,9 @@ class TranslationMetrics(keras.callbacks.Callback):
         return scores
 
     def _ways(self):
-        generator_ab, generator_ba = self.model.generators()
-        yield Direction.A_TO_B, generator_ab, self.images_a, self.images_b
-        yield Direction.B_TO_A, generator_ba, self.images_b, self.images_a
+        images = {"a": self.images_a, "b": self.images_b}
+        for way, generator in generators_of(self.model).items():
+            yield way, generator, images[way.source], images[way.target]
 
     def _update(self, generator, images, real):
         for metric in self.metrics:

@@ -13,7 +13,7 @@ import typer
 import keras_cyclegan
 from keras_cyclegan import recipes as recipe_tables
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.commands.option import with_options_of
+from keras_cyclegan.commands.option_parser import with_options_of
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import (
     as_flag,
@@ -302,14 +302,12 @@ def demo(
 def convert(
     a_to_b: Annotated[Path, typer.Argument(help="PyTorch generator A→B: latest_net_G_A.pth.")],
     out: Annotated[Path, typer.Argument(help="Preset folder to write.")],
-    b_to_a: Annotated[
-        Path | None, typer.Option("--b2a", help="Generator B→A: latest_net_G_B.pth.")
-    ] = None,
+    b_to_a: Annotated[Path | None, typer.Option(help="Generator B→A: latest_net_G_B.pth.")] = None,
     discriminator_a: Annotated[
-        Path | None, typer.Option("--d-a", help="Judges domain A: latest_net_D_B.pth.")
+        Path | None, typer.Option(help="Judges domain A: latest_net_D_B.pth.")
     ] = None,
     discriminator_b: Annotated[
-        Path | None, typer.Option("--d-b", help="Judges domain B: latest_net_D_A.pth.")
+        Path | None, typer.Option(help="Judges domain B: latest_net_D_A.pth.")
     ] = None,
 ):
     """Convert checkpoints of the authors' code, without torch.

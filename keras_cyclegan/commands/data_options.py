@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated
 
-from keras_cyclegan.commands.option import Option
+from keras_cyclegan.commands.option_parser import Option
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,14 +10,15 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import typer
 from PIL import Image
 
-from keras_cyclegan.arguments import Direction
 from keras_cyclegan.commands.own_origin import OwnOrigin
 from keras_cyclegan.commands.upload_limits import UploadLimits
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError, decode_image
 from keras_cyclegan.inference.files import SUFFIXES
+from keras_cyclegan.inference.translate import generator_for, generators_of
 from keras_cyclegan.presets import list_presets
 
 GLYPHS = "Rag74"  # letters and digits that differ clearly between the two typefaces
@@ -41,7 +42,7 @@ def launch_demo(
     max_megapixels=4,
     tile="auto",
     allowed_hosts=(),
-    announce=print,
+    announce=typer.echo,
 ):
     """Serve a preset in the browser until it is interrupted.
 
@@ -204,8 +205,8 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
         `gradio.Blocks`.
     """
     gr = import_gradio()
-    generators = _generators(model)
-    directions = [way for way in Direction if generators[way]]
+    generators = generators_of(model)
+    directions = list(generators)
     two_way = len(directions) == 2
     few_pixels = max(model.image_shape[:2]) <= 64
 
@@ -271,8 +272,9 @@ def _translating(model, max_pixels, tile, cache):
             refuse("Drop an image first.")
         path = Path(image["path"])
         options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
-        masked = _has_masks(_generators(model)[direction])
         try:
+            generator = generator_for(model, direction)
+            masked = _has_masks(generator)
             translated, mask = model.translate(path, return_attention=masked, **options), None
             if masked:
                 translated, mask = translated
@@ -281,10 +283,10 @@ def _translating(model, max_pixels, tile, cache):
             saved = save(translated, f"{path.stem}_{direction}.png")
             shown = gr.skip()
             if path.suffix.lower() in (".tif", ".tiff"):  # which browsers don't show
-                pixels = decode_image(path, _generators(model)[direction].input_shape[-1])
+                pixels = decode_image(path, generator.input_shape[-1])
                 shown = save(pixels, f"{path.stem}.png")
             yield shown, mask, saved, None, gr.update(value=saved, interactive=True)
-            if all(_generators(model).values()):
+            if len(generators_of(model)) == 2:
                 back = save(model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
                 yield gr.skip(), gr.skip(), gr.skip(), back, gr.skip()
         except TooManyPixelsError:
@@ -303,10 +305,6 @@ def _translating(model, max_pixels, tile, cache):
         return str(path)
 
     return translate
-
-
-def _generators(model):
-    return {way: getattr(model, f"generator_{way.suffix}") for way in Direction}
 
 
 def _has_masks(generator):

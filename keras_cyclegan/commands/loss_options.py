@@ -9,7 +9,7 @@ from keras_cyclegan.commands.choices import (
     PENALTIES,
     PERCEPTUAL_FEATURES,
 )
-from keras_cyclegan.commands.option import Option
+from keras_cyclegan.commands.option_parser import Option
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,11 @@ class LossOptions:
     adversarial_weight: Annotated[float, Option("Weight of the adversarial loss.", least=0)] = 1.0
     label_smoothing: Annotated[
         float,
-        Option("What the target for real images lacks to 1; for some losses.", least=0, below=1),
+        Option(
+            "Label smoothing: the target for real images is 1 minus this; for some losses.",
+            least=0,
+            below=1,
+        ),
     ] = 0.0
     gradient_penalty: Annotated[
         str | None,
@@ -62,7 +66,7 @@ class LossOptions:
     ] = "l1"
     identity_every: Annotated[
         int,
-        Option("Steps from one identity loss to the next, which then weighs as much.", least=1),
+        Option("Compute the identity loss every N steps, with N times its weight.", least=1),
     ] = 1
     perceptual_weight: Annotated[
         float,

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Annotated
 
 from keras_cyclegan.commands.choices import DISCRIMINATORS, GENERATORS
-from keras_cyclegan.commands.option import Option
+from keras_cyclegan.commands.option_parser import Option
 
 
 @dataclasses.dataclass(frozen=True)

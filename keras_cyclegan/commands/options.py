@@ -7,7 +7,7 @@ from keras_cyclegan.commands.choices import AUGMENTATIONS
 from keras_cyclegan.commands.data_options import DataOptions
 from keras_cyclegan.commands.loss_options import LossOptions
 from keras_cyclegan.commands.network_options import NetworkOptions
-from keras_cyclegan.commands.option import Option, described_options
+from keras_cyclegan.commands.option_parser import Option, described_options
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,7 @@ from keras_cyclegan.data.image_sets import ImageSets, image_names
 from keras_cyclegan.evaluation import scores
 from keras_cyclegan.evaluation.extractors import find_extractor
 from keras_cyclegan.evaluation.round_trips import RoundTrips, translate_all
+from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.losses.similarity import WINDOW as SSIM_WINDOW
 
 
@@ -110,7 +111,7 @@ def evaluate(
     }
     network, note = find_extractor(extractor)
     images = {"a": sets.a, "b": sets.b}
-    directions = [d for d in Direction if d == "a_to_b" or model.generator_ba is not None]
+    directions = list(generators_of(model))
     round_trips = {d: translate_all(model, images[d.source], d) for d in directions}
     measured, notes = [], [note] if note else []
     for direction in directions if sets.paired else ():

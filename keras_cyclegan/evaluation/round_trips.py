@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_cyclegan.arguments import check_direction
 from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, run
+from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, generators_of, run
 from keras_cyclegan.metrics import ContentChange, CycleError
 
 
@@ -39,8 +40,7 @@ def translate_all(model, images, direction):
         ValueError: the generator gives NaN or infinity.
     """
     there = generator_for(model, direction)
-    generator_ab, generator_ba = model.generators()
-    back = generator_ba if direction == "a_to_b" else generator_ab
+    back = generators_of(model).get(check_direction(direction).opposite)
     same_channels = there.input_shape[-1] == there.output_shape[-1]
     translated, errors, changes = [], [], []
     count = max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))

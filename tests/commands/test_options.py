@@ -10,7 +10,7 @@ from keras_cyclegan import losses, networks, recipes
 from keras_cyclegan.commands import choices
 from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.option import described_options
+from keras_cyclegan.commands.option_parser import described_options
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import plain_warnings, with_flags
 

@@ -8,7 +8,7 @@ import pytest
 import keras_cyclegan
 from keras_cyclegan import data, layers, losses, networks, optimizers
 from keras_cyclegan.commands import build, choices, train
-from keras_cyclegan.commands.option import described_options
+from keras_cyclegan.commands.option_parser import described_options
 from keras_cyclegan.commands.options import TrainingOptions
 
 # Arguments that no option moves, and why.

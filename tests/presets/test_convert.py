@@ -288,8 +288,9 @@ def test_convert_command_writes_a_preset_that_names_its_files(save_zip, tmp_path
         "discriminator_b": reference.PatchDiscriminator(3, 2, 2),
     }
     paths = {name: str(save_zip(module.state_dict(), name)) for name, module in modules.items()}
-    options = ["--b2a", paths["b_to_a"]]
-    options += ["--d-a", paths["discriminator_a"], "--d-b", paths["discriminator_b"]]
+    options = ["--b-to-a", paths["b_to_a"]]
+    options += ["--discriminator-a", paths["discriminator_a"]]
+    options += ["--discriminator-b", paths["discriminator_b"]]
     out = str(tmp_path / "out")
     ran = typer.testing.CliRunner().invoke(app, ["convert", paths["a_to_b"], *options, out])
     assert ran.exit_code == 0, ran.output
