@@ -30,7 +30,7 @@ class SampleGrid(keras.callbacks.Callback):
         count: int, 4 by default. Images of each domain.
         every: int, 1 by default. Epochs from one picture to the next.
         tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
-            `keras.callbacks.TensorBoard`, or one below it. `None`, the default, for no such.
+            `keras.callbacks.TensorBoard`, or one below it. `None`, the default, for none.
 
     Raises:
         ImportError: `tensorboard` is given, and that package isn't installed.

@@ -58,15 +58,15 @@ def run_quickstart(folder, steps=1500):
     images = from_unit(images_a[:8])
     expected = model.translate(images)
     reloaded = keras.saving.load_model(folder / "model.keras")
-    check_agreement(
+    check_translations(
         console, f"{folder}/model.keras, reloaded", expected, reloaded.translate(images)
     )
     preset = CycleGAN.from_preset(str(folder / "preset"))
-    check_agreement(console, f"{folder}/preset, reloaded", expected, preset.translate(images))
+    check_translations(console, f"{folder}/preset, reloaded", expected, preset.translate(images))
     if keras.backend.backend() == "tensorflow":
         model.export(folder / "served")
         served = _serve(folder / "served", images)
-        check_agreement(console, f"{folder}/served, a SavedModel", expected, served)
+        check_translations(console, f"{folder}/served, a SavedModel", expected, served)
     else:
         console.print("No SavedModel: `export` needs KERAS_BACKEND=tensorflow; see the README.")
     console.print(f"Done in {(time.perf_counter() - began) / 60:.1f} minutes.")
@@ -99,7 +99,7 @@ def _serve(folder, images):
     return served.a_to_b(tf.constant(images)).numpy()
 
 
-def check_agreement(console, name, expected, received):
+def check_translations(console, name, expected, received):
     """Print how much a saved model differs from the trained one; raise if by more than rounding."""
     difference = int(np.abs(expected.astype(int) - received.astype(int)).max())
     if difference > 1:

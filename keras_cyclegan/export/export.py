@@ -85,8 +85,8 @@ def _check_target(path, format, overwrite):
         )
     if not FORMATS[format].owns(path):
         raise FileExistsError(
-            f"{path} isn't an earlier export as {format!r}: `overwrite=True` replaces only such. "
-            "Choose another path."
+            f"{path} isn't an earlier export as {format!r}: `overwrite=True` replaces only earlier "
+            "exports. Choose another path."
         )
 
 

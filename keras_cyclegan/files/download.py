@@ -151,16 +151,16 @@ def sha256_of(path):
 
 
 def _fetch_missing(url, path, sha256, least, most, attempts):
-    part = _beside(path, ".part")
+    unfinished = _beside(path, ".part")
     try:
-        transfer(url, part, least, most, attempts)
-        _record(path, _check_hash(part, url, sha256 or _recorded(path)))
+        transfer(url, unfinished, least, most, attempts)
+        _record(path, _check_hash(unfinished, url, sha256 or _recorded(path)))
     except DownloadError:
-        discard(part)
+        discard(unfinished)
         raise
     except OSError as error:  # of the network and of the disk
         if isinstance(error, Refused):
-            discard(part)
+            discard(unfinished)
         of_network = isinstance(error, (Refused, Interrupted, requests.RequestException))
         if of_network and not isinstance(error, NoRoom):
             advice = "Try again, or put the file there by other means."
@@ -169,8 +169,8 @@ def _fetch_missing(url, path, sha256, least, most, attempts):
         raise DownloadError(
             f"{url} could not be downloaded: {brief(error)}. Its place is {path}. {advice}"
         ) from error
-    atomic_replace(part, path)
-    discard(part)
+    atomic_replace(unfinished, path)
+    discard(unfinished)
 
 
 def _check_hash(path, source, expected):

@@ -39,12 +39,13 @@ PASSING = (
 )
 
 
-def transfer(url, part, least, most, attempts=ATTEMPTS):
+def transfer(url, unfinished, least, most, attempts=ATTEMPTS):
     """Make attempts until the file is complete; give up after several without progress.
 
     Args:
         url: str. Address of the file.
-        part: `pathlib.Path` for the unfinished file. A note of the file's version is beside it.
+        unfinished: `pathlib.Path` for the file until it is complete. A note of its version is
+            beside it.
         least, most: ints. Smallest and largest number of bytes of the file.
         attempts: int, 6 by default. Attempts in a row without progress before it gives up.
 
@@ -53,15 +54,15 @@ def transfer(url, part, least, most, attempts=ATTEMPTS):
         OSError: the network, the server or the disk failed. The unfinished file stays.
     """
     policy = retries = urllib3.Retry(total=attempts - 1, backoff_factor=BACK_OFF)
-    furthest = _size(part)
+    furthest = _size(unfinished)
     while True:
         try:
-            return _attempt(url, part, least, most)
+            return _attempt(url, unfinished, least, most)
         except PASSING as error:
             cause = error
         # Progress only counts beyond the furthest point, which the server may have taken back.
-        if _size(part) >= furthest + SLOWEST:
-            furthest, retries = _size(part), policy
+        if _size(unfinished) >= furthest + SLOWEST:
+            furthest, retries = _size(unfinished), policy
         try:
             retries = retries.increment("GET", url, error=Interrupted(cause))
         except urllib3.exceptions.MaxRetryError:
@@ -69,36 +70,36 @@ def transfer(url, part, least, most, attempts=ATTEMPTS):
         retries.sleep()
 
 
-def _attempt(url, part, least, most):
+def _attempt(url, unfinished, least, most):
     headers = {"Accept-Encoding": "identity"}
-    begun, (version, known_total) = _size(part), _read_note(part)
+    begun, (version, known_total) = _size(unfinished), _read_note(unfinished)
     if begun and version:  # If-Range: the server sends the rest only of this version
         headers |= {"Range": f"bytes={begun}-", "If-Range": version}
     with arrivals(url, headers) as received:
         response = _taken(received, time.monotonic() + PATIENCE, "the server does not answer")
         status = response.status_code
-        if url.startswith("https:") and _was_readable(response):
+        if url.startswith("https:") and _was_unencrypted(response):
             raise Refused("the server sends to an address without encryption")
         if status in TRANSIENT:
             raise Interrupted(f"the server answers {status} {brief(response.reason)}")
         if status == 416:
-            discard(part)
+            discard(unfinished)
             raise Interrupted("the server can't send the rest of the file")
         response.raise_for_status()
         total = _length(response)
         if status == 206:
-            total = _continued(response, part, begun, version, known_total)
+            total = _continued(response, unfinished, begun, version, known_total)
         else:
             begun = 0
         _check_size(total, least, most)
-        free = shutil.disk_usage(part.parent).free
+        free = shutil.disk_usage(unfinished.parent).free
         if total is not None and total - begun > free:
-            raise NoRoom(f"it has {total} bytes, and {part.parent} has room for {free}")
-        _note_of(part).write_text(f"{_version(response)}\n{total or ''}\n")
-        _write(received, part, begun, total, most)
-    if total is not None and _size(part) != total:
-        raise Interrupted(f"{_size(part)} of {total} bytes have come")
-    _check_size(_size(part), least, most)
+            raise NoRoom(f"it has {total} bytes, and {unfinished.parent} has room for {free}")
+        _note_of(unfinished).write_text(f"{_version(response)}\n{total or ''}\n")
+        _write(received, unfinished, begun, total, most)
+    if total is not None and _size(unfinished) != total:
+        raise Interrupted(f"{_size(unfinished)} of {total} bytes have come")
+    _check_size(_size(unfinished), least, most)
 
 
 def _taken(received, until, complaint):
@@ -112,11 +113,11 @@ def _taken(received, until, complaint):
         raise Refused(f"the server's answer can't be read: {brief(error)}") from error
 
 
-def _was_readable(response):
+def _was_unencrypted(response):
     return any(hop.url.startswith("http:") for hop in (*response.history, response))
 
 
-def _continued(response, part, begun, version, known_total):
+def _continued(response, unfinished, begun, version, known_total):
     """Check that a partial response is the rest of our file; return the whole file's size.
 
     Not all servers respect If-Range.
@@ -135,7 +136,7 @@ def _continued(response, part, begun, version, known_total):
         complaint = f"the server's file had {known_total} bytes and now has {total}"
     else:
         return total
-    discard(part)
+    discard(unfinished)
     raise Interrupted(complaint)
 
 
@@ -146,12 +147,13 @@ def _length(response):
     return None if length is None else int(length)
 
 
-def _read_note(part):
-    """Return version and size of the file that `part` begins; "" and None if unknown."""
+def _read_note(unfinished):
+    """Return version and size of the file that `unfinished` begins; "" and None if unknown."""
     try:
-        version, total, *_ = [*_note_of(part).read_text(errors="replace").split("\n"), "", ""]
+        note = _note_of(unfinished).read_text(errors="replace")
     except FileNotFoundError:
         return "", None
+    version, total, *_ = [*note.split("\n"), "", ""]
     is_header = version.isascii() and version.isprintable()
     return version if is_header else "", int(total) if re.fullmatch(r"\d{1,15}", total) else None
 
@@ -162,15 +164,15 @@ def _version(response):
     return "" if etag.startswith("W/") else etag or response.headers.get("Last-Modified", "")
 
 
-def _write(received, part, begun, total, most):
+def _write(received, unfinished, begun, total, most):
     with (
-        open(part, "ab" if begun else "wb") as file,
+        open(unfinished, "ab" if begun else "wb") as file,
         tqdm.tqdm(
             total=total,
             initial=begun,
             unit="B",
             unit_scale=True,
-            desc=os.path.basename(part.name).removesuffix(".part"),
+            desc=os.path.basename(unfinished.name).removesuffix(".part"),
             disable=None,  # shows the bar on a terminal only
         ) as bar,
     ):
@@ -197,11 +199,11 @@ def _size(path):
     return path.stat().st_size if path.exists() else 0
 
 
-def discard(part):
+def discard(unfinished):
     """Remove an unfinished file and its note."""
-    for file in (part, _note_of(part)):
+    for file in (unfinished, _note_of(unfinished)):
         file.unlink(missing_ok=True)
 
 
-def _note_of(part):
-    return part.with_name(part.name + ".version")
+def _note_of(unfinished):
+    return unfinished.with_name(unfinished.name + ".version")

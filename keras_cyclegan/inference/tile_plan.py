@@ -158,7 +158,7 @@ def _stride(layer):
     return layer.strides[0] if isinstance(layer, WINDOWS) else 1
 
 
-def _sight(layer):
+def _reach(layer):
     """Return how many elements of its input, to each side, an output depends on."""
     if isinstance(layer, layers.Conv2DTranspose):
         return -(-max(layer.kernel_size) // layer.strides[0])
@@ -173,7 +173,7 @@ def _margin(work, reads, steps):
     for layer in work:
         inputs = inputs_of(layer)
         step = steps[id(inputs[0])]
-        reach[id(layer.output)] = max(reach[id(t)] for t in inputs) + step * _sight(layer)
+        reach[id(layer.output)] = max(reach[id(t)] for t in inputs) + step * _reach(layer)
     grid = max(steps[key] for key in reach)
     return int(-(-max(reach.values()) // grid) * grid)
 

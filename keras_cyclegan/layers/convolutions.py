@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_cyclegan.arguments import check_choice
-from keras_cyclegan.layers.fast_paths import pays, unknown_sizes_are_even
+from keras_cyclegan.layers.fast_paths import takes_fast_path, unknown_sizes_are_even
 
 LANES = 16  # float32 values that a processor with AVX-512 computes at once
 # Which of a 3×3 kernel's rows meet in each row of a 4×4 kernel that reads pixels before doubling.
@@ -38,7 +38,7 @@ class NarrowConv2D(keras.layers.Conv2D):
     """
 
     def call(self, images, training=False):
-        if not (pays(training) and self.fits(images)):
+        if not (takes_fast_path(training) and self.fits(images)):
             return super().call(images)
         outputs = four_pixels_at_a_time(images, self.kernel)
         if self.use_bias:
@@ -102,7 +102,7 @@ class DoublingConv2D(keras.layers.Conv2D):
         self.mode = mode
 
     def call(self, images, training=False):
-        if pays(training):
+        if takes_fast_path(training):
             # A reflection of the doubled image equals a mirror with the edge before doubling.
             outputs = self.convolve_before_doubling(self.surround(images, "symmetric"))
             if self.use_bias:
@@ -162,7 +162,7 @@ class Cropping2D(keras.layers.Cropping2D):
     """
 
     def call(self, images, training=False):
-        if not pays(training):
+        if not takes_fast_path(training):
             return super().call(images)
         count, height, width, channels = ops.shape(images)
         (top, bottom), (left, right) = self.cropping

@@ -35,7 +35,7 @@ def unknown_sizes_are_even():
     return _even.get()
 
 
-def pays(training):
+def takes_fast_path(training):
     """Return whether a layer should take its fast way.
 
     Args:

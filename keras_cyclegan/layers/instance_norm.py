@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_cyclegan.arguments import Tensor
-from keras_cyclegan.layers.fast_paths import pays
+from keras_cyclegan.layers.fast_paths import takes_fast_path
 
 MOST_IMAGES = 8  # that are normalised one after the other
 
@@ -45,7 +45,7 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 
     def call(self, images: Tensor, training: bool | None = False) -> Tensor:
         count = images.shape[0]
-        if pays(training) and (count is None or count <= MOST_IMAGES):
+        if takes_fast_path(training) and (count is None or count <= MOST_IMAGES):
             return self.normalise_each(
                 images if training else without_common_value_if_any(images), count
             )

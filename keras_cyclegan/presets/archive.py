@@ -27,8 +27,8 @@ def unpack(path, folder):
             size that it declares, to more than a hundred times its own, or to more than 4 GiB.
     """
     try:
-        largest = min(LARGEST, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
-        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder, largest)
+        most_bytes = min(LARGEST, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
+        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder, most_bytes)
     # On damaged bytes the readers can raise nearly anything.
     except Exception as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
@@ -36,30 +36,31 @@ def unpack(path, folder):
         raise ValueError(f"{path} is refused as a preset archive: {brief(error)}") from error
 
 
-def _unpack_zip(path, folder, largest):
+def _unpack_zip(path, folder, most_bytes):
     with open(path, "rb") as file, zipfile.ZipFile(BoundedReads(file)) as archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
-        checked = _checked([(m.filename, m.file_size, _is_plain(m), m) for m in members], largest)
+        described = [(m.filename, m.file_size, _is_plain(m), m) for m in members]
+        checked = _checked(described, most_bytes)
         for name, size, member in checked:
             with archive.open(member) as source:
                 _copy(source, Path(folder, name), size)
 
 
-def _unpack_tar(path, folder, largest):
+def _unpack_tar(path, folder, most_bytes):
     with open(path, "rb") as file:
         is_compressed = file.read(2) == b"\x1f\x8b"
     with (
         (gzip.open if is_compressed else open)(path, "rb") as stream,
         tarfile.open(fileobj=BoundedReads(stream), mode="r:") as archive,
     ):
-        members = [m for m in _bounded_members(archive, largest) if not m.isdir()]
+        members = [m for m in _bounded_members(archive, most_bytes) if not m.isdir()]
         described = [(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members]
-        checked = _checked(described, largest)
+        checked = _checked(described, most_bytes)
         for name, size, member in checked:
             _copy(archive.extractfile(member), Path(folder, name), size)
 
 
-def _checked(members, largest):
+def _checked(members, most_bytes):
     """Check `(path, size, is_plain, member)` of each; return `(name, size, member)`."""
     found, tops = {}, set()
     for path, size, is_plain, member in members:
@@ -76,12 +77,12 @@ def _checked(members, largest):
     if len(tops) > 1:
         raise ValueError(f"its files lie in several folders: {shown(sorted(tops))}")
     total = sum(size for _, size, _ in found.values())
-    if total > largest:
-        raise ValueError(f"it expands to {total} bytes; {largest} are allowed")
+    if total > most_bytes:
+        raise ValueError(f"it expands to {total} bytes; {most_bytes} are allowed")
     return list(found.values())
 
 
-def _bounded_members(archive, largest):
+def _bounded_members(archive, most_bytes):
     """List the members of a tar; refuse more members or bytes than a preset can have."""
     found, total = [], 0
     for member in archive:
@@ -89,8 +90,8 @@ def _bounded_members(archive, largest):
         total += member.size
         if len(found) > 2 * len(FILES):
             raise ValueError(f"it has more members than the {len(FILES)} files of a preset")
-        if total > largest:  # before the reader skips over its bytes
-            raise ValueError(f"it expands to {total} bytes; {largest} are allowed")
+        if total > most_bytes:  # before the reader skips over its bytes
+            raise ValueError(f"it expands to {total} bytes; {most_bytes} are allowed")
     return found
 
 

@@ -45,6 +45,6 @@ def test_quickstart_trains_scores_and_leaves_files_that_agree(tmp_path):
 def test_file_that_translates_in_another_way_is_an_error():
     shown = Console(quiet=True)
     expected = np.full((1, 4, 4, 3), 7, "uint8")
-    quickstart.check_agreement(shown, "model.keras", expected, expected + 1)  # rounding
+    quickstart.check_translations(shown, "model.keras", expected, expected + 1)  # rounding
     with pytest.raises(RuntimeError, match=r"model\.keras differs .* by 2 grey levels"):
-        quickstart.check_agreement(shown, "model.keras", expected, expected - 2)
+        quickstart.check_translations(shown, "model.keras", expected, expected - 2)
