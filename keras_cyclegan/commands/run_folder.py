@@ -2,20 +2,16 @@
 
 import contextlib
 import dataclasses
-import datetime
 import json
 import os
-import socket
 from pathlib import Path
-
-import filelock
 
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.files.atomic import atomic_file
+from keras_cyclegan.files.lock import InUse, hold
 
 CONFIG = "config.json"
 LOCK = ".lock"
-HOLDER = ".lock.json"
 
 # Options that may change when a run is continued: they don't influence the training.
 CHANGEABLE = {
@@ -50,37 +46,14 @@ def locked(folder):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise RuntimeError(
-            f"{folder} is in use by {_holder(folder)}. Wait for it to end, or give another --out."
-        ) from error
-    try:
-        with atomic_file(folder / HOLDER) as unfinished:
-            unfinished.write_text(
-                json.dumps(
-                    {
-                        "process": os.getpid(),
-                        "machine": socket.gethostname(),
-                        "since": datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
-                    }
-                )
-            )
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold(folder / LOCK))
+        except InUse as error:
+            raise RuntimeError(
+                f"{folder} is in use by {error.holder}. Wait for it to end, or give another --out."
+            ) from None
         yield
-    finally:
-        with contextlib.suppress(OSError):
-            (folder / HOLDER).unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(folder):
-    try:
-        holder = json.loads((folder / HOLDER).read_text())
-        return "process {process} on {machine}, since {since}".format(**holder)
-    except (OSError, ValueError, KeyError, TypeError):
-        return "another process"
 
 
 def compare_options(folder, options, adjust=False):

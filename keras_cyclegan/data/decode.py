@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_cyclegan.arguments import check_choice
 from keras_cyclegan.data.pixel_limit import (
     HEAD,
     MAX_PIXELS,
@@ -25,6 +26,7 @@ from keras_cyclegan.files.regular import check_regular
 
 __all__ = [
     "MAX_PIXELS",
+    "RESIZES",
     "OpenedImage",
     "TooManyPixelsError",
     "check_channels",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
+RESIZES = ("stretch", "cover", "crop")
 
 _pillow_limit = threading.Lock()
 
@@ -282,6 +285,7 @@ def resize_image(
     """
     from PIL import Image, ImageOps
 
+    check_choice("resize", resize, RESIZES)
     height, width = size
     if resize == "crop":
         top, left = image.shape[0] - height, image.shape[1] - width
@@ -295,6 +299,4 @@ def resize_image(
     pillow = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
     if resize == "stretch":
         return with_channels(pillow.resize((width, height), Image.Resampling.BICUBIC))
-    if resize == "cover":
-        return with_channels(ImageOps.fit(pillow, (width, height), Image.Resampling.BICUBIC))
-    raise ValueError(f'`resize` is "stretch", "cover" or "crop". Received: {resize!r}.')
+    return with_channels(ImageOps.fit(pillow, (width, height), Image.Resampling.BICUBIC))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_cyclegan.arguments import PathLike
+from keras_cyclegan.arguments import PathLike, check_choice
 from keras_cyclegan.data.batches import as_size
 from keras_cyclegan.data.decode import check_channels
 from keras_cyclegan.data.folders import folder_pair
@@ -66,8 +66,7 @@ def load_sets(
     size = as_size(image_size, "image_size")
     for count in channels:
         check_channels(count)
-    if split not in ("test", "train"):
-        raise ValueError(f'`split` is "test" or "train". Received: {split!r}.')
+    check_choice("split", split, ("test", "train"))
     if source == "glyphs":
         images, aligned = _glyphs(size, channels, split), split == "test"
     else:

@@ -1,11 +1,10 @@
 """One function for all sources: folders, tensorflow-datasets, and the embedded glyphs."""
 
-import os
 from typing import Any
 
 import numpy as np
 
-from keras_cyclegan.arguments import PathLike
+from keras_cyclegan.arguments import PathLike, check_choice
 from keras_cyclegan.data.batches import (
     as_pair,
     as_size,
@@ -13,7 +12,7 @@ from keras_cyclegan.data.batches import (
     paired_dataset,
     unpaired_dataset,
 )
-from keras_cyclegan.data.decode import check_channels, decode_image, resize_image
+from keras_cyclegan.data.decode import RESIZES, check_channels, decode_image, resize_image
 from keras_cyclegan.data.folders import folder_splits
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
 from keras_cyclegan.data.store import UnusableImagesError, store_images
@@ -107,10 +106,8 @@ def load(
         raise ValueError(f"`channels` is an int or (A's, B's). Received: channels={channels!r}.")
     for count in channels:
         check_channels(count)
-    if resize not in ("stretch", "cover", "crop"):
-        raise ValueError(f'`resize` is "stretch", "cover" or "crop". Received: {resize!r}.')
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f'`on_error` is "raise" or "skip". Received: {on_error!r}.')
+    check_choice("resize", resize, RESIZES)
+    check_choice("on_error", on_error, ("raise", "skip"))
     check_sampling(batch_size, steps_per_epoch, seed)
     if validation_split and (is_glyphs or is_tfds):
         raise ValueError(
@@ -127,8 +124,9 @@ def load(
             splits = folder_splits(source, validation_split)
         folder = None
         if _bytes(splits, (load_size, image_size), channels) > memory_limit:
-            home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
-            folder = cache_folder or os.path.join(home, "keras_cyclegan", "images")
+            from keras_cyclegan.files import download  # it imports much that data rarely needs
+
+            folder = cache_folder or download.cache_folder() / "images"
         images = decode_splits(
             splits, [load_size] * 2 + [image_size] * 2, channels * 2, resize, on_error, folder
         )

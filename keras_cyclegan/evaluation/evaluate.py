@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from keras_cyclegan.arguments import Direction, PathLike
+from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.image_sets import ImageSets, image_names
 from keras_cyclegan.evaluation import scores
@@ -100,8 +100,7 @@ def evaluate(
             "Segmentation scores compare with ground truth, and these images aren't paired. Give "
             "pairs equal names in both folders, or say with `paired` that they are in order."
         )
-    if label_domain not in ("a", "b"):
-        raise ValueError(f'`label_domain` is "a" or "b". Received {label_domain!r}.')
+    check_choice("label_domain", label_domain, ("a", "b"))
     conditions = {
         "data": str(source),
         "split": split,

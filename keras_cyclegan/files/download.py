@@ -1,18 +1,16 @@
 """Downloads files from the web: whole, checked, and only once."""
 
 import contextlib
-import datetime
 import hashlib
 import logging
 import os
 import re
-import socket
 from pathlib import Path
 
-import filelock
 import requests
 
 from keras_cyclegan.files.atomic import atomic_file, atomic_replace
+from keras_cyclegan.files.lock import InUse, hold
 from keras_cyclegan.files.messages import brief, shown
 from keras_cyclegan.files.transfer import ATTEMPTS, Interrupted, NoRoom, Refused, discard, transfer
 
@@ -85,45 +83,24 @@ def fetch(url, path, sha256=None, least=1, most=LARGEST, attempts=ATTEMPTS):
 @contextlib.contextmanager
 def locked(path):
     """Let only one process at a time make `path`; make its folder."""
-    holder = _beside(path, ".lock.holder")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(_beside(path, ".lock"))
-        _acquire(lock, path, holder)
-    except OSError as error:
-        raise DownloadError(
-            f"{path} can't be made: {error}. Set KERAS_HOME to a folder that can be written to."
-        ) from error
-    try:
-        with contextlib.suppress(OSError):  # on a full disk; the file is for messages only
-            now = datetime.datetime.now().isoformat(" ", "seconds")
-            holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+
+    def waiting(holder):
+        logging.getLogger(__name__).warning("%s is being made by %s: waiting", path, holder)
+
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold(_beside(path, ".lock"), LOCK_TIMEOUT, waiting))
+        except InUse as error:
+            raise DownloadError(
+                f"{path} is still being made by {error.holder} after {LOCK_TIMEOUT} s. Try again "
+                "later, or end that process."
+            ) from None
+        except OSError as error:
+            raise DownloadError(
+                f"{path} can't be made: {error}. Set KERAS_HOME to a folder that can be written to."
+            ) from error
         yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
-def _acquire(lock, path, holder):
-    try:
-        lock.acquire(timeout=min(2, LOCK_TIMEOUT))
-        return
-    except filelock.Timeout:
-        logging.getLogger(__name__).warning("%s is being made by %s: waiting", path, _name(holder))
-    try:
-        lock.acquire(timeout=LOCK_TIMEOUT)
-    except filelock.Timeout:
-        raise DownloadError(
-            f"{path} is still being made by {_name(holder)} after {LOCK_TIMEOUT} s. Try again "
-            "later, or end that process."
-        ) from None
-
-
-def _name(holder):
-    try:
-        return brief(holder.read_text(errors="replace")) or "another process"
-    except OSError:
-        return "another process"
 
 
 def verify(path, source, sha256=None):

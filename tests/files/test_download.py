@@ -168,7 +168,7 @@ def test_a_cache_that_cannot_be_written_to_is_read(server, path, monkeypatch):
 
     path.parent.mkdir()
     path.write_bytes(CONTENT)
-    monkeypatch.setattr(download.filelock, "FileLock", denied)
+    monkeypatch.setattr("filelock.FileLock", denied)
     monkeypatch.setattr(download, "atomic_file", denied)
     assert fetch(server.url, path) == path
     assert server.ranges == []

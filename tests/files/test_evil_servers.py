@@ -225,7 +225,7 @@ with locked(Path(sys.argv[2])):
     server.answers = [GOOD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
-        holder = rf"process {process.pid} on {socket.gethostname()} since 20"
+        holder = rf"process {process.pid} on {socket.gethostname()}, since 20"
         try:
             with pytest.raises(DownloadError, match=holder):
                 fetch(server.url, path)

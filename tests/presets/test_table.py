@@ -11,7 +11,7 @@ from support.presets_server import Server, serving
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.files import download, transfer
+from keras_cyclegan.files import transfer
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.presets import convert, published, table
 
@@ -182,7 +182,7 @@ def test_a_read_only_cache_of_a_published_preset_is_used(authors, home, monkeypa
     def denied(*_, **__):
         raise PermissionError("Permission denied")
 
-    monkeypatch.setattr(download.filelock, "FileLock", denied)
+    monkeypatch.setattr("filelock.FileLock", denied)
     assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
     with pytest.raises(DownloadError, match="KERAS_HOME"):
         CycleGAN.from_preset("cezanne_256")

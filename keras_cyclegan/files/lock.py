@@ -1,0 +1,73 @@
+"""A lock that one process at a time holds, with a note beside it that tells the others who does."""
+
+import contextlib
+import datetime
+import os
+import socket
+
+import filelock
+
+from keras_cyclegan.files.messages import brief
+
+SHORT_WAIT = 2  # seconds that are waited without a word
+
+
+class InUse(RuntimeError):
+    """Raised when another process holds a lock.
+
+    Args:
+        holder: str. Which process, on which machine and since when, as far as it is known.
+    """
+
+    def __init__(self, holder):
+        super().__init__(f"It is in use by {holder}.")
+        self.holder = holder
+
+
+@contextlib.contextmanager
+def hold(path, patience=0, waiting=None):
+    """Hold the lock `path`; if the process dies, the lock is free.
+
+    Args:
+        path: `pathlib.Path` of a file, which may exist. The note is beside it (`.holder`).
+        patience: float, 0 by default. Seconds to wait for another process.
+        waiting: function that is called with the holder before a wait that isn't short. It is
+            needed where there is patience.
+
+    Raises:
+        InUse: another process holds the lock, after `patience`.
+        OSError: the file can't be made.
+    """
+    note = path.with_name(path.name + ".holder")
+    lock = filelock.FileLock(path)
+    _acquire(lock, note, patience, waiting)
+    try:
+        with contextlib.suppress(OSError):  # on a full disk; the note is for messages only
+            now = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")
+            note.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {now}")
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _acquire(lock, note, patience, waiting):
+    try:
+        lock.acquire(timeout=min(SHORT_WAIT, patience))
+        return
+    except filelock.Timeout:
+        if not patience:
+            raise InUse(_holder(note)) from None
+    waiting(_holder(note))
+    try:
+        lock.acquire(timeout=patience)
+    except filelock.Timeout:
+        raise InUse(_holder(note)) from None
+
+
+def _holder(note):
+    try:
+        return brief(note.read_text(errors="replace")) or "another process"
+    except OSError:
+        return "another process"
