@@ -5,15 +5,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Tensor, check_choice, check_image_shape, check_multiple
 from keras_cyclegan.layers import InputSkip
-from keras_cyclegan.networks.building_blocks import (
-    check_choice,
-    check_image_shape,
-    check_multiple,
-    conv,
-    float32_activation,
-)
+from keras_cyclegan.networks.building_blocks import conv, float32_activation
 from keras_cyclegan.networks.image_network import ImageNetwork
 from keras_cyclegan.networks.resnet import Stages, paper_blocks
 

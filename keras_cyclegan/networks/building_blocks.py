@@ -3,9 +3,7 @@
 import keras
 from keras import layers
 
-from keras_cyclegan.arguments import check_choice as check_choice
 from keras_cyclegan.arguments import check_image_shape as check_image_shape
-from keras_cyclegan.arguments import check_multiple as check_multiple
 from keras_cyclegan.layers import InstanceNormalization, ReflectionPadding2D
 from keras_cyclegan.layers.convolutions import NarrowConv2D
 from keras_cyclegan.layers.instance_norm import GroupNormalization

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_cyclegan.networks.building_blocks import check_multiple
+from keras_cyclegan.arguments import check_multiple
 
 
 class ImageNetwork(keras.Model):

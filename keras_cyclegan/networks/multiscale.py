@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_cyclegan.networks.building_blocks import check_image_shape
+from keras_cyclegan.arguments import check_image_shape
 from keras_cyclegan.networks.image_network import ImageNetwork
 from keras_cyclegan.networks.patchgan import PatchDiscriminator
 

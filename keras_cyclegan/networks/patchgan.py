@@ -5,13 +5,9 @@ from typing import Any
 import keras
 from keras import layers
 
+from keras_cyclegan.arguments import check_image_shape
 from keras_cyclegan.layers import SpectralNormalization
-from keras_cyclegan.networks.building_blocks import (
-    check_image_shape,
-    conv,
-    float32_activation,
-    instance_norm,
-)
+from keras_cyclegan.networks.building_blocks import conv, float32_activation, instance_norm
 from keras_cyclegan.networks.image_network import ImageNetwork
 
 

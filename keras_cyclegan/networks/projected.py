@@ -6,12 +6,9 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_cyclegan.arguments import check_image_shape
 from keras_cyclegan.layers import DifferentiableAugmentation, SpectralNormalization
-from keras_cyclegan.networks.building_blocks import (
-    check_image_shape,
-    conv,
-    float32_activation,
-)
+from keras_cyclegan.networks.building_blocks import conv, float32_activation
 from keras_cyclegan.networks.image_network import ImageNetwork
 from keras_cyclegan.networks.patchgan import PatchDiscriminator
 from keras_cyclegan.networks.projected_features import ProjectedFeatures

@@ -5,12 +5,10 @@ from typing import Any
 import keras
 from keras import layers
 
+from keras_cyclegan.arguments import check_choice, check_image_shape, check_multiple
 from keras_cyclegan.layers import InputSkip
 from keras_cyclegan.layers.convolutions import Cropping2D, DoublingConv2D
 from keras_cyclegan.networks.building_blocks import (
-    check_choice,
-    check_image_shape,
-    check_multiple,
     conv,
     float32_activation,
     instance_norm,

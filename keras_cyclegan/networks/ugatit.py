@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
+from keras_cyclegan.arguments import check_image_shape, check_multiple
 from keras_cyclegan.layers import (
     AdaptiveInstanceLayerNormalization,
     InstanceLayerNormalization,
@@ -12,8 +13,6 @@ from keras_cyclegan.layers import (
     SpectralNormalization,
 )
 from keras_cyclegan.networks.building_blocks import (
-    check_image_shape,
-    check_multiple,
     conv,
     float32_activation,
     instance_norm,

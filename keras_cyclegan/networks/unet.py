@@ -5,9 +5,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from keras_cyclegan.arguments import check_image_shape, check_multiple
 from keras_cyclegan.networks.building_blocks import (
-    check_image_shape,
-    check_multiple,
     conv,
     float32_activation,
     instance_norm,
