@@ -56,7 +56,8 @@ class CoarseCycleLoss(CycleConsistencyLoss):
 
     def call(self, y_true, y_pred):
         coarse = [ops.average_pool(one, 4, 4) for one in (y_true, y_pred)]
-        return super().call(*coarse) + self.fine * super().call(y_true, y_pred)
+        pixels = super().call(y_true, y_pred)
+        return ops.mean(super().call(*coarse)) + self.fine * ops.mean(pixels)
 
 
 class PixelsCountMore(AdversarialLoss):

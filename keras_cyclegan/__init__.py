@@ -18,15 +18,18 @@ from keras_cyclegan.processor import prefer_onednn
 if TYPE_CHECKING:
     from keras_cyclegan import callbacks as callbacks
     from keras_cyclegan import data as data
+    from keras_cyclegan import evaluation as evaluation
     from keras_cyclegan import layers as layers
     from keras_cyclegan import losses as losses
     from keras_cyclegan import metrics as metrics
     from keras_cyclegan import networks as networks
     from keras_cyclegan import optimizers as optimizers
+    from keras_cyclegan import presets as presets
     from keras_cyclegan import recipes as recipes
     from keras_cyclegan import resume as resume
     from keras_cyclegan.cyclegan import CycleGAN as CycleGAN
     from keras_cyclegan.data import TooManyPixelsError as TooManyPixelsError
+    from keras_cyclegan.data import UnusableImagesError as UnusableImagesError
     from keras_cyclegan.files.download import DownloadError as DownloadError
     from keras_cyclegan.metrics import ProtocolMismatchError as ProtocolMismatchError
     from keras_cyclegan.presets import list_presets as list_presets
@@ -44,8 +47,10 @@ __all__ = [
     "DownloadError",
     "ProtocolMismatchError",
     "TooManyPixelsError",
+    "UnusableImagesError",
     "callbacks",
     "data",
+    "evaluation",
     "import_keras_quietly",
     "layers",
     "list_presets",
@@ -53,6 +58,7 @@ __all__ = [
     "metrics",
     "networks",
     "optimizers",
+    "presets",
     "recipes",
     "resume",
     "upload_preset",
@@ -65,6 +71,7 @@ _ORIGINS = {
     "DownloadError": "files.download",
     "ProtocolMismatchError": "metrics",
     "TooManyPixelsError": "data",
+    "UnusableImagesError": "data",
     "import_keras_quietly": "quiet",
     "list_presets": "presets",
     "upload_preset": "presets",

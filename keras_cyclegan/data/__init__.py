@@ -5,9 +5,11 @@ from keras_cyclegan.data.decode import TooManyPixelsError, decode_image, resize_
 from keras_cyclegan.data.image_sets import load_sets
 from keras_cyclegan.data.load import load
 from keras_cyclegan.data.pixels import from_unit, to_unit
+from keras_cyclegan.data.store import UnusableImagesError
 
 __all__ = [
     "TooManyPixelsError",
+    "UnusableImagesError",
     "decode_image",
     "from_unit",
     "load",

@@ -2,11 +2,12 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
 
 from keras_cyclegan.metrics import FACADES_PALETTE
 
 
-def read_palette(name):
+def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
     """Read the colours that a user names, for `SegmentationScores`.
 
     Args:

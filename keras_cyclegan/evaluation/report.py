@@ -3,9 +3,11 @@
 import base64
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.evaluation.table import BETTER, figure, protocol_lines, score_rows
 from keras_cyclegan.files.atomic import atomic_file
@@ -15,7 +17,7 @@ SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
 
 
-def write_report(evaluation, model, folder, preset):
+def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> Path:
     """Write `index.html`: scores, samples, best and worst round trips, histograms, the protocol.
 
     Args:

@@ -2,11 +2,14 @@
 
 import json
 import math
+from typing import Any
 
 import keras
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_file
 
 BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
@@ -35,7 +38,7 @@ def score_table(evaluation):
     return table
 
 
-def print_scores(evaluation, console):
+def print_scores(evaluation: Any, console: Console) -> None:
     """Print the table of scores, how they were measured, and the notes.
 
     Args:
@@ -92,7 +95,7 @@ def protocol_lines(evaluation):
     return lines
 
 
-def write_json(evaluation, path, preset):
+def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
     """Write every score with its protocol, and the notes, to a JSON file.
 
     Args:
