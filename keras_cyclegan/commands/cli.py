@@ -290,12 +290,19 @@ def demo(
 
     Drop an image there, and see its translation and its round trip.
     """
-    options = dict(locals())
-    options["tile"] = tile or "auto"
-    options["allowed_hosts"] = options.pop("allowed_host") or ()
     from keras_cyclegan.commands.demo import launch_demo
 
-    launch_demo(**options, announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"))
+    launch_demo(
+        preset,
+        announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"),
+        examples=examples,
+        host=host,
+        port=port,
+        max_megabytes=max_megabytes,
+        max_megapixels=max_megapixels,
+        tile=tile or "auto",
+        allowed_hosts=allowed_host or (),
+    )
 
 
 @command

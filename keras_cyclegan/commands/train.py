@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import typer
 
 from keras_cyclegan import callbacks, data, resume
 from keras_cyclegan.callbacks.history import read_history
@@ -56,19 +57,36 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
         with distributed(options.distribute, options.batch_size):
             writes = is_chief()
             together(lambda: writes and stack.enter_context(locked(folder)))
-            model, keeper = _train(folder, options, adjust, slow_dtype)
+            model, train, validation = _prepare(folder, options, adjust, slow_dtype)
+            watched = train if validation is None else validation
+            watchers, keeper = _watch(folder, options, model, watched)
+            resume.fit(
+                model,
+                train,
+                folder / "checkpoints",
+                options.epochs,
+                callbacks=watchers,
+                minutes=options.checkpoint_minutes,
+                steps=options.checkpoint_steps,
+                keep=options.keep_checkpoints,
+                verbose=0,
+            )
+            keeper.set_model(model)  # in a finished run, `fit` didn't
         # After the context of all machines: in it, a new variable waits for the other machines.
         if writes:
             with atomic_file(folder / "model.keras") as unfinished:
                 model.save(unfinished)
             keeper.write()
-            print(f"Done: {folder}/model.keras, and {folder}/preset for `translate` and `export`.")
+            typer.echo(
+                f"Done: {folder}/model.keras, and {folder}/preset to translate and export with."
+            )
     return model
 
 
-def _train(folder, options, adjust, slow_dtype):
+def _prepare(folder, options, adjust, slow_dtype):
+    """Return the compiled model, the training dataset, and the validation dataset or None."""
     for line in together(lambda: compare_options(folder, options, adjust)):
-        print(line)
+        typer.echo(line)
     keras.utils.set_random_seed(options.seed)
     train, validation = together(lambda: _load(options))
     relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
@@ -82,10 +100,14 @@ def _train(folder, options, adjust, slow_dtype):
         made = [getattr(model, name) for name in NETWORKS]
         refuse_slow_dtype(made, "`slow_dtype=True` trains nevertheless.")
     compile_model(model, options)
+    return model, train, validation
+
+
+def _watch(folder, options, model, watched):
+    """Return the callbacks of the run, which show images of `watched`, and the one of presets."""
     scores, extractor = measure_scores(options)
     if is_chief():
         write_options(folder, options)  # after all that can fail before the run starts
-    watched = train if validation is None else validation
     history = folder / "history.jsonl"
     keeper = PresetKeeper(
         folder / "preset",
@@ -95,26 +117,15 @@ def _train(folder, options, adjust, slow_dtype):
         best=folder / "best" if scores else None,
         lowest=lowest_score(history) if (folder / "best").exists() else None,
     )
-    resume.fit(
-        model,
-        train,
-        folder / "checkpoints",
-        options.epochs,
-        callbacks=[
-            callbacks.Progress(),
-            callbacks.SampleGrid(folder / "samples", watched),
-            callbacks.FailureAlarms(watched),
-            *scores,  # before what reads them
-            callbacks.HistoryFile(history),
-            keeper,
-        ],
-        minutes=options.checkpoint_minutes,
-        steps=options.checkpoint_steps,
-        keep=options.keep_checkpoints,
-        verbose=0,
-    )
-    keeper.set_model(model)  # in a finished run, `fit` didn't
-    return model, keeper
+    watchers = [
+        callbacks.Progress(),
+        callbacks.SampleGrid(folder / "samples", watched),
+        callbacks.FailureAlarms(watched),
+        *scores,  # before what reads them
+        callbacks.HistoryFile(history),
+        keeper,
+    ]
+    return watchers, keeper
 
 
 def _load(options):
@@ -143,7 +154,7 @@ def measure_scores(options):
     if extractor is None:
         raise ValueError(f"KID can't be measured on `scores`: {note}")
     if note:
-        print(note)
+        typer.echo(note)
     images_a, images_b, _ = data.load_sets(
         options.scores, options.image_size, (options.channels_a, options.channels_b)
     )

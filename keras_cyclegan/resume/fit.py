@@ -61,18 +61,7 @@ def fit(
     if path := state.restore():
         logger.info("Going on at step %d, from %s.", state.step, path)
     length = dataset.steps_per_epoch
-
-    def fit_from_here(*more_callbacks, **more):
-        # The state comes last: a checkpoint at the end of an epoch follows its other files.
-        model.fit(
-            dataset,
-            epochs=epochs,
-            initial_epoch=state.step // length,
-            callbacks=[*callbacks, *more_callbacks, state],
-            **more,
-            **kwargs,
-        )
-
+    # The state comes last: a checkpoint at the end of an epoch follows its other files.
     with state.interruption:
         if done := state.step % length:
             # The rest of an epoch, in a `fit` of its own: Keras takes all epochs of one `fit` to be
@@ -82,8 +71,21 @@ def fit(
                 on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
             )
             state.is_partial = True
-            fit_from_here(stop, steps_per_epoch=length - done)
+            model.fit(
+                dataset,
+                epochs=epochs,
+                initial_epoch=state.step // length,
+                steps_per_epoch=length - done,
+                callbacks=[*callbacks, stop, state],
+                **kwargs,
+            )
             state.is_partial = False
-        fit_from_here()
+        model.fit(
+            dataset,
+            epochs=epochs,
+            initial_epoch=state.step // length,
+            callbacks=[*callbacks, state],
+            **kwargs,
+        )
     if state.interruption.signal:
         state.leave()
