@@ -5,10 +5,9 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Tensor, check_image_shape
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
-from keras_cyclegan.networks.building_blocks import check_image_shape
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.optimizers.joint import gradient_measures, measure_names
 from keras_cyclegan.trainers import Trainer, keras_step
@@ -200,7 +199,7 @@ class CycleGAN(Translator, Trainer, Compiling, keras.Model):
         """
         generator_ab, generator_ba = self.generators(training)
         if training and self.remat:
-            generator_ab, generator_ba = map(_forgetful, (generator_ab, generator_ba))
+            generator_ab, generator_ba = map(_rematerialised, (generator_ab, generator_ba))
         lazy = training and getattr(self.identity_loss, "every", 1) > 1
         if self.identity_loss is None or lazy:
             fake_b = generator_ab(real_a, training=training)  # (n, h, w, channels_b)
@@ -353,7 +352,7 @@ def _apply_to_both(network, first, second, training):
     return pick(lambda x: x[:count], both), pick(lambda x: x[count:], both)
 
 
-def _forgetful(generator):
+def _rematerialised(generator):
     """Return a generator in training whose pass is computed again for its gradient."""
     again = keras.remat(lambda images: generator(images, training=True))
 

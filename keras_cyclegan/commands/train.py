@@ -21,9 +21,9 @@ from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.trainers.distribution import (
     check_agreement,
     distributed,
+    fail_together,
     is_chief,
     process_share,
-    together,
 )
 from keras_cyclegan.trainers.dtype_trial import refuse_slow_dtype
 
@@ -56,7 +56,7 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
     with contextlib.ExitStack() as stack:
         with distributed(options.distribute, options.batch_size):
             writes = is_chief()
-            together(lambda: writes and stack.enter_context(locked(folder)))
+            fail_together(lambda: writes and stack.enter_context(locked(folder)))
             model, train, validation = _prepare(folder, options, adjust, slow_dtype)
             watched = train if validation is None else validation
             watchers, keeper = _watch(folder, options, model, watched)
@@ -85,10 +85,10 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
 
 def _prepare(folder, options, adjust, slow_dtype):
     """Return the compiled model, the training dataset, and the validation dataset or None."""
-    for line in together(lambda: compare_options(folder, options, adjust)):
+    for line in fail_together(lambda: compare_options(folder, options, adjust)):
         typer.echo(line)
     keras.utils.set_random_seed(options.seed)
-    train, validation = together(lambda: _load(options))
+    train, validation = fail_together(lambda: _load(options))
     relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
     check_agreement(
         "Give all machines the same options and the same images.",

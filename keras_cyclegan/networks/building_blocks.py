@@ -3,7 +3,6 @@
 import keras
 from keras import layers
 
-from keras_cyclegan.arguments import check_image_shape as check_image_shape
 from keras_cyclegan.layers import InstanceNormalization, ReflectionPadding2D
 from keras_cyclegan.layers.convolutions import NarrowConv2D
 from keras_cyclegan.layers.instance_norm import GroupNormalization

@@ -98,7 +98,7 @@ def check_agreement(advice, **facts):
             )
 
 
-def together(function):
+def fail_together(function):
     """Call a function on every machine; if it raises on one, raise on all.
 
     Otherwise the others would wait for that machine until the backend gives up, minutes later.

@@ -158,14 +158,14 @@ def test_what_fails_on_one_machine_ends_all(monkeypatch):
 
     monkeypatch.setattr(distribution, "_gather", gather)
     others = [0]
-    assert distribution.together(lambda: 3) == 3
+    assert distribution.fail_together(lambda: 3) == 3
     with pytest.raises(ValueError, match="no such folder"):
-        distribution.together(fail)
+        distribution.fail_together(fail)
     others = [1]
     with pytest.raises(RuntimeError, match="Another machine can't start this training"):
-        distribution.together(lambda: 3)
+        distribution.fail_together(lambda: 3)
     with pytest.raises(ValueError, match="no such folder"):
-        distribution.together(fail)
+        distribution.fail_together(fail)
     assert told == [[0], [1], [0], [1]]  # none waits for what another doesn't say
 
 
