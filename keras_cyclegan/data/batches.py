@@ -139,10 +139,11 @@ def paired_dataset(images_a: Any, images_b: Any, batch_size: int = 1) -> Any:
     _check_count("batch_size", batch_size)
     pairs = min(len(images_a), len(images_b))
 
-    from keras_cyclegan.data.pipeline import as_tensor, tf
+    from keras_cyclegan.data.pipeline import as_tensor, tf, without_autograph
 
     tensors = as_tensor(images_a), as_tensor(images_b)
 
+    @without_autograph
     def pair(start):
         return tuple(
             to_unit(tensor[start : tf.minimum(start + batch_size, pairs)]) for tensor in tensors

@@ -15,6 +15,8 @@ except ImportError as error:
 from keras_cyclegan.data.augment import crop_and_flip
 from keras_cyclegan.data.pixels import to_unit
 
+# TensorFlow would first rewrite each function that it traces, in search of loops: half a second.
+without_autograph = tf.autograph.experimental.do_not_convert
 A, B, INDEX_B = 0, 1, 2  # numbers of the draws: crops of A and of B, and which image of B
 
 
@@ -89,6 +91,7 @@ class UnpairedDataset(tf.data.Dataset):
         index, processes = self.process_share
         share = self.batch_size // processes
 
+        @without_autograph
         def numbers(_):
             # Python is called only once for an iteration: calls for each image, from tf.data's
             # threads, can hang an interpreter that exits.
@@ -96,6 +99,7 @@ class UnpairedDataset(tf.data.Dataset):
             every = tf.data.Dataset.range(start, end)
             return every.filter(lambda n: n % self.batch_size // share == index)
 
+        @without_autograph
         def pair(number):
             seed = tf.constant(self.seed, "int64")
             keys = [
