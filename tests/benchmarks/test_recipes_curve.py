@@ -1,6 +1,5 @@
 """The curve of the recipes: equal processor time for each run, and points where it was scored."""
 
-import importlib.util
 import itertools
 import json
 import pathlib
@@ -9,16 +8,12 @@ import sys
 
 import pytest
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "recipes_curve.py"
 SECONDS = {"fast": 0.5, "paper": 2.0}  # of a step
 
 
 @pytest.fixture
-def script():
-    spec = importlib.util.spec_from_file_location("recipes_curve", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def curve(script):
+    return script("recipes_curve")
 
 
 @pytest.fixture
@@ -47,13 +42,13 @@ def commands(monkeypatch):
 
 
 def test_runs_take_equal_processor_time_and_are_drawn_where_they_were_scored(
-    script, commands, monkeypatch, tmp_path, capsys
+    curve, commands, monkeypatch, tmp_path, capsys
 ):
     for domain, count in (("A", 5), ("B", 6)):
         (tmp_path / f"train{domain}").mkdir()
         for i in range(count):
             (tmp_path / f"train{domain}" / f"{i}.jpg").touch()
-    monkeypatch.setattr(script, "untranslated", lambda data, image_size: 12.5)
+    monkeypatch.setattr(curve, "untranslated", lambda data, image_size: 12.5)
     monkeypatch.setattr(
         sys,
         "argv",
@@ -62,7 +57,7 @@ def test_runs_take_equal_processor_time_and_are_drawn_where_they_were_scored(
             *("--points", "2", "--holdout", "2", "3", "--runs", "fast", "paper"),
         ],
     )
-    script.main()
+    curve.main()
     steps = [int(each["--steps-per-epoch"]) for each in commands]
     # 10 minutes in 4 epochs, of 0.5 and of 2 s a step, each after a trial.
     assert steps == [20, 300, 20, 75]
@@ -84,13 +79,13 @@ def test_runs_take_equal_processor_time_and_are_drawn_where_they_were_scored(
 
 
 def test_what_there_is_can_be_shown_before_all_runs_have_ended(
-    script, commands, monkeypatch, tmp_path, capsys
+    curve, commands, monkeypatch, tmp_path, capsys
 ):
-    monkeypatch.setattr(script, "hold_out", lambda data, folder, counts: folder)
-    monkeypatch.setattr(script, "untranslated", lambda data, image_size: 12.5)
+    monkeypatch.setattr(curve, "hold_out", lambda data, folder, counts: folder)
+    monkeypatch.setattr(curve, "untranslated", lambda data, image_size: 12.5)
     monkeypatch.setattr(sys, "argv", ["curve", "data", "--out", str(tmp_path), "--show"])
     with pytest.raises(SystemExit, match="third epoch"):
-        script.main()
+        curve.main()
     for name, epochs in (("fast", 3), ("paper", 1)):
         (tmp_path / name).mkdir()
         rows = [
@@ -98,7 +93,7 @@ def test_what_there_is_can_be_shown_before_all_runs_have_ended(
             for i in range(1, epochs + 1)
         ]
         (tmp_path / name / "history.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    script.main()
+    curve.main()
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
     assert rows[3:] == ["| fast | 120 | 0.02 | 10.00 | 20.00 |"]
     assert (tmp_path / "curve.png").exists()

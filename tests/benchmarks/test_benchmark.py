@@ -1,8 +1,5 @@
 """The horse2zebra benchmark, on drawn images and a cheap extractor."""
 
-import importlib.util
-import pathlib
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,12 +7,9 @@ from support.eager import eagerly
 
 
 @pytest.fixture
-def benchmark_script(monkeypatch):
-    path = pathlib.Path(__file__).parents[2] / "benchmarks" / "horse2zebra_kid.py"
-    spec = importlib.util.spec_from_file_location("horse2zebra_kid", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    monkeypatch.setattr(script, "HOLDOUT", {"a": 4, "b": 6})
+def kid(script, monkeypatch):
+    kid = script("horse2zebra_kid")
+    monkeypatch.setattr(kid, "HOLDOUT", {"a": 4, "b": 6})
 
     class Means:
         protocol = {"extractor": "means", "resizing": "none"}  # noqa: RUF012
@@ -25,8 +19,8 @@ def benchmark_script(monkeypatch):
             assert images.shape[1:] == (128, 128, 3)
             return images.mean(axis=(1, 2)) / 255
 
-    monkeypatch.setattr(script, "EfficientNetLite0Features", Means)
-    return script
+    monkeypatch.setattr(kid, "EfficientNetLite0Features", Means)
+    return kid
 
 
 @pytest.fixture
@@ -42,10 +36,8 @@ def data(tmp_path):
 
 
 @pytest.mark.parametrize("split", ["test", "train-holdout"])
-def test_a_perfect_translator_reaches_the_floor_and_the_identity_the_baseline(
-    benchmark_script, data, split
-):
-    benchmark = benchmark_script.HorseToZebraBenchmark(data, split, batch_size=3)
+def test_a_perfect_translator_reaches_the_floor_and_the_identity_the_baseline(kid, data, split):
+    benchmark = kid.HorseToZebraBenchmark(data, split, batch_size=3)
     untranslated = benchmark.untranslated("a_to_b")
     assert untranslated.value > 0.1
     assert benchmark.score(lambda images: images, "a_to_b") == untranslated
@@ -57,43 +49,43 @@ def test_a_perfect_translator_reaches_the_floor_and_the_identity_the_baseline(
     assert (protocol["generated images"], protocol["real images"]) == counts
 
 
-def test_holdout_is_the_end_of_the_sorted_training_images(benchmark_script, data):
-    paths = benchmark_script.split_paths(data, "train-holdout", "a")
+def test_holdout_is_the_end_of_the_sorted_training_images(kid, data):
+    paths = kid.split_paths(data, "train-holdout", "a")
     assert [path.stem for path in paths] == ["005", "006", "007", "008"]
     with pytest.raises(ValueError, match="train-holdout"):
-        benchmark_script.split_paths(data, "validation", "a")
+        kid.split_paths(data, "validation", "a")
 
 
-def test_translator_gets_the_size_asked_for_and_is_viewed_at_128(benchmark_script, data):
+def test_translator_gets_the_size_asked_for_and_is_viewed_at_128(kid, data):
     sizes = []
 
     def translate(images):
         sizes.append(images.shape[1:])
         return images
 
-    benchmark = benchmark_script.HorseToZebraBenchmark(data, translate_at=256)
+    benchmark = kid.HorseToZebraBenchmark(data, translate_at=256)
     benchmark.score(translate, "a_to_b")
     assert set(sizes) == {(256, 256, 3)}
 
 
-def test_a_translator_that_loses_images_or_returns_floats_is_refused(benchmark_script, data):
-    benchmark = benchmark_script.HorseToZebraBenchmark(data)
+def test_a_translator_that_loses_images_or_returns_floats_is_refused(kid, data):
+    benchmark = kid.HorseToZebraBenchmark(data)
     with pytest.raises(ValueError, match="5 uint8 images"):
         benchmark.score(lambda images: images[:-1], "a_to_b")
     with pytest.raises(ValueError, match="float32"):
         benchmark.score(lambda images: images.astype("float32"), "a_to_b")
 
 
-def test_table_has_both_directions_and_the_protocol(benchmark_script, data, capsys):
-    benchmark = benchmark_script.HorseToZebraBenchmark(data)
-    benchmark_script.print_table(benchmark, lambda images, direction: images)
+def test_table_has_both_directions_and_the_protocol(kid, data, capsys):
+    benchmark = kid.HorseToZebraBenchmark(data)
+    kid.print_table(benchmark, lambda images, direction: images)
     printed = capsys.readouterr().out
     assert printed.count("**translated") == 2
     assert "resizing none" in printed
     assert "Machine: " in printed
 
 
-def test_newest_checkpoint_of_a_run_is_scored(benchmark_script, data, tmp_path):
+def test_newest_checkpoint_of_a_run_is_scored(kid, data, tmp_path):
     from keras_cyclegan.commands.options import TrainingOptions
     from keras_cyclegan.commands.train import train_run
 
@@ -104,9 +96,9 @@ def test_newest_checkpoint_of_a_run_is_scored(benchmark_script, data, tmp_path):
     with eagerly():
         trained = train_run(tmp_path / "run", options)
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype="uint8")
-    loaded = benchmark_script.translator(benchmark_script.load_run(tmp_path / "run"))
+    loaded = kid.translator(kid.load_run(tmp_path / "run"))
     for direction in ("a_to_b", "b_to_a"):
-        expected = benchmark_script.translator(trained)(images, direction)
+        expected = kid.translator(trained)(images, direction)
         np.testing.assert_array_equal(loaded(images, direction), expected)
     with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        benchmark_script.load_run(data)
+        kid.load_run(data)
