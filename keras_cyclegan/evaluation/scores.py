@@ -41,7 +41,7 @@ class Measured:
         direction: `"a_to_b"` or `"b_to_a"`.
         better: `"lower"`, `"higher"`, or `None` for a score that is neither good nor bad.
         translated: `Score`.
-        untranslated: `Score` of the untranslated images, or `None` where there is none.
+        untranslated: `Score` of the untranslated images. None, the default, where there is none.
 
     Example:
 

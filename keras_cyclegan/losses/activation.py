@@ -23,7 +23,8 @@ class ClassActivationLoss(keras.losses.Loss):
 
     Args:
         weight: float; 1000, the paper's, by default.
-        reduction, dtype: as in `keras.losses.Loss`.
+        reduction: as in `keras.losses.Loss`.
+        dtype: dtype or policy of the loss, `"float32"` by default.
 
     Call arguments:
         y_true: logits of images of the domain that is translated from, `(batch, 2)`.

@@ -30,10 +30,10 @@ class FrechetInceptionDistance(FeatureDistance):
         extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
             default), see `InceptionFeatures`; a keras model, which gets the images as they are; a
             callable; or `None` where features are given in place of images.
-        protocol: dict or `None`. Describes `"extractor"` and `"resizing"` in words, which scores
-            carry, where the extractor has no attribute `protocol` of its own.
+        protocol: dict. Describes `"extractor"` and `"resizing"` in words, which scores carry, where
+            the extractor has no attribute `protocol` of its own. None, the default, for no words.
         name: string, `"frechet_inception_distance"` by default.
-        dtype: has no effect on the computation.
+        dtype: None by default. Has no effect on the computation.
 
     Raises:
         ValueError: `extractor` is none of these.

@@ -27,7 +27,8 @@ class InceptionFeatures:
     Args:
         weights: path of `pt_inception-2015-12-05-6726825d.pth`. `None`, the default, downloads it
             once (91 MB).
-        model: `keras.Model` to use in place of the published network. Excludes `weights`.
+        model: `keras.Model` to use in place of the published network. Excludes `weights`. None, the
+            default, takes the published network.
 
     Call arguments:
         images: RGB, `(batch, height, width, 3)`: uint8, or floats in [-1, 1].

@@ -45,7 +45,7 @@ class SegmentationScores(keras.metrics.Metric):
         tolerance: float, 64 by default, which allows for JPEG. Largest distance (Euclidean, in
             levels) of a pixel of the ground truth from the colour that it is taken for.
         name: string, `"segmentation"` by default.
-        dtype: has no effect on the computation.
+        dtype: None by default. Has no effect on the computation.
 
     Call arguments:
         y_true: ground truth label maps, `(batch, height, width, channels)`: uint8, or floats in

@@ -42,13 +42,13 @@ def convert_checkpoints(
 
     Args:
         a_to_b: path of the generator from A to B, the authors' `latest_net_G_A.pth`.
-        b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. Without it the model
-            translates in one direction only and can't be trained.
+        b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. None, the
+            default, makes a model that translates in one direction only and can't be trained.
         discriminator_a: path of the discriminator that judges domain A, the authors'
-            `latest_net_D_B.pth`.
+            `latest_net_D_B.pth`. None, the default, takes the paper's with fresh weights in a model
+            with both generators, and none in another.
         discriminator_b: path of the discriminator that judges domain B, `latest_net_D_A.pth`.
-            In a model with both generators, a discriminator without a path is the paper's, with
-            fresh weights.
+            None, the default, as for domain A.
         image_size: `(height, width)` of the training images. None, the default, takes 256×256, and
             128×128 for a ResNet of 6 blocks or fewer and for a U-Net of 7 halvings or fewer.
 

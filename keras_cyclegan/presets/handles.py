@@ -26,7 +26,8 @@ def from_preset(
     Args:
         cls: `CycleGAN` or a subclass.
         preset, load_weights: see `CycleGAN.from_preset`.
-        overrides: dict of the further arguments of `CycleGAN.from_preset`.
+        overrides: dict of the further arguments of `CycleGAN.from_preset`. None, the default, for
+            no such.
 
     Returns:
         An instance of `cls`.

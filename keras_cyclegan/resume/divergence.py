@@ -13,7 +13,8 @@ class DivergenceError(RuntimeError):
 
     Args:
         finding: str. What was found, and at which step.
-        kept: function that returns the path of the last good checkpoint, if any.
+        kept: function that returns the path of the last good checkpoint. None, the default, where
+            there is none.
     """
 
     def __init__(self, finding: str, kept: Any = None) -> None:

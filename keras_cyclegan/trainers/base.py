@@ -47,8 +47,8 @@ class BaseTrainer:
 
         Args:
             x: dataset, `keras.utils.PyDataset` or generator of batches `(a, b)`, in [-1, 1]; or
-                the images of domain A as one array.
-            y: images of domain B, as many as in `x`, where `x` is an array.
+                the images of domain A as one array. None, the default as in Keras, is no data.
+            y: images of domain B, as many as in `x`, where `x` is an array; else None, the default.
             shuffle: bool. None, the default, shuffles where Keras can: arrays, and a `PyDataset` of
                 known length.
             batch_size, epochs, verbose, callbacks: as in `keras.Model.fit`.
