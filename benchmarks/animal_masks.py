@@ -26,7 +26,7 @@ FINE, COARSE = 384, 192  # sides of the photos that the classifier sees
 SMALL, LARGE = 0.2, 0.35  # shares of the photo from which the coarse map begins to count, and does
 STORED = 48
 MAMMALS = slice(151, 389)  # classes of ImageNet: dogs to pandas, horses and zebras among them
-SORREL, ZEBRA = EQUINES = [339, 340]
+EQUINES = [339, 340]  # sorrel, zebra
 LEAST, MOST = 0.3, 0.7  # probability of mammals: surely none, surely one
 LEAST_LOGIT, MOST_LOGIT = 2.0, 10.0  # the same of the equines' logit
 RADIUS, SMOOTHNESS = 4, 1e-3  # of the guided filter, at 48×48
@@ -53,15 +53,11 @@ class AnimalMasks:
         large = _between(fine.mean(axis=(1, 2), keepdims=True), SMALL, LARGE)
         return np.maximum(fine, large * self._at(COARSE, photos))
 
-    def logits(self, side, photos):
-        """Those of each place of photos of this side, float32 `(n, rows, columns, 1000)`."""
-        seen = np.stack([resize(photo, side) for photo in photos]).astype("float32") / 127.5 - 1
-        maps = np.asarray(self._network.predict_on_batch(self._normalise(seen)))
-        return maps @ self._kernel + self._bias
-
     def _at(self, side, photos):
         """The masks of photos of this side."""
-        logits = self.logits(side, photos)
+        seen = np.stack([resize(photo, side) for photo in photos]).astype("float32") / 127.5 - 1
+        maps = np.asarray(self._network.predict_on_batch(self._normalise(seen)))
+        logits = maps @ self._kernel + self._bias  # (n, rows, columns, 1000)
         chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
         chances /= chances.sum(axis=-1, keepdims=True)
         mammals = _between(chances[..., MAMMALS].sum(axis=-1), LEAST, MOST)

@@ -25,9 +25,8 @@ import time
 
 import keras
 import numpy as np
-from animal_masks import ZEBRA, AnimalMasks, masks_of
+from animal_masks import masks_of
 from horse2zebra_kid import HOLDOUT, all_paths, load_images, load_preset, load_start, resize
-from keras import ops
 from masked_cyclegan import MaskedCycleGAN
 
 from keras_cyclegan import CycleGAN, data
@@ -44,20 +43,6 @@ AUGMENTATION = {
     "translation": 0.125,
     "cutout": 0.0,
 }
-
-
-class CoarseCycleLoss(CycleConsistencyLoss):
-    """L1 between means of 4×4 pixels, and a part of it between pixels.
-
-    A zebra's stripes needn't be found again in the horse, which would have to hide them.
-    """
-
-    fine = 1 / 6
-
-    def call(self, y_true, y_pred):
-        coarse = [ops.average_pool(one, 4, 4) for one in (y_true, y_pred)]
-        pixels = super().call(y_true, y_pred)
-        return ops.mean(super().call(*coarse)) + self.fine * ops.mean(pixels)
 
 
 class PixelsCountMore(AdversarialLoss):
@@ -97,7 +82,6 @@ def build(arguments):
     model = MaskedCycleGAN(*generators, *judges, image_shape=shape)
     model.background = arguments.background
     model.keep_weight = arguments.keep_weight
-    model.darken = arguments.darken
     rate = arguments.rate
     loss = PixelsCountMore()
     loss.times = arguments.pixels
@@ -105,9 +89,7 @@ def build(arguments):
         paper_adam(0.0),
         paper_adam(rate * arguments.discriminator_share),
         adversarial_loss=loss,
-        cycle_loss=(CoarseCycleLoss if arguments.coarse_cycle else CycleConsistencyLoss)(
-            weight=arguments.cycle_weight
-        ),
+        cycle_loss=CycleConsistencyLoss(weight=arguments.cycle_weight),
         identity_loss=None,
         ema_momentum=arguments.ema,
     )
@@ -125,18 +107,6 @@ def photos_with_masks(arguments):
         masks = np.stack([resize(mask, side) for mask in masks[: len(photos)]])
         both.append(np.concatenate([photos, masks[..., None]], axis=-1))
     return both
-
-
-def still_horses(generator, photos):
-    """Which photos, once translated, EfficientNet-Lite1 doesn't call zebras: bool `(n,)`."""
-    classify = AnimalMasks()
-    found = []
-    for start in range(0, len(photos), 16):
-        batch = np.stack([resize(photo, SIDE) for photo in photos[start : start + 16]])
-        translated = np.asarray(generator(batch.astype("float32") / 127.5 - 1), "float32")
-        translated = np.rint((np.clip(translated, -1, 1) + 1) * 127.5).astype("uint8")
-        found.append(classify.logits(224, translated).mean(axis=(1, 2)).argmax(axis=-1) != ZEBRA)
-    return np.concatenate(found)
 
 
 class Watch(keras.callbacks.Callback):
@@ -190,10 +160,7 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--discriminator-share", type=float, default=0.5)
     parser.add_argument("--cycle-weight", type=float, default=2.0)
-    parser.add_argument("--coarse-cycle", action="store_true", help="means of 4×4 pixels return")
     parser.add_argument("--keep-weight", type=float, default=10.0)
-    parser.add_argument("--darken", type=float, default=0.0, help="share of brightness, at most")
-    parser.add_argument("--hard", type=int, default=1, help="copies of photos that stay horses")
     parser.add_argument("--background", choices=["photo", "gray"], default="photo")
     parser.add_argument("--new-discriminators", action="store_true", help="not the preset's")
     parser.add_argument("--pixels", type=int, default=3, help="how often the PatchGAN counts")
@@ -208,12 +175,9 @@ def main():
     machine = f"{os.cpu_count()} × {platform.machine()}"
     (folder / "config.json").write_text(json.dumps(vars(arguments) | {"machine": machine}))
     model = build(arguments)
-    horses, zebras = photos_with_masks(arguments)
-    if arguments.hard > 1:
-        stay = still_horses(model.generator_ab, horses[..., :3])
-        print(f"{stay.sum()} of {len(horses)} photos stay horses")
-        horses = np.concatenate([horses, *[horses[stay]] * (arguments.hard - 1)])
-    batches = data.unpaired_dataset(horses, zebras, image_size=arguments.crop, seed=0)
+    batches = data.unpaired_dataset(
+        *photos_with_masks(arguments), image_size=arguments.crop, seed=0
+    )
     model.fit(batches, epochs=1000, verbose=0, callbacks=[Watch(arguments)])
 
 

@@ -1,6 +1,6 @@
 """A CycleGAN that learns from a part of each image: animals in photos, ink on paper."""
 
-from keras import ops, random
+from keras import ops
 
 from keras_cyclegan import CycleGAN
 
@@ -13,7 +13,6 @@ class MaskedCycleGAN(CycleGAN):
 
     keep_weight = 10.0
     background = "photo"
-    darken = 0.0  # photos lose up to this share of their brightness, and of their contrast
 
     def shown(self, mask, images, photos):
         """What discriminators see: `images` where the mask is 1, the photo or gray beside it."""
@@ -24,13 +23,7 @@ class MaskedCycleGAN(CycleGAN):
         for batch in data:
             images.append(batch[..., :3])
             self.masks.append((batch[..., 3:] + 1.0) / 2.0)
-        if self.darken:
-            images = [self._darkened(one) for one in images]
         return images
-
-    def _darkened(self, images):
-        kept = random.uniform((ops.shape(images)[0], 1, 1, 1), 1.0 - self.darken, 1.0)
-        return (images + 1.0) * kept - 1.0
 
     def check_shapes(self, batch):
         pass  # that is for images without a mask

@@ -120,7 +120,6 @@ def test_discriminators_go_on_unless_new_ones_are_asked_for(script, monkeypatch,
             **{"init": "preset", "dtype": "float32", "crop": 16, "new_discriminators": new},
             **{"background": "photo", "keep_weight": 1.0, "cycle_weight": 1.0, "pixels": 1},
             **{"rate": 1e-4, "discriminator_share": 0.5, "ema": 0.9},
-            **{"darken": 0.0, "coarse_cycle": False},
         )
     )
     for name in ("generator_ab", "generator_ba", "discriminator_a", "discriminator_b"):
