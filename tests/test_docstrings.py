@@ -26,10 +26,6 @@ from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.presets import from_preset
 
 PACKAGE = Path(keras_cyclegan.__file__).parent
-PUBLIC = (
-    *("callbacks", "data", "evaluation", "export", "inference", "layers", "losses", "metrics"),
-    *("networks", "optimizers", "presets", "resume"),
-)
 METHODS = ("fit", "compile", "translate", "reconstruct", "export", "from_preset", "save_to_preset")
 SECTIONS = ("Attributes", "Args", "Call arguments", "Returns", "Raises", "Example", "Examples")
 EMPTY = inspect.Parameter.empty
@@ -38,8 +34,9 @@ SHAPE = (32, 32, 3)
 
 def public_objects():
     """The public classes and functions by name, and the methods of `CycleGAN` that users call."""
-    modules = [keras_cyclegan, *(importlib.import_module(f"keras_cyclegan.{n}") for n in PUBLIC)]
-    named = {name: getattr(module, name) for module in modules for name in module.__all__}
+    public = {name: getattr(keras_cyclegan, name) for name in keras_cyclegan.__all__}
+    modules = filter(inspect.ismodule, public.values())
+    named = public | {name: getattr(module, name) for module in modules for name in module.__all__}
     named |= {f"CycleGAN.{name}": getattr(CycleGAN, name) for name in METHODS}
     return {name: one for name, one in named.items() if callable(one)}
 
@@ -104,7 +101,8 @@ def default_referred_to(text, argument):
     place = re.match(r"(?:see|as in|as for) `([\w.]+)`", text)
     if place is None:
         return EMPTY
-    found = OBJECTS.get(place[1]) or operator.attrgetter(place[1].removeprefix("keras."))(keras)
+    found = OBJECTS.get(place[1]) or OBJECTS.get(f"CycleGAN.{place[1]}")
+    found = found or operator.attrgetter(place[1].removeprefix("keras."))(keras)
     return inspect.signature(found).parameters[argument].default
 
 
