@@ -17,10 +17,11 @@ class InstanceNormalization(keras.layers.GroupNormalization):
     """Takes its mean from each channel of each image, and divides by its standard deviation.
 
     Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization".
-    Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. In training on
-    TensorFlow it is computed as a batch norm of each single image, by one fused operation and one
-    for the gradient; a group norm reads the image many times. Statistics are float32 under every
-    policy. A channel of one value is exactly zero, except in training on TensorFlow.
+    Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. On TensorFlow
+    without a GPU, `fit`, `translate` and exports compute it as a batch norm of each single image, by
+    one fused operation and one for the gradient; a group norm reads the image many times.
+    Statistics are float32 under every policy. A channel of one value is exactly zero, except in
+    training on TensorFlow.
 
     Args:
         epsilon: float, 1e-5 by default. Added to variances.
