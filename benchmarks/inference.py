@@ -24,6 +24,7 @@ import machine
 RUNTIMES = {
     "bare network": {"kind": "bare"},
     "`translate`": {"kind": "translate"},
+    "`translate`, bfloat16": {"kind": "translate", "dtype": "mixed_bfloat16"},
     "SavedModel": {"kind": "tf_saved_model"},
     "ONNX Runtime": {"kind": "onnx"},
     "LiteRT": {"kind": "litert"},
@@ -132,10 +133,11 @@ def work(given):
 def make_model(given):
     from keras_cyclegan import CycleGAN, networks
 
+    dtype = given.get("dtype", "float32")
     if "preset" in given:
-        return CycleGAN.from_preset(given["preset"])
+        return CycleGAN.from_preset(given["preset"], dtype=dtype)
     generator = networks.ResNetGenerator(
-        (256, 256, 3), filters=given["width"], num_blocks=given["blocks"]
+        (256, 256, 3), filters=given["width"], num_blocks=given["blocks"], dtype=dtype
     )
     return CycleGAN(generator, None, None, None)
 
