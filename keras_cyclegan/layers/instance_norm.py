@@ -18,8 +18,8 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 
     Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization".
     Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. On TensorFlow
-    without a GPU, `fit`, `translate` and exports compute it as a batch norm of each single image, by
-    one fused operation and one for the gradient; a group norm reads the image many times.
+    without a GPU, `fit`, `translate` and exports compute it as a batch norm of each single image,
+    by one fused operation and one for the gradient; a group norm reads the image many times.
     Statistics are float32 under every policy. A channel of one value is exactly zero, except in
     training on TensorFlow.
 
