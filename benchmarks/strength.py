@@ -3,8 +3,8 @@
     python benchmarks/strength.py PRESET OUT --a-to-b 1.75
 
 A generator with a skip from the input computes `tanh(h + artanh(0.98 · x))`; the factor is of `h`,
-what it adds to the image x. Averages of weights add less than the networks that they are averages
-of. Choose the factor on held-out photos: `horse2zebra_judge.py DATA --split train-holdout`.
+what it adds to the image x. Training can leave that too weak or too strong. Choose the factor on
+held-out images: `horse2zebra_judge.py DATA --split train-holdout`, `emoji.py … --split validation`.
 """
 
 import argparse

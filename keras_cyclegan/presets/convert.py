@@ -42,8 +42,8 @@ def convert_checkpoints(
 
     Args:
         a_to_b: path of the generator from A to B, the authors' `latest_net_G_A.pth`.
-        b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. None, the
-            default, makes a model that translates in one direction only and can't be trained.
+        b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. None, the default,
+            makes a model that translates in one direction only and can't be trained.
         discriminator_a: path of the discriminator that judges domain A, the authors'
             `latest_net_D_B.pth`. None, the default, takes the paper's with fresh weights in a model
             with both generators, and none in another.

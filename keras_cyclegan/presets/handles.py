@@ -27,7 +27,7 @@ def from_preset(
         cls: `CycleGAN` or a subclass.
         preset, load_weights: see `CycleGAN.from_preset`.
         overrides: dict of the further arguments of `CycleGAN.from_preset`. None, the default, for
-            no such.
+            none.
 
     Returns:
         An instance of `cls`.

@@ -12,6 +12,7 @@ import pytest
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.export.formats import FORMATS
+from keras_cyclegan.layers import InstanceNormalization
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
 
 pytestmark = pytest.mark.skipif(
@@ -104,6 +105,23 @@ def test_a_fresh_process_with_tensorflow_alone_translates_as_translate_does(mode
             expected = model.translate(to_unit(batch), direction)
             np.testing.assert_allclose(floats, expected, atol=2e-3)
         np.testing.assert_array_equal(results[f"serving_default/{i}"], results[f"a_to_b/{i}"])
+
+
+def test_each_instance_norm_is_one_operation_as_in_translate(model, served):
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    saved = SavedModel.FromString((served / "saved_model.pb").read_bytes())
+    functions = saved.meta_graphs[0].graph_def.library.function
+    fused = [
+        node.name
+        for function in functions
+        if "of_pixels" in function.signature.name
+        for node in function.node_def
+        if node.op.startswith("FusedBatchNorm")
+    ]
+    networks = model.generator_ab, model.generator_ba
+    norms = [x for g in networks for x in g.layers if isinstance(x, InstanceNormalization)]
+    assert len(fused) == len(norms)
 
 
 def test_the_comparison_can_tell_the_directions_apart(model):
