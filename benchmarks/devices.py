@@ -54,7 +54,7 @@ def measure(count):
 
     from keras_cyclegan import CycleGAN
     from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-    from keras_cyclegan.trainers.distribution import distributed
+    from keras_cyclegan.steps.distribution import distributed
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

@@ -11,7 +11,7 @@ import keras
 
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.trainers.distribution import is_chief
+from keras_cyclegan.steps.distribution import is_chief
 
 
 class HistoryFile(keras.callbacks.Callback):

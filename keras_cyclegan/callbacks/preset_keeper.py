@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from keras_cyclegan.arguments import PathLike
-from keras_cyclegan.trainers.distribution import is_chief
+from keras_cyclegan.steps.distribution import is_chief
 
 LARGEST_SHARE = 0.05  # of the training time that writing presets within an epoch may take
 

@@ -10,7 +10,7 @@ import weakref
 import keras
 from tqdm import tqdm
 
-from keras_cyclegan.trainers.distribution import is_chief
+from keras_cyclegan.steps.distribution import is_chief
 
 FIGURES = ("loss", "cycle", "discriminator")
 SECONDS_A_TICK = 1

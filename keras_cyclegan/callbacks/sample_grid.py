@@ -11,7 +11,7 @@ import numpy as np
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.trainers.distribution import is_chief
+from keras_cyclegan.steps.distribution import is_chief
 
 GAP = 2  # white pixels around each image
 

@@ -18,14 +18,14 @@ from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.trainers.distribution import (
+from keras_cyclegan.steps.distribution import (
     check_agreement,
     distributed,
     fail_together,
     is_chief,
     process_share,
 )
-from keras_cyclegan.trainers.dtype_trial import refuse_slow_dtype
+from keras_cyclegan.steps.dtype_trial import refuse_slow_dtype
 
 
 def train_run(folder, options, adjust=False, slow_dtype=False):

@@ -15,7 +15,7 @@ from keras_cyclegan.inference.sizes import call_at_any_size, check_size, pad_to_
 from keras_cyclegan.inference.tile_choice import check_tile, choose_tile, tile_side
 from keras_cyclegan.inference.tiles import translate_tiled
 from keras_cyclegan.processor import warn_if_too_late
-from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
+from keras_cyclegan.steps.dtype_trial import warn_of_slow_dtype
 
 BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's generator
 

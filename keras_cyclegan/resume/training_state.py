@@ -21,7 +21,7 @@ from keras_cyclegan.resume.checkpoint import (
 )
 from keras_cyclegan.resume.divergence import check_losses
 from keras_cyclegan.resume.interruption import Interruption
-from keras_cyclegan.trainers.distribution import check_agreement, is_chief, largest_of_all
+from keras_cyclegan.steps.distribution import check_agreement, is_chief, largest_of_all
 
 logger = logging.getLogger(__name__)
 

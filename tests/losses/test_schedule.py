@@ -17,7 +17,7 @@ from support.cyclegan_helpers import (
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.losses import WeightSchedule
 from keras_cyclegan.optimizers.joint import AdversarialOptimizer
-from keras_cyclegan.trainers import keras_step
+from keras_cyclegan.steps import keras_step
 
 
 def factor(schedule, step):

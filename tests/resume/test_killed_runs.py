@@ -21,7 +21,7 @@ from keras_cyclegan.callbacks.history import read_history
     ],
 )
 def test_killed_run_ends_bit_for_bit_as_one_never_killed(backend, kills, tmp_path):
-    trainer = f"keras_cyclegan.trainers.{backend}"
+    trainer = f"keras_cyclegan.steps.{backend}"
     if not importlib.util.find_spec(backend) or not importlib.util.find_spec(trainer):
         pytest.skip(f"no {backend} here to train with")
     script = Path(__file__).parents[1] / "support" / "killed_runs.py"

@@ -17,7 +17,7 @@ from step_inputs import NETWORKS, draw_weights
 
 from keras_cyclegan import CycleGAN, callbacks, data, resume
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.trainers.distribution import distributed, is_chief, process_share
+from keras_cyclegan.steps.distribution import distributed, is_chief, process_share
 
 SHAPE = (16, 16, 3)
 STEPS, BATCH = 10, 2

@@ -3,7 +3,7 @@
 import keras
 import torch
 
-from keras_cyclegan.trainers.base import BaseTrainer
+from keras_cyclegan.steps.base import BaseTrainer
 
 
 def keras_step(step):

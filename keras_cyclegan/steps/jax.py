@@ -5,7 +5,7 @@ import functools
 import jax
 import keras
 
-from keras_cyclegan.trainers.base import BaseTrainer
+from keras_cyclegan.steps.base import BaseTrainer
 
 
 def keras_step(step):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from keras_cyclegan.processor import warn_if_too_late
-from keras_cyclegan.trainers.base import BaseTrainer
+from keras_cyclegan.steps.base import BaseTrainer
 
 
 def keras_step(step):

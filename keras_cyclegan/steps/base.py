@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_cyclegan.optimizers.joint import without_loss_scaling
-from keras_cyclegan.trainers import inspection
-from keras_cyclegan.trainers.dtype_trial import warn_of_slow_dtype
+from keras_cyclegan.steps import checks
+from keras_cyclegan.steps.dtype_trial import warn_of_slow_dtype
 
 
 class BaseTrainer:
@@ -72,12 +72,12 @@ class BaseTrainer:
         if shuffle is None:
             shuffle = hasattr(x, "shape") or getattr(x, "num_batches", None) is not None
         if self.compiled:
-            x = inspection.check_data(x, y, self.check_shapes, self.check_values)
+            x = checks.check_data(x, y, self.check_shapes, self.check_values)
             optimizer = without_loss_scaling(self.optimizer)
             if optimizer.rate_schedules:
-                inspection.check_callbacks(callbacks)
+                checks.check_callbacks(callbacks)
             if optimizer.schedules:
-                steps = inspection.count_steps(x, batch_size, steps_per_epoch, validation_split)
+                steps = checks.count_steps(x, batch_size, steps_per_epoch, validation_split)
                 optimizer.follow_epochs(steps, epochs, initial_epoch)
             warn_of_slow_dtype([layer for layer in self.layers if isinstance(layer, keras.Model)])
         return super().fit(
@@ -98,7 +98,7 @@ class BaseTrainer:
     def unpack(self, data):
         """Check one batch `(a, b)` and return its two tensors, `(n, height, width, channels)`."""
         channels = self.generator_ab.input_shape[-1], self.generator_ba.input_shape[-1]
-        return inspection.unpack_batch(data, *channels)
+        return checks.unpack_batch(data, *channels)
 
     def check_shapes(self, batch):
         """Check shapes before the first step: an error within a step costs JAX the weights."""
@@ -106,8 +106,8 @@ class BaseTrainer:
             pool.check_shape(images)
 
     def check_values(self, batch):
-        """Check the values of a batch, see `inspection.check_values`."""
-        inspection.check_values(*self.unpack(batch))
+        """Check the values of a batch, see `checks.check_values`."""
+        checks.check_values(*self.unpack(batch))
 
     def draw(self, pool, images):
         """Return images that `pool` exchanges for `images`."""

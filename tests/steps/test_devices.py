@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.run_folder import locked
-from keras_cyclegan.trainers import distribution
+from keras_cyclegan.steps import distribution
 
 WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
 BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]
@@ -230,7 +230,7 @@ def test_command_line_hands_over(monkeypatch, tmp_path):
 @needs_jax
 def test_batches_that_devices_can_not_share_are_refused(over, message):
     command = (
-        "from keras_cyclegan.trainers.distribution import distributed; "
+        "from keras_cyclegan.steps.distribution import distributed; "
         f"distributed('{over}', 3).__enter__()"
     )
     environment = {

@@ -15,11 +15,11 @@ from keras_cyclegan.losses import (
 from keras_cyclegan.networks import compatibility
 from keras_cyclegan.optimizers import paper_adam
 from keras_cyclegan.optimizers.joint import AdversarialOptimizer, without_loss_scaling
-from keras_cyclegan.trainers import inspection
-from keras_cyclegan.trainers.averages import copy_network
+from keras_cyclegan.steps import checks
+from keras_cyclegan.steps.averages import copy_network
 
 
-class Compiling(keras.Model):
+class CompileMixin(keras.Model):
     """Losses, optimizers and averages, for `CycleGAN`."""
 
     def compile(
@@ -92,15 +92,15 @@ class Compiling(keras.Model):
         model.compile(adversarial_loss="hinge", gradient_penalty="r1", ema_momentum=0.999)
         ```
         """
-        inspection.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
+        checks.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
         networks = {name: getattr(self, name) for name in compatibility.NETWORKS}
         channels = compatibility.check_networks(self.image_shape, networks)
-        inspection.check_remat(remat, self.generator_ab, self.generator_ba)
-        inspection.check_objective(cycle_loss, identity_loss, *channels)
-        inspection.check_activation(activation_loss, self.generators(training=True), *channels)
+        checks.check_remat(remat, self.generator_ab, self.generator_ba)
+        checks.check_objective(cycle_loss, identity_loss, *channels)
+        checks.check_activation(activation_loss, self.generators(training=True), *channels)
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.gradient_penalty = _loss(gradient_penalty, GradientPenalty)
-        inspection.check_adversarial(self.adversarial_loss, self.gradient_penalty)
+        checks.check_adversarial(self.adversarial_loss, self.gradient_penalty)
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)

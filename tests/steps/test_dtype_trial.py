@@ -13,7 +13,7 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.train import train_run
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.trainers import dtype_trial
+from keras_cyclegan.steps import dtype_trial
 
 SHAPE = (16, 16, 3)
 
