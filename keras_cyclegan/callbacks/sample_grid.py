@@ -101,7 +101,8 @@ def first_images(dataset, count):
             "testA and testB. Load with `validation_split=0.1`, or give the training dataset."
         )
     batches_a, batches_b, seen = [], [], 0
-    for a, b in dataset:
+    for batch in dataset:
+        a, b = (batch["a"], batch["b"]) if isinstance(batch, dict) else batch
         batches_a.append(np.asarray(a))
         batches_b.append(np.asarray(b))
         seen += len(a)

@@ -6,7 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_cyclegan.data.pixels import to_unit
+from keras_cyclegan.arguments import check_choice
+from keras_cyclegan.data.draws import FLIPS
+from keras_cyclegan.data.images import Images
+from keras_cyclegan.data.pixels import DTYPES, PixelFormat, as_format
+from keras_cyclegan.data.sampler import MASK, Stream
 
 
 def unpaired_dataset(
@@ -14,10 +18,13 @@ def unpaired_dataset(
     images_b: Any,
     image_size: int | tuple[int, int] | None = None,
     batch_size: int = 1,
-    flip: bool = True,
+    flip: bool | str = True,
     seed: int | None = None,
     steps_per_epoch: int | None = None,
     process_share: tuple[int, int] = (0, 1),
+    companions: dict[str, Any] | None = None,
+    pixels_a: PixelFormat | None = None,
+    pixels_b: PixelFormat | None = None,
 ) -> Any:
     """Make batches for training, sampled as in the authors' code.
 
@@ -28,30 +35,41 @@ def unpaired_dataset(
 
     Args:
         images_a: uint8 array (or `numpy.memmap`), `(n, height, width, channels)`: domain A, not
-            smaller than `image_size`.
+            smaller than `image_size`; or a list of arrays `(height, width, channels)` of any such
+            sizes. With `pixels_a`, arrays of its dtype.
         images_b: the same for domain B. Number and channels may differ.
         image_size: int or `(height, width)`, multiples of 4: the size that is cut from the images.
             None, the default, takes the size of `images_a`.
         batch_size: int, 1 by default, as in the paper.
-        flip: bool, True by default. Whether to mirror left and right.
+        flip: True (the default) or `"horizontal"`: mirror left and right; `"vertical"`; `"both"`;
+            `"rot90"`: quarter turns too, for what has no up; or False or `"none"`.
         seed: int in [0, 2³¹). None, the default, draws one from Python's `random`, which
             `keras.utils.set_random_seed` fixes.
         steps_per_epoch: int. None, the default, takes `max(len(images_a), len(images_b)) //
             batch_size`. The images that remain are not lost: the next epoch continues with them.
         process_share: `(index, count)`, (0, 1) by default. Where `count` processes train together,
             each makes its own `batch_size / count` images of every batch.
+        companions: dict from names to arrays that ride along, so that batches are dicts. What ends
+            in `_a` belongs to the images of A, and has as many entries: `"mask_a"` (uint8; becomes
+            float32, 0 to 1), `"weight_a"`, `"label_a"` and any other; arrays
+            `(n, height, width, channels)` are cut and turned as their images are. `"pair_a"` and
+            `"pair_b"` are images that show the same: as many of each, drawn, cut and turned
+            together. None, the default, for none.
+        pixels_a: `PixelFormat`: what the numbers of A's images mean. None, the default: 8 bits.
+        pixels_b: the same for domain B.
 
     Returns:
         A `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size, channels)`,
-        all dimensions known. It is finite: each iteration is the next epoch, of known length, with
-        a new order and new crops. Beyond a dataset's usual methods it has `seek(step)`, after which
-        the next iteration yields what an uninterrupted run sees from that step on, and the
-        attributes `steps_per_epoch`, `position` and `seed`.
+        all dimensions known; with companions, of dicts with the keys `"a"`, `"b"` and theirs. It is
+        finite: each iteration is the next epoch, of known length, with a new order and new crops.
+        Beyond a dataset's usual methods it has `seek(step)`, after which the next iteration yields
+        what an uninterrupted run sees from that step on, and the attributes `steps_per_epoch`,
+        `position` and `seed`.
 
     Raises:
-        ValueError: the images aren't uint8 arrays of rank 4, are empty or smaller than
-            `image_size`; sizes aren't multiples of 4; an epoch has no whole batch; or a number is
-            out of range.
+        ValueError: the images aren't arrays of their format and of rank 4, are empty or smaller
+            than `image_size`; sizes aren't multiples of 4; companions don't fit; an epoch has no
+            whole batch; or a number is out of range.
 
     Example:
 
@@ -64,17 +82,15 @@ def unpaired_dataset(
         print(a.shape)  # (1, 128, 128, 3), 12 times
     ```
     """
-    _check_images("images_a", images_a)
-    _check_images("images_b", images_b)
-    height, width = image_size = as_size(
-        images_a.shape[1:3] if image_size is None else image_size, "image_size"
-    )
-    for name, images in (("images_a", images_a), ("images_b", images_b)):
-        if images.shape[1] < height or images.shape[2] < width:
-            raise ValueError(
-                f"`{name}` are {images.shape[1]}×{images.shape[2]}, smaller than the crop "
-                f"`image_size`, {height}×{width}. Enlarge them, or give a smaller `image_size`."
-            )
+    streams = make_streams(images_a, images_b, companions, pixels_a, pixels_b)
+    first = streams["a"].values
+    if image_size is None and first.size is None:
+        raise ValueError("Images of several sizes need an `image_size` to cut from them.")
+    image_size = as_size(first.size if image_size is None else image_size, "image_size")
+    for name, stream in streams.items():
+        if isinstance(stream.values, Images):
+            _check_crop(f"images_{name}" if name in "ab" else name, stream.values, image_size)
+    flip = as_flip(flip, image_size)
     check_sampling(batch_size, steps_per_epoch, seed)
     _, processes = process_share
     if batch_size % processes:
@@ -83,11 +99,12 @@ def unpaired_dataset(
             f"`batch_size` that is a multiple of {processes}."
         )
     if steps_per_epoch is None:
-        steps_per_epoch = max(len(images_a), len(images_b)) // batch_size
+        counts = [len(streams[domain].values) for domain in "ab"]
+        steps_per_epoch = max(counts) // batch_size
         if not steps_per_epoch:
             raise ValueError(
-                f"No whole batch of {batch_size} in an epoch: there are {len(images_a)} images in "
-                f"domain A and {len(images_b)} in B. Give a smaller `batch_size`, or "
+                f"No whole batch of {batch_size} in an epoch: there are {counts[0]} images in "
+                f"domain A and {counts[1]} in B. Give a smaller `batch_size`, or "
                 "`steps_per_epoch`."
             )
     if seed is None:
@@ -96,11 +113,18 @@ def unpaired_dataset(
     from keras_cyclegan.data.pipeline import UnpairedDataset
 
     return UnpairedDataset(
-        images_a, images_b, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share
+        streams, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share
     )
 
 
-def paired_dataset(images_a: Any, images_b: Any, batch_size: int = 1) -> Any:
+def paired_dataset(
+    images_a: Any,
+    images_b: Any,
+    batch_size: int = 1,
+    companions: dict[str, Any] | None = None,
+    pixels_a: PixelFormat | None = None,
+    pixels_b: PixelFormat | None = None,
+) -> Any:
     """Make batches for validation: the first of A with the first of B, and so on, unchanged.
 
     There are `min(len(images_a), len(images_b))` pairs, and each comes exactly once; the other
@@ -112,13 +136,14 @@ def paired_dataset(images_a: Any, images_b: Any, batch_size: int = 1) -> Any:
         images_a: uint8 array, `(n, height, width, channels)`, height and width multiples of 4.
         images_b: the same for domain B, of the same height and width.
         batch_size: int, 1 by default.
+        companions, pixels_a, pixels_b: see `unpaired_dataset`; but pairs have no place here.
 
     Returns:
-        A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], the same each time.
+        A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], or of dicts, the same each time.
 
     Raises:
-        ValueError: the images aren't uint8 arrays of rank 4, are empty, or differ in height or
-            width; or sizes aren't multiples of 4.
+        ValueError: the images aren't arrays of their format and of rank 4, are empty, or differ in
+            height or width; or sizes aren't multiples of 4.
 
     Example:
 
@@ -128,28 +153,110 @@ def paired_dataset(images_a: Any, images_b: Any, batch_size: int = 1) -> Any:
     [len(a) for a, b in pairs]  # [2, 2, 1]
     ```
     """
-    _check_images("images_a", images_a)
-    _check_images("images_b", images_b)
-    as_size(images_a.shape[1:3], "image_size")
-    if images_a.shape[1:3] != images_b.shape[1:3]:
+    streams = make_streams(images_a, images_b, companions, pixels_a, pixels_b)
+    sizes = [streams[domain].values.size for domain in "ab"]
+    if None in sizes or sizes[0] != sizes[1]:
+        shown = ["several sizes" if size is None else f"{size[0]}×{size[1]}" for size in sizes]
         raise ValueError(
             "Both domains must have one size for validation. Received images of "
-            f"{images_a.shape[1]}×{images_a.shape[2]} and {images_b.shape[1]}×{images_b.shape[2]}."
+            f"{shown[0]} and {shown[1]}."
         )
+    as_size(sizes[0], "image_size")
     _check_count("batch_size", batch_size)
-    pairs = min(len(images_a), len(images_b))
 
-    from keras_cyclegan.data.pipeline import as_tensor, tf, without_autograph
+    from keras_cyclegan.data.pipeline import validation_batches
 
-    tensors = as_tensor(images_a), as_tensor(images_b)
+    pairs = min(len(streams[domain].values) for domain in "ab")
+    return validation_batches(streams, pairs, batch_size)
 
-    @without_autograph
-    def pair(start):
-        return tuple(
-            to_unit(tensor[start : tf.minimum(start + batch_size, pairs)]) for tensor in tensors
+
+def make_streams(images_a, images_b, companions=None, pixels_a=None, pixels_b=None):
+    """Check images and what rides along; return a dict from names to `Stream`, A and B first."""
+    streams = {}
+    for domain, images, pixels in (("a", images_a, pixels_a), ("b", images_b, pixels_b)):
+        images = _as_images(f"images_{domain}", images, pixels)
+        streams[domain] = Stream(images, domain, as_format(pixels, images.channels))
+    companions = companions or {}
+    for name, values in companions.items():
+        if name[-2:] not in ("_a", "_b"):
+            raise ValueError(
+                f"The name of a companion ends in _a or _b, the domain that it belongs to: "
+                f'"mask_a". Received {name!r}.'
+            )
+        domain, is_pair = streams[name[-1]], name.startswith("pair_")
+        if is_pair:
+            values = _as_images(name, values, domain.pixels)
+            stream = Stream(values, "pair", domain.pixels)
+            other = companions.get(f"pair_{'b' if name[-1] == 'a' else 'a'}", ())
+            fits = len(values) == len(other)
+        else:
+            stream = _as_companion(name, values, name[-1])
+            fits = len(stream.values) == len(domain.values) and (
+                not isinstance(stream.values, Images)
+                or (stream.values.sizes == domain.values.sizes).all()
+            )
+        if not fits:
+            raise ValueError(
+                f"`{name}` must have as many entries, of the same sizes, as "
+                f"{'the other images of the pairs' if is_pair else f'`images_{name[-1]}`'}. "
+                f"Received {len(values)} entries."
+            )
+        streams[name] = stream
+    return streams
+
+
+def _as_companion(name, values, domain):
+    is_mask = name.startswith(MASK)
+    if isinstance(values, (Images, list)) or values.ndim == 4:
+        values = values if isinstance(values, Images) else Images(values)
+        return Stream(values, domain, MASK if is_mask else None)
+    if is_mask:
+        raise ValueError(
+            f"`{name}` must have the shape (n, height, width, 1). Received: {values.shape}."
+        )
+    return Stream(np.asarray(values), domain)
+
+
+def _as_images(name, images, pixels):
+    if isinstance(images, Images):
+        return images
+    dtype = pixels.dtype if pixels else "uint8"
+    items = images if isinstance(images, list) else [images]
+    rank, shape = (3, "") if isinstance(images, list) else (4, "n, ")
+    for item in items:
+        if not isinstance(item, np.ndarray) or item.dtype != dtype:
+            kind = getattr(item, "dtype", None) or type(images).__name__
+            raise ValueError(
+                f"`{name}` must be a numpy array of {dtype}. Received: {kind}. "
+                "`keras_cyclegan.data.from_unit` makes uint8 of values in [-1, 1]; multiply values "
+                f"in [0, 1] by 255 and round them; {', '.join(DTYPES[1:])} need a `PixelFormat`, "
+                "which says their range."
+            )
+        if item.ndim != rank or 0 in item.shape:
+            raise ValueError(
+                f"`{name}` must have the shape ({shape}height, width, channels), none of them 0. "
+                f"Received: {item.shape}."
+            )
+    return Images(images)
+
+
+def _check_crop(name, images, image_size):
+    smallest = images.sizes.min(axis=0)
+    if (smallest < image_size).any():
+        raise ValueError(
+            f"`{name}` are {smallest[0]}×{smallest[1]}, smaller than the crop "
+            f"`image_size`, {image_size[0]}×{image_size[1]}. Enlarge them, or give a smaller "
+            "`image_size`."
         )
 
-    return tf.data.Dataset.range(0, pairs, batch_size).map(pair).prefetch(tf.data.AUTOTUNE)
+
+def as_flip(flip, image_size):
+    """Return one of `FLIPS`."""
+    flip = {True: "horizontal", False: "none"}.get(flip, flip)
+    check_choice("flip", flip, tuple(FLIPS))
+    if flip == "rot90" and image_size[0] != image_size[1]:
+        raise ValueError(f"Quarter turns need squares. Received image_size={image_size}.")
+    return flip
 
 
 def as_pair(size, name):
@@ -183,18 +290,3 @@ def check_sampling(batch_size, steps_per_epoch, seed):
 def _check_count(name, value):
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"`{name}` is a whole number, 1 or more. Received: {value!r}.")
-
-
-def _check_images(name, images):
-    if not isinstance(images, np.ndarray) or images.dtype != "uint8":
-        kind = getattr(images, "dtype", None) or type(images).__name__
-        raise ValueError(
-            f"`{name}` must be a numpy array of uint8. Received: {kind}. "
-            "`keras_cyclegan.data.from_unit` makes uint8 of values in [-1, 1]; multiply values in "
-            "[0, 1] by 255 and round them."
-        )
-    if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(
-            f"`{name}` must have the shape (n, height, width, channels), none of them 0. "
-            f"Received: {images.shape}."
-        )

@@ -1,9 +1,5 @@
 """The training set as a `tf.data.Dataset`. Import it where it is used: it needs TensorFlow."""
 
-import os
-
-import numpy as np
-
 try:
     import tensorflow as tf
 except ImportError as error:
@@ -12,62 +8,21 @@ except ImportError as error:
         "Without TensorFlow, give `fit` two arrays or a `keras.utils.PyDataset` of batches (a, b)."
     ) from error
 
-from keras_cyclegan.data.augment import crop_and_flip
-from keras_cyclegan.data.pixels import to_unit
+from keras_cyclegan.data.draws import FLIPS, MIRROR, QUARTER, UPSIDE_DOWN
+from keras_cyclegan.data.images import Images
+from keras_cyclegan.data.sampler import Sampler, as_batch
 
 # TensorFlow would first rewrite each function that it traces, in search of loops: half a second.
 without_autograph = tf.autograph.experimental.do_not_convert
-A, B, INDEX_B = 0, 1, 2  # numbers of the draws: crops of A and of B, and which image of B
 
 
-class UnpairedDataset(tf.data.Dataset):
-    """Batches of unpaired images; each iteration is the next epoch, and any step can be sought.
+class UnpairedDataset(Sampler, tf.data.Dataset):
+    """A `Sampler` as a `tf.data.Dataset`. `repeat()` never ends."""
 
-    Everything random is a function of the seed and the step alone. An iteration yields the steps
-    from `position` to the end of that epoch, and moves `position` there when it starts. So each
-    epoch has a new order and new crops, over several calls of `fit` too. After `seek(step)` the
-    next iteration yields what an uninterrupted run sees from `step` on, also within an epoch.
-
-    An iteration counts as soon as it starts, even if only one batch is taken from it: after
-    `next(iter(train))`, or when Keras took a batch to build a model, `seek(0)` goes back. To `fit`,
-    the dataset is finite and has a known length. For longer or shorter epochs give
-    `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`, where it would cut one
-    iteration into epochs and leave `seek` without effect until that ends. `repeat()` never ends.
-
-    Attributes:
-        steps_per_epoch: int. Steps of an epoch, the cardinality.
-        position: int. The step at which the next iteration starts.
-        seed: int. Seed of everything random.
-    """
-
-    def __init__(
-        self,
-        images_a,
-        images_b,
-        image_size,
-        batch_size,
-        flip,
-        seed,
-        steps_per_epoch,
-        process_share=(0, 1),
-    ):
-        self.steps_per_epoch = steps_per_epoch
-        self.batch_size = batch_size
-        self.seed = seed
-        self.process_share = process_share
-        self.position = 0
-        self._pipeline = self._build(images_a, images_b, image_size, flip)
-        super().__init__(tf.data.experimental.to_variant(self._pipeline))
-
-    def seek(self, step):
-        """Set the step at which the next iteration starts, counted over all epochs.
-
-        Args:
-            step: int, 0 or more. An epoch starts at each multiple of `steps_per_epoch`.
-        """
-        if step != int(step) or step < 0:
-            raise ValueError(f"A step is a whole number, 0 or more. Received: {step!r}.")
-        self.position = int(step)
+    def __init__(self, *args, **kwargs):
+        Sampler.__init__(self, *args, **kwargs)
+        self._pipeline = self._build()
+        tf.data.Dataset.__init__(self, tf.data.experimental.to_variant(self._pipeline))
 
     def cardinality(self):
         """Return the steps of a whole epoch, even after `seek` went into the middle of one."""
@@ -80,59 +35,88 @@ class UnpairedDataset(tf.data.Dataset):
     def _inputs(self):
         return [self._pipeline]
 
-    def _begin_iteration(self):
-        start = self.position
-        self.position = (start // self.steps_per_epoch + 1) * self.steps_per_epoch
-        return start * self.batch_size, self.position * self.batch_size
-
-    def _build(self, images_a, images_b, image_size, flip):
-        augment = crop_and_flip(image_size, flip)
-        tensor_a, tensor_b = as_tensor(images_a), as_tensor(images_b)
-        index, processes = self.process_share
-        share = self.batch_size // processes
+    def _build(self):
+        groups = list(self.groups)
+        cut = {n: _cutter(s, self.image_size, self.flip) for n, s in self.streams.items()}
 
         @without_autograph
-        def numbers(_):
+        def images(_):
             # Python is called only once for an iteration: calls for each image, from tf.data's
             # threads, can hang an interpreter that exits.
-            start, end = tf.numpy_function(self._begin_iteration, [], ("int64", "int64"))
-            every = tf.data.Dataset.range(start, end)
-            return every.filter(lambda n: n % self.batch_size // share == index)
+            plan = tf.numpy_function(lambda: self.plan(*self.begin()), [], ["int64"] * len(groups))
+            plan = [tf.ensure_shape(places, (None, 4)) for places in plan]
+            return tf.data.Dataset.from_tensor_slices(tuple(plan))
 
         @without_autograph
-        def pair(number):
-            seed = tf.constant(self.seed, "int64")
-            keys = [
-                tf.random.experimental.stateless_fold_in(tf.stack([seed, use]), number)
-                for use in (A, B, INDEX_B)
-            ]
-            index_a = shuffled_index(number, tensor_a.shape[0], seed)
-            index_b = tf.random.stateless_uniform((), keys[INDEX_B], 0, tensor_b.shape[0], "int64")
-            image_a, image_b = tensor_a[index_a], tensor_b[index_b]
-            return to_unit(augment(image_a, keys[A])), to_unit(augment(image_b, keys[B]))
+        def entries(*places):
+            places = dict(zip(groups, places, strict=True))
+            return as_batch({n: cut[n](places[s.group]) for n, s in self.streams.items()})
 
-        dataset = tf.data.Dataset.from_tensors(0).flat_map(numbers)
-        dataset = dataset.map(pair, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        dataset = tf.data.Dataset.from_tensors(0).flat_map(images)
+        dataset = dataset.map(entries, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        share = self.batch_size // self.process_share[1]
         return dataset.batch(share, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def shuffled_index(number, count, seed):
-    """Map step numbers to indices of `count` images, shuffled anew after every `count` steps."""
-    order = tf.stack([seed, number // count])
-    return tf.random.experimental.index_shuffle(number % count, order, tf.cast(count - 1, "int64"))
+def _cutter(stream, window, flip):
+    """Make a function of a place, `(index, row, column, turn)`, that cuts it out and scales it."""
+    values = stream.values
+    if not isinstance(values, Images):
+        items = tf.constant(values)
+        return lambda place: items[place[0]]
+    tensor, (height, width), channels = as_tensor(values), window, values.channels
+    with tf.device("CPU:0"):
+        starts, widths = tf.constant(values.starts), tf.constant(values.sizes[:, 1])
+
+    def cut(place):
+        index, row, column, turn = tf.unstack(place)
+        across = values.size[1] if values.size else widths[index]
+        first = starts[index] + row * across * channels
+        rows = tf.slice(tensor, [first], [height * across * channels])
+        rows = tf.reshape(rows, (height, across, channels))
+        image = tf.slice(rows, (0, column, 0), (height, width, channels))
+        for bit in FLIPS[flip]:
+            image = _turn(image, bit, tf.bitwise.right_shift(turn, bit - MIRROR) % 2 > 0)
+        return stream.scale(image)
+
+    return cut
+
+
+def _turn(image, bit, turns):
+    turned = {
+        MIRROR: lambda: tf.reverse(image, [1]),
+        UPSIDE_DOWN: lambda: tf.reverse(image, [0]),
+        QUARTER: lambda: tf.transpose(image, (1, 0, 2)),
+    }[bit]
+    return tf.cond(turns, turned, lambda: image)
+
+
+def validation_batches(streams, pairs, batch_size):
+    """Make batches of the first `pairs` entries of all streams, in order and unchanged."""
+    tensors = {}
+    for name, (values, *_) in streams.items():
+        if isinstance(values, Images):
+            shape = (len(values), *values.size, values.channels)
+            tensors[name] = tf.reshape(as_tensor(values), shape)
+        else:
+            tensors[name] = tf.constant(values)
+
+    @without_autograph
+    def batch(start):
+        end = tf.minimum(start + batch_size, pairs)
+        return as_batch({n: streams[n].scale(tensors[n][start:end]) for n in streams})
+
+    return tf.data.Dataset.range(0, pairs, batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
 def as_tensor(images):
-    """Make a tensor of an array; one that is mapped into memory stays on disk."""
+    """Make a flat tensor of `Images`; an array that is mapped into memory stays on disk."""
     # In the host's memory, where tf.data works. Captured tensors aren't copied into its graph.
     with tf.device("CPU:0"):
-        if (
-            isinstance(images, np.memmap)
-            and images.flags.c_contiguous
-            and images.offset == 0
-            and images.nbytes == os.path.getsize(images.filename)
-        ):
+        if images.is_whole_file():
             return tf.raw_ops.ImmutableConst(
-                dtype=images.dtype, shape=images.shape, memory_region_name=str(images.filename)
+                dtype=images.dtype,
+                shape=images.values.shape,
+                memory_region_name=str(images.values.filename),
             )
-        return tf.constant(images)
+        return tf.constant(images.values)

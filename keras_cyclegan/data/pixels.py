@@ -1,10 +1,115 @@
-"""Converts uint8 images to the networks' range, [-1, 1], and back. No other file does."""
+"""What the numbers of images mean: the only conversion to the networks' range, and back."""
 
+import dataclasses
 import sys
 from typing import Any
 
 import keras
 import numpy as np
+
+DTYPES = ("uint8", "uint16", "int16", "float32")
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelFormat:
+    """What the numbers of a domain's images mean: their type, range and unit.
+
+    Attributes:
+        dtype: `"uint8"`, `"uint16"`, `"int16"` or `"float32"`, in which images are kept.
+        channels: int.
+        low: the value that becomes -1: a float, or a tuple with one for each channel. What is lower
+            is clipped.
+        high: the value that becomes 1.
+        unit: string for tables and pictures, such as `"HU"`.
+        per_image: bool. Whether `low` and `high` are each image's own lowest and highest values
+            spread over all that the dtype holds; that can't be undone.
+
+    Example:
+
+    ```python
+    twelve_bits = PixelFormat("uint16", channels=1, high=4095)
+    twelve_bits.to_unit(np.array([0, 4095], "uint16"))  # [-1.0, 1.0]
+    ```
+    """
+
+    dtype: str = "uint8"
+    channels: int = 3
+    low: float | tuple[float, ...] = 0.0
+    high: float | tuple[float, ...] = 255.0
+    unit: str = ""
+    per_image: bool = False
+
+    def __post_init__(self):
+        for name in ("low", "high"):
+            ends = np.ravel(np.asarray(getattr(self, name), "float64")).tolist()
+            object.__setattr__(self, name, tuple(ends) if len(set(ends)) > 1 else ends[0])
+            if len(ends) not in (1, self.channels) or not np.isfinite(ends).all():
+                raise ValueError(
+                    f"`{name}` is a number, or one for each of {self.channels} channels. Received "
+                    f"{ends}."
+                )
+        if self.dtype not in DTYPES:
+            raise ValueError(f"Pixels are kept as {', '.join(DTYPES)}. Received {self.dtype!r}.")
+        if not np.all(self.span > 0):
+            raise ValueError(f"A range is LOW < HIGH. Received {self.low} and {self.high}.")
+
+    @property
+    def span(self):
+        return np.subtract(self.high, self.low)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a pixel with all of its channels, as it is kept."""
+        return np.dtype(self.dtype).itemsize * self.channels
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest value that the dtype holds."""
+        if self.dtype == "float32":
+            return -np.inf, np.inf
+        return float(np.iinfo(self.dtype).min), float(np.iinfo(self.dtype).max)
+
+    def to_unit(self, images: Any) -> Any:
+        """Scale pixels to [-1, 1]: numpy arrays and tensors `(…, channels)`."""
+        cast, clip, _, number = _operations(images)
+        images = cast(images, "float32")
+        if np.any(self.low):
+            images = images - number(self.low)
+        images = images / number(self.span / 2) - 1.0
+        lowest, highest = self.ends
+        clips = np.any(np.less(lowest, self.low)) or np.any(np.greater(highest, self.high))
+        return clip(images, -1.0, 1.0) if clips else images
+
+    def from_unit(self, images: Any) -> Any:
+        """Scale from [-1, 1] back to pixels in their dtype, rounded and clipped to the range."""
+        cast, clip, round_, number = _operations(images)
+        pixels = (cast(images, "float32") + 1.0) * number(self.span / 2)
+        if np.any(self.low):
+            pixels = pixels + number(self.low)
+        low, high = np.clip(self.low, *self.ends), np.clip(self.high, *self.ends)
+        if self.dtype == "float32":
+            return clip(pixels, number(low), number(high))
+        return cast(clip(round_(pixels), number(low), number(high)), self.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def __str__(self):
+        unit = f" {self.unit}" if self.unit else ""
+        return f"{self.dtype}, {self.channels} channels, {self.low} to {self.high}{unit}"
+
+
+EIGHT_BITS = PixelFormat()
+
+
+def as_format(given: Any, channels: int) -> PixelFormat:
+    """Return a `PixelFormat` of one, of its config, or of None: 8 bits."""
+    if given is None:
+        return dataclasses.replace(EIGHT_BITS, channels=channels)
+    found = PixelFormat(**given) if isinstance(given, dict) else given
+    if not isinstance(found, PixelFormat) or found.channels != channels:
+        raise ValueError(f"Expected a `PixelFormat` of {channels} channels. Received {given!r}.")
+    return found
 
 
 def to_unit(images: Any) -> Any:
@@ -22,14 +127,7 @@ def to_unit(images: Any) -> Any:
     to_unit(np.array([0, 51, 255], "uint8"))  # [-1.0, -0.6, 1.0]
     ```
     """
-    if isinstance(images, np.ndarray):
-        return images.astype("float32") / 127.5 - 1.0
-    if _is_tensorflow(images):
-        # In tf.data a tensor is TensorFlow's, whichever backend Keras trains with.
-        import tensorflow as tf
-
-        return tf.cast(images, "float32") / 127.5 - 1.0
-    return keras.ops.cast(images, "float32") / 127.5 - 1.0
+    return EIGHT_BITS.to_unit(images)
 
 
 def from_unit(images: Any) -> Any:
@@ -48,39 +146,19 @@ def from_unit(images: Any) -> Any:
     PIL.Image.fromarray(np.array(translated[0])).save("translated.png")
     ```
     """
-    if isinstance(images, np.ndarray):
-        pixels = np.rint((images.astype("float32") + 1.0) * 127.5)
-        return np.clip(pixels, 0, 255).astype("uint8")
-    if _is_tensorflow(images):
-        import tensorflow as tf
-
-        pixels = tf.round((tf.cast(images, "float32") + 1.0) * 127.5)
-        return tf.cast(tf.clip_by_value(pixels, 0, 255), "uint8")
-    pixels = keras.ops.round((keras.ops.cast(images, "float32") + 1.0) * 127.5)
-    return keras.ops.cast(keras.ops.clip(pixels, 0, 255), "uint8")
+    return EIGHT_BITS.from_unit(images)
 
 
 def unit_to_pixels(images):
     """Scale from [-1, 1] to floats in 0 … 255, which `keras.applications` take.
 
-    Args:
-        images: float tensor of any shape.
-
-    Returns:
-        The same kind and shape; nothing is rounded or clipped, so that gradients pass.
+    Nothing is rounded or clipped, so that gradients pass.
     """
     return (images + 1.0) * 127.5
 
 
 def check_unit(images):
-    """Raise a ValueError for floats that aren't in [-1, 1].
-
-    Args:
-        images: float numpy array, of any shape.
-
-    Raises:
-        ValueError: the array holds NaN or infinity, or values outside of the range.
-    """
+    """Raise a ValueError for a float numpy array that isn't in [-1, 1]."""
     if not np.isfinite(images).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(images))[0])
         raise ValueError(f"The image holds NaN or infinity, first at index {first}.")
@@ -96,5 +174,19 @@ def seems_zero_to_one(*images):
     return all(0 <= image.min() < image.max() <= 1 for image in images)
 
 
-def _is_tensorflow(images):
-    return "tensorflow" in sys.modules and sys.modules["tensorflow"].is_tensor(images)
+def _operations(images):
+    """Return cast, clip, round and constants for numpy arrays, or for tensors of any backend."""
+
+    def number(value, convert=lambda array: array):
+        array = np.asarray(value, "float32")
+        return convert(array) if array.ndim else float(array)
+
+    if isinstance(images, np.ndarray):
+        return np.ndarray.astype, np.clip, np.rint, number
+    if "tensorflow" in sys.modules and sys.modules["tensorflow"].is_tensor(images):
+        # In tf.data a tensor is TensorFlow's, whichever backend Keras trains with.
+        import tensorflow as tf
+
+        return tf.cast, tf.clip_by_value, tf.round, number
+    ops = keras.ops
+    return ops.cast, ops.clip, ops.round, lambda value: number(value, ops.convert_to_tensor)

@@ -1,10 +1,8 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from keras_cyclegan.data import from_unit, paired_dataset, unpaired_dataset
-from keras_cyclegan.data.augment import FLIP, crop_and_flip
 
 
 def coded_images(count, height, width):
@@ -131,35 +129,117 @@ def test_images_do_not_depend_on_the_batch_size():
     assert origins(one) == origins(four)
 
 
-def test_windows_are_slices_for_which_tf_data_prints_no_warning():
-    augment = crop_and_flip((8, 8))
-    specs = tf.TensorSpec((16, 20, 3), "uint8"), tf.TensorSpec((2,), "int64")
-    operations = {
-        op.type for op in tf.function(augment).get_concrete_function(*specs).graph.get_operations()
-    }
-    assert "Slice" in operations
-    assert not {name for name in operations if "Resize" in name or "Transform" in name}
-
-
-def test_flips_are_those_of_keras_cv():
-    random_flip = pytest.importorskip("keras_cv").layers.RandomFlip("horizontal", dtype="float32")
-    image = tf.constant(np.random.default_rng(0).integers(0, 256, (6, 8, 3), "uint8"))
-    augment, mirrored = crop_and_flip((6, 8)), []
-    for number in range(20):
-        seed = tf.constant([number, 1], "int64")
-        found = augment(image, seed)
-        draw = tf.random.stateless_uniform(
-            (1, 1), tf.random.experimental.stateless_fold_in(seed, FLIP)
-        )
-        draws = {"flip_horizontals": draw, "flip_verticals": tf.zeros((1, 1))}
-        expected = random_flip.augment_images(tf.cast(image, "float32")[None], draws)[0]
-        np.testing.assert_array_equal(found, expected)
-        mirrored.append(not np.array_equal(found, image))
-    assert 5 < sum(mirrored) < 15
-
-
 def test_flip_can_be_turned_off():
     assert not any(flipped for *_, flipped in origins(make(flip=False, steps_per_epoch=20)))
+
+
+@pytest.mark.parametrize(
+    ("flip", "expected"),
+    [("horizontal", 2), ("vertical", 2), ("both", 4), ("rot90", 8), ("none", 1)],
+)
+def test_ways_to_flip_give_all_their_turns_and_no_other(flip, expected):
+    image = coded_images(1, 8, 8)[0]
+    sides = {
+        name: [turn(image).tobytes() for turn in turns]
+        for name, turns in {
+            "none": [lambda x: x],
+            "horizontal": [lambda x: x, lambda x: x[:, ::-1]],
+            "vertical": [lambda x: x, lambda x: x[::-1]],
+            "both": [lambda x: x, lambda x: x[::-1], lambda x: x[:, ::-1], lambda x: x[::-1, ::-1]],
+            "rot90": [
+                lambda x, k=k, m=m: np.rot90(x[:, ::-1] if m else x, k)
+                for k in range(4)
+                for m in (False, True)
+            ],
+        }.items()
+    }
+    train = unpaired_dataset(image[None], image[None], flip=flip, seed=0, steps_per_epoch=80)
+    found = {a[0].tobytes() for a, _ in batches(train)}
+    assert found == set(sides[flip])
+    assert len(found) == expected
+
+
+def test_quarter_turns_need_squares():
+    with pytest.raises(ValueError, match="Quarter turns need squares"):
+        make(crop=(8, 12), flip="rot90")
+
+
+def test_images_of_many_sizes_are_cut_anywhere():
+    sizes = [(12, 30), (20, 8), (9, 9)]
+    images = [coded_images(3, *size)[i] for i, size in enumerate(sizes)]
+    train = unpaired_dataset(images, images, 8, seed=0, steps_per_epoch=300, flip=False)
+    places = {}
+    for index, y, x, _ in origins(train):
+        places.setdefault(index, []).append((y, x))
+    for index, (height, width) in enumerate(sizes):
+        rows, columns = zip(*places[index], strict=True)
+        assert (min(rows), max(rows)) == (0, height - 8)
+        assert (min(columns), max(columns)) == (0, width - 8)
+    with pytest.raises(ValueError, match="several sizes need an `image_size`"):
+        unpaired_dataset(images, images)
+
+
+def companions(n_a=10, n_b=7, size=16):
+    a, b, pairs = (coded_images(n, size, size) for n in (n_a, n_b, 3))
+    return {
+        "mask_a": a[..., 1:2],
+        "mask_b": b[..., 1:2],
+        "where_b": b,
+        "label_a": np.arange(n_a),
+        "weight_b": np.linspace(0, 1, n_b, dtype="float32"),
+        "pair_a": pairs,
+        "pair_b": 255 - pairs[..., :1],
+    }
+
+
+@pytest.mark.parametrize("flip", ["horizontal", "rot90"])
+def test_what_rides_along_is_cut_and_turned_with_its_image(flip):
+    train = make(companions=companions(), flip=flip, batch_size=2, steps_per_epoch=12)
+    assert set(train.element_spec) == {"a", "b", *companions()}
+    pairs = set()
+    for batch in train:
+        batch = {name: np.asarray(values) for name, values in batch.items()}
+        a, b = from_unit(batch["a"]), from_unit(batch["b"])
+        np.testing.assert_allclose(batch["mask_a"][..., 0] * 255, a[..., 1], atol=1e-4)
+        np.testing.assert_allclose(batch["mask_b"][..., 0] * 255, b[..., 1], atol=1e-4)
+        np.testing.assert_array_equal(batch["where_b"], b)
+        np.testing.assert_array_equal(batch["label_a"], a[:, 0, 0, 0])
+        np.testing.assert_allclose(batch["weight_b"], b[:, 0, 0, 0] / 6)
+        pair_a, pair_b = from_unit(batch["pair_a"]), from_unit(batch["pair_b"])
+        np.testing.assert_array_equal(pair_a[..., :1], 255 - pair_b)
+        pairs |= {(*pair[0, 0].tolist(),) for pair in pair_a}
+    assert len(pairs) > 12  # other pairs and other windows each time
+
+
+def test_companions_change_no_draw():
+    plain, rich = make(steps_per_epoch=8), make(steps_per_epoch=8, companions=companions())
+    found = [(from_unit(x["a"].numpy()), from_unit(x["b"].numpy())) for x in rich]
+    assert_same(batches(plain), found)
+
+
+def test_companions_of_validation_stay_with_their_images():
+    a = coded_images(5, 8, 8)
+    given = {"mask_a": a[..., :1], "label_b": np.arange(5)}
+    found = list(paired_dataset(a, a, 2, given))
+    assert [len(batch["a"]) for batch in found] == [2, 2, 1]
+    labels = np.concatenate([batch["label_b"].numpy() for batch in found])
+    np.testing.assert_array_equal(labels, range(5))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("mask", np.zeros((10, 16, 16, 1), "uint8"), "ends in _a or _b"),
+        ("mask_a", np.zeros((9, 16, 16, 1), "uint8"), "as many entries.*Received 9"),
+        ("mask_a", np.zeros((10, 16, 12, 1), "uint8"), "of the same sizes"),
+        ("mask_a", np.zeros((10, 16, 16), "uint8"), r"must have the shape \(n, height, width, 1"),
+        ("label_b", np.zeros(10), "as many entries.*Received 10"),
+        ("pair_a", np.zeros((3, 16, 16, 3), "uint8"), "the other images of the pairs"),
+    ],
+)
+def test_companions_that_do_not_fit_are_named(name, values, message):
+    with pytest.raises(ValueError, match=message):
+        make(companions={name: values})
 
 
 def test_seed_fixes_the_order_and_another_changes_it():

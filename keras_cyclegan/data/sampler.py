@@ -1,0 +1,126 @@
+"""Which images make which step, and where each is cut: the same for every loader."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_cyclegan.data.draws import draw_cuts, draw_images
+from keras_cyclegan.data.images import Images
+from keras_cyclegan.data.pixels import PixelFormat
+
+MASK = "mask"  # what a stream of masks has in place of a format
+
+
+class Stream(NamedTuple):
+    """One entry of the batches: the images of a domain, or what rides along with them.
+
+    Attributes:
+        values: `Images`, or an array of one item for each image, such as labels.
+        group: `"a"`, `"b"` or `"pair"`. All streams of a group show the same image at a time, cut
+            at the same place and turned the same way.
+        pixels: `PixelFormat` of images, `MASK` for masks, which become float32 from 0 to 1, or None
+            for what stays as it is.
+    """
+
+    values: Any
+    group: str
+    pixels: PixelFormat | str | None = None
+
+    def scale(self, values):
+        """Scale what was cut out, an array or a tensor of TensorFlow."""
+        if self.pixels is None:
+            return values
+        if self.pixels == MASK:
+            return (PixelFormat(channels=1).to_unit(values) + 1.0) / 2.0
+        return self.pixels.to_unit(values)
+
+
+class Sampler:
+    """Batches of unpaired images; each iteration is the next epoch, and any step can be sought.
+
+    Everything random is a function of the seed and the step alone. An iteration yields the steps
+    from `position` to the end of that epoch, and moves `position` there when it starts. So each
+    epoch has a new order and new crops, over several calls of `fit` too. After `seek(step)` the
+    next iteration yields what an uninterrupted run sees from `step` on, also within an epoch.
+
+    An iteration counts as soon as it starts, even if only one batch is taken from it: after
+    `next(iter(train))`, or when Keras took a batch to build a model, `seek(0)` goes back. To `fit`,
+    the dataset is finite and has a known length. For longer or shorter epochs give
+    `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`, where it would cut one
+    iteration into epochs and leave `seek` without effect until that ends.
+
+    Attributes:
+        steps_per_epoch: int. Steps of an epoch.
+        position: int. The step at which the next iteration starts.
+        seed: int. Seed of everything random.
+        pixels_a, pixels_b: `PixelFormat` of each domain.
+    """
+
+    def __init__(
+        self, streams, image_size, batch_size, flip, seed, steps_per_epoch, process_share=(0, 1)
+    ):
+        self.streams = streams
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.flip = flip
+        self.seed = seed
+        self.steps_per_epoch = steps_per_epoch
+        self.process_share = process_share
+        self.pixels_a, self.pixels_b = streams["a"].pixels, streams["b"].pixels
+        self.position = 0
+        # What tells sizes: the first images of each group.
+        self.groups = {}
+        for stream in streams.values():
+            if isinstance(stream.values, Images):
+                self.groups.setdefault(stream.group, stream.values)
+
+    def seek(self, step):
+        """Set the step at which the next iteration starts, counted over all epochs.
+
+        Args:
+            step: int, 0 or more. An epoch starts at each multiple of `steps_per_epoch`.
+        """
+        if step != int(step) or step < 0:
+            raise ValueError(f"A step is a whole number, 0 or more. Received: {step!r}.")
+        self.position = int(step)
+
+    def begin(self):
+        """Return the first and the last step of the next iteration, and count it."""
+        start = self.position
+        self.position = (start // self.steps_per_epoch + 1) * self.steps_per_epoch
+        return start, self.position
+
+    def plan(self, start, end):
+        """Draw the images of this process for some steps.
+
+        Returns:
+            List of int64 arrays `(n, 4)`, one for each group: which image, and its cut; see
+            `draw_cuts`.
+        """
+        numbers = np.arange(start * self.batch_size, end * self.batch_size)
+        index, processes = self.process_share
+        share = self.batch_size // processes
+        numbers = numbers[numbers % self.batch_size // share == index]
+        counts = {group: len(images) for group, images in self.groups.items()}
+        drawn = draw_images(numbers, self.seed, counts)
+        return [
+            np.column_stack(
+                [
+                    drawn[group],
+                    draw_cuts(
+                        numbers,
+                        self.seed,
+                        group,
+                        images.sizes[drawn[group]].T,
+                        self.image_size,
+                        self.flip,
+                    ),
+                ]
+            )
+            for group, images in self.groups.items()
+        ]
+
+
+def as_batch(entries):
+    """Return a batch as it is given: a dict of all entries, or `(a, b)` if those are all."""
+    return entries if len(entries) > 2 else (entries["a"], entries["b"])
