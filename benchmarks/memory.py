@@ -42,7 +42,7 @@ def translate_one(network, size):
     import numpy as np
 
     from keras_cyclegan import CycleGAN, networks
-    from keras_cyclegan.inference.memory import whole_bytes
+    from keras_cyclegan.inference.runner import runner
 
     generator = eval(network, vars(networks))  # one of the strings above
     model = CycleGAN(generator, None, None, None)
@@ -52,7 +52,7 @@ def translate_one(network, size):
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     model.translate(image, tile=None)
     peak = (resident("VmHWM") - before) / size**2
-    estimate = whole_bytes([generator], size, size) / size**2
+    estimate = runner(generator).bytes_for(size, size) / size**2
     print(f"| `{network.replace('(256, 256, 3)', '…')}` | {estimate:.0f} | {peak:.0f} |")
 
 

@@ -43,19 +43,19 @@ def main():
 def ways(generator):
     import tensorflow as tf
 
-    from keras_cyclegan.inference.sizes import SizeRule, pad_to_rule
-    from keras_cyclegan.inference.translate import run
+    from keras_cyclegan.inference.runner import runner
+    from keras_cyclegan.inference.sizes import SizeRule
 
     def padded(to):
         """A function of an image, mirrored out to multiples of `to`."""
-        return lambda image: pad_to_rule(tf.constant(image), SizeRule(to, to))
+        return lambda image: SizeRule(to, to).pad(tf.constant(image))
 
     def compiled(to, **options):
         graph = tf.function(lambda images: generator(images, training=False), **options)
         return lambda image: graph(padded(to)(image)).numpy()
 
     return {
-        "`translate`: one graph of unknown size": lambda image: run(generator, image),
+        "`translate`: one graph of unknown size": runner(generator),
         "a graph for each size": compiled(4),
         "a graph for each bucket, multiples of 64": compiled(64),
         "XLA for each bucket, multiples of 64": compiled(64, jit_compile=True),

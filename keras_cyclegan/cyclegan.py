@@ -7,6 +7,8 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_image_shape
 from keras_cyclegan.compile import CompileMixin
+from keras_cyclegan.export.export import ExportMixin
+from keras_cyclegan.inference.translate import InferenceMixin
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.compatibility import NETWORKS
@@ -17,7 +19,7 @@ from keras_cyclegan.translator import Translator
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class CycleGAN(Translator, Trainer, CompileMixin, keras.Model):
+class CycleGAN(InferenceMixin, ExportMixin, Translator, Trainer, CompileMixin, keras.Model):
     """Translation in both directions between two sets of images without pairs.
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial

@@ -1,11 +1,13 @@
-"""Switches oneDNN on where it is faster and TensorFlow leaves it off.
+"""What computes: is there an accelerator, and what can the processor do?
 
-TensorFlow reads the switch once, when it is imported, so that this is done when the package is
-imported. With `TF_ENABLE_ONEDNN_OPTS` in the environment, 0 for off or 1 for on, nothing is done.
+TensorFlow reads its switch for oneDNN once, when it is imported, so that `prefer_onednn` is called
+when this package is imported; Keras is imported where it is needed.
 """
 
+import functools
 import os
 import sys
+import time
 import warnings
 
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"
@@ -18,8 +20,32 @@ ENOUGH_FOR_TENSORFLOW = {
     "amx_int8",
     "amx_bf16",
 }
+# With one of these, oneDNN computes in a dtype; without, it emulates it number by number.
+INSTRUCTIONS = {
+    "bfloat16": {"avx512_bf16", "amx_bf16"},
+    "float16": {"avx512_fp16", "amx_fp16"},
+}
+WORTH_A_WARNING, REFUSED = 1.1, 10.0
 
 _came_too_late = False
+
+
+def has_accelerator():
+    """Return whether the backend computes on a GPU or TPU that it may use."""
+    import keras
+
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return any(tf.config.get_visible_devices(kind) for kind in ("GPU", "TPU"))
+        case "jax":
+            import jax
+
+            return jax.default_backend() != "cpu"
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def vector_extensions(path="/proc/cpuinfo"):
@@ -34,11 +60,15 @@ def vector_extensions(path="/proc/cpuinfo"):
     return frozenset()
 
 
+# --- oneDNN ------------------------------------------------------------------------------------
+
+
 def prefer_onednn(environment=os.environ, modules=sys.modules, extensions=None):
     """Switch oneDNN on where it is faster and TensorFlow would leave it off.
 
     This is so on x86 processors with AVX2 and without instructions for neural networks. There, a
-    training step takes 1.4 times as long with TensorFlow's own kernels.
+    training step takes 1.4 times as long with TensorFlow's own kernels. A user's own choice in the
+    environment, 0 for off or 1 for on, is left alone.
 
     Args:
         environment: mapping of environment variables, which is changed.
@@ -69,3 +99,74 @@ def warn_if_too_late():
             "end this warning).",
             stacklevel=3,
         )
+
+
+# --- dtypes ------------------------------------------------------------------------------------
+
+
+def warn_of_slow_dtype(networks):
+    """Warn, with the measured factor, if networks would be faster in float32."""
+    factor = slowdown(networks)
+    if factor > WORTH_A_WARNING:
+        warnings.warn(_message(networks, factor), stacklevel=3)
+
+
+def refuse_slow_dtype(networks, advice):
+    """Raise a ValueError for a dtype in which convolutions take over 10 times as long.
+
+    Args:
+        networks: list of `keras.Model`.
+        advice: str. How to train nevertheless, for the error.
+    """
+    factor = slowdown(networks)
+    if factor > REFUSED:
+        raise ValueError(f"{_message(networks, factor)} {advice}")
+
+
+def slowdown(networks):
+    """Return how many times as long as in float32 the networks' convolutions take on a processor.
+
+    1.0 without a trial on an accelerator, and where TensorFlow's oneDNN has instructions for it.
+    """
+    import keras
+
+    dtypes = {network.compute_dtype for network in networks} & set(INSTRUCTIONS)
+    if not dtypes or has_accelerator():
+        return 1.0
+    if keras.backend.backend() == "tensorflow":
+        dtypes = {dtype for dtype in dtypes if not INSTRUCTIONS[dtype] & vector_extensions()}
+    return max([1.0, *(measured_slowdown(dtype) for dtype in dtypes)])
+
+
+@functools.lru_cache
+def measured_slowdown(dtype):
+    """Time one convolution of a usual size against float32, for half a second at most each.
+
+    In processor seconds: on the clock it would be slow when another process works.
+    """
+    import numpy as np
+    from keras import ops
+
+    # No random numbers: they would change the random state of a run.
+    shapes = (1, 32, 32, 64), (3, 3, 64, 64)
+    values = [np.linspace(-1, 1, np.prod(shape)).reshape(shape) for shape in shapes]
+
+    def seconds(dtype):
+        images, kernel = (ops.cast(value, dtype) for value in values)
+        times = []
+        while len(times) < 9 and sum(times) < 0.5:
+            start = time.process_time()
+            outputs = ops.conv(images, kernel, data_format="channels_last")
+            ops.convert_to_numpy(ops.sum(ops.cast(outputs, "float32")))  # waits for it
+            times.append(time.process_time() - start)
+        return min(times)
+
+    return seconds(dtype) / seconds("float32")
+
+
+def _message(networks, factor):
+    policy = next(n.dtype_policy.name for n in networks if n.compute_dtype in INSTRUCTIONS)
+    return (
+        f"On this processor {policy} takes {factor:.1f} times as long as float32, measured on a "
+        "convolution. Use the dtype float32."
+    )

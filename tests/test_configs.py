@@ -17,9 +17,8 @@ SMALL = {"image_shape": SHAPE, "filters": 2}
 # Arguments of the classes that need some, or would be large without them.
 ARGUMENTS = {
     "AttentionGenerator": {**SMALL, "num_blocks": 1, "foregrounds": 2},
-    "DoublingConv2D": {"filters": 2},
+    "Conv2D": {"filters": 2, "kernel_size": (3, 3)},
     "MultiScaleDiscriminator": {**SMALL, "num_scales": 2, "num_layers": 1},
-    "NarrowConv2D": {"filters": 2, "kernel_size": (3, 3)},
     "PatchDiscriminator": {**SMALL, "num_layers": 1},
     "PixelDiscriminator": SMALL,
     "ProjectedDiscriminator": {"image_shape": SHAPE, "filters": 8, "pixel_filters": 2},

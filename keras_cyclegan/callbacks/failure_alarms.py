@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_cyclegan.arguments import Direction
 from keras_cyclegan.callbacks.sample_grid import first_images
-from keras_cyclegan.inference.translate import run
+from keras_cyclegan.inference.runner import runner
 
 FLAT = 1e-4  # standard deviation of pixels below which an image counts as flat
 
@@ -96,7 +96,7 @@ class FailureAlarms(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         sets = self.images_a, self.images_b
         for way, generator, images in zip(Direction, self.model.generators(), sets, strict=True):
-            for name, value in failure_measures(images, run(generator, images)).items():
+            for name, value in failure_measures(images, runner(generator)(images)).items():
                 if logs is not None:
                     logs[f"{name}_{way.suffix}"] = value
                 self._judge(name, way, value)

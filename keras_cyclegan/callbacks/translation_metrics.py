@@ -7,7 +7,8 @@ import keras
 
 from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.data import from_unit
-from keras_cyclegan.inference.translate import generators_of, run
+from keras_cyclegan.inference.runner import runner
+from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import FeatureDistance
 
@@ -98,7 +99,7 @@ class TranslationMetrics(keras.callbacks.Callback):
             metric.reset_state()
         for start in range(0, len(images), BATCH):
             batch = slice(start, start + BATCH)
-            fake = from_unit(run(generator, images[batch]))  # rounded to 8 bits, as users get it
+            fake = from_unit(runner(generator)(images[batch]))  # rounded to 8 bits, as users get it
             for metric in self.metrics:
                 metric.update_state(from_unit(real[batch]), fake)
 

@@ -18,6 +18,7 @@ from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.metrics import KernelInceptionDistance
 from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.networks.compatibility import NETWORKS
+from keras_cyclegan.processor import refuse_slow_dtype
 from keras_cyclegan.steps.distribution import (
     check_agreement,
     distributed,
@@ -25,7 +26,6 @@ from keras_cyclegan.steps.distribution import (
     is_chief,
     process_share,
 )
-from keras_cyclegan.steps.dtype_trial import refuse_slow_dtype
 
 
 def train_run(folder, options, adjust=False, slow_dtype=False):

@@ -11,7 +11,8 @@ from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.evaluation.table import BETTER, figure, protocol_lines, score_rows
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.inference.translate import attention_network, generator_for, run
+from keras_cyclegan.inference.runner import runner
+from keras_cyclegan.inference.translate import generator_for
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
@@ -100,14 +101,14 @@ def _shown(evaluation, model, direction):
         """
         indices, generator = np.asarray(indices, int), generator_for(model, direction)
         real = to_unit(images[indices])
-        fake = run(generator, real)
+        fake = runner(generator)(real)
         columns = [("input", images[indices])]
         if hasattr(generator, "attention_network"):
-            kept = run(attention_network(generator), real)[..., -1:]
+            kept = runner(runner(generator).masks)(real)[..., -1:]
             columns.append(("mask", from_unit(1.0 - 2.0 * kept)))
         columns.append(("translation", from_unit(fake)))
         if errors is not None:
-            cycle = run(generator_for(model, direction.opposite), fake)
+            cycle = runner(generator_for(model, direction.opposite))(fake)
             columns.append(("round trip", from_unit(cycle)))
         if truth is not None:
             columns.append(("ground truth", truth[indices]))

@@ -6,7 +6,8 @@ import numpy as np
 
 from keras_cyclegan.arguments import check_direction
 from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, generators_of, run
+from keras_cyclegan.inference.runner import runner
+from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, generators_of
 from keras_cyclegan.metrics import ContentChange, CycleError
 
 
@@ -46,7 +47,7 @@ def translate_all(model, images, direction):
     count = max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))
     for start in range(0, len(images), count):
         real = to_unit(images[start : start + count])
-        fake = run(there, real)
+        fake = runner(there)(real)
         if not np.isfinite(fake).all():
             raise ValueError(
                 f"The generator of {direction!r} gives NaN or infinity: it diverged in training. "
@@ -54,7 +55,7 @@ def translate_all(model, images, direction):
             )
         translated.append(from_unit(fake))
         if back is not None:
-            errors.append(np.asarray(CycleError().per_image(real, run(back, fake))))
+            errors.append(np.asarray(CycleError().per_image(real, runner(back)(fake))))
         if same_channels:
             changes.append(np.asarray(ContentChange().per_image(real, fake)))
     return RoundTrips(

@@ -1,8 +1,7 @@
-"""Exports the generators for runtimes without Keras."""
+"""Exports the generators for runtimes without Keras: the method of `CycleGAN` for it."""
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -14,36 +13,82 @@ from keras_cyclegan.inference.translate import generator_for, generators_of
 WEIGHTS = ("float32", "float16", "int8")
 
 
-def export(
-    model: Any,
-    filepath: PathLike,
-    format: str = "tf_saved_model",
-    direction: str | None = None,
-    overwrite: bool = False,
-    weights: str = "float32",
-) -> None:
-    """Write a model's generators for a runtime without Keras.
+class ExportMixin:
+    """Exporting, for `CycleGAN`."""
 
-    `CycleGAN.export` calls it, and describes the formats, the arguments and the errors.
+    def export(
+        self,
+        filepath: PathLike,
+        format: str = "tf_saved_model",
+        direction: str | None = None,
+        overwrite: bool = False,
+        weights: str = "float32",
+    ) -> None:
+        """Write the generators, with their pre- and post-processing, for a runtime without Keras.
 
-    Args:
-        model: `CycleGAN`.
-        filepath, format, direction, overwrite, weights: see `CycleGAN.export`.
+        What is written takes any batch size, height and width: images of sizes that a generator
+        doesn't take are padded by reflection, and cropped, inside the graph, as by `translate`. It
+        holds the generators only, and is written whole or not at all. Its endpoints:
 
-    Example:
+        - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out;
+        - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out.
 
-    ```python
-    export(model, "sans_to_serif.tflite", format="litert", direction="a_to_b")
-    ```
-    """
-    _check_format(format, weights)
-    generators = _generators(model, direction)
-    path = Path(filepath)
-    _check_name(path, format, generators)
-    _check_target(path, format, overwrite)
-    _check_requirements(format, weights)
-    with atomic_folder(path) as unfinished:
-        FORMATS[format].write(generators, unfinished, weights)
+        Each names its input `images` and its output `output_0`. By format:
+
+        - `"tf_saved_model"`: a folder, for TensorFlow and TensorFlow Serving. Each endpoint is a
+          method and a signature; the first is also the signature `serving_default`.
+        - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on, because an
+          ONNX file holds one graph. A `filepath` that ends in `.onnx` is one file, with the pixel
+          endpoint of one direction. Needs the extra `onnx`.
+        - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
+        - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`.
+          Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can: for
+          the same pixels as `translate`, compile with `{"INFERENCE_PRECISION_HINT": "f32"}`.
+
+        Smaller weights make smaller files: `"float16"` halves them and changes pixels hardly more
+        than rounding does; `"int8"` leaves a third, changes pixels by some grey levels, and
+        computes with integers. `benchmarks/README.md` has measurements of both.
+
+        Exported generators have no tiles: they need the memory of the whole image. Don't give them
+        parts of an image, which would differ in colour, because instance norms take the statistics
+        of what they are given. `translate` itself cuts large images into tiles.
+
+        Args:
+            filepath: path of the folder or file to write.
+            format: str, `"tf_saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
+            direction: str, `"a_to_b"` or `"b_to_a"` for one generator. None, the default, exports
+                all generators of the model.
+            overwrite: bool, False by default. Whether to replace an earlier export of this format
+                at `filepath`.
+            weights: str, `"float32"` (the default), `"float16"` or `"int8"`. A SavedModel can only
+                have the first, OpenVINO the first two.
+
+        Raises:
+            FileExistsError: `filepath` exists, and `overwrite` is False or it isn't an earlier
+                export of this format.
+            ImportError: a package that the format needs is not installed.
+            ValueError: the format is unknown, `filepath` has the suffix of another format, the
+                model has no generator for the direction, or the format can't have such weights.
+            RuntimeError: Keras runs on another backend than TensorFlow.
+
+        Example:
+
+        ```python
+        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
+        model.export("served", direction="a_to_b")
+        served = tf.saved_model.load("served")  # in a process without this package
+        images = np.full((1, 33, 45, 3), 255, "uint8")
+        translated = served.a_to_b(images)  # uint8 in, uint8 out
+        ```
+        """
+        _check_format(format, weights)
+        generators = _generators(self, direction)
+        path = Path(filepath)
+        _check_name(path, format, generators)
+        _check_target(path, format, overwrite)
+        _check_requirements(format, weights)
+        with atomic_folder(path) as unfinished:
+            FORMATS[format].write(generators, unfinished, weights)
 
 
 # --- what is exported, and to which path ------------------------------------------------------

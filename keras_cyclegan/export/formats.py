@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 
 from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.inference.sizes import call_at_any_size, size_rule
+from keras_cyclegan.inference.runner import runner
 
 
 class Format(NamedTuple):
@@ -126,18 +126,18 @@ def _endpoints(generators, weights):
     # On their fast paths, layers compute with sums of kernels, which int8 would round more.
     fast = weights != "int8"
     for direction, generator in generators.items():
-        size_rule(generator)  # outside of the graph
+        runner(generator).rule  # noqa: B018, found outside of the graph
         shape = (None, *generator.input_shape[1:])
-        of_pixels, of_floats = _functions(generator, fast)
+        of_pixels, of_floats = _functions(runner(generator), fast)
         yield str(direction), of_pixels, [tf.TensorSpec(shape, "uint8", "images")]
         yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
 
 
-def _functions(generator, fast):
+def _functions(run, fast):
     """Return two functions: of a batch of pixels, and of a batch of floats."""
 
     def of_floats(images):
-        return call_at_any_size(generator, images, fast)
+        return run.apply(images, fast)
 
     def of_pixels(images):
         return from_unit(of_floats(to_unit(images)))

@@ -1,16 +1,11 @@
-"""Translates any height and width with a generator that takes only some."""
+"""Which heights and widths a generator takes, and images padded to them."""
 
-import contextlib
-import weakref
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import ops
 
 from keras_cyclegan.layers import ReflectionPadding2D
-from keras_cyclegan.layers.fast_paths import fast_paths
-
-_rules: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 class SizeRule(NamedTuple):
@@ -22,56 +17,17 @@ class SizeRule(NamedTuple):
     def padded(self, size):
         """Return the next size that fits; `size` is an int, or a scalar tensor inside a graph."""
         size = (size + self.multiple - 1) // self.multiple * self.multiple
-        if isinstance(size, int):
-            return max(size, self.smallest)
-        return ops.maximum(size, self.smallest)
+        return max(size, self.smallest) if isinstance(size, int) else ops.maximum(size, self[1])
 
+    def pad(self, images):
+        """Pad `(n, h, w, c)` below and on the right by reflection, to a size that fits.
 
-def size_rule(generator):
-    """Find out which sizes a generator gives back unchanged, without computing an image.
-
-    Args:
-        generator: any `keras.Model` from images to images.
-
-    Returns:
-        A `SizeRule`: (4, 8) for a ResNet, whose maps at a quarter of the size need 2 pixels for a
-        reflection by 1; (2ⁿ, 2ⁿ) for a U-Net of n halvings.
-
-    Raises:
-        ValueError: the generator gives no size back unchanged, with multiples up to 4096.
-    """
-    if generator not in _rules:
-        _rules[generator] = _find_rule(generator)
-    return _rules[generator]
-
-
-def call_at_any_size(generator, images, fast=True):
-    """Pad images by reflection to a size that fits, translate them, and crop.
-
-    All of the padding lies below and on the right, so that a pixel keeps its place in the
-    network's grid of strides. An image smaller than what is added to it is reflected repeatedly.
-
-    Args:
-        generator: `keras.Model`.
-        images: tensor `(batch, height, width, channels)`, in [-1, 1]; inside a TensorFlow graph
-            all but the channels may be unknown.
-        fast: bool, True by default. Whether layers take their `fast_paths`.
-
-    Returns:
-        Tensor `(batch, height, width, output_channels)`, in [-1, 1].
-    """
-    rule = size_rule(generator)
-    height, width = ops.shape(images)[1:3]
-    padded = pad_to_rule(images, rule)
-    with fast_paths(even=rule.multiple % 2 == 0) if fast else contextlib.nullcontext():
-        return generator(padded, training=False)[:, :height, :width]
-
-
-def pad_to_rule(images, rule):
-    """Pad `(n, h, w, c)` below and on the right by reflection, to a size that fits `rule`."""
-    height, width = ops.shape(images)[1:3]
-    images = ops.take(images, _mirror(height, rule.padded(height)), axis=1)
-    return ops.take(images, _mirror(width, rule.padded(width)), axis=2)
+        So a pixel keeps its place in the network's grid of strides. An image smaller than what is
+        added to it is reflected repeatedly.
+        """
+        height, width = ops.shape(images)[1:3]
+        images = ops.take(images, _mirror(height, self.padded(height)), axis=1)
+        return ops.take(images, _mirror(width, self.padded(width)), axis=2)
 
 
 def _mirror(size, count):
@@ -81,13 +37,25 @@ def _mirror(size, count):
     return ops.minimum(position, period - position)
 
 
-def _find_rule(generator):
-    height, width, channels = generator.input_shape[1:]
+def find_rule(generator):
+    """Find out which sizes a generator gives back unchanged, without computing an image.
+
+    Args:
+        generator: any `keras.Model` from images to images.
+
+    Returns:
+        A `SizeRule`: (4, 8) for a ResNet, whose maps at a quarter of the size need 2 pixels for a
+        reflection by 1; (2ⁿ, 2ⁿ) for a U-Net of n halvings; (1, 1) if it was built for one size.
+
+    Raises:
+        ValueError: the generator gives no size back unchanged, with multiples up to 4096.
+    """
+    height, width, _ = generator.input_shape[1:]
     if height and width:
-        return SizeRule(1, 1)  # `check_size` refuses other sizes
+        return SizeRule(1, 1)
     multiple = 1
     # 11 is odd, so that no higher power of two divides the size, and hardly any stride is 11.
-    while not _returns_size(generator, 11 * multiple, channels):
+    while not _returns_size(generator, 11 * multiple):
         multiple *= 2
         if multiple > 4096:
             raise ValueError(
@@ -95,17 +63,17 @@ def _find_rule(generator):
                 "heights and widths of 11, 22, 44, …, 45056. `translate` needs one that does."
             )
     smallest = multiple
-    while not _reflections_fit(generator, smallest, channels):
+    while not _reflections_fit(generator, smallest):
         smallest += multiple
     return SizeRule(multiple, smallest)
 
 
-def _returns_size(generator, size, channels):
+def _returns_size(generator, size):
     """Return whether `size` comes out unchanged, and joined branches have equal sizes."""
     try:
-        shape = generator.compute_output_shape((1, size, size, channels))
+        shape = generator.compute_output_shape((1, size, size, generator.input_shape[-1]))
         # Keras infers a concatenation's shape from its first input, and looks at no other.
-        joined = _inner_shapes(generator, keras.layers.Concatenate, size, channels)
+        joined = _input_shapes(generator, keras.layers.Concatenate, size)
     except ValueError:  # other branches of unequal sizes, or the network's own check
         return False
     return tuple(shape[1:3]) == (size, size) and all(
@@ -113,20 +81,20 @@ def _returns_size(generator, size, channels):
     )
 
 
-def _reflections_fit(generator, size, channels):
+def _reflections_fit(generator, size):
     """Return whether every reflection inside the network has enough pixels to mirror."""
-    reflections = _inner_shapes(generator, ReflectionPadding2D, size, channels)
+    reflections = _input_shapes(generator, ReflectionPadding2D, size)
     return all(shapes[0][1] > layer.padding for layer, shapes in reflections)
 
 
-def _inner_shapes(generator, kind, size, channels):
+def _input_shapes(generator, kind, size):
     """Return the layers of a kind in a functional generator, with the shapes of their inputs."""
     layers = [
         layer for layer in generator.layers if isinstance(layer, kind) and _is_called_once(layer)
     ]
     if not layers or not getattr(generator, "inputs", None):
         return []
-    images = keras.KerasTensor((1, size, size, channels))
+    images = keras.KerasTensor((1, size, size, generator.input_shape[-1]))
     inner = keras.Function(generator.input, [layer.input for layer in layers])
     found = inner.compute_output_spec(images)
     return [
@@ -140,14 +108,3 @@ def _is_called_once(layer):
         return layer.input is not None
     except (AttributeError, ValueError):  # `input` of a layer that was called twice
         return False
-
-
-def check_size(generator, height, width):
-    """Raise a ValueError for an image that a generator built for one size can't take."""
-    fixed = generator.input_shape[1:3]
-    if None not in fixed and tuple(fixed) != (height, width):
-        raise ValueError(
-            f"The generator {generator.name!r} was built for images of {fixed[0]}×{fixed[1]} only. "
-            f"Received one of {height}×{width}. Build it on `keras.Input((None, None, channels))` "
-            "to translate every size."
-        )

@@ -5,9 +5,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from keras_cyclegan.inference.sizes import size_rule
 from keras_cyclegan.layers import ReflectionPadding2D
-from keras_cyclegan.layers.convolutions import DoublingConv2D
 
 POINTWISE = (
     layers.InputLayer,
@@ -36,7 +34,7 @@ class Stage(NamedTuple):
     frees: list  # tensors that no later stage reads
 
 
-def plan(generator):
+def plan(generator, rule):
     """Plan the stages that together give the same translation as one call of the generator.
 
     A norm needs the statistics of its whole input, so that a stage ends before each norm. Tensors
@@ -46,6 +44,7 @@ def plan(generator):
 
     Args:
         generator: functional `keras.Model` of convolutions, activations and instance norms.
+        rule: `SizeRule` of the generator.
 
     Returns:
         The stages; and a dict from each tensor's `id` to the pixels of the image from one of its
@@ -70,7 +69,8 @@ def plan(generator):
         stores = [t for t in wanted if steps[id(t)] > 1 or t is generator.output or not from_stored]
         known.update(id(t) for t in stores)
         stages.append(Stage(reads, work, measures, stores, _margin(work, reads, steps), []))
-    _check_grid(generator, [t for stage in stages for t in stage.stores + stage.measures], steps)
+    kept = [tensor for stage in stages for tensor in stage.stores + stage.measures]
+    _check_grid(generator, kept, steps, 4 * rule.smallest)
     return _with_frees(stages), steps
 
 
@@ -153,7 +153,7 @@ def _stride(layer):
         return 1 / layer.strides[0]
     if isinstance(layer, layers.UpSampling2D):
         return 1 / layer.size[0]
-    if isinstance(layer, DoublingConv2D):
+    if getattr(layer, "mode", None):  # a convolution that doubles its images first
         return 1 / 2
     return layer.strides[0] if isinstance(layer, WINDOWS) else 1
 
@@ -178,9 +178,8 @@ def _margin(work, reads, steps):
     return int(-(-max(reach.values()) // grid) * grid)
 
 
-def _check_grid(generator, tensors, steps):
+def _check_grid(generator, tensors, steps, side):
     """Refuse a stored tensor with additional borders, from padding: tiles wouldn't join."""
-    side = 4 * size_rule(generator).smallest
     image = keras.KerasTensor((1, side, side, generator.input_shape[-1]))
     found = keras.Function(generator.input, tensors).compute_output_spec(image)
     for tensor, whole in zip(tensors, found, strict=True):

@@ -12,14 +12,12 @@ import numpy as np
 from keras import layers, ops
 
 from keras_cyclegan.data import to_unit
-from keras_cyclegan.inference.narrow_conv import call_narrow, is_narrow
-from keras_cyclegan.inference.sizes import size_rule
-from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm, plan
-from keras_cyclegan.layers.fast_paths import fast_paths
+from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm
+from keras_cyclegan.layers.cpu import fast_paths
 from keras_cyclegan.moments import Moments
 
 
-def translate_tiled(generator, pixels, tile, finish):
+def translate_tiled(runner, pixels, tile, finish):
     """Translate one large image tile by tile, in memory that doesn't grow with the image.
 
     An instance norm takes its mean and variance from all of its input, so that tiles translated on
@@ -35,9 +33,9 @@ def translate_tiled(generator, pixels, tile, finish):
     the memory that tiles should save.
 
     Args:
-        generator: functional `keras.Model` of convolutions, activations and instance norms.
+        runner: `Runner` of a functional generator of convolutions, activations and instance norms.
         pixels: `(height, width, channels)`, uint8, or float32 in [-1, 1].
-        tile: int. Side of a tile without its margin, a multiple of what the generator takes.
+        tile: `(height, width)` of a tile without its margin, multiples of what the generator takes.
         finish: function applied to the translation of each tile, in [-1, 1]: `from_unit`, so that
             the result takes one byte per value, or the identity.
 
@@ -48,26 +46,27 @@ def translate_tiled(generator, pixels, tile, finish):
         ValueError: `tile` doesn't fit, or the generator has a layer that can't be tiled.
         OSError: too little room for the temporary files.
     """
-    rule = size_rule(generator)
-    if tile < rule.smallest or tile % rule.multiple:
-        raise ValueError(
-            f"`tile` must be a multiple of {rule.multiple}, at least {rule.smallest}, for the "
-            f"generator {generator.name!r}. Received tile={tile}."
-        )
+    rule, output = runner.rule, runner.generator.output
+    for side in tile:
+        if side < rule.smallest or side % rule.multiple:
+            raise ValueError(
+                f"`tile` must be a multiple of {rule.multiple}, at least {rule.smallest}, for the "
+                f"generator {runner.generator.name!r}. Received tile={side}."
+            )
     height, width = pixels.shape[:2]
     size = rule.padded(height), rule.padded(width)
-    stages, steps = plan(generator)
-    _check_room(stages, steps, size, generator.output)
+    stages, steps = runner.stages
+    _check_room(stages, steps, size, output)
 
     result = _Result(size, finish)
-    maps, statistics = {id(generator.input): _Image(pixels, size)}, {}
+    maps, statistics = {id(runner.generator.input): _Image(pixels, size)}, {}
     for stage in stages:
         for tensor in stage.stores:
-            is_result = tensor is generator.output
+            is_result = tensor is output
             maps[id(tensor)] = result if is_result else _Map(tensor, steps[id(tensor)], size)
         stored = {id(tensor) for tensor in stage.stores}
         moments = {id(tensor): Moments(np.multiply) for tensor in stage.measures}
-        for down, across in itertools.product(*(_spans(side, tile, stage.margin) for side in size)):
+        for down, across in itertools.product(*map(_spans, size, tile, [stage.margin] * 2)):
             values = {id(tensor): maps[id(tensor)].read(down, across) for tensor in stage.reads}
             for key, value in _run(stage, values, statistics).items():
                 part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
@@ -82,17 +81,9 @@ def translate_tiled(generator, pixels, tile, finish):
 
 
 def _run(stage, values, statistics):
-    """Compute a stage on one tile.
+    """Compute a stage on one tile: what it stores or measures, by `id`, from what it reads.
 
     Layers are called one by one because Keras can't replace a layer, the norm, inside of a call.
-
-    Args:
-        stage: `Stage`.
-        values: dict from the `id` of each tensor that the stage reads to its values on the tile.
-        statistics: dict from the `id` of each norm's input to its `Moments`.
-
-    Returns:
-        dict from the `id` of each tensor that the stage stores or measures to its values.
     """
     kept = {id(tensor) for tensor in stage.stores + stage.measures}
     uses = Counter(id(tensor) for layer in stage.layers for tensor in inputs_of(layer))
@@ -102,8 +93,6 @@ def _run(stage, values, statistics):
             values[id(layer.output)] = _normalize(layer, given, statistics[id(layer.input)])
         elif isinstance(layer, (layers.Dropout, layers.BatchNormalization)):
             values[id(layer.output)] = layer(given, training=False)
-        elif is_narrow(layer, given):
-            values[id(layer.output)] = call_narrow(layer, given)
         else:
             with fast_paths():
                 values[id(layer.output)] = layer(given)
@@ -119,7 +108,9 @@ def _normalize(norm, x, moments):
     if norm.gamma is not None:
         scale = scale * ops.convert_to_numpy(norm.gamma)
     # As tensors: torch refuses to multiply an array by a tensor with a gradient.
-    mean, scale = (ops.convert_to_tensor(one.astype("float32")) for one in (moments.mean, scale))
+    mean, scale = (
+        ops.convert_to_tensor(value.astype("float32")) for value in (moments.mean, scale)
+    )
     x = (ops.cast(x, "float32") - mean) * scale  # zero, exactly, in a channel of one value
     if norm.beta is not None:
         x = x + ops.convert_to_tensor(norm.beta)

@@ -1,98 +1,150 @@
-"""Translates any image with a trained model."""
+"""Translates images of any kind and size: the methods of `CycleGAN` for it."""
 
-import weakref
+import warnings
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_cyclegan.arguments import Direction, check_direction
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.data.decode import MAX_PIXELS
 from keras_cyclegan.inference.images import Picture, open_images
-from keras_cyclegan.inference.memory import memory_errors, memory_for_whole, whole_bytes
-from keras_cyclegan.inference.sizes import call_at_any_size, check_size, pad_to_rule, size_rule
-from keras_cyclegan.inference.tile_choice import check_tile, choose_tile, tile_side
+from keras_cyclegan.inference.memory import (
+    available_memory,
+    memory_errors,
+    memory_for_whole,
+    readable,
+)
+from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.tiles import translate_tiled
-from keras_cyclegan.processor import warn_if_too_late
-from keras_cyclegan.steps.dtype_trial import warn_of_slow_dtype
 
 BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's generator
-
-_graphs: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-_attention_networks: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-_tried: weakref.WeakSet[Any] = weakref.WeakSet()
+SIDE, SMALLEST_SIDE = 512, 64  # of tiles; larger ones take more memory and no less time
 
 
-def translate(
-    model: Any,
-    images: Any,
-    direction: str = "a_to_b",
-    batch_size: int | None = None,
-    tile: int | str | None = "auto",
-    max_pixels: int = MAX_PIXELS,
-    return_attention: bool = False,
-) -> Any:
-    """Translate images of any kind and size with a model.
+class InferenceMixin:
+    """Translating, for `CycleGAN`."""
 
-    `CycleGAN.translate` calls it, and describes the arguments, the result and the errors.
+    def translate(
+        self,
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+        return_attention: bool = False,
+    ) -> Any:
+        """Translate images of any kind and size from one domain to the other.
 
-    Args:
-        model: `CycleGAN`.
-        images, direction, batch_size, tile, max_pixels, return_attention: see `CycleGAN.translate`.
+        Images of a size that the generator doesn't take (a ResNet needs multiples of 4) are padded
+        by reflection, and the translations cropped: nothing is resized. `predict` is Keras's own:
+        batches of floats in, batches of floats out.
 
-    Returns:
-        The translations, in the kinds and sizes of `images`.
+        A large image is translated in tiles, where instance norms use the statistics of the whole
+        image. Apart from rounding, by at most one of 255 levels, the result is the same; it takes
+        about the same time, and memory that doesn't grow with the image. Temporary files on disk
+        are used instead: see `inference.tiles.translate_tiled`.
 
-    Example:
+        Args:
+            images: one of
+                - a path of a JPEG, PNG, WebP, BMP or TIFF file, its bytes, or a binary file, read
+                  as training reads it: see `data.decode_image`;
+                - a `PIL.Image.Image`;
+                - an array or tensor `(height, width, channels)`, or `(height, width)` for gray, of
+                  uint8 or of floats in [-1, 1];
+                - a batch `(n, height, width, channels)` of these;
+                - a list of any of these except batches; kinds and sizes may differ.
+                For an RGB generator, gray becomes three equal channels. The alpha channel of RGBA
+                (files, PIL images, uint8 arrays) is copied to the translation; the generator sees
+                the image composited on white, as in training.
+            direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
+            batch_size: int. Images of one size that are translated at once. None, the default,
+                takes as many as have 2²⁰ pixels together and fit the memory, at least one.
+            tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
+                would take more than 2 GiB or half of the available memory. An int is the side of
+                the tiles, for each image that is higher or wider. None never cuts.
+            max_pixels: int, 60,000,000 by default. Largest height times width of a file; raise it
+                for a large file that you trust.
+            return_attention: bool, False by default. Whether to return as well how much of each
+                pixel was painted; for an `AttentionGenerator`.
 
-    ```python
-    translated = translate(model, ["horse.jpg", np.zeros((300, 200, 3), "uint8")], tile=128)
-    translated[1].shape  # (300, 200, 3)
-    ```
-    """
-    generator = generator_for(model, direction)
-    masks = attention_network(generator) if return_attention else None
-    pictures, collect = open_images(images, generator.input_shape[-1], max_pixels)
-    translated = collect(_translate_all([generator], pictures, batch_size, tile))
-    if masks is None:
-        return translated
-    # As floats, so that masks aren't rounded to pixels; the background's mask is the last.
-    pictures = [Picture(to_float(pixels), lambda m: 1 - m[..., -1:]) for pixels, _ in pictures]
-    return translated, collect(_translate_all([masks], pictures, batch_size, tile))
+        Returns:
+            The translations, in the same form as the images: a PIL image for a PIL image, an array
+            of the same dtype for an array or tensor, uint8 `(height, width, channels)` for a file;
+            a batch for a batch, a list for a list. Each has its image's height and width, turned
+            upright if EXIF says so. With `return_attention`, a pair: the translations, and in the
+            same order masks `(height, width, 1)`, float32 from 0 (the image was kept) to 1 (it was
+            painted over).
 
+        Raises:
+            FileNotFoundError: there is no such file.
+            MemoryError: there is too little memory, even for tiles; or for the whole image, where
+                `tile` is None.
+            TooManyPixelsError: a file has more than `max_pixels`. It is a `ValueError`.
+            TypeError: an object is no image.
+            ValueError: an image is unreadable or empty, has the wrong number of channels, or holds
+                NaN or floats outside of [-1, 1]; the direction is unknown, or the model has no
+                generator for it; or `return_attention` is True and the generator has no masks. All
+                of these are raised before the first image is translated.
 
-def reconstruct(
-    model: Any,
-    images: Any,
-    direction: str = "a_to_b",
-    batch_size: int | None = None,
-    tile: int | str | None = "auto",
-    max_pixels: int = MAX_PIXELS,
-) -> Any:
-    """Translate images to the other domain and back.
+        Example:
 
-    `CycleGAN.reconstruct` calls it, and describes the arguments, the result and the errors.
+        ```python
+        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
+        image = np.full((33, 45, 3), 255, "uint8")
+        translated = model.translate(image)  # uint8, (33, 45, 3)
+        back = model.translate([translated, PIL.Image.fromarray(image)], direction="b_to_a")
+        ```
+        """
+        generator = generator_for(self, direction)
+        masks = runner(generator).masks if return_attention else None
+        pictures, collect = open_images(images, generator.input_shape[-1], max_pixels)
+        translated = collect(_translate_all([generator], pictures, batch_size, tile))
+        if masks is None:
+            return translated
+        # As floats, so that masks aren't rounded to pixels; the background's mask is the last.
+        pictures = [Picture(_to_float(pixels), lambda m: 1 - m[..., -1:]) for pixels, _ in pictures]
+        return translated, collect(_translate_all([masks], pictures, batch_size, tile))
 
-    Args:
-        model: `CycleGAN` with both generators.
-        images, direction, batch_size, tile, max_pixels: see `CycleGAN.reconstruct`.
+    def reconstruct(
+        self,
+        images: Any,
+        direction: str = "a_to_b",
+        batch_size: int | None = None,
+        tile: int | str | None = "auto",
+        max_pixels: int = MAX_PIXELS,
+    ) -> Any:
+        """Translate images to the other domain and back: `ba(ab(a))` for `direction="a_to_b"`.
 
-    Returns:
-        The reconstructions, in the kinds and sizes of `images`.
+        Cycle consistency (Zhu et al. 2017, section 3.2) asks for a result close to the image. The
+        translation in between isn't rounded to pixels.
 
-    Example:
+        Args:
+            images: see `translate`.
+            direction: str. The first of the two translations: `"a_to_b"` (the default) for images
+                of domain A, `"b_to_a"` for images of domain B.
+            batch_size: int, None by default; see `translate`.
+            tile: `"auto"` (the default), int or None; see `translate`.
+            max_pixels: int, 60,000,000 by default; see `translate`.
 
-    ```python
-    photo = np.full((1, 40, 50, 3), 100, "uint8")
-    cycle_error = CycleError()
-    cycle_error.update_state(photo, reconstruct(model, photo))
-    ```
-    """
-    there = generator_for(model, direction)
-    back = generator_for(model, check_direction(direction).opposite)
-    pictures, collect = open_images(images, there.input_shape[-1], max_pixels)
-    return collect(_translate_all([there, back], pictures, batch_size, tile))
+        Returns:
+            The reconstructions, in the kinds and sizes of `images`.
+
+        Raises:
+            ValueError: the model has one generator only. For the other errors see `translate`.
+
+        Example:
+
+        ```python
+        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
+        image = np.full((33, 45, 3), 255, "uint8")
+        kept = np.abs(model.reconstruct(image).astype(int) - image).mean()  # in grey levels
+        ```
+        """
+        there = generator_for(self, direction)
+        back = generator_for(self, check_direction(direction).opposite)
+        pictures, collect = open_images(images, there.input_shape[-1], max_pixels)
+        return collect(_translate_all([there, back], pictures, batch_size, tile))
 
 
 def generator_for(model, direction):
@@ -113,149 +165,125 @@ def generators_of(model):
     return {direction: generator for direction, generator in both if generator is not None}
 
 
-def attention_network(generator):
-    """Return the network of a generator's masks, `(n, h, w, k)`; the last mask keeps the image.
-
-    Raises:
-        ValueError: the generator has no masks.
-    """
-    if not hasattr(generator, "attention_network"):
-        raise ValueError(
-            f"The generator {generator.name!r} ({type(generator).__name__}) has no masks: "
-            "`return_attention` is for an `AttentionGenerator`."
-        )
-    if generator not in _attention_networks:
-        _attention_networks[generator] = generator.attention_network()
-    return _attention_networks[generator]
+# --- whole, or in tiles ------------------------------------------------------------------------
 
 
 def _translate_all(generators, pictures, batch_size, tile):
     """Translate each picture by one generator after the other, and finish it."""
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received batch_size={batch_size!r}.")
-    check_tile(tile)
+    if tile not in (None, "auto") and (not isinstance(tile, int) or isinstance(tile, bool)):
+        raise ValueError(
+            '`tile` is "auto", the side of a tile in pixels, or None for no tiles. Received '
+            f"{tile!r}."
+        )
+    runners = [runner(generator) for generator in generators]
+    sizes = {picture.pixels.shape[:2] for picture in pictures}
+    tiles = {size: _choose_tile(runners, size, tile) for size in sizes}
     finished, whole = [None] * len(pictures), {}
-    sides = {shape: choose_tile(generators, *shape, tile) for shape in _sizes(pictures)}
     for i, (pixels, finish) in enumerate(pictures):
-        side = sides[pixels.shape[:2]]
-        if side is None:
-            whole.setdefault(pixels.shape[:2], []).append(i)
+        size = pixels.shape[:2]
+        if tiles[size] is None:
+            whole.setdefault(size, []).append(i)
         else:
-            finished[i] = finish(_translate_in_tiles(generators, pixels, side))
-    for indices in _batches(generators, whole, batch_size):
-        translated = _translate_batch(generators, [pictures[i].pixels for i in indices], tile)
+            finished[i] = finish(_translate_in_tiles(runners, pixels, tiles[size]))
+    for indices in _batches(runners, whole, batch_size):
+        translated = _translate_batch(runners, [pictures[i].pixels for i in indices], tile)
         for i, translation in zip(indices, translated, strict=True):
             finished[i] = pictures[i].finish(translation)
     return finished
 
 
-def _sizes(pictures):
-    return {picture.pixels.shape[:2] for picture in pictures}
-
-
-def _batches(generators, whole, batch_size):
+def _batches(runners, whole, batch_size):
     """Yield indices of images of one size, in batches that fit the memory."""
-    for (height, width), indices in whole.items():
-        fitting = memory_for_whole() / max(1, whole_bytes(generators, height, width))
-        count = batch_size or max(1, int(min(BATCH_PIXELS // (height * width), fitting)))
+    for size, indices in whole.items():
+        fitting = memory_for_whole() / max(1, *(run.bytes_for(*size) for run in runners))
+        pixels = max(np.prod([run.rule.padded(side) for side in size]) for run in runners)
+        count = batch_size or max(1, int(min(BATCH_PIXELS // pixels, fitting)))
         for start in range(0, len(indices), count):
             yield indices[start : start + count]
 
 
-def _translate_batch(generators, images, tile):
+def _translate_batch(runners, images, tile):
     """Translate images of one size as a whole, or in tiles if the memory wasn't enough."""
+    size = images[0].shape[:2]
     try:
-        with memory_errors(f"{len(images)} of {images[0].shape[0]}×{images[0].shape[1]} pixels"):
-            batch = np.stack([to_float(pixels) for pixels in images])
-            for generator in generators:
-                check_size(generator, *batch.shape[1:3])
-                batch = run(generator, batch)
+        with memory_errors(f"{len(images)} of {size[0]}×{size[1]} pixels"):
+            batch = np.stack([_to_float(pixels) for pixels in images])
+            for run in runners:
+                batch = run(batch)
             return batch
     except MemoryError:
-        if tile != "auto":
+        sides = _tile_sides(runners, size) if tile == "auto" else None
+        if sides is None:
             raise
-        try:
-            side = tile_side(generators)
-        except ValueError:  # the network can't be cut
-            side = None
-        if side is None or max(images[0].shape[:2]) <= side:
-            raise
-    return [_translate_in_tiles(generators, pixels, side) for pixels in images]
+    return [_translate_in_tiles(runners, pixels, sides) for pixels in images]
 
 
-def _translate_in_tiles(generators, pixels, tile):
+def _translate_in_tiles(runners, pixels, sides):
     """Translate one large image; uint8 gives uint8, which takes a quarter of the memory."""
-    eight_bits = pixels.dtype == np.uint8
-    with memory_errors(f"{pixels.shape[0]}×{pixels.shape[1]} pixels in tiles of {tile}"):
-        for generator in generators:
-            _try_dtype(generator)
-            check_size(generator, *pixels.shape[:2])
-            rounded = eight_bits and generator is generators[-1]
-            pixels = translate_tiled(generator, pixels, tile, from_unit if rounded else np.asarray)
+    eight_bits, (height, width) = pixels.dtype == np.uint8, pixels.shape[:2]
+    with memory_errors(f"{height}×{width} pixels in tiles of {sides[0]}×{sides[1]}"):
+        for run in runners:
+            run.check_size(height, width)
+            rounded = eight_bits and run is runners[-1]
+            pixels = translate_tiled(run, pixels, sides, from_unit if rounded else np.asarray)
     return pixels
 
 
-def to_float(pixels):
+def _choose_tile(runners, size, tile):
+    """Return the height and width of an image's tiles, or None to translate it as a whole."""
+    if isinstance(tile, int):
+        return (tile, tile) if max(size) > tile else None
+    needed, advice = max(run.bytes_for(*size) for run in runners), "Leave `tile=None` out."
+    if tile == "auto":
+        if needed <= memory_for_whole():
+            return None
+        try:
+            return _tile_sides(runners, size, refuse=True)
+        except ValueError as error:
+            advice = str(error)
+    available = available_memory()
+    message = (
+        f"Translating {size[0]}×{size[1]} pixels at once takes about {readable(needed)} of memory, "
+        f"and {readable(available)} are available. {advice}"
+    )
+    if needed > available:
+        raise MemoryError(message)
+    if needed > available / 2:
+        warnings.warn(message, stacklevel=2)
+    return None
+
+
+def _tile_sides(runners, size, refuse=False):
+    """Return the height and width of tiles that fit the memory; None where one is the image.
+
+    A network that can't be cut is a ValueError if it is to be refused, and else None too.
+    """
+    try:
+        for run in runners:
+            run.stages  # noqa: B018, raises
+    except ValueError:
+        if refuse:
+            raise
+        return None
+    step = max(max(run.rule) for run in runners)
+
+    def fits(side):
+        return max(run.bytes_for(side, side) for run in runners) <= memory_for_whole()
+
+    side = max(SIDE // step, 1) * step
+    while side >= 2 * SMALLEST_SIDE and side // 2 % step == 0 and not fits(side * 5 // 4):
+        side //= 2
+    # A thin picture is cut along its length, into tiles of as many pixels.
+    padded = [max(run.rule.padded(length) for run in runners) for length in size]
+    sides = [side, side]
+    for thin, long in ((0, 1), (1, 0)):
+        if padded[thin] < side:
+            sides[long] = side * side // padded[thin] // step * step
+    return tuple(sides) if size[0] > sides[0] or size[1] > sides[1] else None
+
+
+def _to_float(pixels):
     """Convert uint8 pixels to [-1, 1], and return floats as they are."""
     return to_unit(pixels) if pixels.dtype == np.uint8 else pixels
-
-
-def run(generator, images):
-    """Translate one batch of any size by a generator.
-
-    On TensorFlow by a graph with an unknown number, height and width, so that new ones need no new
-    graph; elsewhere by `predict_on_batch`, which JAX compiles for each size.
-
-    Args:
-        generator: `keras.Model`.
-        images: float32 array `(n, height, width, channels)`, in [-1, 1].
-
-    Returns:
-        float32 array `(n, height, width, output_channels)`, in [-1, 1].
-    """
-    _try_dtype(generator)
-    if keras.backend.backend() == "tensorflow":
-        return _graph(generator)(images).numpy()
-    height, width = images.shape[1:3]
-    padded = keras.ops.convert_to_numpy(pad_to_rule(images, size_rule(generator)))
-    if keras.distribution.distribution() is None:
-        translated = generator.predict_on_batch(padded)
-    else:  # `predict_on_batch` would split the batch between devices and processes
-        translated = keras.ops.convert_to_numpy(generator(padded, training=False))
-    return np.asarray(translated)[:, :height, :width]
-
-
-def _try_dtype(generator):
-    """Warn, once for each generator, of a dtype that is slow here."""
-    if generator not in _tried:
-        _tried.add(generator)
-        warn_of_slow_dtype([generator], training=False)
-
-
-def _graph(generator):
-    """Return the generator's `tf.function`, traced once.
-
-    It is no attribute of the generator, where Keras would save it and TensorFlow export it. It is
-    traced again if layers were given new variables (quantization, LoRA).
-    """
-    variables = tuple(id(variable) for variable in generator.variables)
-    traced, graph = _graphs.get(generator, (None, None))
-    if traced != variables:
-        graph = _trace(generator)
-        _graphs[generator] = variables, graph
-    return graph
-
-
-def _trace(generator):
-    import tensorflow as tf
-
-    warn_if_too_late()
-    reference = weakref.ref(generator)  # a strong one would keep the generator in `_graphs`
-    signature = tf.TensorSpec((None, None, None, generator.input_shape[-1]), "float32")
-    size_rule(generator)  # outside of the graph
-
-    @tf.function(input_signature=[signature], autograph=False)
-    def translate_batch(images):
-        return call_at_any_size(reference(), images)
-
-    return translate_batch

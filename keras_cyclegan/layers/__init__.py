@@ -1,6 +1,5 @@
 """The layers that Keras lacks."""
 
-from keras_cyclegan.layers.attention import SelfAttention
 from keras_cyclegan.layers.augmentation import DifferentiableAugmentation
 from keras_cyclegan.layers.instance_norm import InstanceNormalization
 from keras_cyclegan.layers.normalization import (
@@ -20,6 +19,5 @@ __all__ = [
     "InstanceLayerNormalization",
     "InstanceNormalization",
     "ReflectionPadding2D",
-    "SelfAttention",
     "SpectralNormalization",
 ]

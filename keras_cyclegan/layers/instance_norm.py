@@ -7,9 +7,7 @@ import keras
 from keras import ops
 
 from keras_cyclegan.arguments import Tensor
-from keras_cyclegan.layers.fast_paths import takes_fast_path
-
-MOST_IMAGES = 8  # that are normalised one after the other
+from keras_cyclegan.layers import cpu
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -17,11 +15,9 @@ class InstanceNormalization(keras.layers.GroupNormalization):
     """Takes its mean from each channel of each image, and divides by its standard deviation.
 
     Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization".
-    Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. On TensorFlow
-    without a GPU, `fit`, `translate` and exports compute it as a batch norm of each single image,
-    by one fused operation and one for the gradient; a group norm reads the image many times.
-    Statistics are float32 under every policy. A channel of one value is exactly zero, except in
-    training on TensorFlow.
+    Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. Statistics
+    are float32 under every policy. A channel of one value is exactly zero, except in training on
+    TensorFlow without a GPU.
 
     Args:
         epsilon: float, 1e-5 by default. Added to variances.
@@ -45,42 +41,11 @@ class InstanceNormalization(keras.layers.GroupNormalization):
         super().__init__(groups=-1, epsilon=epsilon, center=False, scale=False, **kwargs)
 
     def call(self, images: Tensor, training: bool | None = False) -> Tensor:
-        count = images.shape[0]
-        if takes_fast_path(training) and (count is None or count <= MOST_IMAGES):
-            return self.normalise_each(
-                images if training else without_common_value_if_any(images), count
-            )
+        if cpu.takes_fused_norm(images, training):
+            if not training:
+                images = cpu.subtract_unless_zero(images, common_value(images))
+            return cpu.fused_instance_norm(images, self.epsilon)
         return super().call(without_common_value(ops.cast(images, "float32")))
-
-    def normalise_each(self, images, count):
-        """Normalise one image after the other, or side by side if their `count` is None."""
-        import tensorflow as tf
-
-        if count == 1:
-            return self.normalise_one(images)
-        if count is not None:
-            return ops.concatenate([self.normalise_one(one) for one in tf.split(images, count)])
-        count, height, width = ops.shape(images)[:3]
-        channels = images.shape[-1]
-        beside = ops.transpose(images, (1, 2, 0, 3))  # copies nothing if there is one image
-        beside = ops.reshape(beside, (1, height, width, count * channels))
-        beside = ops.reshape(self.normalise_one(beside), (height, width, count, channels))
-        return ops.transpose(beside, (2, 0, 1, 3))
-
-    def normalise_one(self, image):
-        """Normalise `(1, height, width, channels)` by one operation of TensorFlow."""
-        import tensorflow as tf
-
-        channels, none = tf.shape(image)[-1:], tf.zeros((0,))
-        return tf.raw_ops.FusedBatchNormV3(
-            x=image,
-            scale=tf.ones(channels),
-            offset=tf.zeros(channels),
-            mean=none,
-            variance=none,
-            epsilon=self.epsilon,
-            is_training=True,
-        ).y
 
     def get_config(self) -> dict[str, Any]:
         return {**keras.layers.Layer.get_config(self), "epsilon": self.epsilon}
@@ -143,11 +108,3 @@ def common_value(images):
 def without_common_value(images):
     """Subtract `common_value`."""
     return images - common_value(images)
-
-
-def without_common_value_if_any(images):
-    """Subtract `common_value`, on TensorFlow, without a copy where it is zero in all channels."""
-    import tensorflow as tf
-
-    common = common_value(images)
-    return tf.cond(tf.reduce_any(common != 0), lambda: images - common, lambda: tf.identity(images))

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from keras_cyclegan.layers import InstanceNormalization, ReflectionPadding2D
-from keras_cyclegan.layers.convolutions import NarrowConv2D
+from keras_cyclegan.layers.convolution import Conv2D
 from keras_cyclegan.layers.instance_norm import GroupNormalization
 
 
@@ -15,11 +15,10 @@ def normal_initializer(stddev=0.02):
 
 def conv(filters, kernel_size, strides=1, name=None, dtype=None, stddev=0.02, use_bias=True):
     """Make a convolution without padding; the caller chooses how to pad."""
-    kind = NarrowConv2D if filters <= 4 and kernel_size >= 5 else layers.Conv2D
-    return kind(
+    return Conv2D(
         filters,
         kernel_size,
-        strides,
+        strides=strides,
         padding="valid",
         use_bias=use_bias,
         kernel_initializer=normal_initializer(stddev),

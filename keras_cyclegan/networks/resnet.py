@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_cyclegan.arguments import check_choice, check_image_shape, check_multiple
 from keras_cyclegan.layers import InputSkip
-from keras_cyclegan.layers.convolutions import Cropping2D, DoublingConv2D
+from keras_cyclegan.layers.convolution import Conv2D, Cropping2D
 from keras_cyclegan.networks.building_blocks import (
     conv,
     float32_activation,
@@ -179,9 +179,9 @@ class Stages:
 
     def double(self, x, filters, name):
         if self.upsampling == "resize":
-            x = DoublingConv2D(
+            x = Conv2D(
                 filters,
-                self.padding,
+                mode=self.padding,
                 kernel_initializer=normal_initializer(),
                 name=f"{name}_conv",
                 dtype=self.dtype,

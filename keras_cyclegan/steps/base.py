@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_cyclegan.optimizers.joint import without_loss_scaling
+from keras_cyclegan.processor import warn_of_slow_dtype
 from keras_cyclegan.steps import checks
-from keras_cyclegan.steps.dtype_trial import warn_of_slow_dtype
 
 
 class BaseTrainer:

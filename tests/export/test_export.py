@@ -11,6 +11,8 @@ import pytest
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.export import export as exporting
+from keras_cyclegan.export import formats
 from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.layers import InstanceNormalization
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
@@ -230,7 +232,6 @@ def converted_once(first, monkeypatch):
     """A function of a model and a format, after which the model's endpoints go through tf2onnx, or
     into a SavedModel, only if they haven't before: the subject is what is made of that.
     """
-    formats = importlib.import_module("keras_cyclegan.export.formats")
     write_saved_model, make_endpoints = formats.write_saved_model, formats._endpoints
     folder, converted = first
 
@@ -321,8 +322,7 @@ def folder_size(path):
 
 
 def test_a_missing_package_is_named_before_any_work(model, tmp_path, monkeypatch):
-    module = importlib.import_module("keras_cyclegan.export.export")
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(exporting, "find_spec", lambda name: None)
     for format, weights, package in (
         ("onnx", "float32", "tf2onnx"),
         ("onnx", "int8", "tf2onnx, onnxruntime"),

@@ -4,7 +4,6 @@ Presets have a test of their own, `presets/test_failing_saves.py`.
 """
 
 import errno
-import importlib
 import itertools
 import json
 import types
@@ -19,12 +18,11 @@ from support import stops
 from keras_cyclegan.callbacks import history, sample_grid
 from keras_cyclegan.commands import run_folder
 from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.export import export as exporting
 from keras_cyclegan.export import formats
 from keras_cyclegan.files import atomic
 from keras_cyclegan.inference import files
 from keras_cyclegan.resume import checkpoint, training_state
-
-exporting = importlib.import_module("keras_cyclegan.export.export")  # the package has a function
 
 
 def state_of(value):

@@ -1,6 +1,5 @@
 """Images too large for the memory: automatic tiles, or a clear error for each of them."""
 
-import importlib
 import json
 import math
 import subprocess
@@ -13,11 +12,11 @@ from PIL import Image
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import decode, to_unit
-from keras_cyclegan.inference import memory, tile_choice
+from keras_cyclegan.inference import memory
+from keras_cyclegan.inference import translate as module
 from keras_cyclegan.inference.files import translate_files
+from keras_cyclegan.inference.runner import Runner, runner
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
-
-module = importlib.import_module("keras_cyclegan.inference.translate")
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +32,9 @@ def tiled(monkeypatch):
     sides = []
     translate_tiled = module.translate_tiled
 
-    def spy(generator, pixels, tile, finish):
+    def spy(runner, pixels, tile, finish):
         sides.append(tile)
-        return translate_tiled(generator, pixels, tile, finish)
+        return translate_tiled(runner, pixels, tile, finish)
 
     monkeypatch.setattr(module, "translate_tiled", spy)
     return sides
@@ -59,18 +58,18 @@ def test_an_image_that_needs_more_than_half_of_the_memory_is_translated_in_tiles
     pixels = noise(150, 130, 3)
     whole = model.translate(pixels)
     assert not tiled
-    needed = memory.whole_bytes([model.generator_ab], 150, 130)
+    needed = runner(model.generator_ab).bytes_for(150, 130)
     give_memory(monkeypatch, 2 * needed - 2)
-    monkeypatch.setattr(tile_choice, "SIDE", 64)
+    monkeypatch.setattr(module, "SIDE", 64)
     translated, small = model.translate([pixels, pixels[:9, :9]])
-    assert tiled == [64]
+    assert tiled == [(64, 64)]
     assert np.abs(translated.astype(int) - whole).max() <= 1
     assert small.shape == (9, 9, 3)
     floats = to_unit(pixels)
     np.testing.assert_allclose(
         model.reconstruct(floats), model.reconstruct(floats, tile=1000), atol=2e-3
     )
-    assert tiled == [64, 64, 64]
+    assert tiled == 3 * [(64, 64)]
     give_memory(monkeypatch, 2 * needed)
     model.translate(pixels)
     assert len(tiled) == 3
@@ -80,17 +79,28 @@ def test_less_memory_makes_smaller_tiles(model, monkeypatch):
     sides = []
     for count in (10**9, 2 * 10**7, 10**7, 10**3):
         give_memory(monkeypatch, count)
-        sides.append(tile_choice.tile_side([model.generator_ab]))
+        sides.append(module._tile_sides([runner(model.generator_ab)], (9999, 9999)))
     assert sides == sorted(sides, reverse=True)
-    assert (sides[0], sides[-1]) == (512, 64)
+    assert (sides[0], sides[-1]) == ((512, 512), (64, 64))
     unet = UNetGenerator((256, 256, 3), filters=1, num_downsamplings=8)
-    assert tile_choice.tile_side([unet]) == 256  # what it halves eight times
+    assert module._tile_sides([runner(unet)], (999, 999)) == (
+        256,
+        256,
+    )  # what it halves eight times
+
+
+def test_a_thin_picture_is_cut_along_its_length_into_tiles_of_as_many_pixels(model, monkeypatch):
+    run = runner(model.generator_ab)
+    assert run.bytes_for(1, 1000) == run.bytes_for(8, 1000)  # padded pixels count
+    assert module._tile_sides([run], (1, 250_000)) == (512, 512 * 512 // 8)
+    assert module._tile_sides([run], (250_000, 300)) == (512 * 512 // 300 // 8 * 8, 512)
+    assert module._tile_sides([run], (1, 5000)) is None
 
 
 def test_a_batch_takes_no_more_than_a_whole_image_may(model, monkeypatch):
     counts = []
-    monkeypatch.setattr(module, "run", lambda _, images: counts.append(len(images)) or images)
-    needed = memory.whole_bytes([model.generator_ab], 40, 40)
+    monkeypatch.setattr(Runner, "__call__", lambda _, images: counts.append(len(images)) or images)
+    needed = runner(model.generator_ab).bytes_for(40, 40)
     give_memory(monkeypatch, 2 * 3 * needed)
     model.translate(noise(7, 40, 40, 3))
     assert counts == [3, 3, 1]
@@ -100,7 +110,7 @@ def test_a_batch_takes_no_more_than_a_whole_image_may(model, monkeypatch):
 def test_the_estimate_holds_the_tensors_of_the_widest_layers(model, size):
     # The stem's norm: its input, as much again to compute, and its output, 4 channels of float32.
     least = math.prod(size) * 3 * 4 * 4
-    assert least < memory.whole_bytes([model.generator_ab], *size) < 4 * least
+    assert least < runner(model.generator_ab).bytes_for(*size) < 4 * least
 
 
 def test_a_subclassed_network_is_not_estimated_and_translates_as_a_whole(monkeypatch):
@@ -111,7 +121,8 @@ def test_a_subclassed_network_is_not_estimated_and_translates_as_a_whole(monkeyp
             return 0.5 * images
 
     give_memory(monkeypatch, 1)
-    assert memory.whole_bytes([Identity()], 100, 100) == 0
+    network = Identity()
+    assert runner(network).bytes_for(100, 100) == 0
 
 
 # --- errors and messages -----------------------------------------------------------------------
@@ -119,7 +130,7 @@ def test_a_subclassed_network_is_not_estimated_and_translates_as_a_whole(monkeyp
 
 def test_tile_none_says_how_much_memory_is_needed(model, monkeypatch, recwarn):
     pixels = noise(150, 130, 3)
-    needed = memory.whole_bytes([model.generator_ab], 150, 130)
+    needed = runner(model.generator_ab).bytes_for(150, 130)
     give_memory(monkeypatch, needed - 1)
     message = rf"150×130 pixels at once takes about {needed / 1e6:.1f} MB.*Leave `tile=None` out"
     with pytest.raises(MemoryError, match=message):
@@ -133,7 +144,7 @@ def test_a_network_that_cannot_be_cut_says_so(monkeypatch):
     images = keras.Input((None, None, 3))
     network = keras.Model(images, keras.layers.LayerNormalization(name="all")(images))
     one_way = CycleGAN(network, None, None, None, image_shape=(32, 32, 3))
-    needed = memory.whole_bytes([network], 100, 100)
+    needed = runner(network).bytes_for(100, 100)
     give_memory(monkeypatch, needed - 1)
     with pytest.raises(MemoryError, match=r"100×100.*can't be tiled: its layer 'all'"):
         one_way.translate(noise(100, 100, 3))
@@ -160,21 +171,21 @@ LACKS = [
 def test_too_little_memory_during_a_translation_leads_to_tiles_or_a_memory_error(
     model, tiled, monkeypatch, lack
 ):
-    def fail(generator, images):
+    def fail(self, images):
         raise lack
 
-    monkeypatch.setattr(module, "run", fail)
-    monkeypatch.setattr(tile_choice, "SIDE", 64)
+    monkeypatch.setattr(Runner, "__call__", fail)
+    monkeypatch.setattr(module, "SIDE", 64)
     pixels = noise(70, 90, 3)
     assert model.translate(pixels).shape == (70, 90, 3)
-    assert tiled == [64]
+    assert tiled == [(64, 64)]
     for tile, size in ((None, pixels), ("auto", pixels[:50, :50])):  # smaller than a tile
         with pytest.raises(MemoryError, match=r"too little memory for 1 of \d+×\d+ pixels.*are av"):
             model.translate(size, tile=tile)
 
 
 def test_other_errors_of_a_backend_stay_what_they_are(model, monkeypatch):
-    monkeypatch.setattr(module, "run", lambda *_: exec("raise RuntimeError('no such device')"))
+    monkeypatch.setattr(Runner, "__call__", lambda *_: exec("raise RuntimeError('no such device')"))
     with pytest.raises(RuntimeError, match="no such device"):
         model.translate(noise(8, 8, 3))
 
@@ -251,6 +262,7 @@ import json, pathlib, resource, sys
 import numpy as np
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.inference.files import translate_files
+from keras_cyclegan.inference.runner import Runner, runner
 from keras_cyclegan.networks import ResNetGenerator
 
 folder = sys.argv[1]

@@ -12,7 +12,7 @@ from PIL import Image
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import to_unit
 from keras_cyclegan.inference import tiles
-from keras_cyclegan.inference.tile_plan import plan
+from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
 
 
@@ -141,7 +141,8 @@ def flat():
 
 
 def test_all_but_the_two_outermost_convolutions_are_computed_once():
-    stages, _ = plan(resnet(num_blocks=9))
+    generator = resnet(num_blocks=9)
+    stages, _ = runner(generator).stages
     count = Counter(layer.name for stage in stages for layer in stage.layers)
     twice = {name for name, times in count.items() if times > 1 and name.endswith("_conv")}
     assert twice == {"stem_conv", "up2_conv"}
@@ -150,14 +151,15 @@ def test_all_but_the_two_outermost_convolutions_are_computed_once():
 
 @pytest.mark.parametrize("network", [unet, flat])
 def test_no_layer_is_computed_more_than_twice(network):
-    stages, _ = plan(network())
+    generator = network()
+    stages, _ = runner(generator).stages
     count = Counter(layer.name for stage in stages for layer in stage.layers)
     assert max(count.values()) <= 2
 
 
 def test_nothing_at_full_resolution_is_stored():
     generator = resnet(num_blocks=2)
-    stages, steps = plan(generator)
+    stages, steps = runner(generator).stages
     stored = [tensor for stage in stages for tensor in stage.stores]
     assert [t for t in stored if steps[id(t)] == 1] == [generator.output]
 

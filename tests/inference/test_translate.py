@@ -1,5 +1,4 @@
 import gc
-import importlib
 import inspect
 import io
 import pickle
@@ -12,11 +11,9 @@ from PIL import Image
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError, from_unit, to_unit
-from keras_cyclegan.inference.sizes import size_rule
+from keras_cyclegan.inference import translate as module
+from keras_cyclegan.inference.runner import Runner, runner
 from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator, UNetGenerator
-
-# `inference.translate` is the function of that name.
-module = importlib.import_module("keras_cyclegan.inference.translate")
 
 
 def resnet(channels=3, output_channels=3, num_blocks=1):
@@ -74,12 +71,16 @@ def test_an_image_too_small_for_the_reflections_inside_still_works(model, size):
     assert model.translate(noise(*size, 3)).shape == (*size, 3)
 
 
+def rule_of(generator):
+    return runner(generator).rule
+
+
 def test_size_rules():
-    assert size_rule(resnet()) == (4, 8)
+    assert rule_of(resnet()) == (4, 8)
     zeros = ResNetGenerator((32, 32, 3), filters=4, num_blocks=1, padding="zeros")
-    assert size_rule(zeros) == (4, 4)
+    assert rule_of(zeros) == (4, 4)
     unet = UNetGenerator((128, 128, 3), filters=4, num_downsamplings=7)
-    assert size_rule(unet) == (128, 128)
+    assert rule_of(unet) == (128, 128)
 
 
 def test_a_network_that_changes_the_size_is_refused():
@@ -237,8 +238,8 @@ def test_gray_with_alpha(model):
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a tf.function")
 def test_one_graph_serves_every_number_and_size(monkeypatch):
     graphs = []
-    trace = module._trace
-    monkeypatch.setattr(module, "_trace", lambda *args: graphs.append(trace(*args)) or graphs[-1])
+    trace = Runner._trace
+    monkeypatch.setattr(Runner, "_trace", lambda *args: graphs.append(trace(*args)) or graphs[-1])
     model = two_way(resnet(), None)
     for size in ((8 + i, 33 - 2 * i) for i in range(10)):
         model.translate(noise(*size, 3))
@@ -267,7 +268,9 @@ def test_a_model_that_has_translated_saves_and_pickles(tmp_path):
 
 def test_translating_does_not_keep_a_generator_alive():
     generator = resnet()
-    CycleGAN(generator, None, None, None, image_shape=(32, 32, 3)).translate(noise(8, 8, 3))
+    model = CycleGAN(generator, None, None, None, image_shape=(32, 32, 3))
+    model.translate([noise(8, 8, 3), noise(8, 40, 3)], tile=16)
+    del model
     reference = weakref.ref(generator)
     del generator
     gc.collect()
@@ -278,7 +281,7 @@ def test_batches_hold_a_bounded_number_of_pixels(model, monkeypatch):
     shapes = []
     monkeypatch.setattr(module, "BATCH_PIXELS", 200)
     monkeypatch.setattr(
-        module, "run", lambda generator, images: shapes.append(images.shape) or images
+        Runner, "__call__", lambda self, images: shapes.append(images.shape) or images
     )
     images = [noise(8, 8, 3) for _ in range(7)] + [noise(30, 30, 3)]
     model.translate(images)
@@ -334,7 +337,7 @@ def test_attention_in_tiles_equals_the_whole(attending):
 
 
 def test_a_generator_without_masks_says_so_before_any_work(model, monkeypatch):
-    monkeypatch.setattr(module, "run", lambda *_: pytest.fail("translated"))
+    monkeypatch.setattr(Runner, "__call__", lambda *_: pytest.fail("translated"))
     with pytest.raises(ValueError, match=r"\(ResNetGenerator\) has no masks: `return_attention`"):
         model.translate(noise(8, 8, 3), return_attention=True)
 
@@ -456,6 +459,8 @@ def test_the_limit_can_be_raised_above_pillows_own(model, tmp_path, monkeypatch)
 
 
 def test_errors_come_before_any_work(model, monkeypatch):
-    monkeypatch.setattr(module, "run", lambda *_: pytest.fail("translated before all was read"))
+    monkeypatch.setattr(
+        Runner, "__call__", lambda *_: pytest.fail("translated before all was read")
+    )
     with pytest.raises(ValueError, match=r"images\[1\]: The image holds NaN"):
         model.translate([noise(8, 8, 3), nan_at(0, 0, 0)])

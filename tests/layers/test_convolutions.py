@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_cyclegan.layers import ReflectionPadding2D
-from keras_cyclegan.layers.convolutions import Cropping2D, DoublingConv2D, NarrowConv2D
-from keras_cyclegan.layers.fast_paths import fast_paths, takes_fast_path
+from keras_cyclegan.layers import ReflectionPadding2D, cpu
+from keras_cyclegan.layers.convolution import Conv2D, Cropping2D
+from keras_cyclegan.layers.cpu import fast_paths, takes_fast_path
 from keras_cyclegan.networks import ResNetGenerator
 
 pytestmark = pytest.mark.backend
@@ -19,7 +19,7 @@ def images(height=6, width=8, channels=5):
 
 
 def doubled_then_convolved(layer):
-    """The layers that a `DoublingConv2D` stands for, with its weights."""
+    """The layers that a `Conv2D` with a mode stands for, with its weights."""
     around = ReflectionPadding2D(1) if layer.mode == "reflect" else keras.layers.ZeroPadding2D(1)
     conv = keras.layers.Conv2D(layer.filters, 3, activation=layer.activation)
     stack = keras.Sequential([keras.layers.UpSampling2D(2), around, conv])
@@ -37,14 +37,14 @@ def plain_conv(layer):
 
 
 CASES = {
-    "doubled in a mirror": (lambda: DoublingConv2D(3, **INITIAL), doubled_then_convolved),
+    "doubled in a mirror": (lambda: Conv2D(3, mode="reflect", **INITIAL), doubled_then_convolved),
     "doubled in zeros": (
-        lambda: DoublingConv2D(3, "zeros", activation="tanh", **INITIAL),
+        lambda: Conv2D(3, mode="zeros", activation="tanh", **INITIAL),
         doubled_then_convolved,
     ),
-    "narrow": (lambda: NarrowConv2D(3, (5, 3), **INITIAL), plain_conv),
-    "narrow without bias": (lambda: NarrowConv2D(4, 5, use_bias=False), plain_conv),
-    "too wide for the lanes": (lambda: NarrowConv2D(5, 5, **INITIAL), plain_conv),
+    "narrow": (lambda: Conv2D(3, (5, 7), activation="tanh", **INITIAL), plain_conv),
+    "narrow without bias": (lambda: Conv2D(4, 5, use_bias=False), plain_conv),
+    "too many channels for the lanes": (lambda: Conv2D(5, 5, **INITIAL), plain_conv),
     "cropped": (
         lambda: Cropping2D(((1, 0), (2, 1))),
         lambda layer: keras.layers.Cropping2D(layer.cropping),
@@ -58,7 +58,8 @@ CASES = {
 def test_outputs_are_those_of_keras_s_layers(case, training, size):
     make, other = CASES[case]
     layer, given = make(), images(*size)
-    found = layer(given, training=training)
+    options = {} if case == "cropped" else {"training": training}
+    found = layer(given, **options)
     np.testing.assert_allclose(array(found), array(other(layer)(given)), atol=1e-5)
 
 
@@ -87,7 +88,8 @@ def test_gradients_are_those_of_keras_s_layers(case):
 
     layer(given)  # builds
     reference = other(layer)
-    for ours, theirs in zip(gradients(layer, training=True), gradients(reference), strict=True):
+    options = {} if case == "cropped" else {"training": True}
+    for ours, theirs in zip(gradients(layer, **options), gradients(reference), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=2e-5)
 
 
@@ -99,9 +101,43 @@ def test_fast_ways_are_taken_in_training_and_where_they_are_wanted():
     assert not takes_fast_path(False)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="has fast ways")
+@pytest.mark.parametrize(
+    ("options", "size", "narrow"),
+    [
+        ({}, (20, 20), True),
+        ({"kernel_size": (5, 9)}, (20, 20), True),
+        ({}, (20, 21), False),  # an odd side of the output
+        ({"padding": "same"}, (20, 20), False),
+        ({"strides": 2}, (20, 20), False),
+        ({"dilation_rate": 2}, (20, 20), False),
+        ({"filters": 5}, (20, 20), False),
+        ({"kernel_size": 3}, (20, 20), False),
+    ],
+)
+def test_four_pixels_at_a_time_are_for_few_channels_and_large_kernels(options, size, narrow):
+    layer = Conv2D(**{"filters": 3, "kernel_size": 7, **options})
+    assert cpu.is_narrow(layer, images(*size)) == narrow
+
+
+def test_configs_of_earlier_versions_load():
+    narrow = {"filters": 3, "kernel_size": 7, "padding": "valid"}
+    for name, config in (
+        ("NarrowConv2D", narrow),
+        ("DoublingConv2D", {"filters": 3, "mode": "zeros"}),
+    ):
+        saved = {
+            "module": None,
+            "class_name": "Conv2D",
+            "registered_name": f"keras_cyclegan>{name}",
+        }
+        layer = keras.saving.deserialize_keras_object({**saved, "config": config})
+        assert (type(layer), layer.mode) == (Conv2D, config.get("mode"))
+
+
 @pytest.mark.parametrize("size", [(None, None), (16, 8)])
 def test_shapes_are_known_before_anything_is_computed(size):
-    outputs = DoublingConv2D(7)(keras.Input((*size, 5)))
+    outputs = Conv2D(7, mode="reflect")(keras.Input((*size, 5)))
     assert outputs.shape == (None, *(side and 2 * side for side in size), 7)
 
 

@@ -9,7 +9,6 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.layers import (
     AdaptiveInstanceLayerNormalization,
     InstanceLayerNormalization,
-    SelfAttention,
 )
 from keras_cyclegan.networks import (
     AttentionGenerator,
@@ -52,42 +51,6 @@ def test_every_scale_judges_the_halved_image_with_weights_of_its_own():
     np.testing.assert_allclose(numpy(network.get_layer("scale2")(halved)), numpy(coarse), atol=1e-5)
     np.testing.assert_allclose(numpy(network.get_layer("scale1")(images())), numpy(fine), atol=1e-5)
     assert coarse.shape[1] < fine.shape[1]
-
-
-@pytest.mark.backend
-def test_self_attention_equals_numpy():
-    layer = SelfAttention(reduction=4)
-    given = images(3, 5, 8)
-    layer.build(given.shape)
-    for seed, weight in enumerate(layer.weights):
-        weight.assign(np.random.RandomState(seed).standard_normal(weight.shape))
-    x = given.reshape(2, 15, 8)
-    query, key, value, output = (
-        x @ numpy(part.kernel) if part is not layer.output_map else numpy(part.kernel)
-        for part in (layer.query, layer.key, layer.value, layer.output_map)
-    )
-    scores = query @ key.transpose(0, 2, 1)
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
-    weights /= weights.sum(-1, keepdims=True)
-    expected = x + numpy(layer.gain) * (weights @ value @ output)
-    np.testing.assert_allclose(numpy(layer(given)), expected.reshape(given.shape), atol=1e-4)
-
-
-@pytest.mark.backend
-def test_self_attention_begins_as_the_identity_and_is_saved(tmp_path):
-    inputs = keras.Input((None, None, 8))
-    network = keras.Model(inputs, SelfAttention(name="attention")(inputs))
-    np.testing.assert_array_equal(numpy(network(images(4, 6, 8))), images(4, 6, 8))
-    assert network.count_params() == 4 * 8 * 1 + 1
-    network.get_layer("attention").gain.assign(0.5)
-    network.save(tmp_path / "attention.keras")
-    copy = keras.saving.load_model(tmp_path / "attention.keras")
-    np.testing.assert_allclose(numpy(copy(images(4, 6, 8))), numpy(network(images(4, 6, 8))))
-
-
-def test_self_attention_refuses_too_few_channels():
-    with pytest.raises(ValueError, match=r"reduction=8.*4 channels"):
-        SelfAttention()(images(4, 4, 4))
 
 
 def mixed(given, rho):

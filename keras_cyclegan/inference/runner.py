@@ -1,0 +1,167 @@
+"""One generator, ready to translate: its graph, sizes, memory, tiles and masks."""
+
+import contextlib
+import functools
+import math
+import weakref
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_cyclegan.inference.sizes import find_rule
+from keras_cyclegan.inference.tile_plan import plan
+from keras_cyclegan.layers.cpu import fast_paths
+from keras_cyclegan.processor import warn_if_too_late, warn_of_slow_dtype
+
+SLACK = 1.5  # peak memory over that of the tensors alone, measured on seven networks
+PIXEL_BYTES = 60  # the image and its translation as floats and as pixels, and copies of them
+
+_runners: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+
+def runner(generator):
+    """Return the `Runner` of a `keras.Model`, the same as long as the model lives."""
+    if generator not in _runners:
+        _runners[generator] = Runner(generator)
+    return _runners[generator]
+
+
+class Runner:
+    """Translates batches of any size by one generator; what it finds out, it finds out once.
+
+    It is no attribute of the generator, where Keras would save it and TensorFlow export it.
+
+    Attributes:
+        rule: `SizeRule`, which sizes the generator takes.
+        pixel_bytes: float. Estimate of the memory for each pixel of an image, beyond what the
+            process uses already. 0 for a subclassed model, whose layers are unknown.
+        stages: `tile_plan.plan` of the generator.
+        masks: network of the generator's masks, `(n, h, w, k)`; the last mask keeps the image.
+    """
+
+    def __init__(self, generator):
+        self._reference = weakref.ref(generator)  # a strong one would keep it in `_runners`
+        self._graph = (None, None)
+        warn_of_slow_dtype([generator])
+
+    @property
+    def generator(self):
+        return self._reference()
+
+    @functools.cached_property
+    def rule(self):
+        return find_rule(self.generator)
+
+    @functools.cached_property
+    def pixel_bytes(self):
+        if not getattr(self.generator, "inputs", None):
+            return 0
+        return SLACK * _most_alive(self.generator, 16 * self.rule.smallest) + PIXEL_BYTES
+
+    @functools.cached_property
+    def stages(self):
+        return plan(self.generator, self.rule)
+
+    @functools.cached_property
+    def masks(self):
+        if not hasattr(self.generator, "attention_network"):
+            raise ValueError(
+                f"The generator {self.generator.name!r} ({type(self.generator).__name__}) has no "
+                "masks: `return_attention` is for an `AttentionGenerator`."
+            )
+        return self.generator.attention_network()
+
+    def bytes_for(self, height, width):
+        """Estimate the memory for one whole image; pixels that are padded count."""
+        if not self.pixel_bytes:
+            return 0
+        return int(self.rule.padded(height) * self.rule.padded(width) * self.pixel_bytes)
+
+    def check_size(self, height, width):
+        """Raise a ValueError for an image that a generator built for one size can't take."""
+        fixed = self.generator.input_shape[1:3]
+        if None not in fixed and tuple(fixed) != (height, width):
+            raise ValueError(
+                f"The generator {self.generator.name!r} was built for images of "
+                f"{fixed[0]}×{fixed[1]} only. Received one of {height}×{width}. Build it on "
+                "`keras.Input((None, None, channels))` to translate every size."
+            )
+
+    def __call__(self, images):
+        """Translate `(n, height, width, channels)`, float32 in [-1, 1], to an array of the same.
+
+        On TensorFlow by a graph with an unknown number, height and width, so that new ones need no
+        new graph; elsewhere by `predict_on_batch`, which JAX compiles for each size.
+        """
+        height, width = images.shape[1:3]
+        self.check_size(height, width)
+        if keras.backend.backend() == "tensorflow":
+            return self._current_graph()(images).numpy()
+        padded = ops.convert_to_numpy(self.rule.pad(images))
+        if keras.distribution.distribution() is None:
+            translated = self.generator.predict_on_batch(padded)
+        else:  # `predict_on_batch` would split the batch between devices and processes
+            translated = ops.convert_to_numpy(self.generator(padded, training=False))
+        return np.asarray(translated)[:, :height, :width]
+
+    def apply(self, images, fast=True):
+        """Pad a tensor to a size that fits, translate and crop it: what a graph is traced from.
+
+        Args:
+            images: tensor `(n, height, width, channels)`, in [-1, 1]; inside a TensorFlow graph all
+                but the channels may be unknown.
+            fast: bool, True by default. Whether layers take their fast ways.
+        """
+        height, width = ops.shape(images)[1:3]
+        padded = self.rule.pad(images)
+        even = self.rule.multiple % 2 == 0
+        with fast_paths(even=even) if fast else contextlib.nullcontext():
+            return self.generator(padded, training=False)[:, :height, :width]
+
+    def _current_graph(self):
+        """Return the `tf.function`; it is traced again if layers were given new variables.
+
+        Quantization and LoRA do that.
+        """
+        variables = tuple(id(variable) for variable in self.generator.variables)
+        if self._graph[0] != variables:
+            self._graph = variables, self._trace()
+        return self._graph[1]
+
+    def _trace(self):
+        import tensorflow as tf
+
+        warn_if_too_late()
+        signature = tf.TensorSpec((None, None, None, self.generator.input_shape[-1]), "float32")
+        self.rule  # noqa: B018, found outside of the graph
+        return tf.function(self.apply, input_signature=[signature], autograph=False)
+
+
+def _most_alive(network, default_side):
+    """Return the most bytes of tensors alive at once in a functional network, per input pixel."""
+    side = [fixed or default_side for fixed in network.input_shape[1:3]]
+    operations = network.operations
+    flat = keras.tree.flatten
+    tensors = [tensor for operation in operations for tensor in flat(operation.output)]
+    image = keras.KerasTensor((1, *side, network.input_shape[-1]))
+    specs = keras.Function(network.input, tensors).compute_output_spec(image)
+    count = {id(t): math.prod(spec.shape) for t, spec in zip(tensors, specs, strict=True)}
+    size = {id(t): count[id(t)] * _item_bytes(t.dtype) for t in tensors}
+    last_use = {id(t): i for i, operation in enumerate(operations) for t in flat(operation.input)}
+    last_use |= {id(t): len(operations) for t in network.outputs}
+
+    most = alive = size[id(network.input)]
+    for i, operation in enumerate(operations[1:], 1):
+        made = {id(t) for t in flat(operation.output)}
+        alive += sum(size[key] for key in made)
+        is_norm = isinstance(operation, layers.GroupNormalization)  # computes in float32
+        most = max(most, alive + is_norm * 4 * sum(count[key] for key in made))
+        used = {id(t) for t in flat(operation.input)}
+        alive -= sum(size[key] for key in used if last_use[key] == i)
+    return most / math.prod(side)
+
+
+def _item_bytes(dtype):
+    return 2 if keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16") else 4
