@@ -125,7 +125,7 @@ class Export:
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(formats.FORMATS, "tf_saved_model", entry)
             patch.setattr(exporting, "generators_of", lambda model: {"a_to_b": None})
-            exporting.export(generator, place, overwrite=True)
+            exporting.ExportMixin.export(generator, place, overwrite=True)
 
     def read(self, place):
         names = sorted(path.name for path in place.iterdir())
