@@ -218,9 +218,11 @@ def _as_companion(name, values, domain):
 
 
 def _as_images(name, images, pixels):
-    if isinstance(images, Images):
-        return images
     dtype = pixels.dtype if pixels else "uint8"
+    if isinstance(images, Images):
+        if images.dtype != dtype:
+            raise ValueError(f"`{name}` hold {images.dtype}; expected {dtype}, as in training.")
+        return images
     items = images if isinstance(images, list) else [images]
     rank, shape = (3, "") if isinstance(images, list) else (4, "n, ")
     for item in items:

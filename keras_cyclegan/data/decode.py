@@ -1,70 +1,44 @@
-"""Opens images of every kind as arrays. No other file of the package opens images.
+"""Opens images of every kind as arrays. No other file of the package opens images."""
 
-Pillow is imported where it is used.
-"""
-
-import contextlib
-import io
 import os
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_cyclegan.arguments import check_choice
-from keras_cyclegan.data.pixel_limit import (
-    HEAD,
-    MAX_PIXELS,
-    TooManyPixelsError,
-    check_pixels,
-    check_webp,
-)
-from keras_cyclegan.data.pixels import check_unit
-from keras_cyclegan.data.upright import OpenedImage, to_array, with_channels
-from keras_cyclegan.files.regular import check_regular
-
-__all__ = [
-    "MAX_PIXELS",
-    "RESIZES",
-    "OpenedImage",
-    "TooManyPixelsError",
-    "check_channels",
-    "decode_image",
-    "open_image",
-    "resize_image",
-]
-
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
-RESIZES = ("stretch", "cover", "crop")
-
-_pillow_limit = threading.Lock()
+from keras_cyclegan.data.kinds import KINDS, Place, kind_of, split_name
+from keras_cyclegan.data.pillow_files import OpenedImage, open_file, open_pillow, to_array
+from keras_cyclegan.data.pixel_limit import MAX_PIXELS
+from keras_cyclegan.data.pixels import DTYPES, check_unit
+from keras_cyclegan.data.stacks import read_frame
 
 
-def open_image(image, channels=3, max_pixels=MAX_PIXELS):
+def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
     """Open a path, the bytes of a file, a binary file, a PIL image or an array.
 
     Training and translation both open images by these rules:
 
-    - EXIF orientation is applied: the array is upright.
+    - EXIF orientation is applied, where it can be read: the array is upright.
     - Gray becomes RGB with three equal channels; for `channels=1`, RGB becomes luma (ITU-R 601).
-    - 16-bit gray is scaled to 8 bits (`value / 257`, rounded), not clipped. 16-bit RGB keeps its
-      high byte, which is what Pillow decodes.
+    - Where 8 bits are asked for, 16-bit gray is scaled to them (`value / 257`, rounded), not
+      clipped, and 16-bit RGB keeps its high byte, which is what Pillow decodes.
     - Transparency is composited on white; the alpha channel is returned beside the pixels.
-    - Palettes, CMYK, YCbCr and LAB become RGB by Pillow's conversion, without colour profiles.
-    - Of a file with several frames or pages, the first one is taken.
-    - 32-bit integers and floats in a file have no known range, and are refused.
+    - Palettes, CMYK, YCbCr and LAB become RGB by Pillow's conversion, through the colour profile
+      if there is one; pixels with another profile than sRGB become sRGB.
+    - Of a file with several frames or pages, the first one is taken, unless a `Place` names one.
+    - 32-bit integers and floats in a file are refused where 8 bits are asked for.
 
     Args:
-        image: path, bytes or binary file of a JPEG, PNG, WebP, BMP or TIFF image (the content
-            decides, not the name), `PIL.Image.Image`, or a numpy array `(height, width)` or
-            `(height, width, channels)` of uint8 or of floats in [-1, 1].
-        channels: int, 3 by default. Channels of the result: 3 (RGB) or 1 (gray). Any other number
-            is possible for an array that has as many.
+        image: path, `Place`, bytes or binary file of an image (of JPEG, PNG, WebP, BMP and TIFF the
+            content decides, not the name), `PIL.Image.Image`, or a numpy array `(height, width)` or
+            `(height, width, channels)` of uint8, of the dtype of `pixels`, or of floats in [-1, 1].
+        channels: int, 3 by default. Channels of the result. Files of JPEG, PNG, WebP and BMP have 1
+            or 3.
         max_pixels: int, 60,000,000 by default. Largest height times width that is decoded from a
             path, bytes or file; a TIFF, a WebP and a JPEG of several scans, whose decoders take
             more memory, may have 80, 47 and 61 % of that. A PIL image or an array may have any
             size.
+        pixels: `PixelFormat` of the result. None, the default: 8 bits.
 
     Returns:
         `OpenedImage`.
@@ -75,22 +49,36 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS):
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         TypeError: `image` is none of these.
         ValueError: the file is no image or is incomplete; the pixels have no known range, are NaN,
-            or floats outside of [-1, 1]; or the channels don't fit.
+            or floats outside of [-1, 1]; or the channels or the dtype don't fit.
     """
     from PIL import Image
 
+    native = pixels is not None and pixels.dtype != "uint8"
     if isinstance(image, np.ndarray):
+        if native and not (pixels.dtype != "float32" and image.dtype.kind == "f"):
+            return OpenedImage(as_kept(_with_channels(image, channels), pixels, "The array"))
         return _open_array(image, channels)
     if isinstance(image, Image.Image):
         if 0 in image.size:
             raise ValueError(f"The image has no pixels. Received a PIL image of size {image.size}.")
-        return _open_pillow(image, channels, "this PIL image")
-    if isinstance(image, (str, os.PathLike, bytes, bytearray)) or hasattr(image, "read"):
-        return _open_file(image, channels, max_pixels)
-    raise TypeError(
-        "An image is a path, the bytes of a file, a PIL image, or an array of uint8 or of floats "
-        f"in [-1, 1]. Received {image!r:.80} ({type(image).__name__})."
-    )
+        opened = open_pillow(image, channels, "This PIL image", native)
+    elif isinstance(image, (str, os.PathLike, bytes, bytearray, Place)) or hasattr(image, "read"):
+        opened = _open_path(image, channels, max_pixels, native)
+    else:
+        raise TypeError(
+            "An image is a path, the bytes of a file, a PIL image, or an array of uint8 or of "
+            f"floats in [-1, 1]. Received {image!r:.80} ({type(image).__name__})."
+        )
+    return opened._replace(pixels=as_kept(opened.pixels, pixels, image)) if native else opened
+
+
+def open_native(image, channels=3, max_pixels=MAX_PIXELS):
+    """Open a file in the dtype that it has, one of uint8, uint16, int16 and float32.
+
+    Integers of other sizes become the next larger of these that holds them, or floats.
+    """
+    opened = _open_path(image, channels, max_pixels, native=True)
+    return opened._replace(pixels=as_kept(opened.pixels, None, image))
 
 
 def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -118,94 +106,90 @@ def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -
     image = decode_image("horse.jpg")  # (height, width, 3), uint8
     ```
     """
-    check_channels(channels)
+    if channels not in (1, 3):
+        raise ValueError(f"Images are decoded to 1 or 3 channels. Received: channels={channels!r}.")
     return open_image(source, channels, max_pixels).pixels
 
 
-def check_channels(channels):
-    """Raise a ValueError for anything but 1 and 3."""
-    if channels not in (1, 3):
-        raise ValueError(f"Images are decoded to 1 or 3 channels. Received: channels={channels!r}.")
+# --- files -------------------------------------------------------------------------------------
 
 
-# --- files and PIL images ----------------------------------------------------------------------
-
-
-def _open_file(source, channels, max_pixels):
-    from PIL import Image
-
-    encoded = isinstance(source, (bytes, bytearray))
-    name = f"an image of {len(source)} bytes" if encoded else source
-    file = io.BytesIO(source) if encoded else source
-    check_webp(_head(file), name, max_pixels)
-    try:
-        with _unlimited_pillow():
-            image = Image.open(file, formats=FORMATS)  # reads the header only
-    except Exception as error:  # Pillow's parsers fail in a dozen ways on a damaged file
-        if isinstance(error, MemoryError) or getattr(error, "errno", None):  # it can't be opened
-            raise
-        raise _unreadable(name, error) from error
-    with image:
-        check_pixels(image, name, max_pixels)
-        return _open_pillow(image, channels, name)
-
-
-def _head(file):
-    """Read the first bytes of a path or a binary file."""
-    if not hasattr(file, "read"):
-        check_regular(file)
-        with open(file, "rb") as opened:
-            return opened.read(HEAD)
-    file.seek(0)  # as Pillow does
-    head = file.read(HEAD)
-    file.seek(0)
-    return head
-
-
-def _open_pillow(image, channels, name):
-    if channels not in (1, 3):
+def _open_path(source, channels, max_pixels, native):
+    if not isinstance(source, (str, os.PathLike, Place)):
+        opened = open_file(source, channels, max_pixels, native)
+        if opened is None:
+            raise ValueError("A TIFF of many channels, or of more than 8 bits, is given as a path.")
+        return opened
+    place = source if isinstance(source, Place) else Place(*_path_and_index(source))
+    kind = kind_of(place.path)
+    if kind not in KINDS or not KINDS[kind].many or (kind == "TIFF" and place.index == 0):
+        opened = open_file(place.path, channels, max_pixels, native)
+        if opened is not None:
+            return opened
+    frame = read_frame(place.path, place.index, place.name, channels, max_pixels)
+    frame = _with_channels(frame, channels)
+    if not native and frame.dtype != np.uint8:
         raise ValueError(
-            f"Files and PIL images have 1 or 3 colour channels, but {channels} are needed. Give "
-            f"arrays of shape (height, width, {channels})."
+            f"{source} holds {frame.dtype}, and images of 8 bits are expected here. Train with a "
+            "range, `--range-a LOW HIGH`, for a translator of such images."
         )
-    try:
-        image.load()
-        return to_array(image, "RGB" if channels == 3 else "L")
-    except MemoryError as error:
-        width, height = image.size
-        raise MemoryError(
-            f"There is too little memory to open {name}, of {height}×{width} pixels: expected "
-            f"about {8 * height * width // 10**6 + 1} MB. End other programs, or make it smaller."
-        ) from error
-    except Exception as error:
-        raise _unreadable(name, error) from error
+    return OpenedImage(frame)
 
 
-def _unreadable(source, error):
-    return ValueError(
-        f"Can't read {source}: expected a whole JPEG, PNG, WebP, BMP or TIFF image with 8 or 16 "
-        f"bits a channel. Pillow says: {error} ({type(error).__name__})."
+def _path_and_index(source):
+    path, name = split_name(source)
+    return path, 0, name
+
+
+def as_kept(pixels, given, name):
+    """Return pixels in the dtype that images are kept in.
+
+    Args:
+        pixels: numpy array of any dtype.
+        given: `PixelFormat` that they must have, or None for whichever holds them.
+        name: what to call them in messages.
+
+    Raises:
+        ValueError: they are NaN or infinite, or don't fit.
+    """
+    if pixels.dtype.kind not in "uifb":
+        raise ValueError(f"{name} holds {pixels.dtype}, which are no pixels.")
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ValueError(f"{name} holds NaN or infinity. Fill such pixels with a value.")
+    kept = str(pixels.dtype.newbyteorder("="))
+    if kept not in DTYPES:
+        kept = {"bool": "uint8", "int8": "int16"}.get(kept, "float32")
+    if given is None or given.dtype == kept:
+        return spread(pixels.astype(kept, copy=False), given)
+    fits = given.dtype == "float32" or (
+        pixels.dtype.kind in "ui"
+        and "uint8" not in (kept, given.dtype)
+        and given.ends[0] <= pixels.min()
+        and pixels.max() <= given.ends[1]
     )
+    if not fits:
+        raise ValueError(
+            f"{name} holds {pixels.dtype}, from {pixels.min()} to {pixels.max()}; expected "
+            f"{given}. Convert it as the images of the training were."
+        )
+    return spread(pixels.astype(given.dtype), given)
 
 
-@contextlib.contextmanager
-def _unlimited_pillow():
-    """Turn off Pillow's own limit, which is global to the process, while a header is read."""
-    from PIL import Image
-
-    with _pillow_limit:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+def spread(pixels, given):
+    """Spread the values of one image over all that its dtype holds, where a format says so."""
+    if given is None or not given.per_image:
+        return pixels
+    low, high = float(pixels.min()), float(pixels.max())
+    ends = (given.low, given.high)
+    values = (pixels.astype("float64") - low) / max(high - low, 1e-12)
+    values = values * (ends[1] - ends[0]) + ends[0]
+    return (values if given.dtype == "float32" else np.rint(values)).astype(given.dtype)
 
 
 # --- arrays ------------------------------------------------------------------------------------
 
 
-def _open_array(array, channels):
-    _check_values(array)
+def _with_channels(array, channels):
     image = array[:, :, None] if array.ndim == 2 else array
     if image.ndim != 3:
         raise ValueError(
@@ -214,17 +198,23 @@ def _open_array(array, channels):
         )
     if 0 in image.shape:
         raise ValueError(f"The image has no pixels. Received an array of shape {array.shape}.")
-    given, alpha = image.shape[2], None
-    if given == 1 and channels == 3:
-        image = np.repeat(image, 3, axis=2)
-    elif given == channels + 1 and channels in (1, 3) and image.dtype == np.uint8:
-        image, alpha = _on_white(image[:, :, :-1], image[:, :, -1]), image[:, :, -1]
-    elif given != channels:
+    if image.shape[2] == 1 and channels == 3:
+        return np.repeat(image, 3, axis=2)
+    if image.shape[2] != channels:
         raise ValueError(
             f"{channels} channels are needed{_alternatives(channels, image.dtype)}. Received an "
             f"image of shape {array.shape}."
         )
-    return OpenedImage(image if image.dtype == np.uint8 else image.astype("float32"), alpha)
+    return image
+
+
+def _open_array(array, channels):
+    _check_values(array)
+    has_alpha = array.ndim == 3 and array.shape[2] == channels + 1
+    if has_alpha and channels in (1, 3) and array.dtype == np.uint8 and array.size:
+        return OpenedImage(_on_white(array[:, :, :-1], array[:, :, -1]), array[:, :, -1])
+    image = _with_channels(array, channels)
+    return OpenedImage(image if image.dtype == np.uint8 else image.astype("float32"))
 
 
 def _check_values(array):
@@ -251,52 +241,3 @@ def _on_white(pixels, alpha):
 
     rgba = np.concatenate([np.broadcast_to(pixels, (*alpha.shape, 3)), alpha[:, :, None]], axis=2)
     return to_array(Image.fromarray(rgba), "RGB" if pixels.shape[2] == 3 else "L").pixels
-
-
-# --- sizes -------------------------------------------------------------------------------------
-
-
-def resize_image(
-    image: NDArray[np.uint8], size: tuple[int, int], resize: str = "stretch"
-) -> NDArray[np.uint8]:
-    """Bring an image to a size, by bicubic interpolation with antialiasing.
-
-    Zhu et al. 2017, appendix 7.1, stretch training images to 286×286.
-
-    Args:
-        image: uint8 array, `(height, width, channels)`, with 1 or 3 channels.
-        size: `(height, width)`.
-        resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
-            `"cover"` (keeps the aspect ratio: scales until the image covers the size, then cuts the
-            centre out) or `"crop"` (cuts the centre out without scaling).
-
-    Returns:
-        uint8 array, `(*size, channels)`.
-
-    Raises:
-        ValueError: `resize` is unknown, or is `"crop"` and the image is smaller than `size`.
-
-    Example:
-
-    ```python
-    photo = decode_image("horse.jpg")
-    resize_image(photo, (256, 256), resize="cover").shape  # (256, 256, 3)
-    ```
-    """
-    from PIL import Image, ImageOps
-
-    check_choice("resize", resize, RESIZES)
-    height, width = size
-    if resize == "crop":
-        top, left = image.shape[0] - height, image.shape[1] - width
-        if top < 0 or left < 0:
-            raise ValueError(
-                f"The image is {image.shape[0]}×{image.shape[1]}, too small to cut "
-                f"{height}×{width} out of it. Give a smaller size, or "
-                '`resize="stretch"` or `resize="cover"`, which enlarge.'
-            )
-        return image[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
-    pillow = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    if resize == "stretch":
-        return with_channels(pillow.resize((width, height), Image.Resampling.BICUBIC))
-    return with_channels(ImageOps.fit(pillow, (width, height), Image.Resampling.BICUBIC))

@@ -1,109 +1,20 @@
 """Finds images in folders, and splits them for training and validation."""
 
-import numbers
+import logging
 import os
 import pathlib
+import re
 import zlib
+from collections import Counter
 
+from keras_cyclegan.data.kinds import KINDS, Place, kind_of, split_name, suffix_of
+from keras_cyclegan.data.stacks import open_stack
 from keras_cyclegan.data.store import Split
+from keras_cyclegan.files.messages import printable
+
+logger = logging.getLogger(__name__)
 
 WRITTEN_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # and hidden files
-
-
-def folder_splits(source, validation_split=0.0):
-    """Find the images of both domains.
-
-    Args:
-        source: a folder with `trainA` and `trainB`, and perhaps `testA` and `testB`, or two
-            folders, `(a, b)`. Sub-folders are searched too, and links followed; images are sorted
-            by path.
-        validation_split: float, 0 by default. Fraction of the images to keep for validation where
-            there is no `testA` and `testB`. The choice depends on the files' names only.
-
-    Returns:
-        Four `Split`s: train A, train B, test A, test B; the last two are `None` without
-        validation images.
-
-    Raises:
-        FileNotFoundError: a folder is missing.
-        ValueError: a folder is empty, or only one of `testA` and `testB` is there.
-    """
-    if not isinstance(validation_split, numbers.Real) or not 0.0 <= validation_split < 1.0:
-        raise ValueError(f"`validation_split` is in [0, 1). Received: {validation_split!r}.")
-    if isinstance(source, (tuple, list)):
-        if len(source) != 2:
-            raise ValueError(f"Expected two folders, (a, b). Received {len(source)}: {source!r}.")
-        train_a, train_b = map(pathlib.Path, source)
-        tests = None
-    else:
-        if not isinstance(source, (str, os.PathLike)):
-            raise ValueError(f"Expected a folder, or two folders (a, b). Received: {source!r}.")
-        root = pathlib.Path(source)
-        train_a, train_b = root / "trainA", root / "trainB"
-        tests = root / "testA", root / "testB"
-        if not (train_a.is_dir() and train_b.is_dir()):
-            raise FileNotFoundError(
-                f"{root} must be a folder with sub-folders trainA and trainB (and testA and testB "
-                f"for validation). Found: {_found(root)}. Two folders of other names are given as "
-                'a pair: load(("photos", "paintings")); other sources are "glyphs" and "tfds:NAME".'
-            )
-        if tests[0].is_dir() != tests[1].is_dir():
-            raise ValueError(
-                f"{root} has only one of testA and testB. Validation needs both: add the other, or "
-                "remove or rename this one."
-            )
-        tests = tests if tests[0].is_dir() else None
-    if tests is None:
-        splits = [
-            _hold_out(folder, _files(folder), validation_split) for folder in (train_a, train_b)
-        ]
-        return splits[0][0], splits[1][0], splits[0][1], splits[1][1]
-    if validation_split:
-        raise ValueError(
-            f"{source} has testA and testB: they are the validation data. "
-            f"Received: validation_split={validation_split}."
-        )
-    return tuple(_split(folder, _files(folder)) for folder in (train_a, train_b, *tests))
-
-
-def folder_pair(source, name):
-    """Find the images of one split of both domains.
-
-    Args:
-        source: a folder with `{name}A` and `{name}B`.
-        name: `"test"` or `"train"`.
-
-    Returns:
-        Two `Split`s, A and B.
-
-    Raises:
-        FileNotFoundError: one of the folders is missing.
-        ValueError: one of the folders is empty.
-    """
-    folders = [pathlib.Path(source) / f"{name}{domain}" for domain in "AB"]
-    missing = [str(folder) for folder in folders if not folder.is_dir()]
-    if missing:
-        raise FileNotFoundError(
-            f"Scores are measured on {folders[0]} and {folders[1]}. There is no folder "
-            f"{' and no '.join(missing)}."
-        )
-    return tuple(_split(folder, _files(folder)) for folder in folders)
-
-
-def _files(folder):
-    if not folder.is_dir():
-        raise FileNotFoundError(f"Expected a folder of images. Received: {folder}.")
-    files = sorted(
-        path
-        for path in walk_files(folder)
-        # A broken link is kept, so that an error names the missing image.
-        if (path.is_file() or path.is_symlink())
-        and not path.name.startswith(".")
-        and path.name not in WRITTEN_BY_SYSTEMS
-    )
-    if not files:
-        raise ValueError(f"There are no images in {folder}.")
-    return files
 
 
 def walk_files(folder):
@@ -123,28 +34,189 @@ def walk_files(folder):
         seen.add(real)
 
 
-def _hold_out(folder, files, validation_split):
-    held_out = round(len(files) * validation_split)
-    if validation_split and not 0 < held_out < len(files):
-        raise ValueError(
-            f"validation_split={validation_split} of the {len(files)} images in {folder} leaves "
-            "no image for training or for validation."
+def image_files(folder):
+    """Find the images below a folder: files of known kinds, and files without a suffix.
+
+    Returns:
+        Sorted list of paths, and a `Counter` of the suffixes of other files, which are left out.
+        A broken link is in the list, so that an error names the missing image.
+    """
+    files, others = [], Counter()
+    for path in walk_files(folder):
+        if path.name.startswith(".") or path.name in WRITTEN_BY_SYSTEMS:
+            continue
+        if not (path.is_file() or path.is_symlink()):
+            continue
+        suffix = suffix_of(path)
+        if kind_of(path) or not suffix:
+            files.append(path)
+        else:
+            others[suffix] += 1
+    return sorted(files), others
+
+
+def left_out(others):
+    """Say which files of other kinds there are: `"3 files: 2 of .gif, 1 of .txt"`."""
+    listing = ", ".join(
+        f"{count} of {printable(suffix)}" for suffix, count in others.most_common(8)
+    )
+    return f"{others.total()} file{'s' if others.total() > 1 else ''}: {listing}"
+
+
+def find_split(source, channels=None):
+    """Find the images of one domain.
+
+    Args:
+        source: path of a folder, or of a file that holds many images: a TIFF of several pages, a
+            NumPy file, `FILE.h5:/NAME`, a volume.
+        channels: int; see `open_stack`.
+
+    Returns:
+        `Split`.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: it holds no images.
+    """
+    path, name = split_name(source)
+    if path.is_file() and kind_of(path) and KINDS[kind_of(path)].many:
+        return _split(path.parent, [(path, name)], str(source), channels)
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"Expected a folder of images, or a file of many. Received: {printable(path)}."
         )
+    files, others = image_files(path)
+    if others:
+        logger.warning("%s: left out %s.", printable(path), left_out(others))
+    if not files:
+        raise ValueError(f"There are no images in {printable(path)}.")
+    return _split(path, [(file, None) for file in files], printable(path), channels)
+
+
+def _split(folder, files, title, channels):
+    entries, keys = [], []
+    for path, name in files:
+        state = path.stat() if path.exists() else path.lstat()
+        keys.append(f"{path.resolve()} {name} {state.st_size} {state.st_mtime_ns}")
+        count = _count(path, name, channels)
+        if count == 1 and name is None:
+            entries.append((str(path.relative_to(folder)), path))
+        for index in range(count if count > 1 or name else 0):
+            place = Place(path, index, name)
+            entries.append((f"{path.relative_to(folder)}[{index}]", place))
+    return _of_entries(title, "\n".join(keys), entries)
+
+
+def _count(path, name, channels):
+    kind = kind_of(path)
+    if not (kind and KINDS[kind].many and path.exists()):
+        return 1
+    if kind == "TIFF" and _is_one_page(path):
+        return 1
+    try:
+        return open_stack(path, name, channels).shape[0]
+    except (ImportError, ValueError):
+        return 1  # what is wrong is said when it is decoded
+
+
+def _is_one_page(path):
+    """Return whether Pillow sees a TIFF of one page; the library for stacks takes longer."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["TIFF"]) as image:
+            return getattr(image, "n_frames", 1) == 1 and image.mode not in ("I;16", "I", "F")
+    except Exception:
+        return False
+
+
+def _of_entries(title, key, entries):
+    def records():
+        return [(printable(str(source)), source) for _, source in entries]
+
+    return Split(title, key, len(entries), records, [name for name, _ in entries])
+
+
+def take(split, numbers_, part=""):
+    """Return the `Split` of some of the images."""
+    records = split.records()
+
+    def some():
+        return [records[i] for i in numbers_]
+
+    key = f"{split.key}\n{part}{list(numbers_) if len(numbers_) < split.count else ''}"
+    return Split(split.title, key, len(numbers_), some, [split.names[i] for i in numbers_])
+
+
+def hold_out(split, validation_split, group_by=None):
+    """Split images for training and validation.
+
+    Args:
+        split: `Split`.
+        validation_split: float in [0, 1). Fraction of the images for validation. The choice depends
+            on their names only.
+        group_by: regular expression. Images whose names (with their sub-folders) agree in its first
+            group, or in all that it matches where it has none, stay on one side: slices of a
+            patient, frames of a film. None, the default: each file by itself.
+
+    Returns:
+        Two `Split`s; the second one is None where `validation_split` is 0.
+
+    Raises:
+        ValueError: one side would be empty, or a name doesn't match.
+    """
+    if not validation_split:
+        return split, None
+    groups = {}
+    for number, name in enumerate(split.names):
+        groups.setdefault(_group(split, name, group_by), []).append(number)
+    held_out = round(split.count * validation_split)
     # By checksums of the names, so that a new file doesn't move others to the other split.
-    order = sorted(files, key=lambda path: zlib.crc32(str(path.relative_to(folder)).encode()))
-    test = sorted(order[:held_out])
-    train = sorted(order[held_out:])
-    return _split(folder, train), _split(folder, test) if test else None
+    order = sorted(groups, key=lambda group: zlib.crc32(os.fsencode(group)))
+    test = []
+    for group in order:
+        if len(test) < held_out:
+            test += groups[group]
+    if not 0 < len(test) < split.count:
+        raise ValueError(
+            f"validation_split={validation_split} of the {split.count} images in {split.title}"
+            f"{f' in {len(groups)} groups' if group_by else ''} leaves no image for training or "
+            "for validation."
+        )
+    chosen = set(test)
+    train = [number for number in range(split.count) if number not in chosen]
+    return take(split, train, "train"), take(split, sorted(test), "test")
 
 
-def _split(folder, files):
-    states = [(path, path.stat() if path.exists() else path.lstat()) for path in files]
-    key = "\n".join(f"{path.resolve()} {s.st_size} {s.st_mtime_ns}" for path, s in states)
-    return Split(str(folder), key, len(files), lambda: ((str(path), path) for path in files))
+def _group(split, name, group_by):
+    if group_by is None:
+        return name.rpartition("[")[0] if name.endswith("]") and "[" in name else name
+    found = re.search(group_by, name)
+    if found is None:
+        raise ValueError(
+            f"`group_by={group_by!r}` matches nothing in {printable(name)}, an image of "
+            f"{split.title}."
+        )
+    return found[1] if found.re.groups else found[0]
 
 
-def _found(root):
-    if root.is_file():
-        return "a file"
-    names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "") or "nothing there"
+def matching(split, others):
+    """Return the `Split` of files with the same names as those of `split`, suffixes aside.
+
+    Args:
+        split: `Split` of images.
+        others: `Split` of what belongs to them, such as masks.
+
+    Raises:
+        ValueError: names are missing; the message lists them.
+    """
+    by_name = {pathlib.PurePath(name).with_suffix(""): i for i, name in enumerate(others.names)}
+    wanted = [pathlib.PurePath(name).with_suffix("") for name in split.names]
+    missing = [printable(str(name)) for name in wanted if name not in by_name]
+    if missing:
+        listing = ", ".join(missing[:10]) + (", …" if len(missing) > 10 else "")
+        raise ValueError(
+            f"{others.title} must hold a file for each image of {split.title}. Missing are "
+            f"{len(missing)} of {split.count}: {listing}."
+        )
+    return take(others, [by_name[name] for name in wanted])

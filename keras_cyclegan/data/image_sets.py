@@ -1,25 +1,23 @@
 """Whole sets of images, in order and without random crops, for measuring scores."""
 
-import re
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_cyclegan.arguments import PathLike, check_choice
 from keras_cyclegan.data.batches import as_size
-from keras_cyclegan.data.decode import check_channels
-from keras_cyclegan.data.folders import folder_pair
-from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
-from keras_cyclegan.data.load import decode_splits
-from keras_cyclegan.data.tfds import tfds_splits
+from keras_cyclegan.data.load import check_channels
+from keras_cyclegan.data.pixel_limit import MAX_PIXELS
+from keras_cyclegan.data.pixels import as_format
+from keras_cyclegan.data.prepare import Decoder
+from keras_cyclegan.data.sources import find_source
 
 
 class ImageSets(NamedTuple):
     """All images of both domains.
 
     Attributes:
-        a: uint8 array `(n, height, width, channels)`.
+        a: array `(n, height, width, channels)`, uint8 or the dtype of its `PixelFormat`.
         b: the same of domain B. Their number may differ.
         paired: bool. Whether `b[i]` is the ground truth of `a[i]`.
     """
@@ -32,9 +30,12 @@ class ImageSets(NamedTuple):
 def load_sets(
     source: PathLike,
     image_size: int | tuple[int, int],
-    channels: tuple[int, int] = (3, 3),
+    channels: int | tuple[int, int] = (3, 3),
     split: str = "test",
     paired: bool | None = None,
+    pixels_a: Any = None,
+    pixels_b: Any = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> ImageSets:
     """Load all images of one split of both domains, to measure scores on them.
 
@@ -42,15 +43,18 @@ def load_sets(
         source: a folder with `testA` and `testB`, `"tfds:NAME"`, or `"glyphs"`: see `load`.
         image_size: int or `(height, width)`, multiples of 4. Images are stretched to it by Pillow,
             bicubic, whatever their aspect ratio.
-        channels: `(channels_a, channels_b)`, 1 or 3 each; (3, 3) by default.
+        channels: int, or `(channels_a, channels_b)`; (3, 3) by default.
         split: `"test"` (the default) or `"train"`.
         paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None, the default: it is where
             both folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs'
             test set.
+        pixels_a: `PixelFormat` that the images of A must have. None, the default: 8 bits.
+        pixels_b: the same for domain B.
+        max_pixels: int, 60,000,000 by default; see `load`.
 
     Returns:
-        `ImageSets`, a tuple `(a, b, paired)` of two uint8 arrays `(n, height, width, channels)` and
-        a bool.
+        `ImageSets`, a tuple `(a, b, paired)` of two arrays `(n, height, width, channels)` and a
+        bool.
 
     Raises:
         FileNotFoundError: a folder is missing.
@@ -64,20 +68,17 @@ def load_sets(
     ```
     """
     size = as_size(image_size, "image_size")
-    for count in channels:
-        check_channels(count)
+    channels = check_channels(channels)
     check_choice("split", split, ("test", "train"))
-    if source == "glyphs":
-        images, aligned = _glyphs(size, channels, split), split == "test"
-    else:
-        if str(source).startswith("tfds:"):
-            splits = tfds_splits(str(source).removeprefix("tfds:"))
-            splits, aligned = splits[:2] if split == "train" else splits[2:], False
-        else:
-            splits = folder_pair(source, split)
-            aligned = _names(splits[0]) == _names(splits[1])
-        images = decode_splits(splits, [size] * 2, channels, "stretch")
-    if paired and str(source).startswith("tfds:"):
+    found = find_source(source, channels)
+    formats = [as_format(p, n) for p, n in zip((pixels_a, pixels_b), channels, strict=True)]
+    decoder = Decoder(max_pixels=max_pixels, formats=formats)
+    images = [
+        stored.images.as_array()
+        for stored in decoder.decode(found.pair(split), [size] * 2, channels, size)
+    ]
+    aligned = found.aligned(split)
+    if paired and aligned is None:
         raise ValueError(
             f"{source} can't be paired: tensorflow-datasets shuffles each domain by itself. Give "
             "the folder of its images."
@@ -87,7 +88,7 @@ def load_sets(
             f"Pairs need as many images of A as of B. Received {len(images[0])} and "
             f"{len(images[1])} in {source}."
         )
-    return ImageSets(images[0], images[1], aligned if paired is None else paired)
+    return ImageSets(images[0], images[1], bool(aligned) if paired is None else paired)
 
 
 def image_names(source, split="test"):
@@ -101,30 +102,4 @@ def image_names(source, split="test"):
         Two lists of strings, as long as the sets: paths below the domain's folder, characters, or
         the numbers that tensorflow-datasets gives.
     """
-    if source == "glyphs":
-        return [list(some) for some in _characters(split)]
-    if str(source).startswith("tfds:"):
-        splits = tfds_splits(source.removeprefix("tfds:"))
-        splits = splits[:2] if split == "train" else splits[2:]
-        return [[f"example {i}" for i in range(one.count)] for one in splits]
-    splits = folder_pair(source, split)
-    return [[str(Path(name).relative_to(one.title)) for name, _ in one.records()] for one in splits]
-
-
-def _characters(split):
-    train_a, train_b, test = glyph_characters()
-    return (train_a, train_b) if split == "train" else (test, test)
-
-
-def _glyphs(size, channels, split):
-    if size[0] != size[1]:
-        raise ValueError(f"Glyphs are square. Received: image_size={size[0]}×{size[1]}.")
-    return [
-        render_glyphs(some, domain, size[0], count)
-        for some, domain, count in zip(_characters(split), "ab", channels, strict=True)
-    ]
-
-
-def _names(split):
-    """Return the names without a final _A or _B: 12_A.jpg is paired with 12_B.png."""
-    return [re.sub(r"_[AB]$", "", Path(name).stem) for name, _ in split.records()]
+    return [found.names for found in find_source(source).pair(split)]

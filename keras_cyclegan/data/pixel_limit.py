@@ -10,7 +10,7 @@ PLAIN = 8
 SEVERAL_SCANS = 13  # libjpeg keeps the coefficients of all channels until the last scan
 TIFF = 10  # a compressed strip may be the whole image
 WEBP = 17  # two frames of a possible animation, and a copy
-MOST_SCANS = 64
+MAX_SCANS = 64
 HEAD = 30  # first bytes of a WebP, which hold its size
 
 
@@ -124,8 +124,8 @@ def _check_scans(image, name):
     image.fp.seek(0)
     count = image.fp.read().count(b"\xff\xda")
     image.fp.seek(position)
-    if count > MOST_SCANS:
+    if count > MAX_SCANS:
         raise ValueError(
-            f"{name} is a JPEG of {count} scans; {MOST_SCANS} are allowed, and programs write "
+            f"{name} is a JPEG of {count} scans; {MAX_SCANS} are allowed, and programs write "
             "about ten. Save it anew."
         )

@@ -63,4 +63,5 @@ def _split(tfds, builder, split):
         for number, example in enumerate(tfds.as_numpy(dataset)):
             yield f"example {number}", io.BytesIO(example["image"])
 
-    return Split(title, title, len(dataset), records)
+    names = [f"example {i}" for i in range(len(dataset))]
+    return Split(title, title, len(dataset), records, names)

@@ -18,3 +18,8 @@ def brief(text, longest=LONGEST):
     text = " ".join(str(text)[: 2 * longest].split())
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def printable(text):
+    """Return text in one line: what isn't printable, or isn't UTF-8, is shown escaped."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_cyclegan.arguments import Tensor
-from keras_cyclegan.data.decode import resize_image
+from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.metrics.images import as_levels
 from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan import data
-from keras_cyclegan.data import from_unit, glyphs, load, load_sets, resize_image
+from keras_cyclegan.data import from_unit, glyphs, load, load_sets, prepare, resize_image
 
 
 def write_images(folder, count, size=(20, 24), seed=0):
@@ -163,7 +163,7 @@ def test_nothing_left_after_skipping_is_an_error(folder):
 
 def test_images_smaller_than_the_crop_are_named(folder):
     Image.new("RGB", (10, 30)).save(folder / "trainA" / "002.png")
-    with pytest.raises(ValueError, match=r"002\.png: The image is 30×10, too small to cut 18×18"):
+    with pytest.raises(ValueError, match=r"002\.png: The image is 30×10, too small to cut 16×16"):
         load(folder, image_size=16, resize="crop")
 
 
@@ -173,7 +173,7 @@ def test_on_disk_is_as_in_memory(folder, tmp_path):
     mapped, mapped_validation = load(
         folder, image_size=16, seed=0, memory_limit=0, cache_folder=cache
     )
-    assert len(list(cache.iterdir())) == 4
+    assert len(list(cache.glob("*.pixels"))) == 4
     np.testing.assert_array_equal(pixels(kept, 1), pixels(mapped, 1))
     np.testing.assert_array_equal(pixels(kept_validation), pixels(mapped_validation))
 
@@ -190,11 +190,10 @@ def test_disk_is_used_only_above_the_limit(folder, tmp_path):
 def test_cache_is_used_again_until_an_image_changes(folder, tmp_path, monkeypatch):
     options = {"image_size": 16, "seed": 0, "memory_limit": 0, "cache_folder": tmp_path / "cache"}
     first, _ = load(folder, **options)
-    module = sys.modules["keras_cyclegan.data.load"]
     decoded = []
-    original = module.decode_image
+    original = prepare.open_native
     monkeypatch.setattr(
-        module, "decode_image", lambda *args: decoded.append(args) or original(*args)
+        prepare, "open_native", lambda *args: decoded.append(args) or original(*args)
     )
     again, _ = load(folder, **options)
     assert not decoded
@@ -213,7 +212,7 @@ def test_failed_load_leaves_no_cache(folder, tmp_path):
     options = {"image_size": 16, "memory_limit": 0, "cache_folder": cache}
     with pytest.raises(ValueError, match="2 of 7"):
         load(folder, **options)
-    assert len(list(cache.iterdir())) == 3  # the other folders, which are whole
+    assert len(list(cache.glob("*.pixels"))) == 3  # the other folders, which are whole
     for message in ("Skipped 2 of 7", "2 of 7 images .* were bad"):
         with pytest.warns(UserWarning, match=message):
             train, _ = load(folder, **options, on_error="skip")
@@ -233,7 +232,8 @@ def test_failed_load_leaves_no_cache(folder, tmp_path):
         ({"image_size": 32, "load_size": 16}, "can't be smaller"),
         ({"resize": "bilinear"}, "Received resize='bilinear'"),
         ({"on_error": "ignore"}, "Received on_error='ignore'"),
-        ({"channels": 4}, "channels=4"),
+        ({"channels": 0}, "channels=0"),
+        ({"channels": 4}, "has 1 or 3 colour channels, but 4 are needed"),
         ({"channels": (1, 3, 3)}, r"channels=\(1, 3, 3\)"),
         ({"validation_split": None}, "Received: None"),
         ({"validation_split": 0.5}, "they are the validation data"),

@@ -10,7 +10,7 @@ from support import evil_images
 from support.bounds import little_memory, refused
 from support.evil_images import encoded
 
-from keras_cyclegan.data import TooManyPixelsError, decode_image, upright
+from keras_cyclegan.data import TooManyPixelsError, decode_image, pillow_files
 from keras_cyclegan.data.decode import open_image
 from keras_cyclegan.data.pixel_limit import PLAIN, SEVERAL_SCANS, TIFF, WEBP
 
@@ -126,7 +126,7 @@ def test_blocks_make_the_whole_image(orientation, mode, monkeypatch):
     image.getexif()[0x0112] = orientation
     whole = open_image(image)
     for block in (1, 7, 13, 40):
-        monkeypatch.setattr(upright, "BLOCK", block)
+        monkeypatch.setattr(pillow_files, "BLOCK", block)
         in_blocks = open_image(image)
         np.testing.assert_array_equal(in_blocks.pixels, whole.pixels)
         assert (in_blocks.alpha is None) == (whole.alpha is None) == (mode != "RGBA")

@@ -1,0 +1,250 @@
+"""Opens JPEG, PNG, WebP, BMP and TIFF with Pillow: upright, on white, in sRGB, with little memory.
+
+Pillow is imported where it is used.
+"""
+
+import contextlib
+import io
+import threading
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_cyclegan.data.pixel_limit import HEAD, check_pixels, check_webp
+from keras_cyclegan.files.regular import check_regular
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
+ORIENTATION = 0x0112  # the tag of EXIF
+BLOCK = 2**18  # pixels that are converted at once
+
+_pillow_limit = threading.Lock()
+
+
+class OpenedImage(NamedTuple):
+    """One image as an array.
+
+    Attributes:
+        pixels: `(height, width, channels)`, upright; transparency is composited on white.
+        alpha: uint8 `(height, width)`, or None where the image has no transparency.
+        profile: whether the file had a colour profile; its pixels are sRGB's now.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    profile: bool = False
+
+
+def open_file(source, channels, max_pixels, native=False):
+    """Open a path, the bytes of a file, or a binary file.
+
+    Args:
+        source: path, bytes or binary file.
+        channels: 1 or 3.
+        max_pixels: see `open_image`.
+        native: bool. Whether 16 bits stay 16 bits; else they become 8.
+
+    Returns:
+        `OpenedImage`; or None for a TIFF that Pillow can't open as it is: of several bands, or
+        with `native`, of more than 8 bits.
+    """
+    from PIL import Image
+
+    encoded = isinstance(source, (bytes, bytearray))
+    name = f"an image of {len(source)} bytes" if encoded else source
+    file = io.BytesIO(source) if encoded else source
+    head = _head(file)
+    check_webp(head, name, max_pixels)
+    is_tiff = head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+    try:
+        with _unlimited_pillow():
+            image = Image.open(file, formats=FORMATS)  # reads the header only
+    except Exception as error:  # Pillow's parsers fail in a dozen ways on a damaged file
+        if isinstance(error, MemoryError) or getattr(error, "errno", None):  # it can't be opened
+            raise
+        if is_tiff and not encoded and not hasattr(source, "read"):
+            return None
+        raise unreadable(name, error) from error
+    with image:
+        check_pixels(image, name, max_pixels)
+        if is_tiff and (channels not in (1, 3) or (native and not _has_eight_bits(image))):
+            return None
+        if native and head[12:16] == b"IHDR" and head[24] == 16 and image.mode[0] != "I":
+            return _deep_png(file, name)
+        return open_pillow(image, channels, name, native)
+
+
+def _has_eight_bits(image):
+    return image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr") and (
+        max(np.ravel(image.tag_v2.get(258, 1))) <= 8
+    )
+
+
+def _deep_png(file, name):
+    """Open a PNG with 16 bits a channel and colours or transparency, which Pillow makes 8 bits."""
+    from keras_cyclegan.data.stacks import needs
+
+    codecs = needs("imagecodecs", f"{name}, a PNG of 16 bits with colours or transparency,")
+    if hasattr(file, "read"):
+        file.seek(0)
+        content = file.read()
+    else:
+        with open(file, "rb") as opened:
+            content = opened.read()
+    pixels = codecs.png_decode(content)
+    if pixels.shape[2] in (2, 4):
+        share = pixels[..., -1:] / np.float32(65535)
+        pixels = np.rint(pixels[..., :-1] * share + 65535 * (1 - share)).astype("uint16")
+        return OpenedImage(pixels, np.rint(share[..., 0] * 255).astype("uint8"))
+    return OpenedImage(pixels)
+
+
+def _head(file):
+    """Read the first bytes of a path or a binary file."""
+    if not hasattr(file, "read"):
+        check_regular(file)
+        with open(file, "rb") as opened:
+            return opened.read(HEAD)
+    file.seek(0)  # as Pillow does
+    head = file.read(HEAD)
+    file.seek(0)
+    return head
+
+
+def open_pillow(image, channels, name, native=False):
+    """Return the `OpenedImage` of a PIL image."""
+    if channels not in (1, 3):
+        raise ValueError(
+            f"{name} has 1 or 3 colour channels, but {channels} are needed. Give TIFF, NumPy or "
+            f"HDF5 files, or arrays of shape (height, width, {channels})."
+        )
+    try:
+        image.load()
+        return to_array(image, "RGB" if channels == 3 else "L", native)
+    except MemoryError as error:
+        width, height = image.size
+        raise MemoryError(
+            f"There is too little memory to open {name}, of {height}×{width} pixels: expected "
+            f"about {8 * height * width // 10**6 + 1} MB. End other programs, or make it smaller."
+        ) from error
+    except Exception as error:
+        raise unreadable(name, error) from error
+
+
+def unreadable(source, error):
+    return ValueError(
+        f"Can't read {source}: expected a whole JPEG, PNG, WebP, BMP or TIFF image with 8 or 16 "
+        f"bits a channel. Pillow says: {error} ({type(error).__name__})."
+    )
+
+
+@contextlib.contextmanager
+def _unlimited_pillow():
+    """Turn off Pillow's own limit, which is global to the process, while a header is read."""
+    from PIL import Image
+
+    with _pillow_limit:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def to_array(image, mode, native=False):
+    """Return a PIL image's upright pixels in a mode, "RGB" or "L".
+
+    It is converted block by block: as a whole, a large image would be in memory up to five times.
+    """
+    width, height = image.size
+    orientation = _orientation(image)
+    is_deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
+    if native and is_deep:  # PNG has no 32-bit gray: an older Pillow's "I" has 16 bits
+        pixels = np.asarray(image).astype("uint16")[:, :, None]
+        upright = np.empty_like(pixels.swapaxes(0, 1) if orientation > 4 else pixels)
+        _as_stored(upright, orientation)[:] = pixels
+        return OpenedImage(np.repeat(upright, len(mode), axis=2) if len(mode) > 1 else upright)
+    shape = (width, height) if orientation > 4 else (height, width)
+    pixels = np.empty((*shape, len(mode)), "uint8")
+    alpha = None
+    columns = min(width, BLOCK)
+    rows = max(BLOCK // columns, 1)
+    to_srgb = _profile_transform(image)
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            box = (left, top, min(left + columns, width), min(top + rows, height))
+            place = (slice(box[1], box[3]), slice(box[0], box[2]))
+            block = image if box == (0, 0, width, height) else image.crop(box)
+            opaque, transparency = _convert(block, mode, is_deep, to_srgb)
+            _as_stored(pixels, orientation)[place] = opaque
+            if transparency is not None:
+                alpha = np.empty(shape, "uint8") if alpha is None else alpha
+                _as_stored(alpha, orientation)[place] = transparency
+    return OpenedImage(pixels, alpha, bool(image.info.get("icc_profile")))
+
+
+def _orientation(image):
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # EXIF that can't be read says nothing of orientation
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _profile_transform(image):
+    """Return the conversion of a colour profile to sRGB, or None where there is none to do."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+        return None
+    from PIL import ImageCms
+
+    try:
+        source = ImageCms.getOpenProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return None
+        mode = "RGB" if image.mode == "RGBA" else image.mode
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of other colours
+        return None
+
+
+def srgb_profile():
+    """Return the bytes of sRGB's profile."""
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _convert(image, mode, is_deep, to_srgb=None):
+    """Return the pixels of a small image on white, and its alpha channel."""
+    from PIL import Image
+
+    if is_deep:
+        image = Image.fromarray(((np.asarray(image, "uint32") + 128) // 257).astype("uint8"))
+    elif image.mode in ("I", "F"):
+        raise ValueError(f'32-bit pixels (Pillow\'s mode "{image.mode}") have no known range')
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        band = image.getchannel("A")
+        alpha = np.asarray(band)
+        if to_srgb:
+            image = to_srgb.apply(image.convert("RGB"))
+            image.putalpha(band)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    elif to_srgb:
+        image = to_srgb.apply(image)
+    return with_channels(image if image.mode == mode else image.convert(mode)), alpha
+
+
+def _as_stored(upright, orientation):
+    """Return a view of upright pixels in the orientation of the file; see EXIF's tag 274."""
+    if orientation in (5, 6, 7, 8):
+        upright = upright.swapaxes(0, 1)
+    rows = -1 if orientation in (3, 4, 6, 7) else 1
+    columns = -1 if orientation in (2, 3, 7, 8) else 1
+    return upright[::rows, ::columns]
+
+
+def with_channels(image):
+    array = np.asarray(image)
+    return array[:, :, None] if array.ndim == 2 else array

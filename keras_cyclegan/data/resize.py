@@ -1,0 +1,70 @@
+"""Brings images to a size."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_cyclegan.arguments import check_choice
+
+RESIZES = ("stretch", "cover", "crop")
+
+
+def resize_image(
+    image: NDArray, size: tuple[int, int], resize: str = "stretch", is_mask: bool = False
+) -> NDArray:
+    """Bring an image to a size, by bicubic interpolation with antialiasing.
+
+    Zhu et al. 2017, appendix 7.1, stretch training images to 286×286.
+
+    Args:
+        image: array of uint8, uint16, int16 or float32, `(height, width, channels)`.
+        size: `(height, width)`.
+        resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
+            `"cover"` (keeps the aspect ratio: scales until the image covers the size, then cuts the
+            centre out) or `"crop"` (cuts the centre out without scaling).
+        is_mask: bool, False by default. Whether to take the nearest pixel in place of an
+            interpolation, so that no new values arise.
+
+    Returns:
+        Array of the same dtype, `(*size, channels)`.
+
+    Raises:
+        ValueError: `resize` is unknown, or is `"crop"` and the image is smaller than `size`.
+
+    Example:
+
+    ```python
+    photo = decode_image("horse.jpg")
+    resize_image(photo, (256, 256), resize="cover").shape  # (256, 256, 3)
+    ```
+    """
+    from PIL import Image, ImageOps
+
+    check_choice("resize", resize, RESIZES)
+    height, width = size
+    if resize == "crop":
+        top, left = image.shape[0] - height, image.shape[1] - width
+        if top < 0 or left < 0:
+            raise ValueError(
+                f"The image is {image.shape[0]}×{image.shape[1]}, too small to cut "
+                f"{height}×{width} out of it. Give a smaller size, or "
+                '`resize="stretch"` or `resize="cover"`, which enlarge.'
+            )
+        return image[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
+    method = Image.Resampling.NEAREST if is_mask else Image.Resampling.BICUBIC
+
+    def resized(pixels):
+        pillow = Image.fromarray(pixels)
+        if resize == "stretch":
+            return np.asarray(pillow.resize((width, height), method))
+        return np.asarray(ImageOps.fit(pillow, (width, height), method))
+
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return resized(image)
+    bands = [image[:, :, band] for band in range(image.shape[2])]
+    if image.dtype != np.uint8:
+        bands = [band.astype("float32") for band in bands]
+    bands = np.stack([resized(band) for band in bands], axis=-1)
+    if np.issubdtype(image.dtype, np.integer) and image.dtype != np.uint8:
+        ends = np.iinfo(image.dtype)
+        bands = np.clip(np.rint(bands), ends.min, ends.max)
+    return bands.astype(image.dtype)
