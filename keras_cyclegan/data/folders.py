@@ -34,15 +34,15 @@ def walk_files(folder):
         seen.add(real)
 
 
-def image_files(folder):
-    """Find the images below a folder: files of known kinds, and files without a suffix.
+def sort_files(paths):
+    """Tell images from other files: those of known kinds, and those without a suffix.
 
     Returns:
         Sorted list of paths, and a `Counter` of the suffixes of other files, which are left out.
         A broken link is in the list, so that an error names the missing image.
     """
     files, others = [], Counter()
-    for path in walk_files(folder):
+    for path in paths:
         if path.name.startswith(".") or path.name in WRITTEN_BY_SYSTEMS:
             continue
         if not (path.is_file() or path.is_symlink()):
@@ -85,7 +85,7 @@ def find_split(source, channels=None):
         raise FileNotFoundError(
             f"Expected a folder of images, or a file of many. Received: {printable(path)}."
         )
-    files, others = image_files(path)
+    files, others = sort_files(walk_files(path))
     if others:
         logger.warning("%s: left out %s.", printable(path), left_out(others))
     if not files:
@@ -98,13 +98,24 @@ def _split(folder, files, title, channels):
     for path, name in files:
         state = path.stat() if path.exists() else path.lstat()
         keys.append(f"{path.resolve()} {name} {state.st_size} {state.st_mtime_ns}")
-        count = _count(path, name, channels)
-        if count == 1 and name is None:
-            entries.append((str(path.relative_to(folder)), path))
-        for index in range(count if count > 1 or name else 0):
-            place = Place(path, index, name)
-            entries.append((f"{path.relative_to(folder)}[{index}]", place))
+        shown = str(path.relative_to(folder))
+        for place in frames(path if name is None else f"{path}:/{name}", channels):
+            index = f"[{place.index}]" if isinstance(place, Place) else ""
+            entries.append((f"{shown}{index}", place))
     return _of_entries(title, "\n".join(keys), entries)
+
+
+def frames(source, channels=None):
+    """Return the images of one file: a list of `Place`, or of the path itself if it has one only.
+
+    Raises:
+        ImportError: the library that reads it isn't installed.
+    """
+    path, name = split_name(source)
+    count = _count(path, name, channels)
+    if count == 1 and name is None:
+        return [path]
+    return [Place(path, index, name) for index in range(count)]
 
 
 def _count(path, name, channels):

@@ -112,6 +112,17 @@ def as_format(given: Any, channels: int) -> PixelFormat:
     return found
 
 
+def formats_of(model, direction):
+    """Return the `PixelFormat`s of a direction's images and of their translations."""
+    generator = getattr(model, f"generator_{direction.suffix}")
+    channels = generator.input_shape[-1], generator.output_shape[-1]
+    domains = direction.source, direction.target
+    return tuple(
+        as_format(getattr(model, f"pixels_{domain}", None), count)
+        for domain, count in zip(domains, channels, strict=True)
+    )
+
+
 def to_unit(images: Any) -> Any:
     """Scale pixels from 0 … 255 to [-1, 1], the range of the generators' tanh.
 

@@ -1,17 +1,21 @@
 """Translates files: a folder of images to a folder of translations."""
 
 import glob
+import logging
 import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.data.decode import MAX_PIXELS, open_image
-from keras_cyclegan.data.folders import walk_files
-from keras_cyclegan.files.atomic import atomic_file
+from keras_cyclegan.data.folders import frames, left_out, sort_files, walk_files
+from keras_cyclegan.data.kinds import KINDS, SUFFIXES, kind_of, split_name, suffix_of
+from keras_cyclegan.data.pixels import formats_of
+from keras_cyclegan.data.writers import check_kind, write_images
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+logger = logging.getLogger(__name__)
 
 
 def plan_files(source, target):
@@ -33,14 +37,17 @@ def plan_files(source, target):
         ValueError: a file to write is an image of `source`, or has the suffix of no known format.
     """
     source, target = Path(source), Path(target)
-    if source.is_file():
+    if split_name(source)[0].is_file():
         pairs = [(source, _target_file(source, target))]
     else:
-        root, files = _files_of(source)
-        images = sorted(path for path in files if _is_image(path.relative_to(root), path))
+        root, found = _files_of(source)
         if root.resolve() in target.resolve().parents:  # leave out earlier translations
-            images = [path for path in images if target.resolve() not in path.resolve().parents]
-        pairs = [(path, target / path.relative_to(root)) for path in images]
+            found = [path for path in found if target.resolve() not in path.resolve().parents]
+        shown = [path for path in found if not _is_hidden(path.relative_to(root))]
+        images, others = sort_files(shown)
+        if others:
+            logger.warning("Left out %s.", left_out(others))
+        pairs = [(path, target / _named(path).relative_to(root)) for path in images]
     if not pairs:
         raise FileNotFoundError(
             f"There is no image at '{source}': expected a file, a folder or a pattern with files "
@@ -69,9 +76,9 @@ def _files_of(source):
 
 def _target_file(source, target):
     """Return the path of one file's translation: `target`, or a file in it if it is a folder."""
-    suffix = target.suffix.lower()
-    if target.is_dir() or suffix not in Image.registered_extensions():
-        return target / source.name
+    suffix = suffix_of(target)
+    if target.is_dir() or not (suffix in SUFFIXES or suffix in Image.registered_extensions()):
+        return target / split_name(_named(source))[0].name
     if suffix not in SUFFIXES:
         raise ValueError(
             f"{target} can't be written as {suffix}. Give a folder, or a file that ends in "
@@ -80,9 +87,21 @@ def _target_file(source, target):
     return target
 
 
-def _is_image(place, path):
-    hidden = any(part.startswith(".") for part in place.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+def _named(path):
+    """Return a path with a suffix: that of its content, where it has none."""
+    if path.suffix:
+        return path
+    try:
+        with Image.open(path) as image:
+            kind = "JPEG" if image.format == "MPO" else image.format
+    except OSError:
+        return path  # the error is told when it is translated
+    kinds = {name.upper(): kind for name, kind in KINDS.items()}
+    return path.with_suffix(kinds[kind].suffixes[0]) if kind in kinds else path
+
+
+def _is_hidden(place):
+    return any(part.startswith(".") for part in place.parts)
 
 
 def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
@@ -107,42 +126,61 @@ def translate_files(model, pairs, skip_existing=False, side_by_side=False, **opt
 
 
 def translate_file(model, source, target, skip_existing=False, side_by_side=False, **options):
-    """Translate one file; see `translate_files`.
+    """Translate one file, with all of its pages or slices; see `translate_files`.
 
     Returns:
-        None, or the error: a `ValueError`, an `OSError` or a `MemoryError`.
+        None, or the error: an `ImportError`, a `ValueError`, an `OSError` or a `MemoryError`.
     """
     if skip_existing and target.exists():
         return None
     try:
-        translated = model.translate(source, **options)
+        formats = _formats(model, options.get("direction", "a_to_b"))
+        images = frames(source, formats and formats[0].channels)
+        if formats and formats[1].dtype != "uint8":  # before the work
+            check_kind(target, formats[1].dtype, formats[1].channels, len(images))
+        if len(images) == 1:
+            translated = [model.translate(images[0], **options)]
+        else:
+            translated = model.translate(images, **options)
         if side_by_side:
-            original = _original(source, translated, options.get("max_pixels", MAX_PIXELS))
-            translated = np.concatenate([original, translated], axis=1)
-        _write_image(translated, target)
-    except (ValueError, OSError) as error:
+            limit = options.get("max_pixels", MAX_PIXELS)
+            translated = [
+                np.concatenate([_original(image, fake, formats, limit), fake], axis=1)
+                for image, fake in zip(images, translated, strict=True)
+            ]
+        write_images(target, np.stack(translated), source, _has_profile(source))
+    except (ImportError, ValueError, OSError) as error:
         return error
     except MemoryError as error:
         return error if str(error) else MemoryError(f"There is too little memory to open {source}.")
     return None
 
 
-def _original(path, translated, max_pixels):
-    """Open the image as for the generator, with the channels of its translation."""
+def _formats(model, direction):
+    """Return the formats of images and translations, or None for a model that has no networks."""
+    if not hasattr(model, "generator_ab"):
+        return None
+    return formats_of(model, Direction(direction))
+
+
+def _original(path, translated, formats, max_pixels):
+    """Open the image as for the generator, with the channels and the range of its translation."""
+    given, wanted = formats or (None, None)
+    if given and not given.dtype == wanted.dtype == "uint8":
+        image = open_image(path, given.channels, max_pixels, given).pixels
+        return wanted.from_unit(given.to_unit(image))
     colours = 3 if translated.shape[-1] >= 3 else 1
     alpha = translated[:, :, colours:]  # `translate` copied it from the image
     return np.concatenate([open_image(path, colours, max_pixels).pixels, alpha], axis=-1)
 
 
-def _write_image(image, path):
-    """Write a file whole or not at all; JPEG at a quality without visible artefacts."""
-    picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-    if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
-        picture = picture.convert("RGB")
+def _has_profile(path):
+    """Return whether a file has a colour profile; its translation gets sRGB's."""
+    kind = kind_of(path)
+    if kind is None or (KINDS[kind].many and kind != "TIFF"):
+        return False
     try:
-        with atomic_file(path) as unfinished:
-            picture.save(unfinished, quality=95)
-    except (ValueError, OSError) as error:  # a full disk, or a side longer than the format takes
-        raise OSError(
-            f"Can't write {path}: {error}. Make room, or choose another folder or format."
-        ) from error
+        with Image.open(path) as image:
+            return bool(image.info.get("icc_profile"))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False

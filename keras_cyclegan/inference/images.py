@@ -6,7 +6,6 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_cyclegan.data import from_unit
 from keras_cyclegan.data.decode import open_image
 
 
@@ -23,12 +22,12 @@ class Picture(NamedTuple):
     finish: Callable
 
 
-def open_images(images, channels, max_pixels):
+def open_images(images, formats, max_pixels):
     """Open all images before the first is translated, so that errors come early.
 
     Args:
         images: one image, a batch, or a list; see `translate`.
-        channels: int. Channels that the generator takes.
+        formats: `PixelFormat` of the images, and that of their translations.
         max_pixels: int. Largest height times width of a file.
 
     Returns:
@@ -36,51 +35,59 @@ def open_images(images, channels, max_pixels):
         returns them as `images` were given: one image, a batch or a list.
     """
     if isinstance(images, (list, tuple)):
-        return _open_items(images, channels, max_pixels), type(images)
+        return _open_items(images, formats, max_pixels), type(images)
     if keras.ops.is_tensor(images):
         array = keras.ops.convert_to_numpy(images)
-        pictures, collect = open_images(array, channels, max_pixels)
+        pictures, collect = open_images(array, formats, max_pixels)
         return pictures, lambda finished: keras.ops.convert_to_tensor(collect(finished))
     if isinstance(images, np.ndarray) and images.ndim == 4:
         if not len(images):
             raise ValueError(
                 f"The batch holds no image. Received an array of shape {images.shape}."
             )
-        return _open_items(images, channels, max_pixels), np.stack
-    return [_open_picture(images, channels, max_pixels)], lambda finished: finished[0]
+        return _open_items(images, formats, max_pixels), np.stack
+    return [_open_picture(images, formats, max_pixels)], lambda finished: finished[0]
 
 
-def _open_items(images, channels, max_pixels):
-    return [_open_item(i, image, channels, max_pixels) for i, image in enumerate(images)]
+def _open_items(images, formats, max_pixels):
+    return [_open_item(i, image, formats, max_pixels) for i, image in enumerate(images)]
 
 
-def _open_item(index, image, channels, max_pixels):
+def _open_item(index, image, formats, max_pixels):
     try:
         if getattr(image, "ndim", 3) == 4:
             raise ValueError(
                 f"An item of a list is one image. Received a batch of shape {tuple(image.shape)}: "
                 "give it by itself, or unpack it with `list(batch)`."
             )
-        return _open_picture(image, channels, max_pixels)
+        return _open_picture(image, formats, max_pixels)
     except (TypeError, ValueError) as error:
         error.args = (f"images[{index}]: {error}",)
         raise
 
 
-def _open_picture(image, channels, max_pixels):
+def _open_picture(image, formats, max_pixels):
     """Open one image of any kind; its `finish` returns the same kind."""
     from PIL import Image
 
     if keras.ops.is_tensor(image):
         array = keras.ops.convert_to_numpy(image)
-        pixels, finish = _open_picture(array, channels, max_pixels)
+        pixels, finish = _open_picture(array, formats, max_pixels)
         return Picture(pixels, lambda unit: keras.ops.convert_to_tensor(finish(unit)))
-    pixels, alpha = open_image(image, channels, max_pixels)
+    given, wanted = formats
+    pixels, alpha, _ = open_image(image, given.channels, max_pixels, given)
+    eight_bits = given.dtype == wanted.dtype == "uint8"
+    in_unit = getattr(image, "dtype", np.uint8) != np.uint8 and given.dtype != "float32"
+    in_unit &= pixels.dtype == np.float32
+    if not (in_unit or eight_bits):
+        pixels = given.to_unit(pixels)
 
     def finish(unit):
-        if isinstance(image, np.ndarray) and image.dtype != np.uint8:
+        if in_unit:
             return _squeeze(unit.astype(image.dtype), image)
-        translated = unit if unit.dtype == np.uint8 else from_unit(unit)
+        translated = unit if unit.dtype == np.uint8 else wanted.from_unit(unit)
+        if not eight_bits:
+            return _squeeze(translated, image)
         if alpha is not None:
             translated = np.concatenate([translated, alpha[:, :, None]], axis=2)
         if isinstance(image, Image.Image):

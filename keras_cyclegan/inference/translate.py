@@ -8,6 +8,7 @@ import numpy as np
 from keras_cyclegan.arguments import Direction, check_direction
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.data.decode import MAX_PIXELS
+from keras_cyclegan.data.pixels import formats_of
 from keras_cyclegan.inference.images import Picture, open_images
 from keras_cyclegan.inference.memory import (
     available_memory,
@@ -48,10 +49,11 @@ class InferenceMixin:
         Args:
             images: one of
                 - a path of a JPEG, PNG, WebP, BMP or TIFF file, its bytes, or a binary file, read
-                  as training reads it: see `data.decode_image`;
+                  as training reads it: see `data.decode_image`; or a TIFF, NumPy, HDF5, NIfTI,
+                  MetaImage or DICOM file of the dtype that the model was trained on;
                 - a `PIL.Image.Image`;
                 - an array or tensor `(height, width, channels)`, or `(height, width)` for gray, of
-                  uint8 or of floats in [-1, 1];
+                  uint8 or of floats in [-1, 1]; of a model of 16 bits or of floats, in its units;
                 - a batch `(n, height, width, channels)` of these;
                 - a list of any of these except batches; kinds and sizes may differ.
                 For an RGB generator, gray becomes three equal channels. The alpha channel of RGBA
@@ -71,6 +73,7 @@ class InferenceMixin:
         Returns:
             The translations, in the same form as the images: a PIL image for a PIL image, an array
             of the same dtype for an array or tensor, uint8 `(height, width, channels)` for a file;
+            where the model has another `PixelFormat` for the domain, of its dtype, in its units;
             a batch for a batch, a list for a list. Each has its image's height and width, turned
             upright if EXIF says so. With `return_attention`, a pair: the translations, and in the
             same order masks `(height, width, 1)`, float32 from 0 (the image was kept) to 1 (it was
@@ -98,7 +101,8 @@ class InferenceMixin:
         """
         generator = generator_for(self, direction)
         masks = runner(generator).masks if return_attention else None
-        pictures, collect = open_images(images, generator.input_shape[-1], max_pixels)
+        formats = formats_of(self, Direction(direction))
+        pictures, collect = open_images(images, formats, max_pixels)
         translated = collect(_translate_all([generator], pictures, batch_size, tile))
         if masks is None:
             return translated
@@ -143,7 +147,8 @@ class InferenceMixin:
         """
         there = generator_for(self, direction)
         back = generator_for(self, check_direction(direction).opposite)
-        pictures, collect = open_images(images, there.input_shape[-1], max_pixels)
+        given, _ = formats_of(self, Direction(direction))
+        pictures, collect = open_images(images, (given, given), max_pixels)
         return collect(_translate_all([there, back], pictures, batch_size, tile))
 
 
