@@ -13,13 +13,13 @@ from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.optimizers.joint import gradient_measures, measure_names
+from keras_cyclegan.presets.mixin import PresetMixin
 from keras_cyclegan.steps import Trainer, keras_step
 from keras_cyclegan.steps.averages import update_average
-from keras_cyclegan.translator import Translator
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class CycleGAN(InferenceMixin, ExportMixin, Translator, Trainer, CompileMixin, keras.Model):
+class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, keras.Model):
     """Translation in both directions between two sets of images without pairs.
 
     Zhu, Park, Isola, Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial

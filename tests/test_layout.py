@@ -14,12 +14,12 @@ LAYERS = [
     {"files", "arguments", "processor", "quiet", "moments"},
     {"layers", "optimizers", "data"},
     {"networks", "inference"},
-    {"losses", "export"},
-    {"steps", "translator"},
+    {"losses", "export", "presets"},
+    {"steps"},
     {"compile"},
     {"cyclegan"},
     {"metrics", "resume"},
-    {"presets", "evaluation", "callbacks"},
+    {"evaluation", "callbacks"},
     {"recipes"},
     {"commands"},
     {"__main__"},
@@ -79,7 +79,7 @@ def test_imports_run_downwards(path):
     own = subpackage(module_name(path))
     if own is None:
         return  # the public names of all subpackages
-    for name in imports(path, everywhere=own != "translator"):  # its thin methods hand over
+    for name in imports(path):
         other = subpackage(name)
         if other is None or other == own:
             continue

@@ -329,7 +329,8 @@ def convert(
         "discriminator_a": discriminator_a,
         "discriminator_b": discriminator_b,
     }
-    convert_checkpoints(**paths).save_to_preset(out, card=conversion_card(**paths))
+    model = keras_cyclegan.CycleGAN(**convert_checkpoints(**paths))
+    model.save_to_preset(out, card=conversion_card(**paths))
     typer.echo(f"Wrote {out}")
 
 

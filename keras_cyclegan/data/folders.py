@@ -10,7 +10,7 @@ from collections import Counter
 from keras_cyclegan.data.kinds import KINDS, Place, kind_of, split_name, suffix_of
 from keras_cyclegan.data.stacks import open_stack
 from keras_cyclegan.data.store import Split
-from keras_cyclegan.files.messages import printable
+from keras_cyclegan.files.untrusted import printable
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from keras_cyclegan.data.folders import find_split, hold_out, matching
 from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
 from keras_cyclegan.data.store import Split
 from keras_cyclegan.data.tfds import tfds_splits
-from keras_cyclegan.files.messages import printable
+from keras_cyclegan.files.untrusted import printable
 
 
 class Splits(NamedTuple):

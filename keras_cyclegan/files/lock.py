@@ -2,22 +2,19 @@
 
 import contextlib
 import datetime
+import logging
 import os
 import socket
 
 import filelock
 
-from keras_cyclegan.files.messages import brief
+from keras_cyclegan.files.untrusted import brief
 
 SHORT_WAIT = 2  # seconds that are waited without a word
 
 
 class InUse(RuntimeError):
-    """Raised when another process holds a lock.
-
-    Args:
-        holder: str. Which process, on which machine and since when, as far as it is known.
-    """
+    """Raised when another process holds a lock; `holder` says which, as far as it is known."""
 
     def __init__(self, holder):
         super().__init__(f"It is in use by {holder}.")
@@ -25,14 +22,12 @@ class InUse(RuntimeError):
 
 
 @contextlib.contextmanager
-def hold(path, patience=0, waiting=None):
+def hold(path, patience=0):
     """Hold the lock `path`; if the process dies, the lock is free.
 
     Args:
         path: `pathlib.Path` of a file, which may exist. The note is beside it (`.holder`).
         patience: float, 0 by default. Seconds to wait for another process.
-        waiting: function that is called with the holder before a wait that isn't short. It is
-            needed where there is patience.
 
     Raises:
         InUse: another process holds the lock, after `patience`.
@@ -40,7 +35,10 @@ def hold(path, patience=0, waiting=None):
     """
     note = path.with_name(path.name + ".holder")
     lock = filelock.FileLock(path)
-    _acquire(lock, note, patience, waiting)
+    try:
+        lock.acquire(timeout=min(SHORT_WAIT, patience))
+    except filelock.Timeout:
+        _wait(lock, patience, note)
     try:
         with contextlib.suppress(OSError):  # on a full disk; the note is for messages only
             now = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")
@@ -52,22 +50,14 @@ def hold(path, patience=0, waiting=None):
         lock.release()
 
 
-def _acquire(lock, note, patience, waiting):
-    try:
-        lock.acquire(timeout=min(SHORT_WAIT, patience))
-        return
-    except filelock.Timeout:
-        if not patience:
-            raise InUse(_holder(note)) from None
-    waiting(_holder(note))
+def _wait(lock, patience, note):
+    holder = "another process"
+    with contextlib.suppress(OSError):
+        holder = brief(note.read_text(errors="replace")) or holder
+    if not patience:
+        raise InUse(holder)
+    logging.getLogger(__name__).warning("%s is held by %s: waiting", lock.lock_file, holder)
     try:
         lock.acquire(timeout=patience)
     except filelock.Timeout:
-        raise InUse(_holder(note)) from None
-
-
-def _holder(note):
-    try:
-        return brief(note.read_text(errors="replace")) or "another process"
-    except OSError:
-        return "another process"
+        raise InUse(holder) from None

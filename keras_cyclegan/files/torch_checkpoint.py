@@ -6,15 +6,12 @@ import zipfile
 
 import numpy as np
 
-from keras_cyclegan.files.bounded_reads import LONGEST, BoundedReads
-from keras_cyclegan.files.messages import brief, shown
-from keras_cyclegan.files.regular import check_regular
-from keras_cyclegan.files.torch_pickle import LONGEST as LONGEST_PICKLE
-from keras_cyclegan.files.torch_pickle import load_pickle
+from keras_cyclegan.files.torch_pickle import MAX_PICKLE, load_pickle
+from keras_cyclegan.files.untrusted import MAX_READ, BoundedReads, brief, check_regular, shown
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
-LARGEST = 8 * 2**30  # bytes of a file
+MAX_BYTES = 8 * 2**30  # bytes of a file
 HEADER = 30  # least number of bytes before each member of a zip archive
 
 STORAGE_DTYPES = {
@@ -55,11 +52,14 @@ def read_state_dict(path):
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size > LARGEST:
-                raise ValueError(f"it has {size} bytes; {LARGEST} are allowed")
+            if size > MAX_BYTES:
+                raise ValueError(f"it has {size} bytes; {MAX_BYTES} are allowed")
             if zipfile.is_zipfile(file):
                 content = _read_zip(file, size)
             else:
+                file.seek(0)
+                if file.read(100).lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+                    raise ValueError("it is a web page: what should be downloaded wasn't")
                 file.seek(0)
                 content = _read_stream(file, size)
             return _arrays(content, size)
@@ -218,13 +218,13 @@ def _read_zip(file, size):
             if members[name].file_size > length:
                 raise ValueError(f"its member {shown(name)} has more than {length} bytes")
             with archive.open(members[name]) as member:
-                return b"".join(iter(lambda: member.read(LONGEST), b""))
+                return b"".join(iter(lambda: member.read(MAX_READ), b""))
 
         byte_order = "<"
         if f"{folder}/byteorder" in members:
             byte_order = {b"little": "<", b"big": ">"}[stored(f"{folder}/byteorder", 6)]
         storages = _Storages()
-        content, _ = _unpickle(stored(pickles[0], LONGEST_PICKLE), storages.named)
+        content, _ = _unpickle(stored(pickles[0], MAX_PICKLE), storages.named)
         for key, storage in storages.items():
             storage.fill(stored(f"{folder}/data/{key}", storage.length), byte_order)
     return content
@@ -246,7 +246,7 @@ def _members(archive, size):
 
 
 def _read_stream(file, size):
-    head = file.read(LONGEST_PICKLE)
+    head = file.read(MAX_PICKLE)
     number, position = _unpickle(head)
     if number != MAGIC_NUMBER:
         raise ValueError("it does not begin with torch's magic number")

@@ -10,13 +10,13 @@ torch needs.
 import pickletools
 import struct
 
-from keras_cyclegan.files.messages import shown
+from keras_cyclegan.files.untrusted import shown
 
-LONGEST = 2**20  # bytes of a pickle; torch takes about 250 for each tensor
-DEEPEST = 2**12  # values on the stack; torch sets 1,000 pairs at once
-MOST_ITEMS = 64  # of a tuple; no tensor has more dimensions
-LONGEST_NUMBER = 10  # bytes: torch's magic number
-LONGEST_NAME = 100  # of a module or a class
+MAX_PICKLE = 2**20  # bytes of a pickle; torch takes about 250 for each tensor
+MAX_STACK = 2**12  # values on the stack; torch sets 1,000 pairs at once
+MAX_ITEMS = 64  # of a tuple; no tensor has more dimensions
+MAX_NUMBER = 10  # bytes: torch's magic number
+MAX_NAME = 100  # of a module or a class
 
 _MARK = object()
 
@@ -29,7 +29,7 @@ def load_pickle(data, functions, names=(), load_storage=None, position=0):
     """Return the value of a pickle that torch wrote.
 
     Args:
-        data: bytes, at most `LONGEST`.
+        data: bytes, at most `MAX_PICKLE`.
         functions: dict from the name of each function that a pickle may call to the function that
             is called instead. It gets the arguments in the pickle, and must check them.
         names: collection of names that a pickle may hold without calling them.
@@ -70,15 +70,15 @@ class _Machine:
                     "torch.save does not write for a state dict of tensors"
                 )
             operation(self)
-            if len(self.stack) > DEEPEST:
-                raise ValueError(f"its pickle piles up more than {DEEPEST} values")
+            if len(self.stack) > MAX_STACK:
+                raise ValueError(f"its pickle piles up more than {MAX_STACK} values")
         return self.pop()
 
     def take(self, count):
         """Return the next bytes of the pickle."""
         taken = self.data[self.position : self.position + count]
         if len(taken) < count:
-            limit = f", or has more than {LONGEST} bytes" if len(self.data) >= LONGEST else ""
+            limit = f", or has more than {MAX_PICKLE} bytes" if len(self.data) >= MAX_PICKLE else ""
             raise ValueError(f"its pickle ends in the middle{limit}")
         self.position += count
         return taken
@@ -113,7 +113,7 @@ class _Machine:
 
     def long(self):
         length = self.number("B")
-        if length > LONGEST_NUMBER:
+        if length > MAX_NUMBER:
             raise ValueError(f"its pickle has a number of {length} bytes")
         self.push(int.from_bytes(self.take(length), "little", signed=True))
 
@@ -122,8 +122,8 @@ class _Machine:
             raise ValueError(f"its pickle has protocol {protocol}; torch.save writes 2")
 
     def name(self):
-        end = self.data.find(b"\n", self.position, self.position + LONGEST_NAME)
-        end = self.data.find(b"\n", end + 1, end + 1 + LONGEST_NAME) if end >= 0 else end
+        end = self.data.find(b"\n", self.position, self.position + MAX_NAME)
+        end = self.data.find(b"\n", end + 1, end + 1 + MAX_NAME) if end >= 0 else end
         if end < 0:
             raise ValueError("its pickle names no class or function")
         name = str(self.take(end + 1 - self.position), "utf-8").rstrip("\n").replace("\n", ".")
@@ -135,7 +135,7 @@ class _Machine:
         self.push(Name(name))
 
     def tuple(self, items):
-        if len(items) > MOST_ITEMS:
+        if len(items) > MAX_ITEMS:
             raise ValueError(f"its pickle has a tuple of {len(items)} items")
         for item in items:
             if type(item) is tuple and not all(type(inner) in FLAT for inner in item):

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan.arguments import to_install
-from keras_cyclegan.files.atomic import remove_unfinished
+from keras_cyclegan.files.atomic import remove_abandoned
 from keras_cyclegan.inference.files import translate_file
 from keras_cyclegan.inference.memory import share_memory
 
@@ -57,7 +57,7 @@ def translate_files_on_ray(
     finally:
         if started:
             ray.shutdown()
-        remove_unfinished(target for _, target in pairs)  # left by workers that were killed
+        remove_abandoned(*{target.parent for _, target in pairs})  # of workers that were killed
 
 
 def import_ray():

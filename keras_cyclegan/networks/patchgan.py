@@ -9,6 +9,7 @@ from keras_cyclegan.arguments import check_image_shape
 from keras_cyclegan.layers import SpectralNormalization
 from keras_cyclegan.networks.building_blocks import conv, float32_activation, instance_norm
 from keras_cyclegan.networks.image_network import ImageNetwork
+from keras_cyclegan.networks.size_limits import check_counts
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -99,6 +100,25 @@ class PatchDiscriminator(ImageNetwork):
             spectral_norm=spectral_norm,
         )
 
+    @staticmethod
+    def torch_layout(shapes):
+        """Say what the authors' tensors make, `model.0.weight` and so on: `checkpoints.py`."""
+        if "model.0.weight" not in shapes:
+            return None
+        filters, channels = shapes.kernel("model.0.weight")[:2]
+        last = shapes.last(r"model\.(\d{1,9})\.weight$")  # the logits' 3 * num_layers + 2
+        num_layers = max(1, (last - 2) // 3)
+        check_counts("PatchDiscriminator", {"num_layers": num_layers})
+        arguments = {
+            "image_shape": (None, None, channels),
+            "filters": filters,
+            "num_layers": num_layers,
+        }
+        modules = {"model.0": "conv1", f"model.{3 * num_layers + 2}": "logits_conv"}
+        for i in range(1, num_layers + 1):
+            modules |= {f"model.{3 * i - 1}": f"conv{i + 1}", f"model.{3 * i}": f"norm{i + 1}"}
+        return arguments, modules
+
 
 def _smallest_input(num_layers):
     """Return the smallest side of an image that gives a logit."""
@@ -166,3 +186,12 @@ class PixelDiscriminator(ImageNetwork):
             filters=filters,
             affine_norm=affine_norm,
         )
+
+    @staticmethod
+    def torch_layout(shapes):
+        """Say what the authors' tensors make, `net.0.weight` and so on: `checkpoints.py`."""
+        if not shapes.matches(r"net\.\d+\."):
+            return None
+        filters, channels = shapes.kernel("net.0.weight")[:2]
+        modules = {"net.0": "conv1", "net.2": "conv2", "net.3": "norm2", "net.5": "logits_conv"}
+        return {"image_shape": (None, None, channels), "filters": filters}, modules

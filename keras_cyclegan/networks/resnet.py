@@ -16,6 +16,7 @@ from keras_cyclegan.networks.building_blocks import (
     padding,
 )
 from keras_cyclegan.networks.image_network import ImageNetwork
+from keras_cyclegan.networks.size_limits import check_counts
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -125,6 +126,35 @@ class ResNetGenerator(ImageNetwork):
             input_skip=input_skip,
             multiple=4,
         )
+
+    @staticmethod
+    def torch_layout(shapes):
+        """Say what the authors' tensors make, `model.10.conv_block.1.weight`: `checkpoints.py`."""
+        if "model.1.weight" not in shapes and not shapes.matches(r"model\.\d+\.conv_block\."):
+            return None
+        num_blocks = max(0, shapes.last(r"model\.(\d{1,9})\.conv_block\.", otherwise=9) - 9)
+        check_counts("ResNetGenerator", {"num_blocks": num_blocks})
+        last = num_blocks + 17
+        filters, channels = shapes.kernel("model.1.weight")[:2]
+        second = "model.10.conv_block.6.weight"  # with dropout, else at 5 and its norm at 6
+        has_dropout = second in shapes and len(shapes.tensors[second].shape) == 4
+        size = 256 if num_blocks > 6 else 128
+        arguments = {
+            "image_shape": (size, size, channels),
+            "output_channels": shapes.kernel(f"model.{last}.weight")[0],
+            "filters": filters,
+            "num_blocks": num_blocks,
+            "dropout": 0.5 if has_dropout else 0.0,
+        }
+        modules = {}
+        stages = {1: "stem", 4: "down1", 7: "down2", last - 7: "up1", last - 4: "up2"}
+        for index, stage in stages.items():
+            modules |= {f"model.{index}": f"{stage}_conv", f"model.{index + 1}": f"{stage}_norm"}
+        for i in range(num_blocks):
+            for half, index in ((1, 1), (2, 6 if has_dropout else 5)):
+                modules[f"model.{10 + i}.conv_block.{index}"] = f"block{i + 1}_{half}_conv"
+                modules[f"model.{10 + i}.conv_block.{index + 1}"] = f"block{i + 1}_{half}_norm"
+        return arguments, modules | {f"model.{last}": "head_conv"}
 
 
 def paper_blocks(height, width):

@@ -13,6 +13,7 @@ from keras_cyclegan.networks.building_blocks import (
     normal_initializer,
 )
 from keras_cyclegan.networks.image_network import ImageNetwork
+from keras_cyclegan.networks.size_limits import check_counts
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -119,3 +120,30 @@ class UNetGenerator(ImageNetwork):
             dropout=dropout,
             multiple=2**num_downsamplings,
         )
+
+    @staticmethod
+    def torch_layout(shapes):
+        """Say what the authors' tensors make, one level inside of the other: `checkpoints.py`."""
+        inner = shapes.matches(r"model\.model\.1\.model\.((3\.model\.)*)")
+        if not inner:
+            return None
+        depth = max(len(found[1]) // len("3.model.") for found in inner) + 2
+        check_counts("UNetGenerator", {"num_downsamplings": depth})
+        filters, channels = shapes.kernel("model.model.0.weight")[:2]
+        size = max(2**depth, 128)
+        arguments = {
+            "image_shape": (size, size, channels),
+            "output_channels": shapes.kernel("model.model.3.weight")[1],
+            "filters": filters,
+            "num_downsamplings": depth,
+        }
+        modules = {"model.model.0": "down1_conv", "model.model.3": "up1_conv"}
+        for level in range(2, depth + 1):
+            prefix = "model.model.1.model." + (level - 2) * "3.model."
+            is_innermost = level == depth
+            modules[f"{prefix}1"] = f"down{level}_conv"
+            if not is_innermost:
+                modules[f"{prefix}2"] = f"down{level}_norm"
+            modules[f"{prefix}{3 if is_innermost else 5}"] = f"up{level}_conv"
+            modules[f"{prefix}{4 if is_innermost else 6}"] = f"up{level}_norm"
+        return arguments, modules

@@ -7,11 +7,10 @@ import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from keras_cyclegan.files.bounded_reads import BoundedReads
-from keras_cyclegan.files.messages import brief, shown
+from keras_cyclegan.files.untrusted import BoundedReads, brief, shown
 from keras_cyclegan.presets.folder import FILES
 
-LARGEST = 4 * 2**30  # bytes, of all files together
+MAX_BYTES = 4 * 2**30  # bytes, of all files together
 EXPANSION = 100  # times the archive's size; weights hardly get smaller by compression
 ALWAYS_ALLOWED = 2**24  # bytes
 
@@ -27,8 +26,8 @@ def unpack(path, folder):
             size that it declares, to more than a hundred times its own, or to more than 4 GiB.
     """
     try:
-        most_bytes = min(LARGEST, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
-        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder, most_bytes)
+        max_bytes = min(MAX_BYTES, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
+        (_unpack_zip if zipfile.is_zipfile(path) else _unpack_tar)(path, folder, max_bytes)
     # On damaged bytes the readers can raise nearly anything.
     except Exception as error:
         if getattr(error, "errno", None) == errno.ENOSPC:
@@ -36,31 +35,31 @@ def unpack(path, folder):
         raise ValueError(f"{path} is refused as a preset archive: {brief(error)}") from error
 
 
-def _unpack_zip(path, folder, most_bytes):
+def _unpack_zip(path, folder, max_bytes):
     with open(path, "rb") as file, zipfile.ZipFile(BoundedReads(file)) as archive:
         members = [m for m in archive.infolist() if not m.is_dir()]
         described = [(m.filename, m.file_size, _is_plain(m), m) for m in members]
-        checked = _checked(described, most_bytes)
+        checked = _checked(described, max_bytes)
         for name, size, member in checked:
             with archive.open(member) as source:
                 _copy(source, Path(folder, name), size)
 
 
-def _unpack_tar(path, folder, most_bytes):
+def _unpack_tar(path, folder, max_bytes):
     with open(path, "rb") as file:
         is_compressed = file.read(2) == b"\x1f\x8b"
     with (
         (gzip.open if is_compressed else open)(path, "rb") as stream,
         tarfile.open(fileobj=BoundedReads(stream), mode="r:") as archive,
     ):
-        members = [m for m in _bounded_members(archive, most_bytes) if not m.isdir()]
+        members = [m for m in _bounded_members(archive, max_bytes) if not m.isdir()]
         described = [(m.name, m.size, m.isreg() and not m.issparse(), m) for m in members]
-        checked = _checked(described, most_bytes)
+        checked = _checked(described, max_bytes)
         for name, size, member in checked:
             _copy(archive.extractfile(member), Path(folder, name), size)
 
 
-def _checked(members, most_bytes):
+def _checked(members, max_bytes):
     """Check `(path, size, is_plain, member)` of each; return `(name, size, member)`."""
     found, tops = {}, set()
     for path, size, is_plain, member in members:
@@ -77,12 +76,12 @@ def _checked(members, most_bytes):
     if len(tops) > 1:
         raise ValueError(f"its files lie in several folders: {shown(sorted(tops))}")
     total = sum(size for _, size, _ in found.values())
-    if total > most_bytes:
-        raise ValueError(f"it expands to {total} bytes; {most_bytes} are allowed")
+    if total > max_bytes:
+        raise ValueError(f"it expands to {total} bytes; {max_bytes} are allowed")
     return list(found.values())
 
 
-def _bounded_members(archive, most_bytes):
+def _bounded_members(archive, max_bytes):
     """List the members of a tar; refuse more members or bytes than a preset can have."""
     found, total = [], 0
     for member in archive:
@@ -90,8 +89,8 @@ def _bounded_members(archive, most_bytes):
         total += member.size
         if len(found) > 2 * len(FILES):
             raise ValueError(f"it has more members than the {len(FILES)} files of a preset")
-        if total > most_bytes:  # before the reader skips over its bytes
-            raise ValueError(f"it expands to {total} bytes; {most_bytes} are allowed")
+        if total > max_bytes:  # before the reader skips over its bytes
+            raise ValueError(f"it expands to {total} bytes; {max_bytes} are allowed")
     return found
 
 

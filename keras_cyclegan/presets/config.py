@@ -1,45 +1,24 @@
-"""`config.json`: a model's architecture as data, and the classes that it may name."""
+"""`config.json`: a model's architecture as data."""
 
 import copy
 import inspect
-import sys
 
 import keras
 
-from keras_cyclegan.files.messages import shown
+from keras_cyclegan.files.untrusted import shown
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.presets.shapes_only import MOST_LAYERS, check_counts
+from keras_cyclegan.presets.trust import check_config, is_own, parts
 
-KERAS_KINDS = (
-    keras.Operation,  # layers, models and what `keras.ops` leaves in a functional model
-    keras.initializers.Initializer,
-    keras.regularizers.Regularizer,
-    keras.constraints.Constraint,
-    keras.DTypePolicy,
-)
-# Layers that run code, or read files, which a config names.
-REFUSED_LAYERS = tuple(
-    getattr(keras.layers, name)
-    for name in (
-        "Lambda",
-        "TFSMLayer",
-        "TorchModuleWrapper",
-        "JaxLayer",
-        "FlaxLayer",
-        "StringLookup",
-        "IntegerLookup",
-        "TextVectorization",
-    )
-)
-DEEPEST = 64  # levels of nested lists and dicts in a config; a model in a model takes four
-LAYERS = ("keras.layers", "keras.src.ops", "keras_cyclegan.layers")
+CYCLEGAN = {
+    "module": "keras_cyclegan.cyclegan",
+    "class_name": "CycleGAN",
+    "registered_name": "keras_cyclegan>CycleGAN",
+}
 SEQUENTIAL = "keras_cyclegan preset>Sequential"
-MOST_EARLY = 64  # layers that may come before a layer that they use
-PLAIN_OBJECTS = ("__keras_tensor__", "__slice__", "__ellipsis__")
 
 
 def model_config(model):
-    """Return the architecture of `model` without its training, for `build_model`.
+    """Return the architecture of a `CycleGAN` without its training, for `build_model`.
 
     Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of the
     user who loads it, whatever it was trained in.
@@ -49,24 +28,33 @@ def model_config(model):
     """
     serialized = keras.saving.serialize_keras_object(model)
     left_out = ("name", "dtype", "ema_momentum")
-    serialized = {key: serialized[key] for key in ("module", "class_name", "registered_name")} | {
-        "config": {k: v for k, v in serialized["config"].items() if k not in left_out}
+    config = {k: v for k, v in serialized["config"].items() if k not in left_out}
+    return _checked({**{key: serialized[key] for key in CYCLEGAN}, "config": config})
+
+
+def config_of(networks, image_shape):
+    """Return the same for a `CycleGAN` of these networks, by name, and the defaults."""
+    serialized = {
+        name: keras.saving.serialize_keras_object(networks.get(name)) for name in NETWORKS
     }
-    for name in NETWORKS:
-        network = serialized["config"][name]
+    return _checked({**CYCLEGAN, "config": {**serialized, "image_shape": list(image_shape)}})
+
+
+def _checked(config):
+    for network in map(config["config"].get, NETWORKS):
         if network is not None:
             network.pop("compile_config", None)
             if is_own(network):
                 network["config"].pop("dtype", None)
-    check_config(serialized)
-    return serialized
+    check_config(config)
+    return config
 
 
 def build_model(cls, config, overrides):
     """Build the model that `config` describes, with fresh weights.
 
     Args:
-        cls: `CycleGAN` or a subclass.
+        cls: `CycleGAN`, a subclass, or anything else that takes its arguments.
         config: what `model_config` returned. It may come from a stranger, and is checked first.
         overrides: dict of arguments of `cls` that replace those of `config`. `dtype` is given to
             every network as well.
@@ -79,7 +67,7 @@ def build_model(cls, config, overrides):
             that of a CycleGAN.
     """
     check_config(config)
-    if config.get("registered_name") != "keras_cyclegan>CycleGAN":
+    if config.get("registered_name") != CYCLEGAN["registered_name"]:
         raise ValueError(
             f"Expected the config of a CycleGAN. Received that of "
             f"{shown(config.get('class_name'))}."
@@ -112,7 +100,7 @@ def _build_network(name, config, dtype):
     elif dtype is not None:
         raise ValueError(f"`dtype` can't reach inside {name}, which has a dtype for each layer.")
     config = copy.deepcopy(config)  # Keras changes a functional model's config
-    for value, _ in _parts(config):
+    for value, _ in parts(config):
         if isinstance(value, dict) and value.get("class_name") == "Sequential":
             value["registered_name"] = SEQUENTIAL
     with keras.saving.custom_object_scope({SEQUENTIAL: _Sequential}):
@@ -136,110 +124,3 @@ class _Sequential:
         if not model.built and config.get("build_input_shape"):
             model.build(config["build_input_shape"])
         return model
-
-
-def check_config(config):
-    """Raise a ValueError for a config with other classes than those of this package and Keras.
-
-    It may also not have more layers or levels than a model needs.
-    """
-    layers = 0
-    for value, depth in _parts(config):
-        is_object = isinstance(value, dict) and "class_name" in value
-        if is_object and value["class_name"] not in PLAIN_OBJECTS:
-            layers += str(value.get("module")).startswith(LAYERS)
-            _check_class(value)
-            _check_order(value)
-        elif isinstance(value, str):
-            # Keras may replace a string by the object that is registered under it.
-            found = keras.saving.get_registered_object(value)
-            if found is not None and not _is_package_class(found):
-                raise ValueError(f"A preset's config may not name {shown(value)}, a custom object.")
-        if depth > DEEPEST or layers > MOST_LAYERS:
-            raise ValueError(
-                f"A preset's config may name {MOST_LAYERS} layers, {DEEPEST} levels deep. This one "
-                "has more."
-            )
-
-
-def _parts(config):
-    """Yield all parts of a config, each with its depth; a part may be changed after it came."""
-    unseen = [(config, 1)]
-    while unseen:
-        value, depth = unseen.pop()
-        yield value, depth
-        if isinstance(value, dict | list | tuple):
-            inner = value.values() if isinstance(value, dict) else value
-            unseen += [(part, depth + 1) for part in inner]
-
-
-def is_own(config):
-    """Return whether a serialized object is of this package."""
-    return str(config.get("registered_name")).startswith("keras_cyclegan>")
-
-
-def _check_class(config):
-    module, name = config.get("module"), config["class_name"]
-    registered = config.get("registered_name")
-    if is_own(config):
-        found = keras.saving.get_registered_object(registered)
-        allowed = _is_package_class(found) and found.__name__ == name
-        if isinstance(config.get("config"), dict):
-            check_counts(name, config["config"])
-    else:
-        found = _keras_class(module, name)
-        allowed = (
-            isinstance(found, type)
-            and issubclass(found, KERAS_KINDS)
-            and not issubclass(found, REFUSED_LAYERS)
-        )
-    if not allowed:
-        raise ValueError(
-            "A preset's config may only name classes of keras_cyclegan and Keras that hold no "
-            f"code and read no file. Received class_name={shown(name)}, module={shown(module)}, "
-            f"registered_name={shown(registered)}."
-        )
-
-
-def _check_order(config):
-    """Refuse layers that come before those that they use, which Keras hardly ever writes.
-
-    For each such layer Keras goes through all layers again. Only layers that are called twice are
-    written so.
-    """
-    layers = config["config"].get("layers") if isinstance(config.get("config"), dict) else None
-    seen, early = set(), 0
-    for layer in layers if isinstance(layers, list) else ():
-        name = layer.get("name")
-        for node in layer.get("inbound_nodes") or ():
-            early += any(used not in seen for used in _histories(node))
-        seen.add(name)
-    if early > MOST_EARLY:
-        raise ValueError(f"{early} layers of a preset's config come before those that they use.")
-
-
-def _histories(node):
-    """Yield the names of the layers whose outputs a call takes, as in `["conv1", 0, 0]`."""
-    for part, _ in _parts(node):
-        if isinstance(part, list) and len(part) > 2 and isinstance(part[0], str):
-            yield part[0]
-
-
-def _is_package_class(found):
-    return isinstance(found, type) and found.__module__.split(".")[0] == "keras_cyclegan"
-
-
-def _keras_class(module, name):
-    """Find the class that Keras would take, without importing anything."""
-    if not isinstance(module, str) or not isinstance(name, str):
-        return None
-    # Functional models, and operations of `keras.ops` in them, name these modules.
-    if module == "keras.src.models.functional" or module.startswith("keras.src.ops."):
-        return getattr(sys.modules.get(module), name, None)
-    if module.startswith("keras.src"):
-        return None
-    package, *parts = module.split(".")
-    found = keras if package == "keras" else None
-    for part in [*parts, name]:
-        found = getattr(found, part, None)
-    return found

@@ -4,20 +4,20 @@ import datetime
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import keras
 
-from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_folder, recover
-from keras_cyclegan.files.messages import brief
-from keras_cyclegan.presets.card import model_card
-from keras_cyclegan.presets.config import NETWORKS, build_model, model_config
-from keras_cyclegan.presets.shapes_only import (
-    MOST_FRESH_WEIGHTS,
+from keras_cyclegan.files.untrusted import brief
+from keras_cyclegan.networks.compatibility import NETWORKS
+from keras_cyclegan.networks.size_limits import (
+    MAX_FRESH_WEIGHTS,
     build_without_weights,
     check_weights,
 )
+from keras_cyclegan.presets.card import model_card
+from keras_cyclegan.presets.config import build_model, model_config
+from keras_cyclegan.presets.trust import preset_file, read_json
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
 
 CONFIG = "config.json"
@@ -26,38 +26,26 @@ GENERATORS = "model.weights.h5"
 DISCRIMINATORS = "discriminators.weights.h5"
 CARD = "README.md"
 FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
-LARGEST_JSON = 10 * 2**20  # bytes
 
 
-def save_to_preset(
-    model: Any,
-    folder: PathLike,
-    card: dict[str, Any] | None = None,
-    half_precision: bool = False,
-    discriminators: bool = True,
-) -> None:
-    """Write a model to a folder for `CycleGAN.from_preset`.
+def save_to_preset(model, folder, card=None, half_precision=False, discriminators=True):
+    """Do what `CycleGAN.save_to_preset` says."""
+    networks = dict(zip(NETWORKS[:2], model.generators(), strict=True))  # averages, if there are
+    if discriminators:
+        networks |= {name: getattr(model, name) for name in NETWORKS[2:]}
+    write_folder(folder, model_config(model), networks, card, half_precision)
 
-    `CycleGAN.save_to_preset` calls it, and describes the folder, the arguments and the errors.
 
-    Args:
-        model: `CycleGAN`.
-        folder, card, half_precision, discriminators: see `CycleGAN.save_to_preset`.
-
-    Example:
-
-    ```python
-    save_to_preset(model, "translator", half_precision=True, discriminators=False)
-    ```
-    """
+def write_folder(folder, config, networks, card=None, half_precision=False):
+    """Write a preset of networks by name, of which those that are None are left out."""
     import keras_cyclegan
 
     folder = Path(folder).expanduser().absolute()
     _check_replaceable(folder)
-    config = model_config(model)
-    both = zip(NETWORKS[:2], model.generators(), strict=True)
-    generators = {name: network for name, network in both if network is not None}
-    judges = _networks(model, "discriminator")
+    generators, discriminators = (
+        {name: networks[name] for name in names if networks.get(name) is not None}
+        for names in (NETWORKS[:2], NETWORKS[2:])
+    )
     metadata = {
         "keras_version": keras.__version__,
         "keras_cyclegan_version": keras_cyclegan.__version__,
@@ -71,17 +59,28 @@ def save_to_preset(
         _write_json(unfinished / CONFIG, config)
         _write_json(unfinished / METADATA, metadata)
         write_weights(unfinished / GENERATORS, generators, half_precision)
-        if judges and discriminators:
-            write_weights(unfinished / DISCRIMINATORS, judges, half_precision)
-        text = model_card(folder.name, model, metadata)
+        if discriminators:
+            write_weights(unfinished / DISCRIMINATORS, discriminators, half_precision)
+        text = model_card(folder.name, generators, config["config"]["image_shape"], metadata)
         (unfinished / CARD).write_text(text, encoding="utf-8")
+
+
+def local_preset(folder):
+    """Return the folder of a preset: `folder`, or the one that a training run keeps in it."""
+    folder = Path(folder).expanduser()
+    recover(folder)
+    if folder.is_dir() and not os.path.lexists(folder / GENERATORS):
+        recover(folder / "preset", patience=0)
+        if (folder / "preset" / CONFIG).is_file():
+            return folder / "preset"
+    return folder
 
 
 def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     """Load the model of a preset folder, which is checked as if an attacker had written it.
 
     Args:
-        cls: `CycleGAN` or a subclass.
+        cls: `CycleGAN`, a subclass, or anything else that takes its arguments.
         folder: path of the folder.
         load_weights: bool. False gives the architecture with fresh weights.
         overrides: dict of arguments of `cls` that replace the preset's. A network given here
@@ -97,8 +96,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
         ValueError: a file of the preset is damaged or not allowed; see `build_model`,
             `read_weights`.
     """
-    folder = Path(folder).expanduser()
-    recover(folder)
+    folder = local_preset(folder)
     overrides = overrides or {}
     root = Path(root or folder)
     for file in (CONFIG, GENERATORS, DISCRIMINATORS):
@@ -106,23 +104,22 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
             preset_file(folder, file, root)  # a bad link is refused before anything is built
     config = read_json(preset_file(folder, CONFIG, root))
     try:
-        described = build_without_weights(lambda: build_model(cls, config, overrides))
+        described = _networks(build_without_weights(lambda: build_model(cls, config, overrides)))
+        check_weights(described.values())
     # With a stranger's config, Keras's constructors can raise nearly anything.
     except Exception as error:
         raise ValueError(f"{folder / CONFIG} can't be used: {brief(error)}") from error
+    stored = {name: network for name, network in described.items() if name not in overrides}
     weights = {}
-    if load_weights:
-        for file, kind in ((GENERATORS, "generator"), (DISCRIMINATORS, "discriminator")):
-            networks = _networks(described, kind)
-            wanted = {name: networks[name] for name in networks if name not in overrides}
-            absent = file == DISCRIMINATORS and not os.path.lexists(folder / file)
-            if wanted and not absent:
-                path = preset_file(folder, file, root)
-                weights |= read_weights(path, wanted, skip=overrides)
-    stored = {name.partition(".")[0] for name in weights}
-    fresh = [n for name, n in _networks(described).items() if name not in {*stored, *overrides}]
+    for file, names in ((GENERATORS, NETWORKS[:2]), (DISCRIMINATORS, NETWORKS[2:])):
+        wanted = {name: stored[name] for name in names if name in stored}
+        absent = file == DISCRIMINATORS and not os.path.lexists(folder / file)
+        if load_weights and wanted and not absent:
+            weights |= read_weights(preset_file(folder, file, root), wanted, skip=overrides)
+    found = {name.partition(".")[0] for name in weights}
     try:
-        check_weights(fresh, MOST_FRESH_WEIGHTS)
+        fresh = [network for name, network in stored.items() if name not in found]
+        check_weights(fresh, MAX_FRESH_WEIGHTS)
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG} can't be used without weights: {error}") from error
     model = build_model(cls, config, overrides)
@@ -130,36 +127,8 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     return model
 
 
-def preset_file(folder, name, root):
-    """Return the path of a preset's file, which must be inside of `root`, links followed."""
-    path = folder / name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{folder} isn't a complete preset: it has no {name}. Expected a folder that "
-            "`CycleGAN.save_to_preset` wrote."
-        )
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise ValueError(f"{path} is a link that leaves the preset, to {path.resolve()}.")
-    return path
-
-
-def read_json(path):
-    """Read a JSON file that holds one object; raise a ValueError for anything else."""
-    if path.stat().st_size > LARGEST_JSON:
-        raise ValueError(f"{path} has {path.stat().st_size} bytes; {LARGEST_JSON} are allowed.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError(f"{path} nests its objects deeper than a preset can.") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON file: {brief(error)}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold one JSON object, not a {type(content).__name__}.")
-    return content
-
-
-def _networks(model, kind=""):
-    named = {name: getattr(model, name) for name in NETWORKS if name.startswith(kind)}
+def _networks(model):
+    named = {name: getattr(model, name) for name in NETWORKS}
     return {name: network for name, network in named.items() if network is not None}
 
 

@@ -5,12 +5,13 @@ import hashlib
 import re
 import shutil
 import tempfile
+import types
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from keras_cyclegan.arguments import PathLike, to_install
 from keras_cyclegan.files.download import DownloadError, cache_folder, fetch, forget, is_offline
-from keras_cyclegan.files.messages import brief
+from keras_cyclegan.files.untrusted import brief
 from keras_cyclegan.presets.archive import unpack
 from keras_cyclegan.presets.card import naming
 from keras_cyclegan.presets.folder import (
@@ -20,8 +21,9 @@ from keras_cyclegan.presets.folder import (
     FILES,
     METADATA,
     load_folder,
-    preset_file,
+    local_preset,
 )
+from keras_cyclegan.presets.trust import preset_file
 
 HANDLES = (
     "hf://user/repo[@revision]",
@@ -86,8 +88,6 @@ def upload_preset(uri: str, folder: PathLike) -> None:
     keras_cyclegan.upload_preset("hf://me/mine", "mine")
     ```
     """
-    from keras_cyclegan.cyclegan import CycleGAN
-
     scheme, _, handle = str(uri).partition("://")
     if scheme == "hf" and "@" not in handle:
         client = _client("huggingface_hub")
@@ -95,9 +95,10 @@ def upload_preset(uri: str, folder: PathLike) -> None:
         client = _client("kagglehub")
     else:
         raise _malformed(uri, HANDLES[:2])
-    load_folder(CycleGAN, folder)
+    folder = local_preset(folder)
+    load_folder(types.SimpleNamespace, folder)
     with tempfile.TemporaryDirectory() as staged:
-        _stage(Path(folder).expanduser(), Path(staged), uri)
+        _stage(folder, Path(staged), uri)
         if scheme == "hf":
             client.upload_folder(
                 repo_id=client.create_repo(repo_id=handle, exist_ok=True).repo_id,

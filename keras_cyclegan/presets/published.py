@@ -1,20 +1,23 @@
 """The authors' published generators: downloaded once, converted once, then a preset folder."""
 
 from keras_cyclegan.files.download import cache_folder, fetch, forget, locked, verify
+from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.networks.size_limits import build_without_weights
+from keras_cyclegan.presets.config import config_of
 from keras_cyclegan.presets.convert import convert_checkpoints
-from keras_cyclegan.presets.folder import GENERATORS
+from keras_cyclegan.presets.folder import GENERATORS, write_folder
 from keras_cyclegan.presets.table import ADDRESS, PUBLISHED, RESNET_9_PARAMETERS, list_presets
 
 # Torch's framing and the running statistics of old files take less than a tenth of a megabyte.
-LEAST_BYTES = 4 * RESNET_9_PARAMETERS
-MOST_BYTES = LEAST_BYTES + 2**20
+MIN_BYTES = 4 * RESNET_9_PARAMETERS
+MAX_BYTES = MIN_BYTES + 2**20
 
 
 def published_folder(name):
     """Return the preset folder of a published model; make it at first use.
 
-    The SHA-256 of each checkpoint and of the converted weights is recorded when the file is first
-    seen, and checked each time after.
+    Checkpoints must have the SHA-256 of the table, or where it has none that of the first
+    download; the converted weights must stay what they are.
 
     Raises:
         DownloadError: a checkpoint could not be downloaded, or a file was changed.
@@ -29,53 +32,39 @@ def published_folder(name):
     return folder
 
 
+def published_config(name, **generators):
+    """Return the preset's `config.json`, of these generators or without a download."""
+    is_two_way = len(PUBLISHED[name].files) == 2
+
+    def build():
+        networks = {"generator_ab": ResNetGenerator(name="generator_ab")}
+        if is_two_way:
+            networks["generator_ba"] = ResNetGenerator(name="generator_ba")
+            for name in ("discriminator_a", "discriminator_b"):
+                networks[name] = PatchDiscriminator(name=name)
+        return networks
+
+    return config_of(build_without_weights(build) | generators, (256, 256, 3))
+
+
 def _convert(name, folder):
-    checkpoints = [_checkpoint(file) for file in PUBLISHED[name].files]
+    checkpoints = [_checkpoint(*item) for item in PUBLISHED[name].files.items()]
     try:
-        model = convert_checkpoints(*checkpoints)
+        networks = convert_checkpoints(*checkpoints)
     except ValueError:
         for checkpoint in checkpoints:
             forget(checkpoint)
         raise
-    model.save_to_preset(folder, card=_card(name), discriminators=False)
+    names = ("generator_ab", "generator_ba")[: len(checkpoints)]
+    generators = {name: networks[name] for name in names}
+    write_folder(folder, published_config(name, **generators), generators, _card(name))
     for checkpoint in checkpoints:
         checkpoint.unlink()
 
 
-def published_config(name):
-    """Return the content of the preset's `config.json`, without a download."""
-    shape = [256, 256, 3]
-
-    def network(module, class_name, **config):
-        return {
-            "module": f"keras_cyclegan.networks.{module}",
-            "class_name": class_name,
-            "registered_name": f"keras_cyclegan>{class_name}",
-            "config": {"image_shape": shape, **config},
-        }
-
-    two_way = PUBLISHED[name].b_to_a is not None
-    networks = {"generator_ab": network("resnet", "ResNetGenerator", name="generator_ab")}
-    others = {
-        "generator_ba": network("resnet", "ResNetGenerator", name="generator_ba"),
-        "discriminator_a": network("patchgan", "PatchDiscriminator", name="discriminator_a"),
-        "discriminator_b": network("patchgan", "PatchDiscriminator", name="discriminator_b"),
-    }
-    return {
-        "module": "keras_cyclegan.cyclegan",
-        "class_name": "CycleGAN",
-        "registered_name": "keras_cyclegan>CycleGAN",
-        "config": {
-            **networks,
-            **{key: value if two_way else None for key, value in others.items()},
-            "image_shape": shape,
-        },
-    }
-
-
-def _checkpoint(file):
+def _checkpoint(file, sha256):
     path = cache_folder() / "checkpoints" / f"{file}.pth"
-    return fetch(ADDRESS.format(file), path, least=LEAST_BYTES, most=MOST_BYTES)
+    return fetch(ADDRESS.format(file), path, sha256, min_bytes=MIN_BYTES, max_bytes=MAX_BYTES)
 
 
 def _card(name):

@@ -1,12 +1,15 @@
 """The built-in presets: those that ship in the package and the authors' published generators."""
 
 import dataclasses
+import tomllib
 from pathlib import Path
 from typing import Any
 
-from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA, read_json
+from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA
+from keras_cyclegan.presets.trust import read_json
 
-SHIPPED = Path(__file__).parent / "shipped"
+HERE = Path(__file__).parent
+SHIPPED = HERE / "shipped"
 RESNET_9 = "ResNetGenerator, 9 blocks, width 64"
 RESNET_9_PARAMETERS = 11_378_179
 ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
@@ -14,67 +17,21 @@ ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """Generators that the authors published; `b_to_a` is None where there is only one."""
+    """Generators that the authors published: one or two `files`, with their SHA-256 or None."""
 
     a: str
     b: str
-    a_to_b: str
-    b_to_a: str | None
+    files: dict[str, str | None]
     data_licence: str
 
-    @property
-    def files(self):
-        return [name for name in (self.a_to_b, self.b_to_a) if name is not None]
+
+def _read_published():
+    for name, facts in tomllib.loads((HERE / "published.toml").read_text("utf-8")).items():
+        files = {file: sha256 or None for file, sha256 in facts.pop("files").items()}
+        yield name, Published(files=files, **facts)
 
 
-IMAGENET = "ImageNet images: non-commercial research"
-FLICKR = "photos of Flickr, each under its own licence"
-PAINTINGS = "paintings of WikiArt (research use) and photos of Flickr, each under its own licence"
-PUBLISHED = {
-    "apple2orange_256": Published("apples", "oranges", "apple2orange", "orange2apple", IMAGENET),
-    "horse2zebra_256": Published("horses", "zebras", "horse2zebra", "zebra2horse", IMAGENET),
-    "summer2winter_yosemite_256": Published(
-        "Yosemite in summer",
-        "Yosemite in winter",
-        "summer2winter_yosemite",
-        "winter2summer_yosemite",
-        FLICKR,
-    ),
-    "monet2photo_256": Published(
-        "paintings by Monet", "landscape photos", "monet2photo", "style_monet", PAINTINGS
-    ),
-    "vangogh_256": Published(
-        "landscape photos", "the style of van Gogh", "style_vangogh", None, PAINTINGS
-    ),
-    "cezanne_256": Published(
-        "landscape photos", "the style of Cézanne", "style_cezanne", None, PAINTINGS
-    ),
-    "ukiyoe_256": Published("landscape photos", "ukiyo-e prints", "style_ukiyoe", None, PAINTINGS),
-    "maps_256": Published(
-        "aerial photos", "maps", "sat2map", "map2sat", "Google Maps tiles: Google's terms"
-    ),
-    "cityscapes_256": Published(
-        "street photos",
-        "semantic labels",
-        "cityscapes_photo2label",
-        "cityscapes_label2photo",
-        "Cityscapes: non-commercial research",
-    ),
-    "facades_256": Published(
-        "facade photos",
-        "semantic labels",
-        "facades_photo2label",
-        "facades_label2photo",
-        "CMP Facade Database: research",
-    ),
-    "iphone2dslr_flower_256": Published(
-        "flowers by a phone's camera",
-        "flowers with a shallow depth of field",
-        "iphone2dslr_flower",
-        None,
-        FLICKR,
-    ),
-}
+PUBLISHED = dict(_read_published())
 
 
 def list_presets() -> dict[str, dict[str, Any]]:
@@ -126,7 +83,7 @@ def _published_facts(name):
     count = len(published.files)
     return {
         "description": f"A: {published.a}; B: {published.b}. By the authors of CycleGAN.",
-        "direction": _direction(published.b_to_a is not None),
+        "direction": _direction(count == 2),
         "architecture": RESNET_9,
         "native_size": (256, 256),
         "parameters": count * RESNET_9_PARAMETERS,

@@ -7,12 +7,10 @@ import h5py
 import keras
 import numpy as np
 
-from keras_cyclegan.files.messages import brief
+from keras_cyclegan.files.untrusted import brief, listing
 
 DTYPES = (np.dtype("float32"), np.dtype("float16"))
-LARGEST_HALF = np.finfo("float16").max
-MOST_NAMED = 8  # bad tensors that a message names
-LONGEST = 120  # characters of the text about each
+MAX_HALF = np.finfo("float16").max
 
 
 def write_weights(path, networks, half_precision=False):
@@ -115,7 +113,7 @@ def _read_arrays(file, variables, skip, left):
             arrays[name] = data[()].astype("float32")
             if not np.isfinite(arrays[name]).all():
                 problems.append(f"{name} holds NaN or infinity")
-            elif variable.dtype == "float16" and np.any(np.abs(arrays[name]) > LARGEST_HALF):
+            elif variable.dtype == "float16" and np.any(np.abs(arrays[name]) > MAX_HALF):
                 problems.append(f"{name} holds values too large for float16")
     return arrays, problems
 
@@ -145,9 +143,3 @@ def _named(network, prefix):
             inner = variable.path.rpartition(f"{layer.name}/")[2]
             variables[f"{name}.{inner.replace('/', '.')}"] = variable
     return variables
-
-
-def listing(items, separator=", "):
-    """Join the first items to one text, with the number of all if there are more."""
-    more = f"{separator}… ({len(items)} in all)" if len(items) > MOST_NAMED else ""
-    return separator.join(brief(item, LONGEST) for item in items[:MOST_NAMED]) + more

@@ -1,12 +1,12 @@
 """Files and folders under kills at every line, failures at every line, and other processes."""
 
-import ctypes
 import errno
 import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from keras_cyclegan.files.atomic import (
     atomic_folder,
     recover,
     remove_abandoned,
-    remove_unfinished,
 )
 
 # A writer that doesn't import the package, and so starts in no time. It is killed before the n-th
@@ -27,7 +26,7 @@ from keras_cyclegan.files.atomic import (
 KILLED = """
 import importlib.util, json, os, signal, sys
 from pathlib import Path
-source, stops, place, n, kind, exchanges = json.loads(sys.argv[1])
+source, stops, place, n, kind = json.loads(sys.argv[1])
 
 def load(path):
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
@@ -36,9 +35,7 @@ def load(path):
     return module
 
 atomic, stops = load(source), load(stops)
-if not exchanges:
-    atomic._exchange = lambda one, other: False
-moving = ["atomic_file", "atomic_folder", "atomic_replace", "_written_beside", "_remove"]
+moving = ["atomic_file", "atomic_folder", "_written_beside", "_remove"]
 with stops.stop_at(n, [source], lambda: os.kill(os.getpid(), signal.SIGKILL), moving):
     if kind == "file":
         with atomic.atomic_file(place) as unfinished:
@@ -52,9 +49,9 @@ print("done")
 """
 
 
-def write_and_kill(place, n, kind, exchanges=True):
+def write_and_kill(place, n, kind):
     """Whether the writer came to its end before its n-th line."""
-    arguments = [atomic.__file__, stops.__file__, str(place), n, kind, exchanges]
+    arguments = [atomic.__file__, stops.__file__, str(place), n, kind]
     command = [sys.executable, "-S", "-E", "-c", KILLED, json.dumps(arguments)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode in (0, -9), ran.stderr
@@ -77,18 +74,9 @@ def make_old(place, kind):
             (place / "deep" / name).write_text("old")
 
 
-@pytest.mark.parametrize(
-    ("kind", "first", "exchanges"),
-    [
-        ("file", True, True),
-        ("file", False, True),
-        ("folder", True, True),
-        ("folder", False, True),
-        ("folder", False, False),
-    ],
-    ids=["first file", "file", "first folder", "folder", "folder without exchange"],
-)
-def test_a_kill_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, first, exchanges):
+@pytest.mark.parametrize("kind", ["file", "folder"])
+@pytest.mark.parametrize("first", [True, False], ids=["first", "again"])
+def test_a_kill_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, first):
     seen = set()
     for n in itertools.count():
         folder = tmp_path / str(n)
@@ -96,9 +84,8 @@ def test_a_kill_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, first, exc
         place = folder / "place.x"
         if not first:
             make_old(place, kind)
-        ended = write_and_kill(place, n, kind, exchanges)
-        if not exchanges:
-            recover(place)
+        ended = write_and_kill(place, n, kind)
+        recover(place)
         found = content(place) if place.exists() else "nothing"
         assert found in ("new", "nothing" if first else "old"), f"killed at line {n}"
         assert all(file.name == "place.x" or file.name[0] == "." for file in folder.iterdir())
@@ -112,13 +99,10 @@ def test_a_kill_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, first, exc
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "no exchange"])
-def test_a_failure_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, exchanges, monkeypatch):
+def test_a_failure_at_any_line_leaves_the_old_or_the_new(tmp_path, kind):
     def fail():
         raise OSError(errno.EIO, "Input/output error")
 
-    if not exchanges:
-        monkeypatch.setattr(atomic, "_exchange", lambda one, other: False)
     for n in itertools.count():
         folder = tmp_path / str(n)
         folder.mkdir()
@@ -137,7 +121,7 @@ def test_a_failure_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, exchang
         except OSError:
             if not stopped:
                 raise
-        if not exchanges and not place.exists():  # both renamings failed: nothing is lost
+        if not place.exists():  # both renamings failed: nothing is lost
             (aside,) = folder.glob(f"{atomic.REPLACED}-*")
             assert content(aside) == "old"
             continue
@@ -149,33 +133,9 @@ def test_a_failure_at_any_line_leaves_the_old_or_the_new(tmp_path, kind, exchang
     assert [file.name for file in folder.iterdir()] == ["place.x"]
 
 
-def test_a_file_system_without_an_exchange_gets_two_renamings(tmp_path, monkeypatch):
-    class System:
-        def renameat2(self, *_):
-            ctypes.set_errno(errno.EINVAL)
-            return -1
-
-    make_old(tmp_path / "place", "folder")
-    monkeypatch.setattr(atomic.ctypes, "CDLL", lambda *_, **__: System())
-    with atomic_folder(tmp_path / "place") as unfinished:
-        unfinished.write_text("new")
-    assert content(tmp_path / "place") == "new"
-    assert os.listdir(tmp_path) == ["place"]
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux exchanges at once")
-def test_linux_exchanges_at_once(tmp_path):
-    for name in "ab":
-        (tmp_path / name / name).mkdir(parents=True)
-    assert atomic._exchange(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "a" / "b").exists()
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        atomic._exchange(tmp_path / "a", tmp_path / "nowhere")
-
-
-def leftover(folder, host=None, pid=None, start=None, kind=".unfinished", name="place.x"):
+def leftover(folder, host=None, pid=None, kind=".unfinished", name="place.x"):
     pid = os.getpid() if pid is None else pid
-    path = folder / f"{kind}-{host or atomic._host()}-{pid}-{start or atomic._start(pid)}-0-{name}"
+    path = folder / f"{kind}-{host or atomic._host()}-{pid}-0-{name}"
     path.mkdir()
     (path / "file").touch()
     return path
@@ -185,15 +145,14 @@ def test_only_files_of_dead_writers_are_removed(tmp_path):
     ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
     ended.wait()
     mine = leftover(tmp_path)
-    others = leftover(tmp_path, host="0123abcd", pid=ended.pid, start="7")
-    ancient = leftover(tmp_path, host="4567abcd", pid=ended.pid, start="7")
+    others = leftover(tmp_path, host="0123abcd", pid=ended.pid)
+    ancient = leftover(tmp_path, host="4567abcd", pid=ended.pid)
     os.utime(ancient, (time.time() - 8 * 24 * 3600,) * 2)
-    dead = leftover(tmp_path, pid=ended.pid, start="7")
-    number_taken_again = leftover(tmp_path, start="7")
-    unrelated = leftover(tmp_path, pid=ended.pid, start="7", kind=".mine")
+    dead = leftover(tmp_path, pid=ended.pid)
+    unrelated = leftover(tmp_path, pid=ended.pid, kind=".mine")
     remove_abandoned(tmp_path)
     assert [path.exists() for path in (mine, others, unrelated)] == [True] * 3
-    assert not any(path.exists() for path in (ancient, dead, number_taken_again))
+    assert not any(path.exists() for path in (ancient, dead))
 
 
 def test_a_writer_that_lives_is_left_alone_and_one_that_died_is_cleaned_up_after(tmp_path):
@@ -219,11 +178,11 @@ with runpy.run_path(sys.argv[1])["atomic_folder"](sys.argv[2]) as unfinished:
 
 
 def test_what_was_moved_away_comes_back_only_if_its_place_is_free(tmp_path):
-    away = leftover(tmp_path, pid=2**22, start="7", kind=".replaced", name="my-place-x")
+    away = leftover(tmp_path, pid=2**22, kind=".replaced", name="my-place-x")
     recover(tmp_path / "my-place-x")
     assert (tmp_path / "my-place-x" / "file").exists()
     assert not away.exists()
-    away = leftover(tmp_path, pid=2**22, start="7", kind=".replaced", name="my-place-x")
+    away = leftover(tmp_path, pid=2**22, kind=".replaced", name="my-place-x")
     recover(tmp_path / "my-place-x")
     assert away.exists()
     remove_abandoned(tmp_path)
@@ -237,11 +196,6 @@ def test_long_names_and_endings_are_kept(tmp_path, length):
         assert unfinished.suffix == ".png"
         unfinished.touch()
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    with atomic_file(tmp_path / name) as unfinished:
-        unfinished.touch()
-        remove_unfinished([tmp_path / name])
-        assert not unfinished.exists()
-        unfinished.touch()
 
 
 def test_a_folder_takes_the_place_of_a_file_and_the_other_way(tmp_path):
@@ -274,7 +228,7 @@ def test_a_full_disk_is_said_with_the_file_and_what_to_do(tmp_path):
 
 def test_everything_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     calls = []
-    fsync, replace, exchange = os.fsync, os.replace, atomic._exchange
+    fsync, replace, rename = os.fsync, os.replace, os.rename
 
     def synced(descriptor):
         calls.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.rpartition("-")[2])
@@ -282,12 +236,29 @@ def test_everything_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", lambda *paths: calls.append("named") or replace(*paths))
-    monkeypatch.setattr(
-        atomic, "_exchange", lambda *paths: calls.append("named") or exchange(*paths)
-    )
-    for _ in range(2):
+    monkeypatch.setattr(os, "rename", lambda *paths: calls.append("renamed") or rename(*paths))
+    folder = tmp_path.name.rpartition("-")[2]
+    for named in (["named", folder], ["renamed", "renamed", folder, folder]):
         calls.clear()
         with atomic_folder(tmp_path / "place") as unfinished:
             make_old(unfinished, "folder")
         assert sorted(calls[:4]) == ["a", "b", "deep", "place"]
-        assert calls[4:] == ["named", tmp_path.name.rpartition("-")[2]]
+        assert calls[4:] == named
+
+
+def test_a_reader_waits_for_the_moment_between_two_renamings(tmp_path):
+    away = leftover(tmp_path, kind=".replaced", name="place")  # this process lives
+    timer = threading.Timer(0.2, away.rename, [tmp_path / "place"])
+    timer.start()
+    recover(tmp_path / "place")
+    assert (tmp_path / "place" / "file").exists()
+    timer.join()
+    begun = time.monotonic()
+    recover(tmp_path / "nothing", patience=60)
+    assert time.monotonic() - begun < 10
+
+
+def test_what_a_writer_could_not_bring_back_itself_comes_back(tmp_path):
+    leftover(tmp_path, kind=".replaced", name="place")
+    recover(tmp_path / "place", patience=0.1)
+    assert (tmp_path / "place" / "file").exists()

@@ -11,7 +11,7 @@ import filelock
 import pytest
 from support.light import light_command
 
-from keras_cyclegan.files import download, transfer
+from keras_cyclegan.files import download
 from keras_cyclegan.files.download import DownloadError, fetch
 
 CONTENT = bytes(range(256)) * 400
@@ -59,8 +59,8 @@ def server():
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer, "BACK_OFF", 0.001)
-    monkeypatch.setattr(transfer, "PATIENCE", 0.3)
+    monkeypatch.setattr(download, "BACK_OFF", 0.001)
+    monkeypatch.setattr(download, "PATIENCE", 0.3)
     for name in ("KERAS_CYCLEGAN_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "cache" / "file.bin"
@@ -123,25 +123,25 @@ def test_a_malformed_content_length_is_refused(server, path, length):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    "answer",
     [
-        (head(206, 50_000, content_range="50000-99999/100000"), "had 102400 bytes and now has 10"),
-        (head(206, 52_400, '"2"', "50000-102399/102400"), "file changed between"),
-        (head(206, 52_400, content_range="50000-102399/" + "9" * 5000), "another part"),
-        (head(206, 52_400, content_range="50000-60000/102400"), "another part"),
-        (head(206, 52_400, content_range="0-102399/102400"), "another part"),
-        (head(206, 52_400), "another part"),
+        head(206, 50_000, content_range="50000-99999/100000"),
+        head(206, 52_400, '"2"', "50000-102399/102400"),
+        head(206, 52_400, content_range="50000-102399/" + "9" * 5000),
+        head(206, 52_400, content_range="50000-60000/102400"),
+        head(206, 52_400, content_range="0-102399/102400"),
+        head(206, 52_400),
     ],
     ids=["total", "ETag", "long total", "less", "all", "no range"],
 )
-def test_the_rest_of_another_file_is_not_appended(server, path, answer, said):
+def test_the_rest_of_another_file_is_not_appended(server, path, answer):
     server.answers = [CUT, [answer, bytes(52_400)], GOOD]
     assert fetch(server.url, path).read_bytes() == CONTENT
     assert "bytes=50000-" in server.requests[1]
     assert "Range" not in server.requests[2]
     path.unlink()
     server.answers = [CUT, [answer, bytes(52_400)]]
-    with pytest.raises(DownloadError, match=said):
+    with pytest.raises(DownloadError, match="another part than the rest"):
         fetch(server.url, path, attempts=2)
 
 
@@ -177,7 +177,7 @@ def test_nonsense_ends_in_a_download_error(server, path, answer):
     assert str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("suffix", ["", ".part", ".part.version", ".sha256"])
+@pytest.mark.parametrize("suffix", ["", ".sha256"])
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
 def test_a_folder_or_pipe_in_a_files_place_is_said(server, path, suffix, make):
     path.parent.mkdir()

@@ -5,7 +5,7 @@ import struct
 import pytest
 from support.bounds import refused
 
-from keras_cyclegan.files.torch_pickle import DEEPEST, LONGEST, load_pickle
+from keras_cyclegan.files.torch_pickle import MAX_PICKLE, MAX_STACK, load_pickle
 
 NAME = b"cf\nf\n"  # a function
 KIND = b"ctorch\nS\n"  # a name that may not be called
@@ -54,7 +54,7 @@ def test_names_are_no_text():
 REFUSED = {
     "other opcode": (b"(i", "the opcode 'INST'"),
     "no opcode": (b"\xff", r"the opcode b'\\xff'"),
-    "tall stack": (b"N" * (DEEPEST + 1) + b".", "piles up more than 4096 values"),
+    "tall stack": (b"N" * (MAX_STACK + 1) + b".", "piles up more than 4096 values"),
     "long number": (b"\x8a\x0b" + bytes(11) + b".", "a number of 11 bytes"),
     "many items": (b"(" + b"N" * 65 + b"t.", "a tuple of 65 items"),
     "cut off": (b"X\xff\0\0\0abc.", "ends in the middle$"),
@@ -100,7 +100,7 @@ def test_what_torch_never_writes_is_refused_by_its_own_check(name):
 
 
 def test_what_is_just_allowed_is_read():
-    assert load(b"N" * DEEPEST + b".")[0] is None
+    assert load(b"N" * MAX_STACK + b".")[0] is None
     assert load(b"\x8a\x0a" + bytes(9) + b"\1.")[0] == 2**72
     assert load(b"(" + b"N" * 64 + b"t.")[0] == (None,) * 64
 
@@ -112,4 +112,4 @@ def test_without_storages_there_are_none():
 
 def test_a_pickle_as_long_as_is_read_says_that_it_may_be_longer():
     with refused("ends in the middle, or has more than 1048576 bytes"):
-        load(b"N" + b"q\0" * (LONGEST // 2))
+        load(b"N" + b"q\0" * (MAX_PICKLE // 2))

@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.files.atomic import remove_unfinished
 from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
 
 NICENESS = "RAY_worker_niceness"
@@ -146,14 +145,6 @@ def test_file_that_kills_its_workers_is_given_up(one_file):
     assert not one_file.target.exists()
     assert one_file(attempts=ATTEMPTS - 1) == ""
     assert one_file.target.exists()
-
-
-def test_only_what_killed_writers_left_is_removed(tmp_path):
-    for name in (".unfinished-0-12-3-4-a-b.png", ".unfinished-0-12-3-4-c.png", "a-b.png"):
-        (tmp_path / name).touch()
-    remove_unfinished([tmp_path / "a-b.png", tmp_path / "nowhere" / "d.png"])
-    left = sorted(path.name for path in tmp_path.iterdir())
-    assert left == [".unfinished-0-12-3-4-c.png", "a-b.png"]
 
 
 def test_missing_ray_says_what_to_install(monkeypatch, images, tmp_path):

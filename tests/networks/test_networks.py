@@ -14,7 +14,7 @@ from keras_cyclegan.networks import (
     UGATITGenerator,
     UNetGenerator,
 )
-from keras_cyclegan.presets.shapes_only import build_without_weights
+from keras_cyclegan.networks.size_limits import build_without_weights
 
 SMALL = {
     "resnet": lambda **kwargs: ResNetGenerator((16, 16, 3), filters=4, num_blocks=2, **kwargs),

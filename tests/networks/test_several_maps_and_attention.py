@@ -20,7 +20,7 @@ from keras_cyclegan.networks import (
     UNetGenerator,
 )
 from keras_cyclegan.networks.multiscale import HalveByMean
-from keras_cyclegan.presets.shapes_only import build_without_weights
+from keras_cyclegan.networks.size_limits import build_without_weights
 
 
 def numpy(tensor):

@@ -82,7 +82,7 @@ def assert_agree(network, module, size):
 def test_generators_agree_with_torch_at_full_size(save_both, make, described):
     module = make()
     stream, zipped = save_both(module)
-    network = convert_checkpoints(stream).generator_ab
+    network = convert_checkpoints(stream)["generator_ab"]
     other_format = read_state_dict(zipped)
     for key, tensor in read_state_dict(stream).items():
         np.testing.assert_array_equal(tensor, other_format[key])
@@ -99,7 +99,7 @@ def test_two_way_model_with_discriminators_agrees_with_torch(save):
         "discriminator_b": reference.PixelDiscriminator(1, 8),
     }
     paths = {name: save(module, name) for name, module in modules.items()}
-    model = convert_checkpoints(**paths, image_size=(64, 64))
+    model = CycleGAN(**convert_checkpoints(**paths, image_size=(64, 64)))
     assert model.image_shape == (64, 64, 3)
     assert_agree(model.generator_ab, modules["a_to_b"], 64)
     assert_agree(model.generator_ba, modules["b_to_a"], 64)
@@ -110,9 +110,9 @@ def test_two_way_model_with_discriminators_agrees_with_torch(save):
 
 def test_discriminators_left_out_are_fresh_ones_of_the_paper(save_zip):
     path = save_zip(reference.ResNetGenerator(3, 3, 2, 1).state_dict())
-    model = convert_checkpoints(path, path)
+    model = CycleGAN(**convert_checkpoints(path, path))
     assert model.discriminator_a.count_params() == 2_764_737
-    one_way = convert_checkpoints(path)
+    one_way = CycleGAN(**convert_checkpoints(path))
     assert one_way.generator_ba is None
     assert one_way.discriminator_b is None
 
@@ -132,7 +132,7 @@ def test_generators_of_all_depths_and_norms(save_zip, make, size, norm, monkeypa
     if norm == "affine":
         monkeypatch.setattr(reference, "norm", affine_norm)
     module = make()
-    network = convert_checkpoints(save_zip(module.state_dict())).generator_ab
+    network = convert_checkpoints(save_zip(module.state_dict()))["generator_ab"]
     assert network.affine_norm == (norm == "affine")
     assert_agree(network, module, size)
 
@@ -145,7 +145,7 @@ def test_discriminators_of_all_depths_and_norms(save_zip, num_layers, norm, monk
     generator = save_zip(reference.ResNetGenerator(3, 3, 2, 0).state_dict(), "generator")
     modules = reference.PatchDiscriminator(3, 4, num_layers), reference.PixelDiscriminator(3, 4)
     paths = [save_zip(module.state_dict(), str(i)) for i, module in enumerate(modules)]
-    model = convert_checkpoints(generator, None, *paths)
+    model = CycleGAN(**convert_checkpoints(generator, None, *paths))
     assert model.discriminator_a.num_layers == num_layers
     assert_agree(model.discriminator_a, modules[0], 256)
     assert_agree(model.discriminator_b, modules[1], 32)
@@ -159,7 +159,7 @@ def test_dropout_is_seen_and_moves_the_second_convolution(save_zip, norm, monkey
     for block in (module.model[10], module.model[11]):
         block.conv_block.insert(4, torch.nn.Dropout(0.5))
     assert "model.10.conv_block.6.weight" in module.state_dict()
-    network = convert_checkpoints(save_zip(module.state_dict())).generator_ab
+    network = convert_checkpoints(save_zip(module.state_dict()))["generator_ab"]
     assert network.dropout == 0.5
     assert_agree(network, module, 32)
 
@@ -170,9 +170,44 @@ def test_data_parallel_prefix_half_precision_and_running_statistics(save):
     state["module.model.2.running_mean"] = torch.full((4,), 9.0)
     state["module.model.2.running_var"] = torch.full((4,), 9.0)
     state["module.model.2.num_batches_tracked"] = torch.tensor(7)
-    network = convert_checkpoints(save(state)).generator_ab
+    network = convert_checkpoints(save(state))["generator_ab"]
     assert network.weights[0].dtype == "float32"
     assert_agree(network, module.float(), 32)
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "netG_A.", "module.model.", "a.b.c."])
+@pytest.mark.parametrize(
+    ("make", "size"),
+    [
+        (lambda: reference.ResNetGenerator(3, 3, 4, 1), 32),
+        (lambda: reference.UNetGenerator(3, 3, 4, 5), 64),
+        (lambda: reference.PatchDiscriminator(3, 4, 1), 32),
+        (lambda: reference.PixelDiscriminator(3, 4), 32),
+    ],
+)
+def test_what_wrappers_put_before_all_names_is_left_out(make, size, prefix):
+    module = make()
+    state = {f"{prefix}{name}": tensor.numpy() for name, tensor in module.state_dict().items()}
+    assert_agree(convert_network(state), module, size)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: reference.ResNetGenerator(3, 3, 4, 1),
+        lambda: reference.UNetGenerator(3, 3, 4, 5),
+        lambda: reference.PatchDiscriminator(3, 4, 2),
+    ],
+)
+def test_batch_norm_is_said(make, monkeypatch):
+    monkeypatch.setattr(reference, "norm", torch.nn.BatchNorm2d)
+    state = {name: tensor.numpy() for name, tensor in make().state_dict().items()}
+    norms = [name.removesuffix(".running_var") for name in state if name.endswith(".running_var")]
+    for norm in norms:  # the authors' convolutions before a batch norm have no bias
+        head, _, index = norm.rpartition(".")
+        state.pop(f"{head}.{int(index) - 1}.bias")
+    with pytest.raises(ValueError, match=r"is a batch norm \(.*running_mean beside its weight"):
+        convert_network(state)
 
 
 def _rename(state, old, new):
@@ -197,6 +232,8 @@ def _rename(state, old, new):
         (lambda s: s.update({"model.1.weight": torch.ones(4)}), r"model\.1\.weight has shape"),
         (lambda s: _rename(s, "model.2.weight", "model.3.weight"), r"model\.3\.weight is unknown"),
         (lambda s: s.clear() or s.update(a=torch.ones(1)), "belong to no network.* a"),
+        (lambda s: s.update({"model.5.filt": torch.ones(1)}), "blur filters of CUT"),
+        (lambda s: s.update({"model.10.block.1.weight": torch.ones(1)}), "PyTorch-GAN"),
         (lambda s: s["model.4.bias"].fill_(np.nan), r"model\.4\.bias holds NaN"),
         (lambda s: s.update({"model.4.bias": torch.ones(8).int()}), r"model\.4\.bias has dtype i"),
         (
@@ -232,7 +269,7 @@ def test_missing_unknown_and_misshapen_tensors_are_named(save_zip, edit, said, m
             },
             "num_downsamplings=100002; 16 are allowed",
         ),
-        ({f"model.model.0.{'x' * 10**6}": (1,)}, "model.model.0.weight is missing"),
+        ({f"model.model.0.{'x' * 10**6}": (1,)}, "belong to no network"),
         ({f"x{i}" * 10**5: (1,) for i in range(9)}, r"belong to no network"),
     ],
     ids=[
@@ -276,7 +313,8 @@ def test_a_discriminator_in_place_of_a_generator_is_refused(save_zip):
 
 def test_converted_model_is_a_preset(save_zip, tmp_path):
     module = reference.ResNetGenerator(3, 3, 4, 1)
-    convert_checkpoints(save_zip(module.state_dict())).save_to_preset(tmp_path / "mine")
+    model = CycleGAN(**convert_checkpoints(save_zip(module.state_dict())))
+    model.save_to_preset(tmp_path / "mine")
     assert_agree(CycleGAN.from_preset(tmp_path / "mine").generator_ab, module, 32)
 
 

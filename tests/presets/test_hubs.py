@@ -20,7 +20,7 @@ from support.presets_server import Server, serving
 
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.files import download, transfer
+from keras_cyclegan.files import download
 from keras_cyclegan.presets import archive as archives
 from keras_cyclegan.presets.folder import FILES
 
@@ -28,7 +28,7 @@ from keras_cyclegan.presets.folder import FILES
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(transfer, "BACK_OFF", 0.001)
+    monkeypatch.setattr(download, "BACK_OFF", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_an_archive_that_expands_beyond_its_declared_size_is_refused(tmp_path):
 
 
 def test_an_archive_that_declares_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "LARGEST", 1000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 1000)
     for pack in (zipped, tarred):
         with refused("expands to 1000000 bytes"):
             load_archive(pack({"config.json": bytes(1_000_000)}), tmp_path)

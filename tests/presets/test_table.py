@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import sys
@@ -11,7 +12,7 @@ from support.presets_server import Server, serving
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.files import transfer
+from keras_cyclegan.files import download
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.presets import convert, published, table
 
@@ -118,8 +119,8 @@ def authors(monkeypatch, tmp_path):
     torch.save(module.state_dict(), path, _use_new_zipfile_serialization=False)
     with serving(Server(path.read_bytes())) as server:
         monkeypatch.setattr(published, "ADDRESS", server.url.replace("file.bin", "{}.pth"))
-        monkeypatch.setattr(published, "LEAST_BYTES", 1000)
-        monkeypatch.setattr(transfer, "BACK_OFF", 0.001)
+        monkeypatch.setattr(published, "MIN_BYTES", 1000)
+        monkeypatch.setattr(download, "BACK_OFF", 0.001)
         server.expected = convert.convert_network(convert.read_state_dict(path))
         yield server
 
@@ -135,6 +136,15 @@ def test_published_model_is_downloaded_converted_and_kept(authors, home):
     assert not list(home.glob("checkpoints/*.pth"))
     metadata = json.loads((home / "presets/horse2zebra_256/metadata.json").read_text())
     assert "zebra2horse.pth" in metadata["card"]["origin"]
+
+
+def test_a_pinned_checkpoint_must_have_its_hash(authors, home, monkeypatch):
+    pins = {"style_vangogh": "0" * 64}
+    monkeypatch.setitem(table.PUBLISHED, "vangogh_256", table.Published("a", "b", pins, "free"))
+    with pytest.raises(DownloadError, match=f"has SHA-256 [0-9a-f]{{64}}, expected {'0' * 64}"):
+        CycleGAN.from_preset("vangogh_256")
+    pins["style_vangogh"] = hashlib.sha256(authors.content).hexdigest()
+    assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
 
 
 def test_changed_cache_and_changed_origin_are_noticed(authors, home):
@@ -186,3 +196,14 @@ def test_a_read_only_cache_of_a_published_preset_is_used(authors, home, monkeypa
     assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
     with pytest.raises(DownloadError, match="KERAS_HOME"):
         CycleGAN.from_preset("cezanne_256")
+
+
+def test_a_run_is_taken_by_its_preset_and_its_model_file_is_told_from_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = small_model()
+    model.save_to_preset("run/preset")
+    for name in ("config.json", "model.keras"):  # of the run
+        (tmp_path / "run" / name).write_text("{}")
+    assert_same_weights(CycleGAN.from_preset("run").generator_ab, model.generator_ab)
+    with pytest.raises(ValueError, match=r"model\.keras' is a file, .* a folder: run/preset"):
+        CycleGAN.from_preset("run/model.keras")

@@ -112,9 +112,20 @@ def test_config_of_something_else_is_refused(folder):
         CycleGAN.from_preset(folder)
 
 
-@pytest.mark.parametrize("text", ["", "[1]", "{" * 9, '{"a":' * 5000 + "1" + "}" * 5000])
-def test_damaged_config_is_named(folder, text):
-    (folder / "config.json").write_text(text)
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"[1]", b"null", b"{" * 9, b'{"config": 1}', b'\xff{"a": 1}', "{}".encode("utf-16")),
+        *(b'{"a":' * DEEP + b"1" + b"}" * DEEP, b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}"),
+        *(b'{"config": [], "registered_name": "keras_cyclegan>CycleGAN", "class_name": 1}',),
+    ],
+    ids=lambda content: content[:12],
+)
+def test_damaged_config_is_named(folder, content):
+    (folder / "config.json").write_bytes(content)
     with refused(r"config\.json"):
         CycleGAN.from_preset(folder)
 

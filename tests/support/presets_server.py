@@ -23,6 +23,7 @@ class Server(http.server.ThreadingHTTPServer):
         ("short range",): answer a range with half of it.
         ("redirect", url): send elsewhere.
         ("encoded",): call the content compressed.
+        ("new version", bytes): from now on serve those.
 
     With `heeds_versions` off it sends a range of whatever it has now; with `heeds_ranges` off it
     sends all of it.
@@ -53,6 +54,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         server = self.server
         server.ranges.append(self.headers.get("Range"))
         fault, *values = server.faults.pop(0) if server.faults else (None,)
+        if fault == "new version":
+            server.content, server.etag = values[0], '"2"'
         body, status, extra = server.content, 200, {"ETag": server.etag}
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         is_same = self.headers.get("If-Range") == server.etag or not server.heeds_versions

@@ -1,20 +1,21 @@
-"""The methods of `CycleGAN` for presets; each calls the package that does the work."""
+"""The methods of `CycleGAN` for presets."""
 
 from typing import Any, Self
 
 from keras_cyclegan.arguments import PathLike
+from keras_cyclegan.presets import handles
+from keras_cyclegan.presets.folder import save_to_preset
+from keras_cyclegan.presets.table import list_presets
 
 
 class _Presets:
     """`CycleGAN.presets`: the table of built-in presets, read when asked for."""
 
     def __get__(self, instance, owner):
-        from keras_cyclegan.presets import list_presets
-
         return list_presets()
 
 
-class Translator:
+class PresetMixin:
     """Presets, for `CycleGAN`."""
 
     presets = _Presets()
@@ -54,9 +55,7 @@ class Translator:
         model = CycleGAN.from_preset("horse2zebra")
         ```
         """
-        from keras_cyclegan.presets import from_preset
-
-        return from_preset(cls, preset, load_weights, overrides)
+        return handles.from_preset(cls, preset, load_weights, overrides)
 
     def save_to_preset(
         self,
@@ -95,6 +94,4 @@ class Translator:
         model = CycleGAN.from_preset("mine")
         ```
         """
-        from keras_cyclegan.presets import save_to_preset
-
         save_to_preset(self, folder, card, half_precision, discriminators)
