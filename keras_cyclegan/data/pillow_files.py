@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_cyclegan.data.pixel_limit import HEAD, check_pixels, check_webp
+from keras_cyclegan.files.messages import printable
 from keras_cyclegan.files.untrusted import check_regular
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
@@ -132,8 +133,8 @@ def open_pillow(image, channels, name, native=False):
 
 def unreadable(source, error):
     return ValueError(
-        f"Can't read {source}: expected a whole JPEG, PNG, WebP, BMP or TIFF image with 8 or 16 "
-        f"bits a channel. Pillow says: {error} ({type(error).__name__})."
+        f"Can't read {printable(source)}: expected a whole JPEG, PNG, WebP, BMP or TIFF image with "
+        f"8 or 16 bits a channel. Pillow says: {error} ({type(error).__name__})."
     )
 
 

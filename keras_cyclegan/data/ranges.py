@@ -126,7 +126,7 @@ def _refuse_small_part(domain, title, whole, statistics):
     if part >= LEAST_USED:
         return
     auto = " to ".join(f"{end:g}" for end in quantiles(statistics))
-    grays = "" if whole.dtype == "float32" else f"; {int(part * 256) + 1} of 256 grays are left"
+    grays = "" if whole.dtype == "float32" else f"; {round(part * 255) + 1} of 256 grays are left"
     power = next((2**bits - 1 for bits in range(8, 17) if low >= 0 and high < 2**bits), 0)
     ends = (0, power) if power and whole.dtype != "float32" else (f"{low:g}", f"{high:g}")
     raise ValueError(

@@ -15,6 +15,7 @@ import numpy as np
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.ranges import Measure, Statistics
 from keras_cyclegan.files.atomic import atomic_file
+from keras_cyclegan.files.messages import printable
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,8 @@ def _decoded(split, decode, on_error, summary):
         try:
             return decode(source)
         except (ImportError, ValueError, OSError) as error:
-            return str(error) if name in str(error) else f"{name}: {error}"
+            text = printable(error)
+            return text if name in text else f"{name}: {text}"
 
     bad = []
     bar = None

@@ -26,7 +26,7 @@ def write_images(path, images, like=None, profile=False):
     """
     kind = kind_of(path)
     check_kind(path, images.dtype.name, images.shape[3], len(images))
-    same = like is not None and kind_of(like) == kind
+    same = like is not None and kind_of(split_name(like)[0]) == kind
     by_pillow = images.dtype == np.uint8 and len(images) == 1 and images.shape[3] in (1, 3, 4)
     write = _WRITE.get(kind, _write_pillow)
     if by_pillow and kind == "TIFF":

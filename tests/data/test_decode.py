@@ -230,3 +230,43 @@ def test_every_pixel_value_survives_scaling():
 def test_from_unit_rounds_to_nearest_and_clips():
     pixels = np.array([-3.0, -0.6, 0.4, 0.6, 254.4, 254.6, 300.0])
     np.testing.assert_array_equal(from_unit(pixels / 127.5 - 1), [0, 0, 0, 1, 254, 255, 255])
+
+
+def test_exif_that_cannot_be_read_says_nothing_of_orientation(tmp_path):
+    image = Image.new("RGB", (40, 30), (200, 100, 50))
+    content = encoded(image).read()
+    place = content.index(b"IDAT") - 4
+    chunk = b"eXIf" + b"b'Exif\\x00\\x00II'"
+    length, checksum = struct.pack(">I", len(chunk) - 4), struct.pack(">I", zlib.crc32(chunk))
+    files = [
+        content[:place] + length + chunk + checksum + content[place:],
+        encoded(image, "WEBP", exif=b"Exif\0\0garbage garbage").read(),
+        encoded(image, "JPEG", dpi=(72, 72), exif=b"Exif\0\0garbage garbage").read(),
+    ]
+    for file in files:
+        assert decode_image(file).shape == (30, 40, 3)
+
+
+def test_another_colour_profile_becomes_srgb():
+    from PIL import ImageCms
+
+    image = Image.new("RGB", (4, 4), (200, 40, 40))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    plain = decode_image(encoded(image))
+    np.testing.assert_array_equal(decode_image(encoded(image, icc_profile=srgb)), plain)
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    np.testing.assert_array_equal(decode_image(encoded(image, icc_profile=lab)), plain)
+    np.testing.assert_array_equal(decode_image(encoded(image, icc_profile=b"damaged")), plain)
+    found = decode_image(encoded(image, icc_profile=swapped(srgb)))[0, 0]
+    assert abs(int(found[1]) - 200) < 30  # red's numbers are green's in this profile
+    assert found[0] < 120
+
+
+def swapped(profile):
+    """Exchange the primaries red and green of a profile, and its name."""
+    moved = bytearray(profile)
+    count = int.from_bytes(profile[128:132], "big")
+    places = {profile[132 + 12 * i : 136 + 12 * i]: 132 + 12 * i for i in range(count)}
+    red, green = (slice(places[n] + 4, places[n] + 12) for n in (b"rXYZ", b"gXYZ"))
+    moved[red], moved[green] = profile[green], profile[red]
+    return bytes(moved).replace("sRGB".encode("utf-16-be"), "Odd!".encode("utf-16-be"))
