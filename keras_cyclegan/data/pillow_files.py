@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_cyclegan.data.pixel_limit import HEAD, check_pixels, check_webp
-from keras_cyclegan.files.messages import printable
-from keras_cyclegan.files.untrusted import check_regular
+from keras_cyclegan.files.untrusted import check_regular, printable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
 ORIENTATION = 0x0112  # the tag of EXIF

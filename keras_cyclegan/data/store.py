@@ -15,7 +15,7 @@ import numpy as np
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.ranges import Measure, Statistics
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.files.messages import printable
+from keras_cyclegan.files.untrusted import printable
 
 logger = logging.getLogger(__name__)
 
