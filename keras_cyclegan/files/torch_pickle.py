@@ -7,18 +7,19 @@ than the bytes that describe it: keys are text, tuples are flat, and the stack i
 torch needs.
 """
 
+import io
 import pickletools
-import struct
 
-from keras_cyclegan.files.untrusted import shown
+from keras_cyclegan.files.untrusted import brief, shown
 
 MAX_PICKLE = 2**20  # bytes of a pickle; torch takes about 250 for each tensor
 MAX_STACK = 2**12  # values on the stack; torch sets 1,000 pairs at once
 MAX_ITEMS = 64  # of a tuple; no tensor has more dimensions
-MAX_NUMBER = 10  # bytes: torch's magic number
-MAX_NAME = 100  # of a module or a class
+MAX_BITS = 80  # of a number: torch's magic number
+MAX_NAME = 100  # characters of a module and a class
 
 _MARK = object()
+_FLAT = (int, str, bool, type(None))
 
 
 class Name(str):
@@ -44,47 +45,38 @@ def load_pickle(data, functions, names=(), load_storage=None, position=0):
     Raises:
         ValueError: the pickle is damaged or does what torch never does.
     """
-    machine = _Machine(data, functions, names, load_storage, position)
-    return machine.run(), machine.position
+    stream = io.BytesIO(data)
+    stream.seek(position)
+    machine = _Machine(functions, names, load_storage)
+    opcodes = pickletools.genops(stream)
+    while True:
+        try:
+            opcode, argument, _ = next(opcodes)
+        except ValueError as error:
+            limit = f", or has more than {MAX_PICKLE} bytes" if len(data) >= MAX_PICKLE else ""
+            raise ValueError(f"its pickle is damaged{limit}: {brief(error)}") from error
+        if opcode.name == "STOP":
+            return machine.pop(), stream.tell()
+        operation = OPERATIONS.get(opcode.name)
+        if operation is None:
+            raise ValueError(
+                f"its pickle has the opcode {opcode.name}, which torch.save does not write for a "
+                "state dict of tensors"
+            )
+        operation(machine, argument)
+        if len(machine.stack) > MAX_STACK:
+            raise ValueError(f"its pickle piles up more than {MAX_STACK} values")
 
 
 class _Machine:
-    """The stack machine; each method after `number` is an opcode or a part of one."""
+    """The stack machine; `OPERATIONS` says which opcode is which of its methods."""
 
-    def __init__(self, data, functions, names, load_storage, position):
-        self.data = data
+    def __init__(self, functions, names, load_storage):
         self.functions = functions
         self.names = {*names, *functions}
         self.load_storage = load_storage
-        self.position = position
         self.stack = []
         self.memo = {}
-
-    def run(self):
-        while (code := self.take(1)) != b".":
-            operation = OPERATIONS.get(code)
-            if operation is None:
-                known = pickletools.code2op.get(code.decode("latin-1"))
-                raise ValueError(
-                    f"its pickle has the opcode {known.name if known else code!r}, which "
-                    "torch.save does not write for a state dict of tensors"
-                )
-            operation(self)
-            if len(self.stack) > MAX_STACK:
-                raise ValueError(f"its pickle piles up more than {MAX_STACK} values")
-        return self.pop()
-
-    def take(self, count):
-        """Return the next bytes of the pickle."""
-        taken = self.data[self.position : self.position + count]
-        if len(taken) < count:
-            limit = f", or has more than {MAX_PICKLE} bytes" if len(self.data) >= MAX_PICKLE else ""
-            raise ValueError(f"its pickle ends in the middle{limit}")
-        self.position += count
-        return taken
-
-    def number(self, kind):
-        return struct.unpack(kind, self.take(struct.calcsize(kind)))[0]
 
     def push(self, value):
         self.stack.append(value)
@@ -108,29 +100,21 @@ class _Machine:
             raise ValueError(f"its pickle adds to something that isn't a {kind.__name__}")
         return self.stack[-1]
 
-    def text(self, kind):
-        self.push(str(self.take(self.number(kind)), "utf-8"))
+    def number(self, value):
+        if value.bit_length() > MAX_BITS:
+            raise ValueError(f"its pickle has a number of {value.bit_length()} bits")
+        self.push(value)
 
-    def long(self):
-        length = self.number("B")
-        if length > MAX_NUMBER:
-            raise ValueError(f"its pickle has a number of {length} bytes")
-        self.push(int.from_bytes(self.take(length), "little", signed=True))
+    def protocol(self, value):
+        if value != 2:
+            raise ValueError(f"its pickle has protocol {value}; torch.save writes 2")
 
-    def protocol(self):
-        if (protocol := self.number("B")) != 2:
-            raise ValueError(f"its pickle has protocol {protocol}; torch.save writes 2")
-
-    def name(self):
-        end = self.data.find(b"\n", self.position, self.position + MAX_NAME)
-        end = self.data.find(b"\n", end + 1, end + 1 + MAX_NAME) if end >= 0 else end
-        if end < 0:
-            raise ValueError("its pickle names no class or function")
-        name = str(self.take(end + 1 - self.position), "utf-8").rstrip("\n").replace("\n", ".")
+    def name(self, value):
+        name = value.replace(" ", ".")
         if name not in self.names:
             raise ValueError(
-                f"it asks for {name}, which a state dict of tensors does not need. It is not run. "
-                "Save only `module.state_dict()` with torch.save."
+                f"it asks for {brief(name, MAX_NAME)}, which a state dict of tensors does not "
+                "need. It is not run. Save only `module.state_dict()` with torch.save."
             )
         self.push(Name(name))
 
@@ -138,7 +122,7 @@ class _Machine:
         if len(items) > MAX_ITEMS:
             raise ValueError(f"its pickle has a tuple of {len(items)} items")
         for item in items:
-            if type(item) is tuple and not all(type(inner) in FLAT for inner in item):
+            if type(item) is tuple and not all(type(inner) in _FLAT for inner in item):
                 raise ValueError("its pickle nests tuples in another way than for shapes")
         self.push(tuple(items))
 
@@ -161,17 +145,13 @@ class _Machine:
         value, key = self.pop(), self.pop()
         self.set([key, value])
 
-    def append_one(self):
-        self.append([self.pop()])
-
-    def put(self, kind):
+    def put(self, index):
         if not self.stack:
             raise ValueError("its pickle remembers a value that is not there")
-        self.memo[self.number(kind)] = self.stack[-1]
+        self.memo[index] = self.stack[-1]
 
-    def get(self, kind):
-        index = self.number(kind)
-        if index not in self.memo or self.memo[index] is _MARK:
+    def get(self, index):
+        if self.memo.get(index, _MARK) is _MARK:
             raise ValueError("its pickle recalls a value that is not there")
         self.push(self.memo[index])
 
@@ -193,38 +173,31 @@ class _Machine:
             raise ValueError("its pickle changes the state of an object")
 
 
-FLAT = (int, str, bool, type(None))
 OPERATIONS = {
-    b"\x80": _Machine.protocol,
-    b"(": lambda machine: machine.push(_MARK),
-    b"N": lambda machine: machine.push(None),
-    b"\x88": lambda machine: machine.push(True),
-    b"\x89": lambda machine: machine.push(False),
-    b"K": lambda machine: machine.push(machine.number("B")),
-    b"M": lambda machine: machine.push(machine.number("<H")),
-    b"J": lambda machine: machine.push(machine.number("<i")),
-    b"\x8a": _Machine.long,
-    b"G": lambda machine: machine.push(machine.number(">d")),
-    b"X": lambda machine: machine.text("<I"),
-    b"U": lambda machine: machine.text("B"),  # text of Python 2
-    b"T": lambda machine: machine.text("<I"),
-    b"c": _Machine.name,
-    b")": lambda machine: machine.push(()),
-    b"\x85": lambda machine: machine.few(1),
-    b"\x86": lambda machine: machine.few(2),
-    b"\x87": lambda machine: machine.few(3),
-    b"t": lambda machine: machine.tuple(machine.pop_to_mark()),
-    b"]": lambda machine: machine.push([]),
-    b"a": _Machine.append_one,
-    b"e": lambda machine: machine.append(machine.pop_to_mark()),
-    b"}": lambda machine: machine.push({}),
-    b"s": _Machine.set_one,
-    b"u": lambda machine: machine.set(machine.pop_to_mark()),
-    b"q": lambda machine: machine.put("B"),
-    b"r": lambda machine: machine.put("<I"),
-    b"h": lambda machine: machine.get("B"),
-    b"j": lambda machine: machine.get("<I"),
-    b"Q": _Machine.storage,
-    b"R": _Machine.call,
-    b"b": _Machine.build,
+    "PROTO": _Machine.protocol,
+    "MARK": lambda machine, _: machine.push(_MARK),
+    "NONE": lambda machine, _: machine.push(None),
+    "NEWTRUE": lambda machine, _: machine.push(True),
+    "NEWFALSE": lambda machine, _: machine.push(False),
+    **dict.fromkeys(("BININT", "BININT1", "BININT2", "BINFLOAT"), _Machine.push),
+    "LONG1": _Machine.number,
+    "BINUNICODE": _Machine.push,
+    **dict.fromkeys(("SHORT_BINSTRING", "BINSTRING"), _Machine.push),  # text of Python 2
+    "GLOBAL": _Machine.name,
+    "EMPTY_TUPLE": lambda machine, _: machine.push(()),
+    "TUPLE1": lambda machine, _: machine.few(1),
+    "TUPLE2": lambda machine, _: machine.few(2),
+    "TUPLE3": lambda machine, _: machine.few(3),
+    "TUPLE": lambda machine, _: machine.tuple(machine.pop_to_mark()),
+    "EMPTY_LIST": lambda machine, _: machine.push([]),
+    "APPEND": lambda machine, _: machine.append([machine.pop()]),
+    "APPENDS": lambda machine, _: machine.append(machine.pop_to_mark()),
+    "EMPTY_DICT": lambda machine, _: machine.push({}),
+    "SETITEM": lambda machine, _: machine.set_one(),
+    "SETITEMS": lambda machine, _: machine.set(machine.pop_to_mark()),
+    **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _Machine.put),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.get),
+    "BINPERSID": lambda machine, _: machine.storage(),
+    "REDUCE": lambda machine, _: machine.call(),
+    "BUILD": lambda machine, _: machine.build(),
 }

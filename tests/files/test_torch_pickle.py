@@ -52,13 +52,13 @@ def test_names_are_no_text():
 
 
 REFUSED = {
-    "other opcode": (b"(i", "the opcode 'INST'"),
-    "no opcode": (b"\xff", r"the opcode b'\\xff'"),
+    "other opcode": (b"(if\nf\n", "the opcode INST"),
+    "no opcode": (b"\xff", r"unknown"),
     "tall stack": (b"N" * (MAX_STACK + 1) + b".", "piles up more than 4096 values"),
-    "long number": (b"\x8a\x0b" + bytes(11) + b".", "a number of 11 bytes"),
+    "long number": (b"\x8a\x0b" + bytes(10) + b"\2.", "a number of 82 bits"),
     "many items": (b"(" + b"N" * 65 + b"t.", "a tuple of 65 items"),
-    "cut off": (b"X\xff\0\0\0abc.", "ends in the middle$"),
-    "without an end": (b"N", "ends in the middle$"),
+    "cut off": (b"X\xff\0\0\0abc.", "damaged: expected 255 bytes"),
+    "without an end": (b"N", "exhausted before seeing STOP"),
     "nothing to take": (b".", "takes a value that is not there"),
     "a mark to take": (b"(.", "takes a value that is not there"),
     "a mark in a tuple": (b"(\x85.", "takes a value that is not there"),
@@ -68,9 +68,9 @@ REFUSED = {
     "append to a dictionary": (b"}(Ne.", "adds to something that isn't a list"),
     "set in a list": (b"]" + text(b"x") + b"Ns.", "adds to something that isn't a dict"),
     "protocol": (b"\x80\x05N.", "has protocol 5"),
-    "name without an end": (b"cf\nf", "names no class or function"),
-    "long module": (b"c" + b"n" * 101 + b"\nf\n.", "names no class or function"),
-    "long name": (b"cf\n" + b"n" * 101 + b"\n.", "names no class or function"),
+    "name without an end": (b"cf\nf", "damaged: no newline found"),
+    "long module": (b"c" + b"n" * 10**5 + b"\nf\n.", "it asks for n{99}…, which"),
+    "long name": (b"cf\n" + b"n" * 10**5 + b"\n.", "it asks for f.n{97}…, which"),
     "unknown name": (b"cposix\nsystem\n.", "it asks for posix.system, which"),
     "deep tuples": (INNER + b"\x85\x85.", "nests tuples"),
     "a list in a shape": (b"]\x85\x85.", "nests tuples"),
@@ -111,5 +111,5 @@ def test_without_storages_there_are_none():
 
 
 def test_a_pickle_as_long_as_is_read_says_that_it_may_be_longer():
-    with refused("ends in the middle, or has more than 1048576 bytes"):
+    with refused("is damaged, or has more than 1048576 bytes"):
         load(b"N" + b"q\0" * (MAX_PICKLE // 2))
