@@ -87,6 +87,14 @@ Tile = Annotated[
         help="Translate larger images in tiles of this side. Default: tiles if memory is short.",
     ),
 ]
+WorkingSize = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Short side at which larger photos are translated; the change is brought to all of "
+        "their pixels. 0 translates at their own size. Default: the preset's.",
+    ),
+]
 
 
 @command
@@ -136,6 +144,7 @@ def translate(
     preset: Preset,
     direction: Annotated[Direction, typer.Option(help="From which domain.")] = Direction.A_TO_B,
     tile: Tile = None,
+    working_size: WorkingSize = None,
     side_by_side: Annotated[bool, typer.Option(help="Write image and translation.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
     max_pixels: Annotated[
@@ -161,6 +170,7 @@ def translate(
     from keras_cyclegan.inference.files import plan_files, translate_files
 
     options = {"direction": direction, "tile": tile or "auto"}
+    options["working_size"] = "auto" if working_size is None else working_size or None
     if max_pixels is not None:
         options["max_pixels"] = max_pixels
     if engine is Engine.ray:

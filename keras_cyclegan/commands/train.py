@@ -100,6 +100,8 @@ def _prepare(folder, options, adjust, slow_dtype):
         made = [getattr(model, name) for name in NETWORKS]
         refuse_slow_dtype(made, "`slow_dtype=True` trains nevertheless.")
     compile_model(model, options)
+    crops = options.resize == "crop"
+    model.set_scale("detail" if crops else "whole", None if crops else options.image_size)
     return model, train, validation
 
 

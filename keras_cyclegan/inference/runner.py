@@ -12,6 +12,7 @@ from keras import layers, ops
 
 from keras_cyclegan.inference.sizes import find_rule
 from keras_cyclegan.inference.tile_plan import plan
+from keras_cyclegan.inference.working_size import change_network
 from keras_cyclegan.layers.cpu import fast_paths
 from keras_cyclegan.processor import warn_if_too_late, warn_of_slow_dtype
 
@@ -39,6 +40,7 @@ class Runner:
             process uses already. 0 for a subclassed model, whose layers are unknown.
         stages: `tile_plan.plan` of the generator.
         masks: network of the generator's masks, `(n, h, w, k)`; the last mask keeps the image.
+        change: network of what the generator adds to its input before its tanh, or None.
     """
 
     def __init__(self, generator):
@@ -72,6 +74,10 @@ class Runner:
                 "masks: `return_attention` is for an `AttentionGenerator`."
             )
         return self.generator.attention_network()
+
+    @functools.cached_property
+    def change(self):
+        return change_network(self.generator)
 
     def bytes_for(self, height, width):
         """Estimate the memory for one whole image; pixels that are padded count."""

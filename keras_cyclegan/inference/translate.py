@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_cyclegan.arguments import Direction, check_direction
+from keras_cyclegan.arguments import Direction, check_choice, check_direction
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.data.decode import MAX_PIXELS
 from keras_cyclegan.data.pixels import formats_of
@@ -18,13 +18,26 @@ from keras_cyclegan.inference.memory import (
 )
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.tiles import translate_tiled
+from keras_cyclegan.inference.working_size import (
+    check_working_size,
+    is_reduced,
+    reduced,
+    reduced_mask,
+)
 
 BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's generator
 SIDE, SMALLEST_SIDE = 512, 64  # of tiles; larger ones take more memory and no less time
 
 
 class InferenceMixin:
-    """Translating, for `CycleGAN`."""
+    """Translating, for `CycleGAN`.
+
+    Attributes:
+        scale, working_size: see `set_scale`. Both are None at first.
+    """
+
+    scale: str | None = None
+    working_size: int | None = None
 
     def translate(
         self,
@@ -34,12 +47,19 @@ class InferenceMixin:
         tile: int | str | None = "auto",
         max_pixels: int = MAX_PIXELS,
         return_attention: bool = False,
+        working_size: int | str | None = "auto",
     ) -> Any:
         """Translate images of any kind and size from one domain to the other.
 
         Images of a size that the generator doesn't take (a ResNet needs multiples of 4) are padded
-        by reflection, and the translations cropped: nothing is resized. `predict` is Keras's own:
-        batches of floats in, batches of floats out.
+        by reflection, and the translations cropped. `predict` is Keras's own: batches of floats in,
+        batches of floats out.
+
+        A network that learned from whole photos at 128×128 doesn't know a horse on a photo of
+        4000×3000. So such a photo is translated at the size that the network knows, and the change
+        is brought to all of its pixels: what a generator with an input skip adds before its tanh,
+        or else the difference in that space, enlarged along the edges of the photo, whose details
+        stay. Where images and translations differ in channels, the translation is enlarged.
 
         A large image is translated in tiles, where instance norms use the statistics of the whole
         image. Apart from rounding, by at most one of 255 levels, the result is the same; it takes
@@ -69,6 +89,10 @@ class InferenceMixin:
                 for a large file that you trust.
             return_attention: bool, False by default. Whether to return as well how much of each
                 pixel was painted; for an `AttentionGenerator`.
+            working_size: `"auto"`, int or None. Short side in pixels at which photos are translated
+                that are more than 1.25 times as large. `"auto"`, the default, takes the model's
+                `working_size`, which presets of whole photos have. None translates at the images'
+                own size.
 
         Returns:
             The translations, in the same form as the images: a PIL image for a PIL image, an array
@@ -101,14 +125,17 @@ class InferenceMixin:
         """
         generator = generator_for(self, direction)
         masks = runner(generator).masks if return_attention else None
+        size = self._chosen_size(working_size)
         formats = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, formats, max_pixels)
-        translated = collect(_translate_all([generator], pictures, batch_size, tile))
+        translated = collect(_translate_all([generator], pictures, batch_size, tile, size))
         if masks is None:
             return translated
         # As floats, so that masks aren't rounded to pixels; the background's mask is the last.
         pictures = [Picture(_to_float(pixels), lambda m: 1 - m[..., -1:]) for pixels, _ in pictures]
-        return translated, collect(_translate_all([masks], pictures, batch_size, tile))
+        return translated, collect(
+            _translate_all([masks], pictures, batch_size, tile, size, reduced_mask)
+        )
 
     def reconstruct(
         self,
@@ -117,6 +144,7 @@ class InferenceMixin:
         batch_size: int | None = None,
         tile: int | str | None = "auto",
         max_pixels: int = MAX_PIXELS,
+        working_size: int | str | None = "auto",
     ) -> Any:
         """Translate images to the other domain and back: `ba(ab(a))` for `direction="a_to_b"`.
 
@@ -130,6 +158,7 @@ class InferenceMixin:
             batch_size: int, None by default; see `translate`.
             tile: `"auto"` (the default), int or None; see `translate`.
             max_pixels: int, 60,000,000 by default; see `translate`.
+            working_size: `"auto"` (the default), int or None; see `translate`.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.
@@ -147,9 +176,34 @@ class InferenceMixin:
         """
         there = generator_for(self, direction)
         back = generator_for(self, check_direction(direction).opposite)
+        size = self._chosen_size(working_size)
         given, _ = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, (given, given), max_pixels)
-        return collect(_translate_all([there, back], pictures, batch_size, tile))
+        return collect(_translate_all([there, back], pictures, batch_size, tile, size))
+
+    def set_scale(self, scale: str | None, working_size: int | None = None) -> None:
+        """Say at which scale the model was trained, for `translate` and for its presets.
+
+        Args:
+            scale: `"whole"` for whole photos, `"detail"` for parts of images at their own
+                resolution, None if that isn't known.
+            working_size: int of at least 4, with `"whole"`: the short side of those photos.
+
+        Raises:
+            ValueError: an argument is none of these.
+        """
+        check_choice("scale", scale, (None, "whole", "detail"))
+        check_working_size(working_size)
+        if (scale == "whole") != isinstance(working_size, int):
+            raise ValueError(
+                "Whole photos have a working size, an int of pixels; nothing else has. Received "
+                f"scale={scale!r}, working_size={working_size!r}."
+            )
+        self.scale, self.working_size = scale, working_size
+
+    def _chosen_size(self, working_size):
+        check_working_size(working_size)
+        return self.working_size if working_size == "auto" else working_size
 
 
 def generator_for(model, direction):
@@ -173,8 +227,12 @@ def generators_of(model):
 # --- whole, or in tiles ------------------------------------------------------------------------
 
 
-def _translate_all(generators, pictures, batch_size, tile):
-    """Translate each picture by one generator after the other, and finish it."""
+def _translate_all(generators, pictures, batch_size, tile, working_size, reduce=reduced):
+    """Translate each picture by one generator after the other, and finish it.
+
+    Those that are larger than `working_size`, None or int, are translated at that size; `reduce`
+    makes them small.
+    """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received batch_size={batch_size!r}.")
     if tile not in (None, "auto") and (not isinstance(tile, int) or isinstance(tile, bool)):
@@ -182,6 +240,24 @@ def _translate_all(generators, pictures, batch_size, tile):
             '`tile` is "auto", the side of a tile in pixels, or None for no tiles. Received '
             f"{tile!r}."
         )
+    large = [is_reduced(picture.pixels, working_size) for picture in pictures]
+    own = [picture for picture, is_large in zip(pictures, large, strict=True) if not is_large]
+    own = iter(_translate(generators, own, batch_size, tile))
+    change = None
+    if any(large) and len(generators) == 1 and reduce is reduced:
+        change = runner(generators[0]).change
+    multiple = max(runner(generator).rule.multiple for generator in generators)
+    small = [
+        reduce(picture, working_size, multiple, change is not None)
+        for picture, is_large in zip(pictures, large, strict=True)
+        if is_large
+    ]
+    small = iter(_translate(generators if change is None else [change], small, batch_size, tile))
+    return [next(small if is_large else own) for is_large in large]
+
+
+def _translate(generators, pictures, batch_size, tile):
+    """Translate each picture as a whole or in tiles, and finish it."""
     runners = [runner(generator) for generator in generators]
     sizes = {picture.pixels.shape[:2] for picture in pictures}
     tiles = {size: _choose_tile(runners, size, tile) for size in sizes}

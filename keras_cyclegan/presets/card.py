@@ -31,6 +31,7 @@ def model_card(title, generators, image_shape, metadata):
         f"- generators: {', '.join(kinds)}",
         f"- parameters of the generators: {metadata['parameter_count']:,}",
         f"- trained at (height, width, channels): {tuple(image_shape)}",
+        *_scale(metadata),
         f"- weights stored as: {metadata['storage_dtype']}",
         f"- saved: {metadata['date_saved']}, keras-cyclegan "
         f"{metadata['keras_cyclegan_version']}, Keras {metadata['keras_version']}",
@@ -51,6 +52,14 @@ def model_card(title, generators, image_shape, metadata):
 def naming(card, handle):
     """Replace the folder in the usage of a card by `handle`."""
     return re.sub(r"(?m)\.from_preset\(.*$", f'.from_preset("{handle}")', card, count=1)
+
+
+def _scale(metadata):
+    match metadata.get("scale"):
+        case "whole":
+            yield f"- scale: whole photos, {metadata['working_size']} pixels on the short side"
+        case "detail":
+            yield "- scale: parts of images at their own resolution"
 
 
 def _usage(title, generators):

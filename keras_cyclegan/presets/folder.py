@@ -25,6 +25,7 @@ METADATA = "metadata.json"
 GENERATORS = "model.weights.h5"
 DISCRIMINATORS = "discriminators.weights.h5"
 CARD = "README.md"
+SCALE = ("scale", "working_size")  # of the metadata, see `InferenceMixin.set_scale`
 FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
 
 
@@ -33,10 +34,11 @@ def save_to_preset(model, folder, card=None, half_precision=False, discriminator
     networks = dict(zip(NETWORKS[:2], model.generators(), strict=True))  # averages, if there are
     if discriminators:
         networks |= {name: getattr(model, name) for name in NETWORKS[2:]}
-    write_folder(folder, model_config(model), networks, card, half_precision)
+    scale = model.scale, model.working_size
+    write_folder(folder, model_config(model), networks, card, half_precision, scale)
 
 
-def write_folder(folder, config, networks, card=None, half_precision=False):
+def write_folder(folder, config, networks, card=None, half_precision=False, scale=(None, None)):
     """Write a preset of networks by name, of which those that are None are left out."""
     import keras_cyclegan
 
@@ -52,6 +54,7 @@ def write_folder(folder, config, networks, card=None, half_precision=False):
         "parameter_count": sum(network.count_params() for network in generators.values()),
         "date_saved": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d@%H:%M:%S"),
         "storage_dtype": "float16" if half_precision else "float32",
+        **dict(zip(SCALE, scale, strict=True)),
         "card": dict(card or {}),
     }
     with atomic_folder(folder) as unfinished:
@@ -124,6 +127,8 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
         raise ValueError(f"{folder / CONFIG} can't be used without weights: {error}") from error
     model = build_model(cls, config, overrides)
     assign_weights(_networks(model), weights)
+    if hasattr(model, "set_scale") and os.path.lexists(folder / METADATA):
+        model.set_scale(*map(read_json(preset_file(folder, METADATA, root)).get, SCALE))
     return model
 
 

@@ -57,7 +57,8 @@ def _convert(name, folder):
         raise
     names = ("generator_ab", "generator_ba")[: len(checkpoints)]
     generators = {name: networks[name] for name in names}
-    write_folder(folder, published_config(name, **generators), generators, _card(name))
+    config = published_config(name, **generators)
+    write_folder(folder, config, generators, _card(name), scale=("whole", 256))
     for checkpoint in checkpoints:
         checkpoint.unlink()
 
