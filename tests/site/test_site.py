@@ -51,7 +51,7 @@ def known_options():
     helps = [
         CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"}).output for name in names
     ]
-    scripts = [*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/*.py")]
+    scripts = [*ROOT.glob("examples/*.py"), *ROOT.glob("benchmarks/**/*.py")]
     helps += re.findall(r"add_argument\(\s*\"(--[a-z-]+)", "".join(p.read_text() for p in scripts))
     return set(re.findall(r"--[a-z][a-z0-9-]*", "\n".join(helps))) | {"--version"}
 

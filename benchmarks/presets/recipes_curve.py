@@ -1,6 +1,6 @@
 """KID on held-out training images against processor time, recipe `fast` against recipe `paper`.
 
-    python benchmarks/recipes_curve.py path/with/trainA/trainB --out curve --minutes 60
+    python benchmarks/presets/recipes_curve.py path/with/trainA/trainB --out curve --minutes 60
 
 trains three runs, one after the other, each for the same processor time: `fast`; the paper's recipe
 with the paper's networks; and the paper's recipe with the generators of `fast`, which tells what is

@@ -1,6 +1,6 @@
 """A second judge of horse2zebra translators, of another family than the discriminators' features.
 
-    python benchmarks/horse2zebra_judge.py path/with/trainA/trainB/testA/testB --preset horse2zebra
+    python benchmarks/presets/horse2zebra_judge.py DATA --preset horse2zebra
 
 prints, for each translator, both judges: KID as `horse2zebra_kid.py` measures it, KID on the
 features of a VGG-16, and how many translated horses (zebras) a linear classifier on these features
@@ -153,7 +153,7 @@ def fit_classifier(horses, zebras):
     count = len(horses) + len(zebras)
     x = np.concatenate([horses, zebras]).astype("float64")
     y = np.concatenate([-np.ones(len(horses)), np.ones(len(zebras))])
-    weight = np.concatenate([np.full(len(one), count / 2 / len(one)) for one in (horses, zebras)])
+    weight = np.concatenate([np.full(len(one), count / 2 / len(part)) for one in (horses, zebras)])
     mean = np.average(x, axis=0, weights=weight)
     x = x - mean
     covariance = (x * weight[:, None]).T @ x
@@ -173,10 +173,12 @@ def rows(first, second, translate):
     for direction, (source, _) in DIRECTIONS.items():
         images = benchmark.images(source)
         if translate is None:
-            scores = [one.untranslated(direction).value for one in (first, benchmark)]
+            scores = [judged.untranslated(direction).value for judged in (first, benchmark)]
         else:
             images = translate(images, direction)
-            scores = [one.score_translated(images, direction).value for one in (first, benchmark)]
+            scores = [
+                judged.score_translated(images, direction).value for judged in (first, benchmark)
+            ]
         yield direction, *scores, judge.called_zebra(judge(images))
 
 

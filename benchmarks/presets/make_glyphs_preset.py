@@ -1,7 +1,7 @@
 """Makes the preset `glyphs`, which ships in the package, of a finished quickstart.
 
 keras-cyclegan quickstart --out quickstart
-python benchmarks/make_glyphs_preset.py quickstart keras_cyclegan/presets/shipped/glyphs
+python benchmarks/presets/make_glyphs_preset.py quickstart keras_cyclegan/presets/shipped/glyphs
 """
 
 import sys

@@ -19,7 +19,7 @@ def test_what_a_generator_adds_is_multiplied_in_the_direction_asked_for(
     model.save_to_preset(tmp_path / "weak")
     command = ["strength.py", str(tmp_path / "weak"), str(tmp_path / "strong"), "--a-to-b", "1.75"]
     monkeypatch.setattr(sys, "argv", command)
-    script("strength").main()
+    script("presets/strength").main()
     strong = CycleGAN.from_preset(tmp_path / "strong")
 
     images = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3)).astype("float32")

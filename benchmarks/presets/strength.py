@@ -1,6 +1,6 @@
 """Writes a preset whose generators change images more, or less: the last convolution by a factor.
 
-    python benchmarks/strength.py PRESET OUT --a-to-b 1.75
+    python benchmarks/presets/strength.py PRESET OUT --a-to-b 1.75
 
 A generator with a skip from the input computes `tanh(h + artanh(0.98 · x))`; the factor is of `h`,
 what it adds to the image x. Training can leave that too weak or too strong. Choose the factor on

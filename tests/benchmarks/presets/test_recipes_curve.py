@@ -13,7 +13,7 @@ SECONDS = {"fast": 0.5, "paper": 2.0}  # of a step
 
 @pytest.fixture
 def curve(script):
-    return script("recipes_curve")
+    return script("presets/recipes_curve")
 
 
 @pytest.fixture

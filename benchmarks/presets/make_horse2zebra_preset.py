@@ -1,6 +1,6 @@
 """Makes the preset `horse2zebra`, which ships in the package, of a preset that was trained.
 
-python benchmarks/make_horse2zebra_preset.py DATA SOURCE TARGET
+python benchmarks/presets/make_horse2zebra_preset.py DATA SOURCE TARGET
 
 DATA has trainA, trainB, testA and testB; SOURCE is a preset folder, whose card tells its recipe and
 its known failures; TARGET is `keras_cyclegan/presets/shipped/horse2zebra`. The scores in the card
@@ -22,7 +22,7 @@ CARD = {
 }
 PROTOCOL = """KID×100 on EfficientNet-Lite0 features, 120 test horses and 140 test zebras at \
 128×128; lower is better, 0 is other real images. One command measures it: \
-`python benchmarks/horse2zebra_kid.py DATA --preset horse2zebra`."""
+`python benchmarks/presets/horse2zebra_kid.py DATA --preset horse2zebra`."""
 
 
 def scores(data, preset):
@@ -30,10 +30,10 @@ def scores(data, preset):
     benchmark = HorseToZebraBenchmark(data)
     translate = translator(load_preset(preset))
     found = {
-        "untranslated": [benchmark.untranslated(way) for way in DIRECTIONS],
+        "untranslated": [benchmark.untranslated(direction) for direction in DIRECTIONS],
         "this preset": [
-            benchmark.score(lambda images, way=way: translate(images, way), way)
-            for way in DIRECTIONS
+            benchmark.score(lambda images, d=direction: translate(images, d), direction)
+            for direction in DIRECTIONS
         ],
     }
     rows = [

@@ -1,9 +1,9 @@
 """Where the animals are in photos, from a classifier of ImageNet: no labels of pixels are needed.
 
-    python benchmarks/animal_masks.py path/with/trainA/trainB MASKS
+    python benchmarks/presets/animal_masks.py path/with/trainA/trainB
 
-writes `MASKS/trainA.npy` and `MASKS/trainB.npy`, uint8 `(n, 48, 48)`, 255 where an animal is, in
-the order of the photos' names. `horse2zebra_train.py` makes them by itself.
+writes `maskA` and `maskB` beside them, where training finds them: a PNG of each photo's size and
+name, white where an animal is.
 
 Class activation maps (Zhou et al. 2016, "Learning Deep Features for Discriminative Localization"):
 the last layer of EfficientNet-Lite1 is applied to each place of its last map, 12×12 of a photo at
@@ -27,8 +27,8 @@ SMALL, LARGE = 0.2, 0.35  # shares of the photo from which the coarse map begins
 STORED = 48
 MAMMALS = slice(151, 389)  # classes of ImageNet: dogs to pandas, horses and zebras among them
 EQUINES = [339, 340]  # sorrel, zebra
-LEAST, MOST = 0.3, 0.7  # probability of mammals: surely none, surely one
-LEAST_LOGIT, MOST_LOGIT = 2.0, 10.0  # the same of the equines' logit
+MIN_CHANCE, MAX_CHANCE = 0.3, 0.7  # probability of mammals: surely none, surely one
+MIN_LOGIT, MAX_LOGIT = 2.0, 10.0  # the same of the equines' logit
 RADIUS, SMOOTHNESS = 4, 1e-3  # of the guided filter, at 48×48
 
 
@@ -60,8 +60,8 @@ class AnimalMasks:
         logits = maps @ self._kernel + self._bias  # (n, rows, columns, 1000)
         chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
         chances /= chances.sum(axis=-1, keepdims=True)
-        mammals = _between(chances[..., MAMMALS].sum(axis=-1), LEAST, MOST)
-        equines = _between(logits[..., EQUINES].max(axis=-1), LEAST_LOGIT, MOST_LOGIT)
+        mammals = _between(chances[..., MAMMALS].sum(axis=-1), MIN_CHANCE, MAX_CHANCE)
+        equines = _between(logits[..., EQUINES].max(axis=-1), MIN_LOGIT, MAX_LOGIT)
         rough = np.maximum(mammals, equines)
         return np.stack([_fit(mask, photo) for mask, photo in zip(rough, photos, strict=True)])
 
@@ -112,28 +112,35 @@ def _window_means(x):
     return x
 
 
-def masks_of(data, folder, masks=None):
-    """The masks of all photos of `folder`, uint8 `(n, 48, 48)`; kept in `masks` where given."""
-    kept = masks and pathlib.Path(masks) / f"{folder}.npy"
-    if kept and kept.exists():
-        return np.load(kept)
-    paths, find = all_paths(pathlib.Path(data) / folder), AnimalMasks()
-    found = [find(load_images(paths[start : start + 8], 256)) for start in range(0, len(paths), 8)]
-    found = np.rint(255 * np.concatenate(found)).astype("uint8")
-    if kept:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        np.save(kept, found)
-    return found
+def write_masks(data, find):
+    """Write the masks of all photos; returns the share of them that is animal, by domain."""
+    from PIL import Image
+
+    shares = {}
+    for domain in "AB":
+        paths, found = all_paths(data / f"train{domain}"), []
+        if (data / f"test{domain}").is_dir():  # a mask for each image, held out ones too
+            paths += all_paths(data / f"test{domain}")
+        (data / f"mask{domain}").mkdir(exist_ok=True)
+        for start in range(0, len(paths), 8):
+            batch = paths[start : start + 8]
+            for path, mask in zip(batch, find(load_images(batch, 256)), strict=True):
+                with Image.open(path) as photo:
+                    size = photo.size
+                image = Image.fromarray(np.rint(255 * mask).astype("uint8"))
+                image.resize(size, Image.Resampling.BILINEAR).save(
+                    data / f"mask{domain}" / f"{path.stem}.png"
+                )
+                found.append(mask.mean())
+        shares[domain] = float(np.mean(found))
+    return shares
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", help="folder with trainA and trainB")
-    parser.add_argument("masks", help="folder to write to")
-    arguments = parser.parse_args()
-    for folder in ("trainA", "trainB"):
-        share = masks_of(arguments.data, folder, arguments.masks).mean() / 255
-        print(f"{folder}: {100 * share:.0f} % of the photos is animal")
+    parser.add_argument("data", type=pathlib.Path, help="folder with trainA and trainB")
+    for domain, share in write_masks(parser.parse_args().data, AnimalMasks()).items():
+        print(f"{domain}: {100 * share:.0f} % of the photos is animal")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image
-from support.eager import eagerly
 
 
 @pytest.fixture
 def kid(script, monkeypatch):
-    kid = script("horse2zebra_kid")
+    kid = script("presets/horse2zebra_kid")
     monkeypatch.setattr(kid, "HOLDOUT", {"a": 4, "b": 6})
 
     class Means:
@@ -83,22 +82,3 @@ def test_table_has_both_directions_and_the_protocol(kid, data, capsys):
     assert printed.count("**translated") == 2
     assert "resizing none" in printed
     assert "Machine: " in printed
-
-
-def test_newest_checkpoint_of_a_run_is_scored(kid, data, tmp_path):
-    from keras_cyclegan.commands.options import TrainingOptions
-    from keras_cyclegan.commands.train import train_run
-
-    options = TrainingOptions(
-        data=str(data), image_size=32, epochs=1, steps_per_epoch=2, filters=4, blocks=0,
-        discriminator_filters=4, discriminator_layers=1,
-    )  # fmt: skip
-    with eagerly():
-        trained = train_run(tmp_path / "run", options)
-    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype="uint8")
-    loaded = kid.translator(kid.load_run(tmp_path / "run"))
-    for direction in ("a_to_b", "b_to_a"):
-        expected = kid.translator(trained)(images, direction)
-        np.testing.assert_array_equal(loaded(images, direction), expected)
-    with pytest.raises(FileNotFoundError, match="no checkpoint"):
-        kid.load_run(data)
