@@ -153,7 +153,8 @@ def fit_classifier(horses, zebras):
     count = len(horses) + len(zebras)
     x = np.concatenate([horses, zebras]).astype("float64")
     y = np.concatenate([-np.ones(len(horses)), np.ones(len(zebras))])
-    weight = np.concatenate([np.full(len(one), count / 2 / len(part)) for one in (horses, zebras)])
+    sizes = len(horses), len(zebras)
+    weight = np.concatenate([np.full(size, count / 2 / size) for size in sizes])
     mean = np.average(x, axis=0, weights=weight)
     x = x - mean
     covariance = (x * weight[:, None]).T @ x
