@@ -21,9 +21,9 @@ import keras_cyclegan
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.evaluation import evaluate
 from keras_cyclegan.losses import perceptual
-from keras_cyclegan.metrics import inception
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.presets.handles import from_preset
+from keras_cyclegan.scores import inception
 
 PACKAGE = Path(keras_cyclegan.__file__).parent
 METHODS = ("fit", "compile", "translate", "reconstruct", "export", "from_preset", "save_to_preset")
@@ -210,7 +210,7 @@ def given(names, folder, loaded, monkeypatch, tmp_path):
     monkeypatch.setattr("keras_cyclegan.presets.handles.from_preset", load_once)
     for name in perceptual.NAMED:
         monkeypatch.setitem(perceptual.NAMED, name, lambda: lambda images: images)
-    monkeypatch.setattr("keras_cyclegan.metrics.efficientnet.efficientnet_lite", mock.Mock())
+    monkeypatch.setattr("keras_cyclegan.scores.efficientnet.efficientnet_lite", mock.Mock())
     return {
         **names,
         "InceptionFeatures": Inception,

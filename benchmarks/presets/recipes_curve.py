@@ -164,8 +164,8 @@ def rows_of(history):
 def untranslated(data, image_size):
     """KID×100 of the held-out images as they are."""
     from keras_cyclegan.data import load_sets
-    from keras_cyclegan.evaluation.extractors import find_extractor
     from keras_cyclegan.metrics import KernelInceptionDistance
+    from keras_cyclegan.scores.extractors import find_extractor
 
     extractor, _ = find_extractor(None)
     images_a, images_b, _ = load_sets(data, image_size)

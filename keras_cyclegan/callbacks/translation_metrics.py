@@ -9,8 +9,8 @@ from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generators_of
-from keras_cyclegan.metrics import KernelInceptionDistance
-from keras_cyclegan.metrics.features import FeatureDistance
+from keras_cyclegan.scores import KernelInceptionDistance
+from keras_cyclegan.scores.features import FeatureDistance
 
 BATCH = 16
 

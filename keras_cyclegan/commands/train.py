@@ -15,10 +15,10 @@ from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.metrics import KernelInceptionDistance
-from keras_cyclegan.metrics.features import describe_extractor
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.processor import refuse_slow_dtype
+from keras_cyclegan.scores import KernelInceptionDistance
+from keras_cyclegan.scores.features import describe_extractor
 from keras_cyclegan.steps.distribution import (
     check_agreement,
     distributed,
@@ -150,7 +150,7 @@ def measure_scores(options):
     """Make the callback for `options.scores`, in a list, and the description of its features."""
     if options.scores is None:
         return [], None
-    from keras_cyclegan.evaluation.extractors import find_extractor
+    from keras_cyclegan.scores.extractors import find_extractor
 
     extractor, note = find_extractor(None)
     if extractor is None:

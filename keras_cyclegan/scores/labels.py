@@ -1,12 +1,17 @@
 """Scores of translated label maps: the paper's photo → labels table."""
 
+import json
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_cyclegan.arguments import Tensor
-from keras_cyclegan.metrics.images import as_levels
+from keras_cyclegan.scores.images import as_levels
+from keras_cyclegan.scores.measured import Measured, mean_score
+from keras_cyclegan.scores.score import Score
 
 # The colours of the CMP facades in pix2pix's rendering (a "jet" colour map), read from its files.
 FACADES_PALETTE = (
@@ -141,3 +146,65 @@ class SegmentationScores(keras.metrics.Metric):
         # |x − c|², one colour after the other: all at once would take 12 images of doubles.
         squares = np.stack([np.sum((pixels - colour) ** 2, axis=1) for colour in self._colours])
         return squares.argmin(axis=0), np.sqrt(squares.min(axis=0))
+
+
+def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
+    """Read the colours that a user names, for `SegmentationScores`.
+
+    Args:
+        name: `"facades"`, the path of a JSON file, `[[red, green, blue], …]` in 0 … 255, or
+            `None` for no palette.
+
+    Returns:
+        A list of colours, or `None`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file doesn't hold a list of colours.
+
+    Example:
+
+    ```python
+    len(read_palette("facades"))  # 12
+    ```
+    """
+    if name is None:
+        return None
+    if name == "facades":
+        return FACADES_PALETTE
+    path = pathlib.Path(name)
+    if not path.exists():
+        raise FileNotFoundError(f'A palette is "facades" or a JSON file. There is no {name}.')
+    try:
+        colours = json.loads(path.read_text(encoding="utf-8"))
+        return [tuple(float(level) for level in colour) for colour in colours]
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} must hold a list of colours, [[red, green, blue], …] in 0 … 255. It can't be "
+            f"read: {error}."
+        ) from error
+
+
+SHOWN = {
+    "pixel_accuracy": "Per-pixel accuracy",
+    "class_accuracy": "Per-class accuracy",
+    "mean_iou": "Mean IoU",
+}
+
+
+def measure(setting):
+    """Measure the accuracies of label maps, as in the paper's table of photo → labels."""
+    palette = setting.options["palette"]
+    if palette is None:
+        return
+    colours = " ".join("#" + "".join(f"{round(x):02x}" for x in colour) for colour in palette)
+    for direction, trip in setting.round_trips.items():
+        if direction.target != setting.options["label_domain"]:
+            continue
+        source, truth = (setting.images[d] for d in (direction.source, direction.target))
+        compared = [trip.translated] + [source] * (source.shape == truth.shape)
+        results = [mean_score(SegmentationScores(palette), truth, x) for x in compared]
+        for key, name in SHOWN.items():
+            protocol = setting.protocol(name, len(truth), palette=colours)
+            scores = [Score(result[key], protocol) for result in results]
+            yield Measured(name, direction, "higher", *scores)

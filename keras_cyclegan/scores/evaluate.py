@@ -6,11 +6,11 @@ from typing import Any
 from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.image_sets import ImageSets, image_names
-from keras_cyclegan.evaluation import scores
-from keras_cyclegan.evaluation.extractors import find_extractor
-from keras_cyclegan.evaluation.round_trips import RoundTrips, translate_all
 from keras_cyclegan.inference.translate import generators_of
-from keras_cyclegan.losses.similarity import WINDOW as SSIM_WINDOW
+from keras_cyclegan.scores import MEASURES
+from keras_cyclegan.scores.extractors import find_extractor
+from keras_cyclegan.scores.measured import Measured, RoundTrips, Setting
+from keras_cyclegan.scores.round_trips import translate_all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Evaluation:
     sets: ImageSets
     names: dict[str, list[str]]
     round_trips: dict[Direction, RoundTrips]
-    measured: list[scores.Measured]
+    measured: list[Measured]
     notes: list[str]
 
 
@@ -110,23 +110,14 @@ def evaluate(
     }
     network, note = find_extractor(extractor)
     images = {"a": sets.a, "b": sets.b}
-    directions = list(generators_of(model))
-    round_trips = {d: translate_all(model, images[d.source], d) for d in directions}
-    measured, notes = [], [note] if note else []
-    for direction in directions if sets.paired else ():
-        source, target = images[direction.source], images[direction.target]
-        compared = direction, source, round_trips[direction].translated, target
-        measured += scores.paired_scores(*compared, conditions)
-        if palette is not None and direction.target == label_domain:
-            measured += scores.label_scores(*compared, palette, conditions)
-    if sets.paired and min(sets.a.shape[1:3]) < SSIM_WINDOW:
-        notes.append("SSIM is left out: it needs images of 11×11 or more.")
-    smaller = min(len(sets.a), len(sets.b))
-    if network is not None and smaller < 2:
-        notes.append("KID is left out: it needs at least two images of each domain.")
-    elif network is not None:
-        measured += scores.set_distances(network, images, round_trips, fid, conditions)
-        notes += scores.cautions(smaller, measured)
-    for direction in directions:
-        measured += scores.cycle_scores(direction, round_trips[direction], conditions)
-    return Evaluation(sets, names, round_trips, measured, notes)
+    round_trips = {d: translate_all(model, images[d.source], d) for d in generators_of(model)}
+    options = {
+        "extractor": network,
+        "fid": fid,
+        "palette": palette,
+        "label_domain": label_domain,
+    }
+    setting = Setting(images, names, sets.paired, round_trips, conditions, options)
+    setting.notes += [note] if note else []
+    measured = [score for measure in MEASURES for score in measure(setting)]
+    return Evaluation(sets, names, round_trips, measured, setting.notes)

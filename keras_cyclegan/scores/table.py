@@ -67,12 +67,7 @@ def figure(score):
 
 
 def protocol_lines(evaluation):
-    """Describe how the scores were measured.
-
-    Returns:
-        A list of pairs of strings. First the conditions that all scores share, by name; then for
-        each score its own.
-    """
+    """Return `(what, how)`: the conditions that all scores share, then each score's own."""
     protocols = [one.translated.protocol for one in evaluation.measured]
     shared = {
         key: value

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_cyclegan.metrics.features import FeatureDistance
-from keras_cyclegan.metrics.score import Score
+from keras_cyclegan.scores.features import FeatureDistance
+from keras_cyclegan.scores.score import Score
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -104,15 +104,7 @@ class KernelInceptionDistance(FeatureDistance):
 
 
 def unbiased_discrepancy(real, generated):
-    """Estimate the squared maximum mean discrepancy with the kernel (x·y/d + 1)³, without bias.
-
-    Args:
-        real: features `(m, d)`, m > 1.
-        generated: features `(n, d)`, n > 1.
-
-    Returns:
-        float: E k(x, x') − 2·E k(x, y) + E k(y, y'), with x ≠ x' and y ≠ y'.
-    """
+    """Estimate E k(x, x') − 2·E k(x, y) + E k(y, y') of features, with x ≠ x' and y ≠ y'."""
     m, n = len(real), len(generated)
     within_real = (_kernel_sum(real, real) - _kernel_diagonal(real)) / (m * (m - 1))
     within_generated = (_kernel_sum(generated, generated) - _kernel_diagonal(generated)) / (

@@ -9,10 +9,10 @@ import numpy as np
 
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.evaluation.table import BETTER, figure, protocol_lines, score_rows
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for
+from keras_cyclegan.scores.table import BETTER, figure, protocol_lines, score_rows
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
@@ -45,7 +45,7 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
     from keras_cyclegan import __version__
 
     templates = Environment(
-        loader=PackageLoader("keras_cyclegan.evaluation", "."),
+        loader=PackageLoader("keras_cyclegan.scores", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -152,14 +152,7 @@ def _histograms(round_trips):
 
 
 def histogram(values):
-    """Draw one histogram of several sets of values.
-
-    Args:
-        values: dict of labels to arrays.
-
-    Returns:
-        A `data:` address of a transparent SVG with black lines; the page inverts it in dark mode.
-    """
+    """Draw a histogram of a dict of labels to arrays: a `data:` address of a transparent SVG."""
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -5,8 +5,10 @@ from typing import Any
 import keras
 
 from keras_cyclegan.arguments import Tensor
-from keras_cyclegan.losses.similarity import structural_similarity
-from keras_cyclegan.metrics.images import as_floats
+from keras_cyclegan.losses.similarity import WINDOW, structural_similarity
+from keras_cyclegan.scores.images import as_floats
+from keras_cyclegan.scores.measured import Measured, mean_score
+from keras_cyclegan.scores.score import Score
 
 DATA_RANGE = 2.0  # from -1 to 1
 
@@ -15,12 +17,7 @@ class PairedScore(keras.metrics.Mean):
     """Mean over images of a score of an image and its ground truth.
 
     Every image weighs the same, so the result doesn't depend on the batch size. Works inside a
-    compiled step, on every backend.
-
-    Call arguments:
-        y_true: ground truth, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
-        y_pred: translations, the same shape, in either range.
-        sample_weight: `(batch,)` or `None`.
+    compiled step, on every backend. Images are uint8, or floats in [-1, 1].
     """
 
     default_name = "paired_score"
@@ -155,3 +152,29 @@ def _shapes_agree(shape, other):
     return len(shape) == len(other) and all(
         a == b or a is None or b is None for a, b in zip(shape, other, strict=True)
     )
+
+
+SHOWN = (
+    ("MAE", "lower", "0 to 2", MeanAbsoluteError),
+    ("PSNR", "higher", "decibels", PeakSignalToNoiseRatio),
+    ("SSIM", "higher", "1 for equal images", StructuralSimilarity),
+)
+
+
+def measure(setting):
+    """Measure the distance and the similarity of translations to their ground truth."""
+    if not setting.paired:
+        return
+    for direction, trip in setting.round_trips.items():
+        source, truth = (setting.images[d] for d in (direction.source, direction.target))
+        for name, better, unit, metric in SHOWN:
+            if metric is StructuralSimilarity and min(truth.shape[1:3]) < WINDOW:
+                continue
+            protocol = setting.protocol(name, len(truth), unit=unit)
+            compared = [trip.translated]
+            if source.shape == truth.shape:  # other channels can't be compared
+                compared.append(source)
+            scores = [Score(float(mean_score(metric(), truth, x)), protocol) for x in compared]
+            yield Measured(name, direction, better, *scores)
+    if min(truth.shape[1:3]) < WINDOW:
+        setting.notes.append("SSIM is left out: it needs images of 11×11 or more.")

@@ -1,41 +1,17 @@
 """Translates a whole set of images there and back."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from keras_cyclegan.arguments import check_direction
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, generators_of
-from keras_cyclegan.metrics import ContentChange, CycleError
-
-
-class RoundTrips(NamedTuple):
-    """The translations of all images of one domain, and how well they come back.
-
-    Attributes:
-        translated: uint8 array `(n, height, width, channels)`.
-        cycle_error: `(n,)`, the `CycleError` of each image; `None` for a one-way model.
-        content_change: `(n,)`, the `ContentChange` of each image; `None` where the domains differ
-            in channels.
-    """
-
-    translated: np.ndarray
-    cycle_error: np.ndarray | None
-    content_change: np.ndarray | None
+from keras_cyclegan.scores.cycle import ContentChange, CycleError
+from keras_cyclegan.scores.measured import RoundTrips
 
 
 def translate_all(model, images, direction):
-    """Translate a set there and, if the model has both generators, back.
-
-    Args:
-        model: `CycleGAN`.
-        images: uint8 array `(n, height, width, channels)`.
-        direction: `"a_to_b"` or `"b_to_a"`.
-
-    Returns:
-        `RoundTrips`.
+    """Translate uint8 images there and, if the model has both generators, back: `RoundTrips`.
 
     Raises:
         ValueError: the generator gives NaN or infinity.

@@ -2,7 +2,9 @@
 
 import keras
 
-from keras_cyclegan.metrics.paired import MeanAbsoluteError
+from keras_cyclegan.scores.measured import Measured
+from keras_cyclegan.scores.paired import MeanAbsoluteError
+from keras_cyclegan.scores.score import Score
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -69,3 +71,16 @@ class ContentChange(MeanAbsoluteError):
     """
 
     default_name = "content_change"
+
+
+def measure(setting):
+    """Average the cycle error and the content change of each direction."""
+    for direction, trip in setting.round_trips.items():
+        for name, better, values in (
+            ("Cycle error", "lower", trip.cycle_error),
+            ("Content change", None, trip.content_change),
+        ):
+            if values is not None:
+                protocol = setting.protocol(name, len(values), unit="0 to 2")
+                protocol["translations"] = "not rounded"
+                yield Measured(name, direction, better, Score(float(values.mean()), protocol))

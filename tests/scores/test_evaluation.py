@@ -17,13 +17,14 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.glyphs import glyph_characters
-from keras_cyclegan.evaluation import evaluate, extractors, read_palette, write_json, write_report
-from keras_cyclegan.evaluation.report import _row
-from keras_cyclegan.evaluation.scores import Measured
+from keras_cyclegan.evaluation import evaluate, read_palette, write_json, write_report
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
-from keras_cyclegan.metrics.score import Score
 from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator
+from keras_cyclegan.scores import extractors
+from keras_cyclegan.scores.measured import Measured
+from keras_cyclegan.scores.report import _row
+from keras_cyclegan.scores.score import Score
 
 SIZE = (16, 16, 3)
 HALF = 0.5  # what the rigged translator multiplies by

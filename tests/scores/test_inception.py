@@ -8,8 +8,8 @@ import pytest
 
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import InceptionFeatures, KernelInceptionDistance
-from keras_cyclegan.metrics import inception as fid
-from keras_cyclegan.metrics.state_dict import assign_state_dict
+from keras_cyclegan.scores import inception as fid
+from keras_cyclegan.scores.inception import assign_state_dict
 
 torch = pytest.importorskip("torch", reason="parity with pytorch-fid is measured against torch")
 torch_inception = importlib.import_module("support.torch_inception")
@@ -30,7 +30,7 @@ def state(network):
 def model(state):
     """The Keras definition, of any image size, with the torch network's weights."""
     model = fid.fid_inception((None, None, 3))
-    assign_state_dict(model, state, "Inception")
+    assign_state_dict(model, state)
     return model
 
 
@@ -85,13 +85,13 @@ def test_images_are_resized_like_pytorch_fid_whether_small_or_large():
 def test_state_dict_of_another_network_is_refused_by_key(model, state):
     without = {key: value for key, value in state.items() if key != "Mixed_5b.branch1x1.bn.bias"}
     with pytest.raises(ValueError, match=r"Mixed_5b\.branch1x1\.bn\.bias"):
-        assign_state_dict(model, without, "Inception")
+        assign_state_dict(model, without)
     added = {**state, "AuxLogits.conv0.conv.weight": np.zeros(1)}
     with pytest.raises(ValueError, match="AuxLogits"):
-        assign_state_dict(model, added, "Inception")
+        assign_state_dict(model, added)
     other = {**state, "Conv2d_3b_1x1.bn.bias": np.zeros(3)}
     with pytest.raises(ValueError, match=r"Conv2d_3b_1x1\.bn\.bias \(3,\), expected \(80,\)"):
-        assign_state_dict(model, other, "Inception")
+        assign_state_dict(model, other)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_mixed_precision_does_not_change_the_features(model, state):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         mixed = fid.fid_inception((None, None, 3))
-        assign_state_dict(mixed, state, "Inception")
+        assign_state_dict(mixed, state)
         images = np.random.default_rng(6).uniform(-1, 1, (1, 75, 75, 3)).astype("float32")
         features = mixed.predict_on_batch(images)
     finally:

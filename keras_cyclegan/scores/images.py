@@ -9,15 +9,8 @@ from keras_cyclegan.data.pixels import from_unit, to_unit
 def as_floats(images):
     """Convert images of either kind to floats in [-1, 1].
 
-    Args:
-        images: array or tensor. Integers are levels of 0 … 255; floats are in [-1, 1] already.
-
-    Returns:
-        A float32 tensor of the same shape.
-
-    Raises:
-        ValueError: an array is empty, holds NaN, or floats outside of [-1, 1]. Tensors aren't
-            checked: inside of a compiled step they have no values yet.
+    Integers are levels of 0 … 255; floats are in [-1, 1] already. Arrays are checked; tensors
+    aren't: inside of a compiled step they have no values yet.
     """
     if isinstance(images, (np.ndarray, list, tuple)):
         images = np.asarray(images)

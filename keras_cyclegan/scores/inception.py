@@ -6,8 +6,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from keras_cyclegan.arguments import PathLike, Tensor
-from keras_cyclegan.metrics.images import as_floats
-from keras_cyclegan.metrics.state_dict import assign_state_dict
+from keras_cyclegan.scores.images import as_floats
 
 WEIGHTS_URL = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
@@ -90,14 +89,9 @@ def fid_inception(input_shape=(299, 299, 3), name="fid_inception"):
     pools of 5b … 6e and of 7b leave the padding out of the mean, and 7c has a **max** pool. Layers
     are named after the keys of pytorch-fid's state dict, whose definition this is.
 
-    Args:
-        input_shape: tuple, channels last. RGB in [-1, 1]; 299×299 for FID.
-        name: string.
-
     Returns:
-        A functional `keras.Model`: images → `(batch, 2048)`. Its blocks' outputs are layers
-        `"pool_1"`, `"pool_2"`, `"Mixed_5b"` … `"Mixed_7c"`, `"pool"`. Its weights are random: see
-        `load_fid_weights`.
+        A functional `keras.Model` with random weights, from RGB in [-1, 1] to `(batch, 2048)`. Its
+        blocks' outputs are layers `"pool_1"`, `"pool_2"`, `"Mixed_5b"` … `"Mixed_7c"`, `"pool"`.
     """
     inputs = keras.Input(input_shape, dtype="float32")
     x = _conv(inputs, "Conv2d_1a_3x3", 32, 3, strides=2, padding="valid")
@@ -123,13 +117,43 @@ def fid_inception(input_shape=(299, 299, 3), name="fid_inception"):
 
 
 def load_fid_weights(model, path):
-    """Load pytorch-fid's published file into `fid_inception()`.
-
-    The file is read by the package's restricted reader: nothing in it is executed.
-    """
+    """Load pytorch-fid's published file into `fid_inception()`; nothing in it is executed."""
     from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
-    assign_state_dict(model, read_state_dict(path), "pytorch-fid's Inception-v3")
+    assign_state_dict(model, read_state_dict(path))
+
+
+def assign_state_dict(model, state):
+    """Assign pytorch-fid's state dict, less its classifier, which features don't use.
+
+    Raises:
+        ValueError: a key is missing, unknown or of another shape. The message names the keys.
+    """
+    wanted = {}
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2D):
+            wanted[f"{layer.name}.weight"] = layer.kernel
+        elif isinstance(layer, layers.BatchNormalization):
+            names = ("weight", "bias", "running_mean", "running_var")
+            values = (layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance)
+            wanted |= {f"{layer.name}.{n}": value for n, value in zip(names, values, strict=True)}
+    given = {  # torch's kernels are (out, in, height, width)
+        key: value.transpose(2, 3, 1, 0) if value.ndim == 4 else value
+        for key, value in state.items()
+        if not key.startswith("fc.") and not key.endswith(".num_batches_tracked")
+    }
+    wrong = sorted(wanted.keys() ^ given.keys()) or [
+        f"{key} {given[key].shape}, expected {tuple(variable.shape)}"
+        for key, variable in wanted.items()
+        if tuple(variable.shape) != given[key].shape
+    ]
+    if wrong:
+        raise ValueError(
+            "This is not the state dict of pytorch-fid's Inception-v3. Missing, unknown or of "
+            f"another shape: {', '.join(wrong[:5])}{' …' if len(wrong) > 5 else ''}."
+        )
+    for key, variable in wanted.items():
+        variable.assign(given[key])
 
 
 def fid_weights_path():
@@ -140,14 +164,7 @@ def fid_weights_path():
 
 
 def download_fid_weights(**options):
-    """Download the published weights once into the package's cache, and return their path.
-
-    Args:
-        **options: further arguments of `files.download.fetch`.
-
-    Raises:
-        DownloadError: the file can't be downloaded, or isn't the published one.
-    """
+    """Download the published weights once, with the options of `fetch`, and return their path."""
     from keras_cyclegan.files.download import fetch
 
     return fetch(WEIGHTS_URL, fid_weights_path(), sha256=WEIGHTS_SHA256, **options)
@@ -166,62 +183,72 @@ def _pool(layer, x, name):
     return layer(3, 1, "same", name=f"{name}.pool", **_FIXED)(x)
 
 
+def _chain(x, name, *convolutions, **options):
+    """Apply convolutions one after the other, each `(suffix, filters, kernel size)`."""
+    for suffix, filters, kernel_size in convolutions[:-1]:
+        x = _conv(x, f"{name}.{suffix}", filters, kernel_size)
+    suffix, filters, kernel_size = convolutions[-1]
+    return _conv(x, f"{name}.{suffix}", filters, kernel_size, **options)
+
+
+def _join(branches, name):
+    return layers.Concatenate(dtype="float32", name=name)(branches)
+
+
 def _block_a(x, name, pool_filters):
-    branch_1 = _conv(x, f"{name}.branch1x1", 64, 1)
-    branch_5 = _conv(x, f"{name}.branch5x5_1", 48, 1)
-    branch_5 = _conv(branch_5, f"{name}.branch5x5_2", 64, 5)
-    branch_3 = _conv(x, f"{name}.branch3x3dbl_1", 64, 1)
-    branch_3 = _conv(branch_3, f"{name}.branch3x3dbl_2", 96, 3)
-    branch_3 = _conv(branch_3, f"{name}.branch3x3dbl_3", 96, 3)
     pool = _pool(layers.AveragePooling2D, x, name)
-    pool = _conv(pool, f"{name}.branch_pool", pool_filters, 1)
-    return layers.Concatenate(dtype="float32", name=name)([branch_1, branch_5, branch_3, pool])
+    double = [("branch3x3dbl_1", 64, 1), ("branch3x3dbl_2", 96, 3), ("branch3x3dbl_3", 96, 3)]
+    return _join(
+        [
+            _chain(x, name, ("branch1x1", 64, 1)),
+            _chain(x, name, ("branch5x5_1", 48, 1), ("branch5x5_2", 64, 5)),
+            _chain(x, name, *double),
+            _chain(pool, name, ("branch_pool", pool_filters, 1)),
+        ],
+        name,
+    )
 
 
 def _block_b(x, name):
-    branch_3 = _conv(x, f"{name}.branch3x3", 384, 3, strides=2, padding="valid")
-    double = _conv(x, f"{name}.branch3x3dbl_1", 64, 1)
-    double = _conv(double, f"{name}.branch3x3dbl_2", 96, 3)
-    double = _conv(double, f"{name}.branch3x3dbl_3", 96, 3, strides=2, padding="valid")
+    halving = {"strides": 2, "padding": "valid"}
+    double = [("branch3x3dbl_1", 64, 1), ("branch3x3dbl_2", 96, 3), ("branch3x3dbl_3", 96, 3)]
+    branch = _chain(x, name, ("branch3x3", 384, 3), **halving)
+    double = _chain(x, name, *double, **halving)
     pool = layers.MaxPooling2D(3, 2, name=f"{name}.pool", **_FIXED)(x)
-    return layers.Concatenate(dtype="float32", name=name)([branch_3, double, pool])
+    return _join([branch, double, pool], name)
 
 
 def _block_c(x, name, filters):
-    branch_1 = _conv(x, f"{name}.branch1x1", 192, 1)
-    branch_7 = _conv(x, f"{name}.branch7x7_1", filters, 1)
-    branch_7 = _conv(branch_7, f"{name}.branch7x7_2", filters, (1, 7))
-    branch_7 = _conv(branch_7, f"{name}.branch7x7_3", 192, (7, 1))
-    double = _conv(x, f"{name}.branch7x7dbl_1", filters, 1)
-    double = _conv(double, f"{name}.branch7x7dbl_2", filters, (7, 1))
-    double = _conv(double, f"{name}.branch7x7dbl_3", filters, (1, 7))
-    double = _conv(double, f"{name}.branch7x7dbl_4", filters, (7, 1))
-    double = _conv(double, f"{name}.branch7x7dbl_5", 192, (1, 7))
-    pool = _conv(_pool(layers.AveragePooling2D, x, name), f"{name}.branch_pool", 192, 1)
-    return layers.Concatenate(dtype="float32", name=name)([branch_1, branch_7, double, pool])
+    single = [("branch7x7_1", filters, 1), ("branch7x7_2", filters, (1, 7))]
+    sides = [1, (7, 1), (1, 7), (7, 1)]
+    double = [(f"branch7x7dbl_{i}", filters, side) for i, side in enumerate(sides, 1)]
+    pool = _pool(layers.AveragePooling2D, x, name)
+    return _join(
+        [
+            _chain(x, name, ("branch1x1", 192, 1)),
+            _chain(x, name, *single, ("branch7x7_3", 192, (7, 1))),
+            _chain(x, name, *double, ("branch7x7dbl_5", 192, (1, 7))),
+            _chain(pool, name, ("branch_pool", 192, 1)),
+        ],
+        name,
+    )
 
 
 def _block_d(x, name):
-    branch_3 = _conv(x, f"{name}.branch3x3_1", 192, 1)
-    branch_3 = _conv(branch_3, f"{name}.branch3x3_2", 320, 3, strides=2, padding="valid")
-    branch_7 = _conv(x, f"{name}.branch7x7x3_1", 192, 1)
-    branch_7 = _conv(branch_7, f"{name}.branch7x7x3_2", 192, (1, 7))
-    branch_7 = _conv(branch_7, f"{name}.branch7x7x3_3", 192, (7, 1))
-    branch_7 = _conv(branch_7, f"{name}.branch7x7x3_4", 192, 3, strides=2, padding="valid")
+    halving = {"strides": 2, "padding": "valid"}
+    sides = [1, (1, 7), (7, 1), 3]
+    double = [(f"branch7x7x3_{i}", 192, side) for i, side in enumerate(sides, 1)]
+    branch = _chain(x, name, ("branch3x3_1", 192, 1), ("branch3x3_2", 320, 3), **halving)
     pool = layers.MaxPooling2D(3, 2, name=f"{name}.pool", **_FIXED)(x)
-    return layers.Concatenate(dtype="float32", name=name)([branch_3, branch_7, pool])
+    return _join([branch, _chain(x, name, *double, **halving), pool], name)
 
 
 def _block_e(x, name, pooling):
-    branch_1 = _conv(x, f"{name}.branch1x1", 320, 1)
-    branch_3 = _conv(x, f"{name}.branch3x3_1", 384, 1)
-    wide_3 = _conv(branch_3, f"{name}.branch3x3_2a", 384, (1, 3))
-    tall_3 = _conv(branch_3, f"{name}.branch3x3_2b", 384, (3, 1))
-    double = _conv(x, f"{name}.branch3x3dbl_1", 448, 1)
-    double = _conv(double, f"{name}.branch3x3dbl_2", 384, 3)
-    wide_double = _conv(double, f"{name}.branch3x3dbl_3a", 384, (1, 3))
-    tall_double = _conv(double, f"{name}.branch3x3dbl_3b", 384, (3, 1))
-    pool = _conv(_pool(pooling, x, name), f"{name}.branch_pool", 192, 1)
-    return layers.Concatenate(dtype="float32", name=name)(
-        [branch_1, wide_3, tall_3, wide_double, tall_double, pool]
-    )
+    branch = _chain(x, name, ("branch3x3_1", 384, 1))
+    double = _chain(x, name, ("branch3x3dbl_1", 448, 1), ("branch3x3dbl_2", 384, 3))
+    branches = [_chain(x, name, ("branch1x1", 320, 1))]
+    for part, prefix in ((branch, "branch3x3_2"), (double, "branch3x3dbl_3")):
+        branches.append(_chain(part, name, (f"{prefix}a", 384, (1, 3))))
+        branches.append(_chain(part, name, (f"{prefix}b", 384, (3, 1))))
+    branches.append(_chain(_pool(pooling, x, name), name, ("branch_pool", 192, 1)))
+    return _join(branches, name)

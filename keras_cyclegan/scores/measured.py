@@ -1,0 +1,91 @@
+"""What a measure is given, and what it gives."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_cyclegan.arguments import Direction
+from keras_cyclegan.scores.score import Score
+
+BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One score of one direction.
+
+    Attributes:
+        name: string, `"KID"` for example.
+        direction: `"a_to_b"` or `"b_to_a"`.
+        better: `"lower"`, `"higher"`, or `None` for a score that is neither good nor bad.
+        translated: `Score`.
+        untranslated: `Score` of the untranslated images. None, the default, where there is none.
+
+    Example:
+
+    ```python
+    errors = [score for score in evaluation.measured if score.name == "MAE"]
+    better_than_nothing = [score.translated < score.untranslated for score in errors]
+    ```
+    """
+
+    name: str
+    direction: str
+    better: str | None
+    translated: Score
+    untranslated: Score | None = None
+
+
+class RoundTrips(NamedTuple):
+    """The translations of all images of one domain, and how well each comes back.
+
+    Attributes:
+        translated: uint8 array `(n, height, width, channels)`.
+        cycle_error: `(n,)`; `None` for a one-way model.
+        content_change: `(n,)`; `None` where the domains differ in channels.
+    """
+
+    translated: np.ndarray
+    cycle_error: np.ndarray | None
+    content_change: np.ndarray | None
+
+
+@dataclasses.dataclass
+class Setting:
+    """All that a measure may look at, and the notes that it may leave.
+
+    Attributes:
+        images: dict of `"a"` and `"b"` to uint8 arrays `(n, height, width, channels)`.
+        names: dict of `"a"` and `"b"` to the images' names.
+        paired: bool. Whether image i of B is the ground truth of image i of A.
+        round_trips: dict of directions to `RoundTrips`.
+        conditions: dict. What the protocols of all scores share.
+        options: dict. What else `evaluate` was asked for, by the names of its arguments.
+        notes: list of strings.
+    """
+
+    images: dict[str, np.ndarray]
+    names: dict[str, list[str]]
+    paired: bool
+    round_trips: dict[Direction, RoundTrips]
+    conditions: dict[str, Any]
+    options: dict[str, Any]
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    def protocol(self, name, count, **own):
+        """Return the protocol of a score of `count` images."""
+        return {"metric": name, **own, "images": count, **self.conditions}
+
+
+def batches(images):
+    """Yield images a batch at a time."""
+    for start in range(0, len(images), BATCH):
+        yield images[start : start + BATCH]
+
+
+def mean_score(metric, truth, images):
+    """Return the result of a metric over all images."""
+    for batch_truth, batch in zip(batches(truth), batches(images), strict=True):
+        metric.update_state(batch_truth, batch)
+    return metric.result()
