@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_image_shape
 from keras_cyclegan.compile import CompileMixin
+from keras_cyclegan.data.pixels import as_format, format_config
 from keras_cyclegan.export.export import ExportMixin
 from keras_cyclegan.inference.translate import InferenceMixin
 from keras_cyclegan.layers import ImagePool
@@ -47,6 +48,9 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         pool_size: int, 50 by default. Translated images kept for each discriminator; 0 for none.
         dtype: dtype or policy of the networks that are `"auto"`, the global one by default.
             `"mixed_bfloat16"` is faster where the processor has it, `"mixed_float16"` on a GPU.
+        pixels_a: `data.PixelFormat`: what the numbers of A's images mean, for `translate` and
+            `export`. None, the default, is that of the data which `fit` is given, else 8 bits.
+        pixels_b: the same for domain B.
 
     Call arguments:
         images: images of domain A, `(batch, height, width, channels)`, in [-1, 1].
@@ -79,6 +83,8 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         pool_size: int = 50,
         dtype: Any = None,
         name: str | None = None,
+        pixels_a: Any = None,
+        pixels_b: Any = None,
         **kwargs: Any,
     ) -> None:
         networks = (generator_ab, generator_ba, discriminator_a, discriminator_b)
@@ -112,6 +118,8 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         self.discriminator_b = discriminator(discriminator_b, "discriminator_b", shape_b)
         self.image_shape = image_shape
         self.pool_size = pool_size
+        self.pixels_a = pixels_a and as_format(pixels_a, channels_a)
+        self.pixels_b = pixels_b and as_format(pixels_b, channels_b)
         self.pool_a = ImagePool(pool_size, name="pool_a", dtype="float32")
         self.pool_b = ImagePool(pool_size, name="pool_b", dtype="float32")
         self.average_ab = None
@@ -314,6 +322,7 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
             **{name: keras.saving.serialize_keras_object(getattr(self, name)) for name in NETWORKS},
             "image_shape": self.image_shape,
             "pool_size": self.pool_size,
+            **format_config(self),
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
             "name": self.name,
         }

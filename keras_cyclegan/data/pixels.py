@@ -112,6 +112,30 @@ def as_format(given: Any, channels: int) -> PixelFormat:
     return found
 
 
+def format_config(model):
+    """Return the formats that a model was given, for its config; 8 bits are left out."""
+    found = {f"pixels_{domain}": getattr(model, f"pixels_{domain}") for domain in "ab"}
+    return {n: f.get_config() for n, f in found.items() if f and f != as_format(None, f.channels)}
+
+
+def adopt_formats(model, dataset):
+    """Give a model the formats of the data that it trains on, where it has none.
+
+    Raises:
+        ValueError: it was given others.
+    """
+    for name in ("pixels_a", "pixels_b"):
+        of_data, of_model = getattr(dataset, name, None), getattr(model, name, None)
+        if of_data is None or of_data == of_model:
+            continue
+        if of_model is not None:
+            raise ValueError(
+                f"The model's `{name}` is {of_model}; the data's is {of_data}. Load the images "
+                "with the range that the model was given."
+            )
+        setattr(model, name, of_data)
+
+
 def formats_of(model, direction):
     """Return the `PixelFormat`s of a direction's images and of their translations."""
     generator = getattr(model, f"generator_{direction.suffix}")

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_cyclegan.data.pixels import adopt_formats
 from keras_cyclegan.optimizers.joint import without_loss_scaling
 from keras_cyclegan.processor import warn_of_slow_dtype
 from keras_cyclegan.steps import checks
@@ -73,6 +74,7 @@ class BaseTrainer:
             shuffle = hasattr(x, "shape") or getattr(x, "num_batches", None) is not None
         if self.compiled:
             x = checks.check_data(x, y, self.check_shapes, self.check_values)
+            adopt_formats(self, x)
             optimizer = without_loss_scaling(self.optimizer)
             if optimizer.rate_schedules:
                 checks.check_callbacks(callbacks)
