@@ -4,8 +4,8 @@
     python custom_loss.py glyphs run --toy
 
 A cycle loss is any `keras.losses.Loss` of images and their round trips. The adversarial loss is any
-object with a side for each player: `generator(judged_fake)`, `discriminator(judged_real,
-judged_fake)`. Both are registered, so that a saved model finds them again.
+object with a side for each player: `generator(fake_logits)`, `discriminator(real_logits,
+fake_logits)`. Both are registered, so that a saved model finds them again.
 """
 
 from pathlib import Path
@@ -60,12 +60,12 @@ class MarginGame:
     def __init__(self, margin=1.0):
         self.margin = margin
 
-    def generator(self, judged_fake):
-        return -ops.mean(judged_fake)
+    def generator(self, fake_logits):
+        return -ops.mean(fake_logits)
 
-    def discriminator(self, judged_real, judged_fake):
-        real = ops.mean(ops.relu(self.margin - judged_real))
-        return real + ops.mean(ops.relu(self.margin + judged_fake))
+    def discriminator(self, real_logits, fake_logits):
+        real = ops.mean(ops.relu(self.margin - real_logits))
+        return real + ops.mean(ops.relu(self.margin + fake_logits))
 
     def get_config(self):
         return {"margin": self.margin}

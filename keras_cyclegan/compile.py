@@ -4,19 +4,26 @@ from typing import Any
 
 import keras
 
-from keras_cyclegan.losses import (
-    AdversarialLoss,
-    ClassActivationLoss,
+from keras_cyclegan.losses.activation import ActivationTerm, ClassActivationLoss
+from keras_cyclegan.losses.adversarial import AdversarialLoss, AdversarialTerm, DiscriminatorTerm
+from keras_cyclegan.losses.penalty import GradientPenalty, PenaltyTerm
+from keras_cyclegan.losses.perceptual import PerceptualLoss, PerceptualTerm
+from keras_cyclegan.losses.pixels import (
     CycleConsistencyLoss,
-    GradientPenalty,
+    CycleTerm,
     IdentityLoss,
-    PerceptualLoss,
+    IdentityTerm,
 )
 from keras_cyclegan.networks import compatibility
 from keras_cyclegan.optimizers import paper_adam
-from keras_cyclegan.optimizers.joint import AdversarialOptimizer, without_loss_scaling
+from keras_cyclegan.optimizers.joint import (
+    AdversarialOptimizer,
+    measure_names,
+    without_loss_scaling,
+)
 from keras_cyclegan.steps import checks
 from keras_cyclegan.steps.averages import copy_network
+from keras_cyclegan.terms import Lazy, NetworkLosses, Scheduled, Terms
 
 
 class CompileMixin(keras.Model):
@@ -33,6 +40,8 @@ class CompileMixin(keras.Model):
         activation_loss: Any = None,
         gradient_penalty: Any = None,
         cycle_schedule: Any = None,
+        terms: Any = (),
+        shown: Any = None,
         weight_a: float = 1.0,
         weight_b: float = 1.0,
         ema_momentum: float | None = None,
@@ -53,7 +62,8 @@ class CompileMixin(keras.Model):
             discriminator_optimizer: the same for both discriminators.
             adversarial_loss: an `AdversarialLoss`, its kind, or an object with its two methods;
                 `"least_squares"` by default.
-            cycle_loss: a `CycleConsistencyLoss`, or its norm; `"l1"` by default.
+            cycle_loss: a `CycleConsistencyLoss`, its norm (`"l1"` by default), or None for no such
+                term: then another one must tie a translation to its image.
             identity_loss: an `IdentityLoss`, its norm (`"l1"` by default), or None for no such
                 term. It needs as many channels in A as in B.
             perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
@@ -64,6 +74,11 @@ class CompileMixin(keras.Model):
                 `"wgan_gp"`), or None, the default. The Wasserstein loss needs one.
             cycle_schedule: a `WeightSchedule`, or any function from a step to a factor of the cycle
                 terms. None, the default, leaves them as they are.
+            terms: list of `losses.Term` objects that are added to these; none by default.
+            shown: function `(images, origin, batch)` from real images or translations to what
+                discriminators see of them, a tensor of the same shape. `origin`, `"a"` or `"b"`, is
+                the domain of the real images that they are or were made of; `batch` holds these
+                too, and what rides along. None, the default, shows them as they are.
             weight_a: float, 1 by default. Factor of domain A's cycle, identity and perceptual terms
                 (λ_A / λ).
             weight_b: float, 1 by default. The same for domain B.
@@ -81,9 +96,9 @@ class CompileMixin(keras.Model):
                 `keras.Model.compile`.
 
         Raises:
-            ValueError: a network is missing or doesn't fit the others, the identity loss is on and
-                the channels differ, `ema_momentum` is not between 0 and 1, or an argument is
-                unknown.
+            ValueError: a network doesn't fit the others or a term the networks (the cycle loss is
+                on and a generator is missing, the identity loss and the channels differ),
+                `ema_momentum` is not between 0 and 1, or an argument is unknown.
 
         Example:
 
@@ -93,11 +108,8 @@ class CompileMixin(keras.Model):
         ```
         """
         checks.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
-        networks = {name: getattr(self, name) for name in compatibility.NETWORKS}
-        channels = compatibility.check_networks(self.image_shape, networks)
-        checks.check_remat(remat, self.generator_ab, self.generator_ba)
-        checks.check_objective(cycle_loss, identity_loss, *channels)
-        checks.check_activation(activation_loss, self.generators(training=True), *channels)
+        compatibility.check_networks(self.image_shape, self.networks, self.channels)
+        checks.check_remat(remat, *self.networks_of("generators").values())
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
         self.gradient_penalty = _loss(gradient_penalty, GradientPenalty)
         checks.check_adversarial(self.adversarial_loss, self.gradient_penalty)
@@ -106,45 +118,76 @@ class CompileMixin(keras.Model):
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
         self.activation_loss = _loss(activation_loss, ClassActivationLoss)
         self.cycle_schedule = cycle_schedule
+        self.shown = shown
         self.weight_a = weight_a
         self.weight_b = weight_b
+        self.monitor_gradients = monitor_gradients
+        self.remat = remat
+        self.build_terms(terms)
         self.build_pools()
         self.build_averages(ema_momentum)
         optimizer = AdversarialOptimizer(
             _optimizer(generator_optimizer),
             _optimizer(discriminator_optimizer),
             self.discriminator_variables,
-            weight_schedules=[cycle_schedule],
         )
         self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
         self.auto_scale_loss = kwargs.get("auto_scale_loss", True)
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.optimizer.build(self.trainable_variables)
-        self.monitor_gradients = monitor_gradients
-        self.remat = remat
-        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in self.log_names()}
+        names = ["loss", *self.generator_terms.names, *self.discriminator_terms.names]
+        if monitor_gradients:
+            names += measure_names(self.optimizer)
+        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     @property
     def metrics(self):
         return list(self.loss_trackers.values()) if self.compiled else []
 
+    def build_terms(self, added):
+        """Make the terms of both players: those of the losses, `added`, and the networks' own."""
+        checks.check_added(added)
+        weights = self.weight_a, self.weight_b
+        cycle, identity, penalty = self.cycle_loss, self.identity_loss, self.gradient_penalty
+        terms = [AdversarialTerm(self.adversarial_loss)]
+        if cycle is not None:
+            term = CycleTerm(cycle, *weights)
+            terms.append(Scheduled(term, self.cycle_schedule) if self.cycle_schedule else term)
+        if identity is not None:
+            term = IdentityTerm(identity, *weights)
+            terms.append(Lazy(term, getattr(identity, "every", 1)))
+        if self.perceptual_loss is not None:
+            terms.append(PerceptualTerm(self.perceptual_loss, *weights))
+        if self.activation_loss is not None:
+            terms.append(ActivationTerm(self.activation_loss))
+        terms.append(DiscriminatorTerm(self.adversarial_loss))
+        if penalty is not None:
+            terms.append(Lazy(PenaltyTerm(penalty), penalty.every))
+        terms += [*added, NetworkLosses("generators"), NetworkLosses("discriminators")]
+        for term in terms:
+            term.prepare(self)
+        checks.check_names(terms)
+        self.generator_terms = Terms(terms, "generators")
+        self.discriminator_terms = Terms(terms, "discriminators")
+        self.trained_terms = [term for term in terms if term.weights]
+        self.added_terms = Terms(added)
+
     def build_averages(self, momentum):
         """Start the averages at the generators' weights; without a momentum there are none."""
         self.ema_momentum = momentum
-        if momentum is not None:
-            if self.average_ab is None:
-                self.average_ab = copy_network(self.generator_ab)
-                self.average_ba = copy_network(self.generator_ba)
-            self.average_ab.set_weights(self.generator_ab.get_weights())
-            self.average_ba.set_weights(self.generator_ba.get_weights())
+        if momentum is None:
+            return
+        for name, generator in self.networks_of("generators").items():
+            average = name.replace("generator", "average")
+            if getattr(self, average) is None:
+                setattr(self, average, copy_network(generator))
+            getattr(self, average).set_weights(generator.get_weights())
 
     def build_pools(self):
         """Allocate the pools' memory, which a model that only translates doesn't need."""
-        height, width, channels_a = self.image_shape
-        channels_b = self.generator_ab.output_shape[-1]
-        for pool, channels in ((self.pool_a, channels_a), (self.pool_b, channels_b)):
+        for pool, channels in zip((self.pool_a, self.pool_b), self.channels, strict=True):
             if not pool.built:
-                pool.build((None, height, width, channels))
+                pool.build((None, *self.image_shape[:2], channels))
 
     def get_compile_config(self):
         if not self.compiled:
@@ -161,6 +204,8 @@ class CompileMixin(keras.Model):
             "activation_loss": serialize(self.activation_loss),
             "gradient_penalty": serialize(self.gradient_penalty),
             "cycle_schedule": serialize(self.cycle_schedule),
+            "terms": [serialize(term) for term in self.added_terms],
+            "shown": serialize(self.shown),
             "weight_a": self.weight_a,
             "weight_b": self.weight_b,
             "ema_momentum": self.ema_momentum,

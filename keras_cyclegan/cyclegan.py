@@ -13,10 +13,10 @@ from keras_cyclegan.inference.translate import InferenceMixin
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.optimizers.joint import gradient_measures, measure_names
 from keras_cyclegan.presets.mixin import PresetMixin
 from keras_cyclegan.steps import Trainer, keras_step
 from keras_cyclegan.steps.averages import update_average
+from keras_cyclegan.terms import Game, Passes
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -125,25 +125,57 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         self.average_ab = None
         self.average_ba = None
         self.ema_momentum = None
+        self.remat = False
+        self.trained_terms = []  # those of the terms that have weights
         self.built = True
 
     @property
+    def networks(self) -> dict[str, Any]:
+        """The networks that the model has, by name."""
+        found = {name: getattr(self, name) for name in NETWORKS}
+        return {name: network for name, network in found.items() if network is not None}
+
+    def networks_of(self, player: str) -> dict[str, Any]:
+        """Return the networks of `"generators"` or of `"discriminators"`, by name."""
+        return {n: network for n, network in self.networks.items() if n.startswith(player[:-1])}
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The domains that are translated to, `("b", "a")`; with one generator one of them."""
+        return tuple(name[-1] for name in self.networks_of("generators"))
+
+    @property
+    def channels(self) -> tuple[int, int]:
+        """Channels of domain A and of domain B."""
+        return compatibility.domain_channels(self.image_shape, self.generator_ab, self.generator_ba)
+
+    @property
     def generator_variables(self) -> list[Any]:
-        """Trainable variables of both generators."""
-        return _trainable(self.generator_ab, self.generator_ba)
+        """Trainable variables of both generators, and of their terms."""
+        return self._trained_by("generators")
 
     @property
     def discriminator_variables(self) -> list[Any]:
-        """Trainable variables of both discriminators."""
-        return _trainable(self.discriminator_a, self.discriminator_b)
+        """Trainable variables of both discriminators, and of their terms."""
+        return self._trained_by("discriminators")
+
+    def _trained_by(self, player):
+        owners = [*self.networks_of(player).values()]
+        owners += [term for term in self.trained_terms if term.player == player]
+        variables = [variable for owner in owners for variable in owner.trainable_variables]
+        return list({id(variable): variable for variable in variables}.values())
 
     def generators(self, training: bool | None = False) -> tuple[Any, Any]:
         """Return both generators; outside of training, their averages where there are any."""
+        if training and self.remat:
+            return tuple(map(_rematerialised, (self.generator_ab, self.generator_ba)))
         if training or self.ema_momentum is None:
             return self.generator_ab, self.generator_ba
         return self.average_ab, self.average_ba
 
     def call(self, images: Tensor, training: bool | None = None) -> Tensor:
+        if isinstance(images, dict):  # a batch, in `predict`
+            images = images["a"]
         generator_ab, _ = self.generators(training)
         return generator_ab(images, training=training)
 
@@ -154,166 +186,82 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         """Update the generators, then the discriminators; Zhu et al. 2017, sections 3 and 4.
 
         Args:
-            data: a batch `(a, b)`, `(n, height, width, channels)` each, in [-1, 1].
+            data: a batch: a pair `(a, b)`, or a dict of `a`, `b` and what rides along. Images are
+                `(n, height, width, channels)`, in [-1, 1].
 
         Returns:
             The epoch's mean of each term, by name.
         """
-        real_a, real_b = self.unpack(data)
+        batch = self.unpack(data)
         # One gradient of the sum for both generators: each cycle term reaches both.
-        losses, (fake_a, fake_b), generator_gradients = self.differentiate(
-            lambda: self.generator_losses(real_a, real_b, training=True), self.generator_variables
+        losses, fakes, generators = self.differentiate(
+            lambda: self.objective(batch), self.generator_variables
         )
         # The discriminators see translations that were made before this update, older ones too.
-        fake_a, fake_b = self.draw(self.pool_a, fake_a), self.draw(self.pool_b, fake_b)
-        discriminator_losses, _, discriminator_gradients = self.differentiate(
-            lambda: (
-                self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=True),
-                (),
-            ),
-            self.discriminator_variables,
+        shown = self.exchange(fakes)
+        judged, _, discriminators = self.differentiate(
+            lambda: (self.game(batch, shown), ()), self.discriminator_variables
         )
-        measures = {}
-        if self.monitor_gradients:
-            measures = gradient_measures(
-                self.optimizer, generator_gradients, discriminator_gradients
-            )
+        measures = self.measure(generators, discriminators)
         # Neither gradient saw the other's update, so that applying both at once equals
         # "generators first, then discriminators".
-        self.update(
-            generator_gradients + discriminator_gradients,
-            self.generator_variables + self.discriminator_variables,
-        )
+        self.update(generators, discriminators)
         self.update_averages()
-        return self.track(losses | discriminator_losses, ops.shape(real_a)[0], measures)
+        return self.track(losses | judged, batch, measures)
 
     @keras_step
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Measure every term on a batch `(a, b)`, with the averages where there are any."""
-        real_a, real_b = self.unpack(data)
-        losses, (fake_a, fake_b) = self.generator_losses(real_a, real_b, training=False)
-        losses |= self.discriminator_losses(real_a, real_b, fake_a, fake_b, training=False)
-        return self.track(losses, ops.shape(real_a)[0])
+        """Measure every term on a batch, with the averages where there are any."""
+        batch = self.unpack(data)
+        losses, fakes = self.objective(batch, training=False)
+        return self.track(losses | self.game(batch, fakes, training=False), batch)
 
-    def generator_losses(self, real_a, real_b, training):
-        """Translate, and compute what the generators minimise together; eq. (3), section 5.2.
-
-        Args:
-            real_a: `(n, height, width, channels_a)`, in [-1, 1].
-            real_b: `(n, height, width, channels_b)`, in [-1, 1].
-            training: bool.
-
-        Returns:
-            The weighted terms by name, scalars; and the translations `(fake_a, fake_b)`, of the
-            shapes of `real_a` and `real_b`, in [-1, 1], which pass no gradient on.
-        """
-        generator_ab, generator_ba = self.generators(training)
-        if training and self.remat:
-            generator_ab, generator_ba = map(_rematerialised, (generator_ab, generator_ba))
-        lazy = training and getattr(self.identity_loss, "every", 1) > 1
-        if self.identity_loss is None or lazy:
-            fake_b = generator_ab(real_a, training=training)  # (n, h, w, channels_b)
-            fake_a = generator_ba(real_b, training=training)  # (n, h, w, channels_a)
-        else:  # same_b should be real_b, and same_a real_a
-            fake_b, same_b = _apply_to_both(generator_ab, real_a, real_b, training)
-            fake_a, same_a = _apply_to_both(generator_ba, real_b, real_a, training)
-        cycle_a = generator_ba(fake_b, training=training)  # (n, h, w, channels_a)
-        cycle_b = generator_ab(fake_a, training=training)  # (n, h, w, channels_b)
-        cycle_factor = 1.0
-        if self.cycle_schedule is not None and training:
-            cycle_factor = self.cycle_schedule(self.optimizer.iterations)
-
-        losses = {
-            "adversarial_ab": self._fool(self.discriminator_b, fake_b, real_b, training),
-            "adversarial_ba": self._fool(self.discriminator_a, fake_a, real_a, training),
-            "cycle_a": cycle_factor * self.weight_a * self.cycle_loss(real_a, cycle_a),
-            "cycle_b": cycle_factor * self.weight_b * self.cycle_loss(real_b, cycle_b),
-        }
-        if lazy:
-            losses |= self._lazy_identity(real_a, real_b)
-        elif self.identity_loss is not None:
-            losses["identity_a"] = self.weight_a * self.identity_loss(real_a, same_a)
-            losses["identity_b"] = self.weight_b * self.identity_loss(real_b, same_b)
-        if self.perceptual_loss is not None:
-            losses["perceptual_a"] = self.weight_a * self.perceptual_loss(real_a, cycle_a)
-            losses["perceptual_b"] = self.weight_b * self.perceptual_loss(real_b, cycle_b)
-        if self.activation_loss is not None:  # Kim et al. 2020: is the image mine to translate?
-            logits_ab = _apply_to_both(generator_ab.class_logits, real_a, real_b, training)
-            logits_ba = _apply_to_both(generator_ba.class_logits, real_b, real_a, training)
-            losses["activation_ab"] = self.activation_loss(*logits_ab)
-            losses["activation_ba"] = self.activation_loss(*logits_ba)
-        return losses, (ops.stop_gradient(fake_a), ops.stop_gradient(fake_b))
-
-    def _lazy_identity(self, real_a, real_b):
-        """Compute the identity terms in every k-th step, k times as heavy; Karras et al. 2020."""
-        loss, names = self.identity_loss, ("identity_a", "identity_b")
-
-        def terms():  # not in training: a branch keeps no state
-            same_a = self.generator_ba(real_a, training=False)
-            same_b = self.generator_ab(real_b, training=False)
-            return (
-                loss.every * self.weight_a * loss(real_a, same_a),
-                loss.every * self.weight_b * loss(real_b, same_b),
-            )
-
-        due = ops.cast(self.optimizer.iterations, "int32") % loss.every == 0
-        none = ops.zeros((), "float32")
-        return dict(zip(names, ops.cond(due, terms, lambda: (none, none)), strict=True))
-
-    def discriminator_losses(self, real_a, real_b, fake_a, fake_b, training):
-        """Compute what each discriminator minimises: to tell real from translated images.
+    def objective(self, batch, training=True):
+        """Translate, and compute what the generators minimise together: eq. (3), section 5.2.
 
         Args:
-            real_a, fake_a: `(n, height, width, channels_a)`, in [-1, 1].
-            real_b, fake_b: `(n, height, width, channels_b)`, in [-1, 1].
-            training: bool.
+            batch: `terms.Batch`.
+            training: bool, True by default.
 
         Returns:
-            The terms by name, scalars: one for each domain, and in training their penalties.
+            The weighted terms by name, scalars; and the translations by domain, as discriminators
+            are shown them, of the shapes of the real images, which pass no gradient on.
         """
-        losses = {}
-        for domain, discriminator, real, fake in (
-            ("a", self.discriminator_a, real_a, fake_a),
-            ("b", self.discriminator_b, real_b, fake_b),
-        ):
-            judged_real, judged_fake = _apply_to_both(discriminator, real, fake, training)
-            losses[f"discriminator_{domain}"] = self.adversarial_loss.discriminator(
-                judged_real, judged_fake
-            )
-            if self.gradient_penalty is not None and training:
-                losses[f"penalty_{domain}"] = self.gradient_penalty(
-                    discriminator, real, fake, self.optimizer.iterations, self.input_gradient
-                )
-        return losses
+        passes = Passes(self, batch, training, self.generator_terms.needs)
+        losses = self.generator_terms(passes)
+        shown = {domain: getattr(passes, f"shown_{domain}") for domain in sorted(self.targets)}
+        return losses, keras.tree.map_structure(ops.stop_gradient, shown)
 
-    def log_names(self):
-        """Yield the names of all terms above, and of what else is logged."""
-        yield from ("loss", "adversarial_ab", "adversarial_ba", "cycle_a", "cycle_b")
-        if self.identity_loss is not None:
-            yield from ("identity_a", "identity_b")
-        if self.perceptual_loss is not None:
-            yield from ("perceptual_a", "perceptual_b")
-        if self.activation_loss is not None:
-            yield from ("activation_ab", "activation_ba")
-        yield from ("discriminator_a", "discriminator_b")
-        if self.gradient_penalty is not None:
-            yield from ("penalty_a", "penalty_b")
-        if self.monitor_gradients:
-            yield from measure_names(self.optimizer)
+    def game(self, batch, fakes, training=True):
+        """Compute what the discriminators minimise: to tell real from translated images.
 
-    def _fool(self, discriminator, fake, real, training):
-        """Compute the adversarial loss of one generator, a scalar."""
-        judged_fake = discriminator(fake, training=training)  # (n, rows, columns, 1), or several
-        if not getattr(self.adversarial_loss, "needs_real", False):
-            return self.adversarial_loss.generator(judged_fake)
-        return self.adversarial_loss.generator(judged_fake, discriminator(real, training=training))
+        Args:
+            batch: `terms.Batch`.
+            fakes: translations by domain, as discriminators are shown them.
+            training: bool, True by default.
+
+        Returns:
+            The terms by name, scalars.
+        """
+        return self.discriminator_terms(Game(self, batch, fakes, training))
+
+    def show(self, images, origin, batch):
+        """Return what a discriminator sees of images; see `shown` of `compile`.
+
+        Args:
+            images: real images or translations, `(n, height, width, channels)`, in [-1, 1].
+            origin: `"a"` or `"b"`, the domain of the real images that they are, or were made of.
+            batch: `terms.Batch`.
+        """
+        return images if self.shown is None else self.shown(images, origin, batch)
 
     def update_averages(self):
         """Move the generators' averages towards their weights, after an update."""
         if self.ema_momentum is not None:
             momentum, steps = self.ema_momentum, self.optimizer.iterations
-            update_average(self.average_ab, self.generator_ab, momentum, steps)
-            update_average(self.average_ba, self.generator_ba, momentum, steps)
+            for name, generator in self.networks_of("generators").items():
+                average = getattr(self, name.replace("generator", "average"))
+                update_average(average, generator, momentum, steps)
 
     # --- saving --------------------------------------------------------------------------------
 
@@ -349,20 +297,6 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         self.built = True  # the networks are
 
 
-def _apply_to_both(network, first, second, training):
-    """Return `network(first), network(second)`, by one call if the shapes allow it: it is faster.
-
-    For the paper's networks, which normalise each image on its own, it makes no difference. Batch
-    normalisation takes the statistics of both together.
-    """
-    if first.shape[1:] != second.shape[1:]:
-        return network(first, training=training), network(second, training=training)
-    both = network(ops.concatenate([first, second]), training=training)
-    count = ops.shape(first)[0]
-    pick = keras.tree.map_structure  # a discriminator may give several maps
-    return pick(lambda x: x[:count], both), pick(lambda x: x[count:], both)
-
-
 def _rematerialised(generator):
     """Return a generator in training whose pass is computed again for its gradient."""
     again = keras.remat(lambda images: generator(images, training=True))
@@ -372,7 +306,3 @@ def _rematerialised(generator):
 
     call.class_logits = getattr(generator, "class_logits", None)
     return call
-
-
-def _trainable(*networks):
-    return [variable for network in networks if network for variable in network.trainable_variables]

@@ -13,7 +13,7 @@ PACKAGE = Path(keras_cyclegan.__file__).parent
 LAYERS = [
     {"files", "arguments", "processor", "quiet", "moments"},
     {"layers", "optimizers", "data"},
-    {"networks", "inference"},
+    {"networks", "inference", "terms"},
     {"losses", "export", "presets"},
     {"steps"},
     {"compile"},

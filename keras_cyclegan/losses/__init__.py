@@ -6,13 +6,21 @@ from keras_cyclegan.losses.penalty import GradientPenalty
 from keras_cyclegan.losses.perceptual import PerceptualLoss
 from keras_cyclegan.losses.pixels import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.losses.schedule import WeightSchedule
+from keras_cyclegan.terms import Batch, Game, Lazy, Passes, Scheduled, Term, average
 
 __all__ = [
     "AdversarialLoss",
+    "Batch",
     "ClassActivationLoss",
     "CycleConsistencyLoss",
+    "Game",
     "GradientPenalty",
     "IdentityLoss",
+    "Lazy",
+    "Passes",
     "PerceptualLoss",
+    "Scheduled",
+    "Term",
     "WeightSchedule",
+    "average",
 ]

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_cyclegan.terms import Term, apply_to_both
+
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class ClassActivationLoss(keras.losses.Loss):
@@ -64,3 +66,35 @@ class ClassActivationLoss(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "weight": self.weight, "dtype": self.dtype}
+
+
+class ActivationTerm(Term):
+    """Each generator's classifier tells the domains apart; Kim et al. 2020: mine to translate?"""
+
+    names = ("activation_ab", "activation_ba")
+
+    def __init__(self, loss):
+        super().__init__(name="activation")
+        self.loss = loss
+
+    def prepare(self, model):
+        generators = model.networks_of("generators").values()
+        for generator in generators:
+            if not hasattr(generator, "class_logits"):
+                raise ValueError(
+                    "`activation_loss` needs generators with an auxiliary head, such as "
+                    "`networks.UGATITGenerator`: a method `class_logits(images)`. Received "
+                    f"{generator.name}, a {type(generator).__name__}."
+                )
+        channels_a, channels_b = model.channels
+        if channels_a != channels_b or len(generators) < 2:
+            raise ValueError(
+                "`activation_loss` shows images of both domains to both generators: these need "
+                f"the same channels. Received {channels_a} and {channels_b}."
+            )
+
+    def __call__(self, passes):
+        a, b, training = passes.batch.a, passes.batch.b, passes.training
+        logits_ab = apply_to_both(passes.generator_ab.class_logits, a, b, training)
+        logits_ba = apply_to_both(passes.generator_ba.class_logits, b, a, training)
+        return {"activation_ab": self.loss(*logits_ab), "activation_ba": self.loss(*logits_ba)}

@@ -1,4 +1,4 @@
-"""The adversarial loss: what both players minimise, given a discriminator's logits."""
+"""The adversarial loss, given a discriminator's logits; and the term of each player."""
 
 from typing import Any
 
@@ -7,13 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.weighted import WeightedLoss
-
-
-class _Mean(keras.losses.Loss):
-    """Reduces values as any loss does, also over the replicas of a `tf.distribute` strategy."""
-
-    def call(self, y_true, y_pred):
-        return y_pred
+from keras_cyclegan.terms import Average, Term
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -88,45 +82,45 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
                 f"Received label_smoothing={label_smoothing}."
             )
         self.label_smoothing = float(label_smoothing)
-        self._mean = _Mean(name=f"{name}_mean", reduction=self.reduction, dtype=self.dtype)
+        self._mean = Average(name=f"{name}_mean", reduction=self.reduction, dtype=self.dtype)
 
     @property
     def needs_real(self):
         """Whether `generator` needs the verdicts on real images too."""
         return self.kind == "relativistic_average"
 
-    def generator(self, judged_fake: Any, judged_real: Any = None) -> Tensor:
+    def generator(self, fake_logits: Any, real_logits: Any = None) -> Tensor:
         """Compute what a generator minimises.
 
         Args:
-            judged_fake: logits of its translations, `(batch, rows, columns, 1)`, or a list of maps.
-            judged_real: logits of real images of the target domain; only needed where
+            fake_logits: logits of its translations, `(batch, rows, columns, 1)`, or a list of maps.
+            real_logits: logits of real images of the target domain; only needed where
                 `needs_real` is True.
 
         Returns:
             Scalar, or what the loss's `reduction` leaves.
 
         Raises:
-            ValueError: `judged_real` is missing and needed.
+            ValueError: `real_logits` is missing and needed.
         """
-        if self.needs_real and judged_real is None:
+        if self.needs_real and real_logits is None:
             raise ValueError(
                 f"{self.kind!r} compares translated with real images: the generator's loss needs "
-                "`judged_real` too."
+                "`real_logits` too."
             )
-        return self._over_maps(self._for_generator, judged_fake, judged_real)
+        return self._over_maps(self._for_generator, fake_logits, real_logits)
 
-    def discriminator(self, judged_real: Any, judged_fake: Any) -> Tensor:
+    def discriminator(self, real_logits: Any, fake_logits: Any) -> Tensor:
         """Compute what a discriminator minimises: half on real, half on translated images.
 
         Args:
-            judged_real: logits of real images, `(batch, rows, columns, 1)`, or a list of maps.
-            judged_fake: logits of translated images, of the same shapes.
+            real_logits: logits of real images, `(batch, rows, columns, 1)`, or a list of maps.
+            fake_logits: logits of translated images, of the same shapes.
 
         Returns:
             Scalar, or what the loss's `reduction` leaves.
         """
-        return self._over_maps(self._for_discriminator, judged_fake, judged_real)
+        return self._over_maps(self._for_discriminator, fake_logits, real_logits)
 
     def _for_generator(self, fake, real):
         if self.kind == "least_squares":
@@ -152,10 +146,10 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             return 0.5 * (ops.softplus(-above) + ops.softplus(below))
         return 0.5 * (fake - real)
 
-    def _over_maps(self, values, judged_fake, judged_real):
+    def _over_maps(self, values, fake_logits, real_logits):
         losses = []
-        fakes = _maps(judged_fake)
-        reals = _maps(judged_real) if judged_real is not None else [None] * len(fakes)
+        fakes = _maps(fake_logits)
+        reals = _maps(real_logits) if real_logits is not None else [None] * len(fakes)
         for fake, real in zip(fakes, reals, strict=True):
             fake, real = (None if x is None else ops.cast(x, self.dtype) for x in (fake, real))
             found = self.weight * values(fake=fake, real=real)
@@ -168,7 +162,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             smoothed = " with smoothed labels" if self.label_smoothing else ""
             raise ValueError(
                 f"{self.kind!r}{smoothed} treats the two players differently: call "
-                "`loss.generator(judged_fake)` and `loss.discriminator(judged_real, judged_fake)` "
+                "`loss.generator(fake_logits)` and `loss.discriminator(real_logits, fake_logits)` "
                 "in place of `loss(wanted, logits)`."
             )
         if isinstance(y_pred, (list, tuple)):
@@ -185,5 +179,55 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         return {**super().get_config(), "label_smoothing": self.label_smoothing}
 
 
-def _maps(judged):
-    return list(judged) if isinstance(judged, (list, tuple)) else [judged]
+def _maps(logits):
+    return list(logits) if isinstance(logits, (list, tuple)) else [logits]
+
+
+class AdversarialTerm(Term):
+    """The generators' side of the game: translations that pass for real; Zhu et al., eq. (1)."""
+
+    def __init__(self, loss):
+        super().__init__(name="adversarial")
+        self.loss = loss
+
+    def prepare(self, model):
+        if missing := [d for d in model.targets if f"discriminator_{d}" not in model.networks]:
+            raise ValueError(
+                "Training needs a discriminator of each domain that is translated to. This model "
+                f"has no discriminator_{missing[0]}: give `CycleGAN` one, or leave the argument "
+                "out for the paper's."
+            )
+        self.needs = tuple(f"fake_{domain}" for domain in model.targets)
+        self.names = tuple(f"adversarial_{_direction(domain)}" for domain in model.targets)
+
+    def __call__(self, passes):
+        losses = {}
+        for domain in passes.model.targets:
+            logits = [getattr(passes, f"fake_logits_{domain}")]
+            if getattr(self.loss, "needs_real", False):
+                logits.append(getattr(passes, f"real_logits_{domain}"))
+            losses[f"adversarial_{_direction(domain)}"] = self.loss.generator(*logits)
+        return losses
+
+
+class DiscriminatorTerm(Term):
+    """The discriminators' side: to tell real images from translations."""
+
+    player = "discriminators"
+
+    def __init__(self, loss):
+        super().__init__(name="discriminator")
+        self.loss = loss
+
+    def prepare(self, model):
+        self.names = tuple(f"discriminator_{domain}" for domain in sorted(model.targets))
+
+    def __call__(self, game):
+        return {
+            f"discriminator_{domain}": self.loss.discriminator(*game.logits(domain))
+            for domain in game.domains
+        }
+
+
+def _direction(domain):
+    return {"b": "ab", "a": "ba"}[domain]

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.layers.pool import random_integers
+from keras_cyclegan.terms import Term, average
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -16,7 +17,7 @@ class GradientPenalty:
     With D(x) the mean of the logits over all patches and maps of an image x:
 
     - `"r1"`: ½ · weight · ‖∇D(x)‖² on real images (Mescheder et al. 2018). Lazy (Karras et al.
-      2020): it is computed once in `every` steps, and multiplied by `every` there.
+      2020): `CycleGAN` computes it once in `every` steps, and multiplies it by `every` there.
     - `"wgan_gp"`: weight · (‖∇D(x)‖ − 1)² on points between real and translated images
       (Gulrajani et al. 2017), which the Wasserstein loss needs.
 
@@ -75,19 +76,13 @@ class GradientPenalty:
     def __call__(
         self, judge: Any, real: Tensor, fake: Tensor, step: Any, input_gradient: Any
     ) -> Tensor:
-        def penalty():
-            if self.kind == "r1":
-                slope = _squared_slope(judge, real, input_gradient)
-                return 0.5 * self.every * self.weight * ops.mean(slope)
-            slope = _squared_slope(judge, self._between(real, fake, step), input_gradient)
-            # The root has no gradient at 0.
-            distance = ops.sqrt(slope + 1e-12) - 1.0
-            return self.every * self.weight * ops.mean(ops.square(distance))
-
-        if self.every == 1:
-            return penalty()
-        due = ops.cast(step, "int32") % self.every == 0
-        return ops.cond(due, penalty, lambda: ops.zeros((), "float32"))
+        if self.kind == "r1":
+            slope = _squared_slope(judge, real, input_gradient)
+            return 0.5 * self.weight * ops.mean(slope)
+        slope = _squared_slope(judge, self._between(real, fake, step), input_gradient)
+        # The root has no gradient at 0.
+        distance = ops.sqrt(slope + 1e-12) - 1.0
+        return self.weight * ops.mean(ops.square(distance))
 
     def _between(self, real, fake, step):
         """Draw a random point on the line from each translated image to its real one."""
@@ -116,3 +111,31 @@ def _squared_slope(judge, images, input_gradient):
 
     gradient = ops.cast(input_gradient(total, images), "float32")
     return ops.sum(ops.square(gradient), axis=(1, 2, 3))
+
+
+class PenaltyTerm(Term):
+    """The gradient penalty of each discriminator; validation has none."""
+
+    player = "discriminators"
+    validates = False
+
+    def __init__(self, penalty):
+        super().__init__(name="penalty")
+        self.penalty = penalty
+
+    def prepare(self, model):
+        self.names = tuple(f"penalty_{domain}" for domain in sorted(model.targets))
+
+    def __call__(self, game):
+        return {
+            f"penalty_{domain}": average(
+                self.penalty(
+                    game.discriminator(domain),
+                    game.real(domain),
+                    game.fakes[domain],
+                    game.step,
+                    game.model.input_gradient,
+                )
+            )
+            for domain in game.domains
+        }

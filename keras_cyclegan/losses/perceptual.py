@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_image_layout
 from keras_cyclegan.data.pixels import unit_to_pixels
+from keras_cyclegan.losses.pixels import CycleTerm
 from keras_cyclegan.losses.weighted import WeightedLoss
 from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
 
@@ -95,6 +96,15 @@ class PerceptualLoss(WeightedLoss):
     def get_config(self) -> dict[str, Any]:
         extractor = self.extractor if isinstance(self.extractor, str) else None
         return {**super().get_config(), "extractor": extractor}
+
+
+class PerceptualTerm(CycleTerm):
+    """Both round trips end at an image with the features of the first."""
+
+    names = ("perceptual_a", "perceptual_b")
+
+    def __call__(self, passes):
+        return dict(zip(self.names, super().__call__(passes).values(), strict=True))
 
 
 def vgg16():

@@ -1,4 +1,4 @@
-"""Distances between images: cycle consistency and identity."""
+"""Distances between images, and their terms: cycle consistency and identity."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from keras import ops
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.terms import Term
 
 
 class _PixelLoss(WeightedLoss):
@@ -82,6 +83,30 @@ class CycleConsistencyLoss(_PixelLoss):
         return {**super().get_config(), "ssim_weight": self.ssim_weight}
 
 
+class CycleTerm(Term):
+    """Both round trips end where they began; Zhu et al. 2017, eq. (2)."""
+
+    names = needs = ("cycle_a", "cycle_b")
+
+    def __init__(self, loss, weight_a=1.0, weight_b=1.0):
+        super().__init__(name="cycle")
+        self.loss, self.weight_a, self.weight_b = loss, weight_a, weight_b
+
+    def prepare(self, model):
+        if len(model.networks_of("generators")) < 2:
+            raise ValueError(
+                "Cycle consistency needs both generators; this model has one. Compile with "
+                "`cycle_loss=None` and a term that ties a translation to its image."
+            )
+
+    def __call__(self, passes):
+        a, b = passes.batch.a, passes.batch.b
+        return {
+            "cycle_a": self.weight_a * self.loss(a, passes.cycle_a),
+            "cycle_b": self.weight_b * self.loss(b, passes.cycle_b),
+        }
+
+
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class IdentityLoss(_PixelLoss):
     """Distance between an image and its translation into its own domain.
@@ -127,3 +152,29 @@ class IdentityLoss(_PixelLoss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "every": self.every}
+
+
+class IdentityTerm(Term):
+    """An image of a generator's target domain stays as it is; Zhu et al. 2017, section 5.2."""
+
+    def __init__(self, loss, weight_a=1.0, weight_b=1.0):
+        super().__init__(name="identity")
+        self.loss, self.weights_of = loss, {"a": weight_a, "b": weight_b}
+
+    def prepare(self, model):
+        channels_a, channels_b = model.channels
+        if channels_a != channels_b:
+            raise ValueError(
+                "The identity loss feeds images of one domain to the generator of the other: both "
+                f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
+                "`identity_loss=None`."
+            )
+        self.names = tuple(f"identity_{domain}" for domain in model.targets)
+        self.needs = tuple(f"same_{domain}" for domain in model.targets)
+
+    def __call__(self, passes):
+        return {
+            f"identity_{domain}": self.weights_of[domain]
+            * self.loss(passes.batch[domain], getattr(passes, f"same_{domain}"))
+            for domain in passes.model.targets
+        }

@@ -46,35 +46,33 @@ def domain_channels(image_shape, generator_ab, generator_ba):
     return channels_a, channels_b
 
 
-def check_networks(image_shape, networks):
-    """Raise a ValueError where a network is missing or doesn't fit the others.
+def check_networks(image_shape, networks, channels):
+    """Raise a ValueError where networks don't fit each other.
 
     Args:
         image_shape: `(height, width, channels)` of domain A.
-        networks: dict of both generators and both discriminators by name, in `NETWORKS`' order.
-
-    Returns:
-        Channels of domain A and of domain B.
+        networks: dict of the model's networks by name.
+        channels: channels of domain A and of domain B.
     """
-    generator_ab, generator_ba, discriminator_a, discriminator_b = networks.values()
-    missing = [name for name, network in networks.items() if network is None]
-    if missing:
-        raise ValueError(
-            f"Training needs all four networks. This model has no {', '.join(missing)}."
-        )
-    if generator_ab is generator_ba or discriminator_a is discriminator_b:
+    channels_a, channels_b = channels
+    if not any(name.startswith("generator") for name in networks):
+        raise ValueError("Training needs a generator; this model has none.")
+    if len({id(network) for network in networks.values()}) < len(networks):
         raise ValueError("Both directions are one network. Each needs its own weights: make two.")
-    channels_a, channels_b = generator_ab.input_shape[-1], generator_ba.input_shape[-1]
-    for name, given, expected in (
-        ("generator_ab gives", generator_ab.output_shape[-1], channels_b),
-        ("generator_ba gives", generator_ba.output_shape[-1], channels_a),
-        ("discriminator_a takes", discriminator_a.input_shape[-1], channels_a),
-        ("discriminator_b takes", discriminator_b.input_shape[-1], channels_b),
-    ):
-        if given != expected:
+    shapes = {
+        "generator_ab": (channels_a, channels_b),
+        "generator_ba": (channels_b, channels_a),
+        "discriminator_a": (channels_a, None),
+        "discriminator_b": (channels_b, None),
+    }
+    for name, network in networks.items():
+        taken, given = shapes[name]
+        if network.input_shape[-1] != taken or (given and network.output_shape[-1] != given):
+            verb = "takes" if network.input_shape[-1] != taken else "gives"
+            found = network.input_shape if verb == "takes" else network.output_shape
             raise ValueError(
-                f"The networks don't fit together: the generators take images of {channels_a} (A) "
-                f"and {channels_b} (B) channels, but {name} {given}, not {expected}."
+                f"The networks don't fit together: images have {channels_a} (A) and {channels_b} "
+                f"(B) channels, but {name} {verb} {found[-1]}."
             )
     size = tuple(image_shape[:2])
     for name, network in networks.items() if None not in size else ():
@@ -89,4 +87,3 @@ def check_networks(image_shape, networks):
                 f"{name} must give back the size of its images: {size[0]}×{size[1]} pixels "
                 f"(`image_shape`). It makes {' × '.join(map(str, given[1:]))}."
             )
-    return channels_a, channels_b

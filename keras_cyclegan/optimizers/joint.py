@@ -1,11 +1,7 @@
 """The optimizers of generators and discriminators, as one."""
 
-import warnings
-
 import keras
 from keras import ops
-
-from keras_cyclegan.optimizers.schedule import LinearDecay
 
 
 class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
@@ -18,17 +14,9 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         generator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_optimizer: `keras.optimizers.Optimizer`.
         discriminator_variables: the variables that `discriminator_optimizer` trains.
-        weight_schedules: list of `LinearDecay` objects of the losses' weights, whose steps `fit`
-            sets as those of the rates.
     """
 
-    def __init__(
-        self,
-        generator_optimizer,
-        discriminator_optimizer,
-        discriminator_variables,
-        weight_schedules=(),
-    ):
+    def __init__(self, generator_optimizer, discriminator_optimizer, discriminator_variables):
         owned = {id(variable) for variable in discriminator_variables}
         super().__init__(
             lambda variable: (
@@ -39,44 +27,18 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         # Keras gives an optimizer's current rate, not its schedule: `_learning_rate` is the hook.
-        rates = [
+        rates = (
             vars(o).get("_learning_rate") for o in (generator_optimizer, discriminator_optimizer)
-        ]
-        open_ones = [
-            [s for s in some if isinstance(s, LinearDecay) and s.is_open]
-            for some in (rates, weight_schedules)
-        ]
-        self.rate_schedules = open_ones[0]
-        self.schedules = [*open_ones[0], *open_ones[1]]
+        )
+        self.rate_schedules = [rate for rate in rates if getattr(rate, "is_open", False)]
 
     def build(self, variables):
         if not self.built:
-            for schedule in self.schedules:
+            for schedule in self.rate_schedules:
                 # An optimizer's variable, because on JAX a step knows no others.
                 schedule.variable = self.add_variable((2,), dtype="int32", name="schedule")
                 schedule.follow_epochs(None, 1)
         super().build(variables)
-
-    def follow_epochs(self, steps_per_epoch, epochs, initial_epoch=0):
-        """Set the steps of the open schedules for one `fit`.
-
-        Args:
-            steps_per_epoch: int, or None where the data can't tell.
-            epochs: int. Epochs of the whole training.
-            initial_epoch: int. The first of them that is still to be made.
-        """
-        earlier = 0
-        if steps_per_epoch is None:
-            warnings.warn(
-                "The number of batches in the data is unknown, so that the schedules stay "
-                "constant: the learning rate doesn't fall. Give `fit` `steps_per_epoch`.",
-                stacklevel=3,
-            )
-        else:  # whole epochs of earlier calls of `fit`; 0 in a run that is resumed
-            done = int(ops.convert_to_numpy(self.iterations)) // steps_per_epoch
-            earlier = max(0, done - initial_epoch) * steps_per_epoch
-        for schedule in self.schedules:
-            schedule.follow_epochs(steps_per_epoch, epochs, earlier)
 
     @property
     def learning_rate(self):
@@ -98,7 +60,7 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
             variable.assign(store[str(i)])
 
     def _own_variables(self):
-        return [self.iterations, *(schedule.variable for schedule in self.schedules)]
+        return [self.iterations, *(schedule.variable for schedule in self.rate_schedules)]
 
 
 def without_loss_scaling(optimizer):

@@ -1,10 +1,12 @@
 """The parts of training that are the same on every backend: checks before `fit`, and the logs."""
 
+import warnings
+
 import keras
 from keras import ops
 
 from keras_cyclegan.data.pixels import adopt_formats
-from keras_cyclegan.optimizers.joint import without_loss_scaling
+from keras_cyclegan.optimizers.joint import gradient_measures, without_loss_scaling
 from keras_cyclegan.processor import warn_of_slow_dtype
 from keras_cyclegan.steps import checks
 
@@ -18,7 +20,7 @@ class BaseTrainer:
       by name and other results; returns both, and the gradients of the terms' sum;
     - `input_gradient(function, images)`: returns the gradient of the scalar `function(images)`,
       such that it can be differentiated again;
-    - `update(gradients, variables)`: applies the optimizer once;
+    - `apply(gradients, variables)`: applies the optimizer once;
     - `draw(pool, images)`, where a step sees only a part of the batch;
     - `random_states()` and `restore_random_states(states)`, where layers use random generators that
       are no variables.
@@ -40,15 +42,17 @@ class BaseTrainer:
         steps_per_epoch=None,
         **kwargs,
     ):
-        """Train as `keras.Model.fit` does, on batches `(a, b)`.
+        """Train as `keras.Model.fit` does, on batches `(a, b)` or dicts with more than a pair.
 
         An open learning rate (`compile` without optimizers, or a `LinearDecay` without
         `decay_steps`) is constant over the first half of `epochs` and falls over the second: Zhu et
         al. 2017, section 4.
 
         Args:
-            x: dataset, `keras.utils.PyDataset` or generator of batches `(a, b)`, in [-1, 1]; or
-                the images of domain A as one array. None, the default as in Keras, is no data.
+            x: dataset, `keras.utils.PyDataset` or generator of batches: pairs `(a, b)` in [-1, 1],
+                or dicts of `"a"`, `"b"` and whatever rides along for terms (masks, pairs, labels);
+                or a dict of arrays; or the images of domain A as one array. None, the default as
+                in Keras, is no data.
             y: images of domain B, as many as in `x`, where `x` is an array; else None, the default.
             shuffle: bool. None, the default, shuffles where Keras can: arrays, and a `PyDataset` of
                 known length.
@@ -78,9 +82,8 @@ class BaseTrainer:
             optimizer = without_loss_scaling(self.optimizer)
             if optimizer.rate_schedules:
                 checks.check_callbacks(callbacks)
-            if optimizer.schedules:
-                steps = checks.count_steps(x, batch_size, steps_per_epoch, validation_split)
-                optimizer.follow_epochs(steps, epochs, initial_epoch)
+            steps = checks.count_steps(x, batch_size, steps_per_epoch, validation_split)
+            self.follow_epochs(optimizer, steps, epochs, initial_epoch)
             warn_of_slow_dtype([layer for layer in self.layers if isinstance(layer, keras.Model)])
         return super().fit(
             x,
@@ -97,19 +100,49 @@ class BaseTrainer:
             **kwargs,
         )
 
+    def follow_epochs(self, optimizer, steps_per_epoch, epochs, initial_epoch):
+        """Tell the schedules of rates and of terms how long a `fit` is.
+
+        Args:
+            optimizer: the `AdversarialOptimizer`.
+            steps_per_epoch: int, or None where the data can't tell.
+            epochs: int. Epochs of the whole training.
+            initial_epoch: int. The first of them that is still to be made.
+        """
+        earlier = 0
+        if steps_per_epoch is not None:  # whole epochs of earlier calls; 0 in a run that is resumed
+            done = int(ops.convert_to_numpy(optimizer.iterations)) // steps_per_epoch
+            earlier = max(0, done - initial_epoch) * steps_per_epoch
+        elif optimizer.rate_schedules:
+            warnings.warn(
+                "The number of batches in the data is unknown, so that the schedules stay "
+                "constant: the learning rate doesn't fall. Give `fit` `steps_per_epoch`.",
+                stacklevel=3,
+            )
+        for follower in (
+            *optimizer.rate_schedules,
+            *self.generator_terms,
+            *self.discriminator_terms,
+        ):
+            follower.follow_epochs(steps_per_epoch, epochs, earlier)
+
     def unpack(self, data):
-        """Check one batch `(a, b)` and return its two tensors, `(n, height, width, channels)`."""
-        channels = self.generator_ab.input_shape[-1], self.generator_ba.input_shape[-1]
-        return checks.unpack_batch(data, *channels)
+        """Check a batch and return it as a `Batch`, images `(n, height, width, channels)`."""
+        return checks.unpack_batch(data, *self.channels)
 
-    def check_shapes(self, batch):
+    def check_shapes(self, data):
         """Check shapes before the first step: an error within a step costs JAX the weights."""
-        for pool, images in zip((self.pool_a, self.pool_b), self.unpack(batch), strict=True):
-            pool.check_shape(images)
+        batch = self.unpack(data)
+        self.pool_a.check_shape(batch.a)
+        self.pool_b.check_shape(batch.b)
 
-    def check_values(self, batch):
+    def check_values(self, data):
         """Check the values of a batch, see `checks.check_values`."""
-        checks.check_values(*self.unpack(batch))
+        checks.check_values(self.unpack(data))
+
+    def exchange(self, fakes):
+        """Return what the pools give for translations by domain: older ones among them."""
+        return {d: self.draw(getattr(self, f"pool_{d}"), images) for d, images in fakes.items()}
 
     def draw(self, pool, images):
         """Return images that `pool` exchanges for `images`."""
@@ -122,8 +155,21 @@ class BaseTrainer:
     def restore_random_states(self, states):
         """Restore what `random_states` returned; a checkpoint of another backend may hold some."""
 
-    def track(self, losses, batch_size, measures=None):
+    def update(self, generators, discriminators):
+        """Apply the gradients of both players at once."""
+        self.apply(
+            generators + discriminators, self.generator_variables + self.discriminator_variables
+        )
+
+    def measure(self, generators, discriminators):
+        """Return the `gradient_measures` of both players, if `compile` asked for them."""
+        if not self.monitor_gradients:
+            return {}
+        return gradient_measures(self.optimizer, generators, discriminators)
+
+    def track(self, losses, batch, measures=None):
         """Add a step's losses and `gradient_measures` to the epoch's means; return the means."""
+        batch_size = ops.shape(batch.a)[0]
         losses = {"loss": sum(losses.values()), **losses}
         for name, value in losses.items():
             self.loss_trackers[name].update_state(value, sample_weight=batch_size)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data.pixels import check_unit, seems_zero_to_one
+from keras_cyclegan.terms import Batch, Term
 
 
 def check_arguments(given, weight_a, weight_b, ema_momentum):
@@ -23,7 +24,7 @@ def check_arguments(given, weight_a, weight_b, ema_momentum):
             f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its two optimizers are "
             "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
             "`cycle_loss`, `identity_loss`, `perceptual_loss`, `activation_loss` and "
-            "`gradient_penalty`."
+            "`gradient_penalty`; terms of your own go into `terms`."
         )
     for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
         if not isinstance(weight, (int, float)) or not weight >= 0:
@@ -34,34 +35,32 @@ def check_arguments(given, weight_a, weight_b, ema_momentum):
         )
 
 
-def check_objective(cycle_loss, identity_loss, channels_a, channels_b):
-    """Raise a ValueError without a cycle term, or for an identity term between unlike domains."""
-    if identity_loss is not None and channels_a != channels_b:
-        raise ValueError(
-            "The identity loss feeds images of one domain to the generator of the other: both "
-            f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
-            "`identity_loss=None`."
-        )
-    if cycle_loss is None:
-        raise ValueError("`cycle_loss` must be a loss or its norm. Received None.")
-
-
-def check_activation(loss, generators, channels_a, channels_b):
-    """Refuse a loss of the generators' auxiliary heads where they have none, or can't be asked."""
-    if loss is None:
-        return
-    for generator in generators:
-        if not hasattr(generator, "class_logits"):
+def check_added(terms):
+    """Raise a ValueError unless all of `terms` are terms."""
+    for term in terms:
+        if not isinstance(term, Term):
             raise ValueError(
-                "`activation_loss` needs generators with an auxiliary head, such as "
-                "`networks.UGATITGenerator`: a method `class_logits(images)`. Received "
-                f"{generator.name}, a {type(generator).__name__}."
+                "`terms` must be a list of `keras_cyclegan.losses.Term` objects. Received "
+                f"{term!r}."
             )
-    if channels_a != channels_b:
-        raise ValueError(
-            "`activation_loss` shows images of both domains to each generator: both need the same "
-            f"channels. Received {channels_a} and {channels_b}."
-        )
+
+
+def check_names(terms):
+    """Raise a ValueError for terms that have no name in the log, or share one."""
+    taken = {}
+    for term in terms:
+        for name in term.names:
+            if name in taken:
+                raise ValueError(
+                    f"Two terms log {name!r}: {type(taken[name]).__name__} and "
+                    f"{type(term).__name__}. Give one of them other `names`."
+                )
+            taken[name] = term
+        if not term.names and type(term).__module__.partition(".")[0] != "keras_cyclegan":
+            raise ValueError(
+                f"{type(term).__name__} has no `names`: set the class attribute `names`, a tuple "
+                "of the names of the scalars that it returns."
+            )
 
 
 def check_remat(remat, *generators):
@@ -78,8 +77,8 @@ def check_adversarial(loss, penalty):
     if not (hasattr(loss, "generator") and hasattr(loss, "discriminator")):
         raise ValueError(
             "`adversarial_loss` must be an `AdversarialLoss`, its kind, or an object with the "
-            "methods `generator(judged_fake)` and `discriminator(judged_real, judged_fake)`; the "
-            "former gets judged real images too where the attribute `needs_real` is True. "
+            "methods `generator(fake_logits)` and `discriminator(real_logits, fake_logits)`; the "
+            "former gets the logits of real images too where the attribute `needs_real` is True. "
             f"Received {loss!r}."
         )
     if getattr(loss, "kind", None) == "wasserstein" and penalty is None:
@@ -111,12 +110,14 @@ def check_data(data, second, check_shapes, check_values):
 
     if isinstance(data, types.GeneratorType):
         return _checked(data, check)
-    if isinstance(data, (tuple, list, dict)):
+    if isinstance(data, (tuple, list)):
         raise ValueError(  # Keras would take all of it for images of domain A
-            f"Give `fit` two arrays as two arguments, `fit(a, b)`. Received one "
-            f"{type(data).__name__} of {len(data)}."
+            f"Give `fit` two arrays as two arguments, `fit(a, b)`, or one dict of arrays. Received "
+            f"one {type(data).__name__} of {len(data)}."
         )
-    if hasattr(data, "shape"):
+    if isinstance(data, dict):
+        check({name: array[:8] for name, array in data.items()})
+    elif hasattr(data, "shape"):
         check(data[:8] if second is None else (data[:8], second[:8]))
     elif isinstance(data, keras.utils.PyDataset):
         check(data[0])
@@ -147,6 +148,8 @@ def count_steps(data, batch_size=None, steps_per_epoch=None, validation_split=0.
     """Return the steps of an epoch of `fit`, or None where they are unknown."""
     if steps := getattr(data, "steps_per_epoch", None) or steps_per_epoch:
         return steps
+    if isinstance(data, dict):
+        data = data["a"]
     if hasattr(data, "shape"):
         images = math.floor(len(data) * (1 - validation_split))
         return math.ceil(images / (batch_size or 32))
@@ -165,22 +168,26 @@ def _checked(batches, check):
 
 
 def unpack_batch(data, channels_a, channels_b):
-    """Return the two tensors of one batch `(a, b)`, `(batch, height, width, channels)` each."""
-    if isinstance(data, (tuple, list)) and len(data) == 3 and data[2] is None:
-        data = data[:2]  # `train_on_batch(a, b)` adds None for the sample weights
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
+    """Return a `Batch` of a pair `(a, b)` or of a dict, `(n, height, width, channels)` each."""
+    if isinstance(data, (tuple, list)):
+        # `train_on_batch(a, b)` adds None for the sample weights, `fit(dict)` for the targets too.
+        data = [part for part in data if part is not None]
+        data = data[0] if len(data) == 1 else data
+    if isinstance(data, (tuple, list)) and len(data) == 2:
+        data = {"a": data[0], "b": data[1]}
+    if not isinstance(data, dict) or not {"a", "b"} <= data.keys():
         raise _no_pair(data)
-    for name, images, channels in (("A", data[0], channels_a), ("B", data[1], channels_b)):
-        if len(images.shape) != 4 or images.shape[-1] != channels:
+    for name, channels in (("a", channels_a), ("b", channels_b)):
+        if len(data[name].shape) != 4 or data[name].shape[-1] != channels:
             raise ValueError(
-                f"Images of domain {name} must have shape (batch, height, width, {channels}). "
-                f"Received {tuple(images.shape)}."
+                f"Images of domain {name.upper()} must have shape (batch, height, width, "
+                f"{channels}). Received {tuple(data[name].shape)}."
             )
-    return data
+    return Batch(data)
 
 
 def _no_pair(data):
-    """Make the error for a batch that isn't `(a, b)`."""
+    """Make the error for a batch without images of both domains."""
     if isinstance(data, (tuple, list)):
         received = f"a {type(data).__name__} of {len(data)}"
     elif isinstance(data, dict):
@@ -188,15 +195,15 @@ def _no_pair(data):
     else:
         received = f"one array of shape {tuple(data.shape)}"
     return ValueError(
-        "A batch must be a pair (images of domain A, images of domain B). Received "
-        f"{received}. Give two arrays as two arguments: `fit(a, b)`."
+        "A batch must be a pair (images of domain A, images of domain B), or a dict of 'a', 'b' "
+        f"and what rides along. Received {received}. Give two arrays as two arguments: `fit(a, b)`."
     )
 
 
-def check_values(images_a, images_b):
+def check_values(batch):
     """Raise a ValueError for values outside of [-1, 1]; warn if all lie in [0, 1]."""
     domains = {}
-    for domain, images in (("A", images_a), ("B", images_b)):
+    for domain, images in (("A", batch.a), ("B", batch.b)):
         images = keras.ops.convert_to_numpy(images)
         if np.issubdtype(images.dtype, np.integer):
             raise ValueError(

@@ -34,7 +34,7 @@ def keras_step(step):
             for variables, values in zip(groups, state, strict=True)
             for pair in zip(variables, values, strict=True)
         ]
-        with keras.StatelessScope(mapping) as scope:
+        with keras.StatelessScope(mapping, collect_losses=True) as scope:
             logs = step(self, data)
         return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)
 
@@ -51,7 +51,7 @@ class Trainer(BaseTrainer):
 
         def function(values):
             state = [*readable, *zip(variables, values, strict=True)]
-            with keras.StatelessScope(state) as scope:
+            with keras.StatelessScope(state, collect_losses=True) as scope:
                 losses, results = objective()
                 total = self.optimizer.scale_loss(sum(losses.values()))
             return total, (losses, results, [scope.get_current_value(v) for v in changeable])
@@ -65,7 +65,7 @@ class Trainer(BaseTrainer):
     def input_gradient(self, function, images):
         return jax.grad(function)(images)
 
-    def update(self, gradients, variables):
+    def apply(self, gradients, variables):
         # `stateless_apply` needs them in the order of `trainable_variables`.
         gradient_of = {id(v): gradient for v, gradient in zip(variables, gradients, strict=True)}
         # Not `apply`: loss scaling branches on the gradients, and a branch can't assign on JAX.

@@ -34,7 +34,7 @@ class Trainer(BaseTrainer):
             value = function(images)
         return tape.gradient(value, images)
 
-    def update(self, gradients, variables):
+    def apply(self, gradients, variables):
         self.optimizer.apply(gradients, variables)
 
     def draw(self, pool, images):
@@ -56,7 +56,7 @@ class Trainer(BaseTrainer):
         first = context.replica_id_in_sync_group * batch
         return pool(everyone)[first : first + batch]
 
-    def track(self, losses, batch_size, measures=None):
+    def track(self, losses, batch, measures=None):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         losses = {name: loss * replicas for name, loss in losses.items()}
-        return super().track(losses, batch_size, measures)
+        return super().track(losses, batch, measures)

@@ -57,5 +57,5 @@ class Trainer(BaseTrainer):
             torch.cuda.set_rng_state_all(devices[: torch.cuda.device_count()])
 
     @torch.no_grad()
-    def update(self, gradients, variables):
+    def apply(self, gradients, variables):
         self.optimizer.apply(gradients, variables)

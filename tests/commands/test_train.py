@@ -226,7 +226,7 @@ def test_rate_of_a_run_follows_the_schedule_of_fit():
     model = build_model(TINY)
     compile_model(model, TINY)
     optimizer = model.optimizer
-    assert len(optimizer.schedules) == 2
-    optimizer.follow_epochs(steps_per_epoch=6, epochs=1)
-    rates = [float(optimizer.schedules[0](step)) for step in range(7)]
+    assert len(optimizer.rate_schedules) == 2
+    model.follow_epochs(optimizer, 6, 1, 0)
+    rates = [float(optimizer.rate_schedules[0](step)) for step in range(7)]
     assert rates == pytest.approx([2e-4 * part for part in (1, 1, 1, 1, 2 / 3, 1 / 3, 0)])

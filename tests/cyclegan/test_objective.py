@@ -11,7 +11,9 @@ from support.cyclegan_helpers import (
     array,
     assert_same_state,
     compiled,
+    discriminator_losses,
     fit,
+    generator_losses,
     make_model,
     make_plain_model,
     on_tensorflow,
@@ -27,7 +29,7 @@ from keras_cyclegan.losses import AdversarialLoss, GradientPenalty, PerceptualLo
 def test_cycle_term_reaches_both_generators(term):
     model = compiled()
     with tf.GradientTape() as tape:
-        losses, _ = model.generator_losses(IMAGES_A[:1], IMAGES_B[:1], training=True)
+        losses, _ = generator_losses(model, IMAGES_A[:1], IMAGES_B[:1], training=True)
         loss = losses[term]
     for gradients in tape.gradient(
         loss, [model.generator_ab.trainable_variables, model.generator_ba.trainable_variables]
@@ -40,7 +42,7 @@ def test_perceptual_term_compares_images_with_their_round_trips():
     images = keras.Input((None, None, 3))
     features = keras.Model(images, keras.layers.Conv2D(4, 3)(images))
     model = compiled(perceptual_loss=PerceptualLoss(features, weight=2.0), weight_b=3.0)
-    losses, _ = model.generator_losses(IMAGES_A[:2], IMAGES_B[:2], training=False)
+    losses, _ = generator_losses(model, IMAGES_A[:2], IMAGES_B[:2], training=False)
     for name, real, first, second, weight in (
         ("perceptual_a", IMAGES_A[:2], model.generator_ab, model.generator_ba, 2.0),
         ("perceptual_b", IMAGES_B[:2], model.generator_ba, model.generator_ab, 6.0),
@@ -62,7 +64,7 @@ def test_adversarial_and_identity_terms_reach_their_own_generator_only():
         "identity_a": "generator_ba",
     }
     with tf.GradientTape(persistent=True) as tape:
-        losses, _ = model.generator_losses(IMAGES_A[:1], IMAGES_B[:1], training=True)
+        losses, _ = generator_losses(model, IMAGES_A[:1], IMAGES_B[:1], training=True)
     for term, owner in own.items():
         for name in ("generator_ab", "generator_ba"):
             kernels = [w for w in getattr(model, name).trainable_variables if len(w.shape) == 4]
@@ -76,7 +78,7 @@ def test_generator_terms_are_those_of_the_networks_called_apart():
     """The identity and the translation share one call of a generator; the result can't change."""
     model = compiled(weight_a=2.0, weight_b=3.0)
     a, b = IMAGES_A[:2], IMAGES_B[:2]
-    losses, (fake_a, fake_b) = model.generator_losses(a, b, training=True)
+    losses, (fake_a, fake_b) = generator_losses(model, a, b, training=True)
     np.testing.assert_allclose(array(fake_b), array(model.generator_ab(a)), atol=1e-5)
     np.testing.assert_allclose(array(fake_a), array(model.generator_ba(b)), atol=1e-5)
     expected = {
@@ -96,7 +98,7 @@ def test_generator_terms_are_those_of_the_networks_called_apart():
 def test_discriminator_term_is_half_of_real_and_half_of_fake():
     model = compiled()
     a, b = IMAGES_A[:2], IMAGES_B[:2]
-    losses = model.discriminator_losses(a, b, 0.5 * a, 0.5 * b, training=True)
+    losses = discriminator_losses(model, a, b, 0.5 * a, 0.5 * b, training=True)
     for name, real in (("discriminator_a", a), ("discriminator_b", b)):
         judge = getattr(model, name)
         expected = np.mean((array(judge(real)) - 1) ** 2) + np.mean(array(judge(0.5 * real)) ** 2)
@@ -132,15 +134,13 @@ def test_discriminators_see_older_fakes_of_their_own_domain_through_the_pools():
 
 def watch_fakes(model):
     """Record what the discriminators are given as fakes."""
-    seen, original = [], model.discriminator_losses
+    seen, original = [], model.game
 
-    def record(real_a, real_b, fake_a, fake_b, training):
-        seen.append(
-            {"a": keras.ops.convert_to_numpy(fake_a), "b": keras.ops.convert_to_numpy(fake_b)}
-        )
-        return original(real_a, real_b, fake_a, fake_b, training)
+    def record(batch, fakes, training=True):
+        seen.append({domain: array(images) for domain, images in fakes.items()})
+        return original(batch, fakes, training)
 
-    model.discriminator_losses = record
+    model.game = record
     return seen
 
 
@@ -187,10 +187,10 @@ def test_each_game_trains_with_its_penalty(kind):
 
     a, b, game = IMAGES_A[:1], IMAGES_B[:1], AdversarialLoss(kind)
     judge = model.discriminator_b
-    losses, (_, fake_b) = model.generator_losses(a, b, training=False)
+    losses, (_, fake_b) = generator_losses(model, a, b, training=False)
     expected = game.generator(judge(fake_b), judge(b))
     assert array(losses["adversarial_ab"]) == pytest.approx(float(array(expected)), rel=1e-4)
-    losses = model.discriminator_losses(a, b, 0.5 * a, 0.5 * b, training=False)
+    losses = discriminator_losses(model, a, b, 0.5 * a, 0.5 * b, training=False)
     expected = game.discriminator(judge(b), judge(0.5 * b))
     assert array(losses["discriminator_b"]) == pytest.approx(float(array(expected)), rel=1e-4)
 

@@ -88,7 +88,7 @@ def test_reloaded_model_is_compiled_as_it_was(tmp_path):
     assert copy.get_compile_config() == model.get_compile_config()
     assert copy.get_config() == model.get_config()
     assert isinstance(copy.optimizer.discriminator_optimizer, keras.optimizers.RMSprop)
-    assert not copy.optimizer.schedules
+    assert not copy.optimizer.rate_schedules
     json.dumps(copy.get_compile_config())
 
 

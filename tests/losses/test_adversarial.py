@@ -119,7 +119,7 @@ def test_losses_of_both_players_are_made_of_distances_to_verdicts(kind):
     ids=["hinge", "wasserstein", "smoothed"],
 )
 def test_kinds_without_a_distance_to_a_verdict_name_both_players_methods(loss):
-    with pytest.raises(ValueError, match=r"loss\.generator\(judged_fake\)"):
+    with pytest.raises(ValueError, match=r"loss\.generator\(fake_logits\)"):
         loss(1, logits(0))
 
 
@@ -127,7 +127,7 @@ def test_a_relativistic_generator_asks_for_real_images():
     loss = AdversarialLoss("relativistic_average")
     assert loss.needs_real
     assert not AdversarialLoss("hinge").needs_real
-    with pytest.raises(ValueError, match="needs `judged_real`"):
+    with pytest.raises(ValueError, match="needs `real_logits`"):
         loss.generator(logits(0))
 
 

@@ -1,7 +1,6 @@
 """A weight of the cycle terms that falls as a model trains."""
 
 import keras
-import numpy as np
 import pytest
 from support.cyclegan_helpers import (
     IMAGES_A,
@@ -9,14 +8,14 @@ from support.cyclegan_helpers import (
     array,
     compiled,
     fit,
+    generator_losses,
     make_model,
     pairs,
     sgd,
 )
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.losses import WeightSchedule
-from keras_cyclegan.optimizers.joint import AdversarialOptimizer
+from keras_cyclegan.losses import Scheduled, Term, WeightSchedule
 from keras_cyclegan.steps import keras_step
 
 
@@ -25,7 +24,7 @@ def factor(schedule, step):
 
 
 def cycle_terms(model, training):
-    losses, _ = model.generator_losses(IMAGES_A[:1], IMAGES_B[:1], training)
+    losses, _ = generator_losses(model, IMAGES_A[:1], IMAGES_B[:1], training)
     return [float(array(losses[name])) for name in ("cycle_a", "cycle_b")]
 
 
@@ -38,12 +37,10 @@ def test_factor_falls_in_a_straight_line_and_stays():
 def test_open_schedule_falls_over_the_whole_fit_or_its_last_epochs():
     for epochs, expected in ((None, [1, 0.875, 0.75, 0.625, 0.5]), (1, [1, 1, 1, 0.75, 0.5])):
         schedule = WeightSchedule(0.5, decay_epochs=epochs)
-        variables = [keras.Variable(np.ones(1, "float32")) for _ in range(2)]
-        players = [keras.optimizers.SGD(0.1) for _ in range(2)]
-        optimizer = AdversarialOptimizer(*players, variables[1:], [schedule])
-        optimizer.build(variables)
+        term = Scheduled(Term(), schedule)
+        term.prepare(None)
         assert factor(schedule, 10**6) == 1.0
-        optimizer.follow_epochs(steps_per_epoch=2, epochs=2)
+        term.follow_epochs(2, 2)  # two steps an epoch
         assert [factor(schedule, step) for step in range(5)] == pytest.approx(expected)
 
 
@@ -59,7 +56,7 @@ def test_cycle_terms_of_a_step_follow_the_schedule_and_those_of_validation_do_no
 
 def test_schedule_is_saved_with_the_model_and_its_steps(tmp_path):
     model = compiled(cycle_schedule=WeightSchedule(0.25))
-    model.optimizer.follow_epochs(steps_per_epoch=10, epochs=2)
+    model.follow_epochs(model.optimizer, 10, 2, 0)
     assert factor(model.cycle_schedule, 10) == pytest.approx(0.625)
     model.save(tmp_path / "model.keras")
     copy = keras.saving.load_model(tmp_path / "model.keras")
@@ -75,7 +72,7 @@ def test_a_falling_weight_needs_no_second_graph(monkeypatch):
     def train_step(self, data):
         traced.append(1)
         factor = self.cycle_schedule(self.optimizer.iterations)
-        self.update([0.0 * v for v in self.trainable_variables], self.trainable_variables)
+        self.apply([0.0 * v for v in self.trainable_variables], self.trainable_variables)
         return {"loss": factor}
 
     monkeypatch.setattr(CycleGAN, "train_step", train_step)

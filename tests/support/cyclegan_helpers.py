@@ -8,6 +8,7 @@ from support.plain_networks import plain_network
 from support.step_inputs import NETWORKS, draw_weights
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.losses import Batch
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 array = keras.ops.convert_to_numpy
@@ -110,6 +111,16 @@ def assert_same_state(first, second, atol=0.0):
     assert first.keys() == second.keys()
     for name, value in first.items():
         np.testing.assert_allclose(value, second[name], rtol=0, atol=atol, err_msg=name)
+
+
+def generator_losses(model, a, b, training):
+    """The generators' terms, and what discriminators are shown of A and of B."""
+    losses, fakes = model.objective(Batch(a=a, b=b), training=training)
+    return losses, (fakes["a"], fakes["b"])
+
+
+def discriminator_losses(model, a, b, fake_a, fake_b, training):
+    return model.game(Batch(a=a, b=b), {"a": fake_a, "b": fake_b}, training=training)
 
 
 def sgd():
