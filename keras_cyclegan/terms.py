@@ -24,22 +24,14 @@ class Batch(dict):
 class Passes:
     """What the generators' terms see of a step: each pass is made once, if it is asked for.
 
-    Zhu et al. 2017, figure 3, with this project's names. All images are
-    `(n, height, width, channels)`, in [-1, 1], channels those of the domain that the name ends in:
-
-    - `fake_b` = ab(a), `fake_a` = ba(b): the translations;
-    - `cycle_a` = ba(fake_b), `cycle_b` = ab(fake_a): the round trips;
-    - `same_b` = ab(b), `same_a` = ba(a): images translated into their own domain;
-    - `shown_b`, `shown_a`: what the discriminators see of the translations;
-    - `fake_logits_b` = D_B(shown_b), `fake_logits_a` = D_A(shown_a): logits, or lists;
-    - `real_logits_b` = D_B(b), `real_logits_a` = D_A(a).
+    Zhu et al. 2017, figure 3; `Term` names the passes.
 
     Args:
         model: the `CycleGAN`.
         batch: `Batch`.
         training: bool. Whether weights are trained; outside of it the averages translate.
-        needs: names of passes that are known to be needed; two of one network share a call.
-        generators: both generators, where they aren't the model's.
+        needs: names of passes that are known to be needed; none by default.
+        generators: both generators. None, the default, takes the model's.
     """
 
     def __init__(self, model, batch, training, needs=(), generators=None):
@@ -170,28 +162,37 @@ class Game:
 class Term(keras.layers.Layer):
     """A term of an objective: from the passes of a step to named scalars, which are added up.
 
-    `CycleGAN.compile(terms=[…])` takes terms of your own beside the paper's. A term is a layer, so
-    that weights and layers of its own, made in `prepare`, are trained with its player's networks,
-    saved and restored.
+    `CycleGAN.compile(terms=[…])` takes terms of your own beside the paper's. A subclass overrides
+    `__call__(passes)`, which returns the scalars by name, and these attributes:
 
-    Attributes to override:
-        names: names of the scalars, as the log has them.
-        needs: names of the passes that it asks for (see `Passes`): known early, two of one network
-            share a call.
-        player: `"generators"` (the default), whose terms are given `Passes`, or
-            `"discriminators"`, whose terms are given a `Game`.
-        validates: bool. Whether it is computed in validation too; True by default.
+    - `names`: names of the scalars, as the log has them;
+    - `player`: `"generators"` (the default), which minimise it, or `"discriminators"`;
+    - `needs`: names of passes that it will ask for: known early, two of one network share a call;
+    - `validates`: whether it is computed in validation too; True by default.
+
+    What the generators' terms are given has, made once and only if it is asked for, the images
+    `(n, height, width, channels)`, in [-1, 1], of the domain that a name ends in: `batch.a`,
+    `batch.b` and what rides along in the dataset's dicts; `fake_b` = ab(a), `fake_a` = ba(b);
+    `cycle_a` = ba(fake_b), `cycle_b` = ab(fake_a); `same_b` = ab(b), `same_a` = ba(a); and the logits
+    `fake_logits_a`, `fake_logits_b`, `real_logits_a`, `real_logits_b`. The discriminators' terms
+    have `batch`, `domains`, and for a domain `real(domain)`, `fakes[domain]`, `logits(domain)`
+    (of both) and `discriminator(domain)`. Both have `model`, `training` and `step`.
+
+    A term is a layer: weights and layers of its own, made in `prepare(model)`, are trained with
+    its player's networks, saved and restored. Means are taken by `losses.average`.
+
+    Args:
+        **kwargs: as in `keras.layers.Layer`.
 
     Example:
 
     ```python
-    @keras.saving.register_keras_serializable("mine")
     class BrightnessTerm(keras_cyclegan.losses.Term):
         names = ("brightness",)
 
         def __call__(self, passes):
-            change = ops.mean(passes.fake_b) - ops.mean(passes.batch.a)
-            return {"brightness": ops.square(change)}
+            change = keras.ops.mean(passes.fake_b) - keras.ops.mean(passes.batch.a)
+            return {"brightness": keras_cyclegan.losses.average(keras.ops.square(change))}
 
 
     model.compile(terms=[BrightnessTerm()])
@@ -253,6 +254,23 @@ class Lazy(_Around):
     Args:
         term: `Term`.
         every: int of at least 1. Steps from one computation to the next.
+
+    Raises:
+        ValueError: `every` is no int of at least 1.
+
+    Example:
+
+    ```python
+    class TotalVariationTerm(Term):
+        names = ("variation",)
+
+        def __call__(self, passes):
+            fake = passes.fake_b
+            return {"variation": average(keras.ops.abs(fake[:, 1:] - fake[:, :-1]))}
+
+
+    model.compile(terms=[Lazy(TotalVariationTerm(), 4)])
+    ```
     """
 
     prefix = "lazy"
@@ -293,6 +311,19 @@ class Scheduled(_Around):
         term: `Term`.
         schedule: a `WeightSchedule`, or any function from a step to a factor. `CycleGAN.fit` tells
             schedules that have a method `follow_epochs` how long it is.
+
+    Example:
+
+    ```python
+    class ContrastTerm(Term):
+        names = ("contrast",)
+
+        def __call__(self, passes):
+            return {"contrast": average(-keras.ops.std(passes.fake_b, axis=(1, 2, 3)))}
+
+
+    model.compile(terms=[Scheduled(ContrastTerm(), WeightSchedule(0.1))])
+    ```
     """
 
     prefix = "scheduled"
@@ -390,6 +421,18 @@ def average(values: Any) -> Any:
 
     A term that isn't computed by a loss of Keras takes it in place of `ops.mean`, so that it counts
     the same on several devices.
+
+    Args:
+        values: tensor of any shape.
+
+    Returns:
+        float32 scalar.
+
+    Example:
+
+    ```python
+    average(np.array([1.0, 3.0]))  # 2.0
+    ```
     """
     return Average(dtype="float32")(values, values)
 

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 import keras_cyclegan
-from keras_cyclegan.losses import perceptual
+from keras_cyclegan.losses import Term, WeightSchedule, perceptual
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 
 PACKAGE = Path(keras_cyclegan.__file__).parent
@@ -54,6 +54,9 @@ def arguments(name):
         return {**dict(networks), "image_shape": SHAPE, "pool_size": 1}
     if name == "SpectralNormalization":
         return {"layer": keras.layers.Dense(2)}
+    if name in ("Lazy", "Scheduled"):
+        own = {"every": 2} if name == "Lazy" else {"schedule": WeightSchedule(0.5)}
+        return {"term": Term(name="inner"), **own}
     return ARGUMENTS.get(name, {})
 
 

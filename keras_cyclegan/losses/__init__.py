@@ -1,4 +1,4 @@
-"""The terms of the objective, each an object that carries its weight."""
+"""The losses, each an object that carries its weight, and the terms that they make."""
 
 from keras_cyclegan.losses.activation import ClassActivationLoss
 from keras_cyclegan.losses.adversarial import AdversarialLoss
@@ -6,18 +6,15 @@ from keras_cyclegan.losses.penalty import GradientPenalty
 from keras_cyclegan.losses.perceptual import PerceptualLoss
 from keras_cyclegan.losses.pixels import CycleConsistencyLoss, IdentityLoss
 from keras_cyclegan.losses.schedule import WeightSchedule
-from keras_cyclegan.terms import Batch, Game, Lazy, Passes, Scheduled, Term, average
+from keras_cyclegan.terms import Lazy, Scheduled, Term, average
 
 __all__ = [
     "AdversarialLoss",
-    "Batch",
     "ClassActivationLoss",
     "CycleConsistencyLoss",
-    "Game",
     "GradientPenalty",
     "IdentityLoss",
     "Lazy",
-    "Passes",
     "PerceptualLoss",
     "Scheduled",
     "Term",

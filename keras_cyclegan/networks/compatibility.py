@@ -67,13 +67,15 @@ def check_networks(image_shape, networks, channels):
     }
     for name, network in networks.items():
         taken, given = shapes[name]
-        if network.input_shape[-1] != taken or (given and network.output_shape[-1] != given):
-            verb = "takes" if network.input_shape[-1] != taken else "gives"
-            found = network.input_shape if verb == "takes" else network.output_shape
-            raise ValueError(
-                f"The networks don't fit together: images have {channels_a} (A) and {channels_b} "
-                f"(B) channels, but {name} {verb} {found[-1]}."
-            )
+        for verb, found, expected in (
+            ("takes", network.input_shape[-1], taken),
+            ("gives", network.output_shape[-1] if given else None, given),
+        ):
+            if found != expected:
+                raise ValueError(
+                    f"The networks don't fit together: images have {channels_a} (A) and "
+                    f"{channels_b} (B) channels, but {name} {verb} {found}, not {expected}."
+                )
     size = tuple(image_shape[:2])
     for name, network in networks.items() if None not in size else ():
         try:

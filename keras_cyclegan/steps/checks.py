@@ -171,7 +171,7 @@ def unpack_batch(data, channels_a, channels_b):
     """Return a `Batch` of a pair `(a, b)` or of a dict, `(n, height, width, channels)` each."""
     if isinstance(data, (tuple, list)):
         # `train_on_batch(a, b)` adds None for the sample weights, `fit(dict)` for the targets too.
-        data = [part for part in data if part is not None]
+        data = tuple(part for part in data if part is not None)
         data = data[0] if len(data) == 1 else data
     if isinstance(data, (tuple, list)) and len(data) == 2:
         data = {"a": data[0], "b": data[1]}

@@ -26,9 +26,9 @@ def test_epoch_logs_are_means_over_the_images_under_the_losses_own_names():
     model = compiled(make_plain_model(), **sgd())
     steps = []
 
-    def record(losses, batch_size, *measured):
-        steps.append(({name: float(v) for name, v in losses.items()}, int(batch_size)))
-        return original(losses, batch_size)
+    def record(losses, batch, *measured):
+        steps.append(({name: float(v) for name, v in losses.items()}, len(batch.a)))
+        return original(losses, batch)
 
     original, model.track = model.track, record
     history = fit(model, pairs(count=5)).history

@@ -8,8 +8,8 @@ from support.plain_networks import plain_network
 from support.step_inputs import NETWORKS, draw_weights
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.losses import Batch
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.terms import Batch
 
 array = keras.ops.convert_to_numpy
 on_tensorflow = pytest.mark.skipif(
