@@ -175,8 +175,8 @@ class Term(keras.layers.Layer):
     `batch.b` and what rides along in the dataset's dicts; `fake_b` = ab(a), `fake_a` = ba(b);
     `cycle_a` = ba(fake_b), `cycle_b` = ab(fake_a); `same_b` = ab(b), `same_a` = ba(a); and
     logits: `fake_logits_a`, `fake_logits_b`, `real_logits_a`, `real_logits_b`. The discriminators'
-    terms have `batch`, `domains`, and for a domain `real(domain)`, `fakes[domain]`, `logits(domain)`
-    (of both) and `discriminator(domain)`. Both have `model`, `training` and `step`.
+    terms have `batch`, `domains`, and for each of these `real(domain)`, `fakes[domain]`,
+    `logits(domain)` (of both) and `discriminator(domain)`. Both have `model`, `training`, `step`.
 
     A term is a layer: weights and layers of its own, made in `prepare(model)`, are trained with
     its player's networks, saved and restored. Means are taken by `losses.average`.

@@ -75,7 +75,7 @@ def test_config_holds_every_argument_and_makes_an_object_of_the_same_config(name
     wanted = {one.name for one in parameters if not str(one).startswith("*")}
     assert not wanted - config.keys()
     for argument, value in given.items():
-        if isinstance(value, keras.layers.Layer):
+        if isinstance(value, (keras.layers.Layer, WeightSchedule)):
             value = keras.saving.serialize_keras_object(value)
         assert config[argument] == value
     assert kind.from_config(made.get_config()).get_config() == config

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.cyclegan_helpers import IMAGES_A, IMAGES_B, assert_same_state, make_plain_model, sgd
+from support.cyclegan_helpers import IMAGES_A, IMAGES_B, NETWORKS, make_plain_model, sgd, weights
 
 from keras_cyclegan.losses import IdentityLoss
 
@@ -30,9 +30,10 @@ def test_lazy_identity_is_a_heavier_one_now_and_then_and_none_between():
         assert (found["identity_a"] > 0) == (found["identity_b"] > 0) == due
         for name, value in expected.items():
             assert found[name] == pytest.approx(value, rel=1e-4), name
-    plain.optimizer.iterations.assign(3)
     # Of compiled and eager steps, between which JAX rounds otherwise, and signs of L1 flip.
-    assert_same_state(lazy, plain, atol=1e-3)
+    for name in NETWORKS:
+        for one, other in zip(weights(lazy, name), weights(plain, name), strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=1e-3, err_msg=name)
 
 
 def test_validation_has_the_whole_term_at_its_own_weight():
