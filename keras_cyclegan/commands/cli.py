@@ -227,6 +227,20 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which images of the data.")] = Split.test,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            help="Your own network, asked before and after: a .keras or .onnx file, or a name in "
+            "keras.applications."
+        ),
+    ] = None,
+    judge_range: Annotated[
+        tuple[float, float], typer.Option(help="What black and white are to the judge.")
+    ] = (-1.0, 1.0),
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Folder of what the judge should say: sub-folders as classes, or maps."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="JSON file of the scores.")] = Path("evaluation.json"),
     report: Annotated[
         Path | None, typer.Option(help="Folder for a page with scores and pictures.")
@@ -249,6 +263,9 @@ def evaluate(
         label_domain=label_domain.value,
         image_size=image_size,
         split=split.value,
+        judge=judge,
+        judge_range=judge_range,
+        labels=labels,
     )
     evaluation.write_json(found, out, preset)
     page = report and evaluation.write_report(found, model, report, preset)

@@ -4,7 +4,7 @@ A score has a file: its metric, and `measure`, which yields what `evaluate` show
 is the order in which they are shown.
 """
 
-from keras_cyclegan.scores import cycle, distances, labels, paired
+from keras_cyclegan.scores import cycle, distances, judge, labels, paired
 from keras_cyclegan.scores.cycle import ContentChange, CycleError
 from keras_cyclegan.scores.efficientnet import EfficientNetLite0Features
 from keras_cyclegan.scores.frechet import FrechetInceptionDistance
@@ -18,7 +18,7 @@ from keras_cyclegan.scores.paired import (
 )
 from keras_cyclegan.scores.score import ProtocolMismatchError, Score
 
-MEASURES = (paired.measure, labels.measure, distances.measure, cycle.measure)
+MEASURES = (paired.measure, labels.measure, distances.measure, cycle.measure, judge.measure)
 
 __all__ = [
     "FACADES_PALETTE",

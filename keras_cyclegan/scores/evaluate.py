@@ -9,6 +9,8 @@ from keras_cyclegan.data.image_sets import ImageSets, image_names
 from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.scores import MEASURES
 from keras_cyclegan.scores.extractors import find_extractor
+from keras_cyclegan.scores.judge import Judged
+from keras_cyclegan.scores.judges import find_judge
 from keras_cyclegan.scores.measured import Measured, RoundTrips, Setting
 from keras_cyclegan.scores.round_trips import translate_all
 
@@ -23,6 +25,8 @@ class Evaluation:
         round_trips: dict of directions to `RoundTrips`: the translations and their cycle errors.
         measured: list of `Measured`, the scores.
         notes: list of strings: what could not be measured, and why.
+        judged: dict of directions to the judge's answers, `classes` and `images`, worst first.
+            Empty without a judge.
 
     Example:
 
@@ -38,6 +42,7 @@ class Evaluation:
     round_trips: dict[Direction, RoundTrips]
     measured: list[Measured]
     notes: list[str]
+    judged: dict[Direction, Judged] = dataclasses.field(default_factory=dict)
 
 
 def evaluate(
@@ -50,6 +55,9 @@ def evaluate(
     label_domain: str = "b",
     image_size: int | None = None,
     split: str = "test",
+    judge: Any = None,
+    judge_range: tuple[float, float] = (-1.0, 1.0),
+    labels: Any = None,
 ) -> Evaluation:
     """Score a translator in every direction it has.
 
@@ -73,6 +81,15 @@ def evaluate(
         label_domain: `"a"` or `"b"` (the default), the domain of the label maps.
         image_size: int or `(height, width)`. None, the default, takes the model's `image_shape`.
         split: `"test"` (the default) or `"train"`.
+        judge: your own classifier or segmenter, asked before and after: a `keras.Model`, the path
+            of a `.keras` or an `.onnx` file, or the name of a network in `keras.applications`. It
+            gives `(n, classes)` or `(n, height, width, classes)`. None, the default, for no judge.
+        judge_range: two numbers, (-1, 1) by default: what black and white are to the judge.
+        labels: what the judge should say: a folder with a file of each image's name, in sub-folders
+            that are classes (in the order of their names, or named by the judge's numbers), or,
+            for a judge that gives maps, 8-bit maps of classes, 255 for pixels that don't count;
+            sub-folders `A` and `B` tell both domains apart. Or a dict from `"a"` and `"b"` to
+            integer arrays. None, the default, takes what it says of the original: is that kept?
 
     Returns:
         `Evaluation`.
@@ -108,6 +125,9 @@ def evaluate(
         "brought to size by": "rendering" if source == "glyphs" else "Pillow bicubic",
         "translations": "rounded to 8 bits",
     }
+    if labels is not None and judge is None:
+        raise ValueError("Labels are for a judge. Received labels without `judge`.")
+    judge = find_judge(judge, judge_range)
     network, note = find_extractor(extractor)
     images = {"a": sets.a, "b": sets.b}
     round_trips = {d: translate_all(model, images[d.source], d) for d in generators_of(model)}
@@ -116,8 +136,10 @@ def evaluate(
         "fid": fid,
         "palette": palette,
         "label_domain": label_domain,
+        "judge": judge,
+        "labels": labels,
     }
     setting = Setting(images, names, sets.paired, round_trips, conditions, options)
     setting.notes += [note] if note else []
     measured = [score for measure in MEASURES for score in measure(setting)]
-    return Evaluation(sets, names, round_trips, measured, setting.notes)
+    return Evaluation(sets, names, round_trips, measured, setting.notes, setting.judged)

@@ -63,6 +63,7 @@ class Setting:
         conditions: dict. What the protocols of all scores share.
         options: dict. What else `evaluate` was asked for, by the names of its arguments.
         notes: list of strings.
+        judged: dict of directions to what the judge said in detail.
     """
 
     images: dict[str, np.ndarray]
@@ -72,6 +73,7 @@ class Setting:
     conditions: dict[str, Any]
     options: dict[str, Any]
     notes: list[str] = dataclasses.field(default_factory=list)
+    judged: dict[Direction, Any] = dataclasses.field(default_factory=dict)
 
     def protocol(self, name, count, **own):
         """Return the protocol of a score of `count` images."""

@@ -12,7 +12,7 @@ from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for
-from keras_cyclegan.scores.table import BETTER, figure, protocol_lines, score_rows
+from keras_cyclegan.scores.table import BETTER, SHARES, figure, protocol_lines, score_rows
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
@@ -115,7 +115,7 @@ def _shown(evaluation, model, direction):
         return [
             {
                 "name": names[index],
-                "error": None if errors is None else f"{errors[index]:.3f}",
+                "error": None if errors is None else f"cycle error {errors[index]:.3f}",
                 "pictures": [(title, picture(column[row])) for title, column in columns],
             }
             for row, index in enumerate(indices)
@@ -130,7 +130,27 @@ def _shown(evaluation, model, direction):
         "samples": strips(spread),
         "best": strips(ranked[:count]) if count else [],
         "worst": strips(ranked[::-1][:count]) if count else [],
+        "judged": evaluation.judged.get(direction) and _judged(evaluation, direction, strips),
     }
+
+
+def _judged(evaluation, direction, strips):
+    """Collect the judge's answers by class, and the images that it gets most wrong."""
+    judged = evaluation.judged[direction]
+    worst = [row for row in judged.images[:EXTREMES] if row["right"] < 1]
+    shown = strips([row["index"] for row in worst]) if worst else []
+    for strip, row in zip(shown, worst, strict=True):
+        is_map = row["label"] is None
+        strip["error"] = (
+            f"{row['right']:.0%} of pixels right"
+            if is_map
+            else f"{row['answer']}, not {row['label']}"
+        )
+    classes = [
+        row | {k: "–" if row[k] is None else f"{row[k]:.1%}" for k in SHARES}
+        for row in judged.classes
+    ]
+    return {"classes": classes, "worst": shown}
 
 
 def picture(image):

@@ -1,5 +1,6 @@
 """Prints an evaluation as a table, and writes it as JSON."""
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -12,6 +13,7 @@ from rich.table import Table
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_file
 
+SHARES = ("translated", "untranslated")
 BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
 
 
@@ -38,6 +40,18 @@ def score_table(evaluation):
     return table
 
 
+def judge_tables(evaluation):
+    """Make a table of the judge's answers by class for each direction, worst first."""
+    for direction, judged in evaluation.judged.items():
+        table = Table("class", title=f"The judge's right answers, {direction.arrow}, worst first")
+        for title in ("images or pixels", "translated", "untranslated"):
+            table.add_column(title, justify="right")
+        for row in judged.classes:
+            shares = ("–" if row[k] is None else f"{row[k]:.1%}" for k in SHARES)
+            table.add_row(escape(row["name"]), f"{row['count']:,}", *shares)
+        yield table
+
+
 def print_scores(evaluation: Any, console: Console) -> None:
     """Print the table of scores, how they were measured, and the notes.
 
@@ -55,6 +69,8 @@ def print_scores(evaluation: Any, console: Console) -> None:
     ```
     """
     console.print(score_table(evaluation))
+    for table in judge_tables(evaluation):
+        console.print(table)
     for what, how in protocol_lines(evaluation):
         console.print(f"[bold]{escape(what)}[/bold]: {escape(how)}", highlight=False)
     for note in evaluation.notes:
@@ -128,6 +144,9 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
             }
             for one in evaluation.measured
         ],
+        "judged": {
+            direction: dataclasses.asdict(judged) for direction, judged in evaluation.judged.items()
+        },
         "notes": evaluation.notes,
         "versions": {"keras-cyclegan": __version__, "keras": keras.__version__},
     }
