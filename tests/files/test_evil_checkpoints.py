@@ -129,3 +129,20 @@ def test_a_pipe_or_device_is_refused_before_it_is_waited_for(path):
         read_state_dict(path)
     with refused("/dev/zero: expected a file"):
         read_state_dict("/dev/zero")
+
+
+@pytest.mark.parametrize("bit", [0, 3, 7])
+def test_a_flipped_bit_is_damage_or_other_numbers_and_no_other_error(path, bit):
+    """Python's reader of zip archives raises errors of many kinds for a damaged directory."""
+    content = write_zip(path, named(tensor()), np.arange(4, dtype="f4").tobytes()).read_bytes()
+    refusals = []
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        path.write_bytes(damaged)
+        try:
+            assert {x.shape for x in read_state_dict(path).values()} <= {(4,), (2, 2)}
+        except ValueError as error:
+            refusals.append(str(error))
+    assert len(refusals) > len(content) / 2
+    assert all("can't be read as a PyTorch checkpoint" in refusal for refusal in refusals)

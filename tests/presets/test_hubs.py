@@ -227,6 +227,21 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
         load_archive(content, tmp_path)
 
 
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_a_flipped_bit_is_a_refusal_and_no_other_error(tmp_path, pack):
+    content = pack({"config.json": b"{}", "metadata.json": b"{}"})
+    refusals = []
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        try:
+            load_archive(damaged, tmp_path)
+        except ValueError as error:
+            refusals.append(str(error))
+    assert len(refusals) > len(content) / 4
+    assert all("is refused as a preset archive" in refusal for refusal in refusals)
+
+
 def test_a_member_twice_is_refused(tmp_path):
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
