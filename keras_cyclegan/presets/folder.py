@@ -128,7 +128,11 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     model = build_model(cls, config, overrides)
     assign_weights(_networks(model), weights)
     if hasattr(model, "set_scale") and os.path.lexists(folder / METADATA):
-        model.set_scale(*map(read_json(preset_file(folder, METADATA, root)).get, SCALE))
+        metadata = read_json(preset_file(folder, METADATA, root))
+        try:
+            model.set_scale(*map(metadata.get, SCALE))
+        except Exception as error:
+            raise ValueError(f"{folder / METADATA} can't be used: {brief(error)}") from error
     return model
 
 

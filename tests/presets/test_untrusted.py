@@ -130,6 +130,17 @@ def test_damaged_config_is_named(folder, content):
         CycleGAN.from_preset(folder)
 
 
+@pytest.mark.parametrize(
+    "metadata",
+    [{"scale": "x" * 10**6}, {"scale": ["whole"]}, {"scale": "whole", "working_size": "x" * 10**6}],
+    ids=["long", "list", "long size"],
+)
+def test_a_scale_that_is_none_is_refused(folder, metadata):
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    with refused(r"metadata\.json can't be used"):
+        CycleGAN.from_preset(folder)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "discriminators.weights.h5"])
 def test_no_file_may_be_a_link_out_of_the_folder(folder, tmp_path, name, monkeypatch):
     monkeypatch.setattr(preset_folder, "build_model", None)  # refused before anything is built
