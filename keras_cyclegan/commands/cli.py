@@ -306,7 +306,12 @@ def demo(
         int | None, typer.Option(min=1, max=65535, help="Default: the first free from 7860 on.")
     ] = None,
     max_megabytes: Annotated[float, typer.Option(min=0, help="Largest file taken.")] = 20,
-    max_megapixels: Annotated[float, typer.Option(min=0, help="Largest image taken.")] = 4,
+    max_megapixels: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Largest image taken. Default: 60 if photos have a working size, else 4."
+        ),
+    ] = None,
     tile: Tile = None,
     allowed_host: Annotated[
         list[str] | None,

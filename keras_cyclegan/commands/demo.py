@@ -39,7 +39,7 @@ def launch_demo(
     host="127.0.0.1",
     port=None,
     max_megabytes=20,
-    max_megapixels=4,
+    max_megapixels=None,
     tile="auto",
     allowed_hosts=(),
     announce=typer.echo,
@@ -56,8 +56,9 @@ def launch_demo(
         host: str. Address to listen at. With the default, only this machine reaches the demo.
         port: int. None, the default, takes the first free one from 7860 on.
         max_megabytes: float, 20 by default. Largest file.
-        max_megapixels: float, 4 by default. Largest image. In the paper's generator a megapixel
-            takes about a gigabyte, unless it is tiled.
+        max_megapixels: float. Largest image. None, the default, is 60 for a preset that translates
+            photos at its working size, and else 4: in the paper's generator a megapixel takes about
+            a gigabyte, unless it is tiled.
         tile: see `CycleGAN.translate`.
         allowed_hosts: host names that browsers may use, in addition to IP addresses, `localhost`,
             `host` and the name of this machine.
@@ -80,9 +81,9 @@ def launch_demo(
         page = build_demo(
             model,
             title=title_of(preset),
-            description=list_presets().get(preset, {}).get("description", ""),
+            description=described(model, list_presets().get(preset, {})),
             examples=examples,
-            max_pixels=round(max_megapixels * 1e6),
+            max_pixels=round((max_megapixels or (60 if model.working_size else 4)) * 1e6),
             tile=tile,
         )
         names = ("localhost", host, socket.gethostname(), *allowed_hosts)
@@ -110,6 +111,19 @@ def launch_demo(
             ) from error
         announce(address)
         page.block_thread()
+
+
+def described(model, facts):
+    """Return what the preset is for, in Markdown, from its entry in `list_presets`."""
+    scale = None
+    if model.working_size:
+        scale = (
+            f"It knows whole photos at {model.working_size} pixels. A larger one is translated at "
+            "that size, and the change is brought to all of its pixels."
+        )
+    elif model.scale == "detail":
+        scale = "It knows parts of images at their own resolution, and translates every pixel."
+    return "\n\n".join(filter(None, [facts.get("description"), scale]))
 
 
 def title_of(preset):
@@ -186,7 +200,7 @@ def draw_glyphs(folder):
     for domain, direction in (("a", "a_to_b"), ("b", "b_to_a")):
         for character, pixels in zip(GLYPHS, render_glyphs(GLYPHS, domain), strict=True):
             path = Path(folder, f"{character}_{domain}.png")
-            Image.fromarray(pixels).save(path)
+            Image.fromarray(pixels).save(path, compress_level=1)
             drawn.append((path, direction))
     return drawn
 
@@ -229,14 +243,22 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
         gr.Markdown(f"# {title}\n{description}")
         with gr.Row():
             image = picture("Image", "input", interactive=True, type="filepath", image_mode=None)
+            output = gr.ImageSlider(
+                label="Before and after: drag the line",
+                interactive=False,
+                height=360,
+                min_width=400,
+                elem_id="translation",
+                elem_classes=["pixels"] if few_pixels else [],
+            )
+        with gr.Row():
             mask = picture(
                 "Mask (white: painted)", "mask", visible=any(map(_has_masks, generators.values()))
             )
-            output = picture("Translation", "translation")
             round_trip = picture("Round trip", "round_trip", visible=two_way)
         with gr.Row():
             direction = gr.Radio(
-                [(way.arrow, str(way)) for way in directions],
+                [(direction.arrow, str(direction)) for direction in directions],
                 value=str(directions[0]),
                 show_label=False,
                 container=False,
@@ -255,7 +277,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
             "concurrency_limit": 1,
         }
         button.click(**event)
-        usable = [[str(path), way] for path, way in examples or () if way in directions]
+        usable = [[str(path), known] for path, known in examples or () if known in directions]
         if usable:
             shown = gr.Examples(usable, [image, direction], visible_columns=[0])
             shown.load_input_event.then(**event)
@@ -281,11 +303,11 @@ def _translating(model, max_pixels, tile, cache):
                 painted = np.uint8(np.round(255 * mask))
                 mask = save(painted, f"{path.stem}_{direction}_mask.png")
             saved = save(translated, f"{path.stem}_{direction}.png")
-            shown = gr.skip()
-            if path.suffix.lower() in (".tif", ".tiff"):  # which browsers don't show
-                pixels = decode_image(path, generator.input_shape[-1])
-                shown = save(pixels, f"{path.stem}.png")
-            yield shown, mask, saved, None, gr.update(value=saved, interactive=True)
+            before = save(decode_image(path, generator.input_shape[-1], max_pixels), "before.png")
+            # Browsers don't show every kind of file.
+            shown = before if path.suffix.lower() in (".tif", ".tiff") else gr.skip()
+            both = (before, saved)
+            yield shown, mask, both, None, gr.update(value=saved, interactive=True)
             if len(generators_of(model)) == 2:
                 back = save(model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
                 yield gr.skip(), gr.skip(), gr.skip(), back, gr.skip()
@@ -301,7 +323,9 @@ def _translating(model, max_pixels, tile, cache):
 
     def save(pixels, name):
         path = Path(tempfile.mkdtemp(dir=cache), name)
-        Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels).save(path)
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels).save(
+            path, compress_level=1
+        )
         return str(path)
 
     return translate

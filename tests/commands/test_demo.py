@@ -24,6 +24,7 @@ from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.demo import (
     MOST_WAITING,
     build_demo,
+    described,
     draw_glyphs,
     find_examples,
     title_of,
@@ -141,7 +142,9 @@ class Page:
 
     def pixels(self, name):
         """The picture that the page shows, at full size."""
-        with urllib.request.urlopen(self.one(f"#{name} img").get_attribute("src")) as file:
+        self.one(f"#{name} img")
+        *_, last = self.browser.find_elements("css selector", f"#{name} img")  # after, in a slider
+        with urllib.request.urlopen(last.get_attribute("src")) as file:
             return np.asarray(Image.open(file))
 
     def downloaded(self, name):
@@ -328,6 +331,16 @@ def test_only_known_names_and_the_own_origin_pass(host, origin, passes):
     assert (guard.refusal(host, origin) is None) == passes
 
 
+def test_page_says_what_the_preset_is_for(model):
+    text = described(model, {"description": "Letters."})
+    assert text.startswith("Letters.")
+    assert "whole photos at 32 pixels" in text
+    unknown = CycleGAN(model.generator_ab, None, None, None)
+    assert described(unknown, {}) == ""
+    unknown.set_scale("detail")
+    assert "their own resolution" in described(unknown, {})
+
+
 def test_page_of_a_run_has_the_name_of_the_run():
     assert title_of("glyphs") == "glyphs"
     assert title_of("runs/horses/preset") == "horses"
@@ -365,9 +378,10 @@ def test_page_shows_where_a_generator_with_masks_paints(model, tmp_path):
 
     path, _ = draw_glyphs(tmp_path)[0]
     translate = next(f.fn for f in pages[0].fns.values() if f.name == "translate")
-    _, mask, translation, *_ = next(translate({"path": str(path)}, "a_to_b"))
+    _, mask, (before, translation), *_ = next(translate({"path": str(path)}, "a_to_b"))
     expected = mixed.translate(path, return_attention=True)
     np.testing.assert_array_equal(np.asarray(Image.open(translation)), expected[0])
+    np.testing.assert_array_equal(np.asarray(Image.open(before)), np.asarray(Image.open(path)))
     shown = np.asarray(Image.open(mask))
     np.testing.assert_allclose(shown, 255 * expected[1][..., 0], atol=0.51)
     assert shown.std() > 1
