@@ -46,6 +46,20 @@ def translate_tiled(runner, pixels, tile, finish):
         ValueError: `tile` doesn't fit, or the generator has a layer that can't be tiled.
         OSError: too little room for the temporary files.
     """
+    (result,), _ = translate_together(runner, [pixels], tile, finish)
+    return result
+
+
+def translate_together(runner, images, tile, finish):
+    """Translate images tile by tile with norms that take the statistics of all of them together.
+
+    Args:
+        runner, tile, finish: see `translate_tiled`.
+        images: list of `(height, width, channels)`, uint8, or float32 in [-1, 1].
+
+    Returns:
+        List of the translations, and a dict from the `id` of each norm's input to its `Moments`.
+    """
     rule, output = runner.rule, runner.generator.output
     for side in tile:
         if side < rule.smallest or side % rule.multiple:
@@ -53,31 +67,38 @@ def translate_tiled(runner, pixels, tile, finish):
                 f"`tile` must be a multiple of {rule.multiple}, at least {rule.smallest}, for the "
                 f"generator {runner.generator.name!r}. Received tile={side}."
             )
-    height, width = pixels.shape[:2]
-    size = rule.padded(height), rule.padded(width)
+    sizes = [tuple(map(rule.padded, pixels.shape[:2])) for pixels in images]
     stages, steps = runner.stages
-    _check_room(stages, steps, size, output)
+    _check_room(stages, steps, sizes, output)
 
-    result = _Result(size, finish)
-    maps, statistics = {id(runner.generator.input): _Image(pixels, size)}, {}
+    results, statistics = [_Result(size, finish) for size in sizes], {}
+    maps = [
+        {id(runner.generator.input): _Image(pixels, size)}
+        for pixels, size in zip(images, sizes, strict=True)
+    ]
     for stage in stages:
-        for tensor in stage.stores:
-            is_result = tensor is output
-            maps[id(tensor)] = result if is_result else _Map(tensor, steps[id(tensor)], size)
         stored = {id(tensor) for tensor in stage.stores}
         moments = {id(tensor): Moments(np.multiply) for tensor in stage.measures}
-        for down, across in itertools.product(*map(_spans, size, tile, [stage.margin] * 2)):
-            values = {id(tensor): maps[id(tensor)].read(down, across) for tensor in stage.reads}
-            for key, value in _run(stage, values, statistics).items():
-                part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
-                if key in moments:
-                    _add(moments[key], part)
-                if key in stored:
-                    maps[key].write(down, across, part)
+        for known, size, result in zip(maps, sizes, results, strict=True):
+            for tensor in stage.stores:
+                is_result = tensor is output
+                known[id(tensor)] = result if is_result else _Map(tensor, steps[id(tensor)], size)
+            for down, across in itertools.product(*map(_spans, size, tile, [stage.margin] * 2)):
+                read = {id(tensor): known[id(tensor)].read(down, across) for tensor in stage.reads}
+                for key, value in _run(stage, read, statistics).items():
+                    part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
+                    if key in moments:
+                        _add(moments[key], part)
+                    if key in stored:
+                        known[key].write(down, across, part)
+            for tensor in stage.frees:
+                del known[id(tensor)]
         statistics |= moments
-        for tensor in stage.frees:
-            del maps[id(tensor)]
-    return result.pixels[:height, :width]
+    cropped = [
+        result.pixels[: pixels.shape[0], : pixels.shape[1]]
+        for result, pixels in zip(results, images, strict=True)
+    ]
+    return cropped, statistics
 
 
 def _run(stage, values, statistics):
@@ -104,17 +125,19 @@ def _run(stage, values, statistics):
 
 
 def _normalize(norm, x, moments):
+    # As tensors: torch refuses to multiply an array by a tensor with a gradient.
+    mean, scale, offset = map(ops.convert_to_tensor, frozen(norm, moments))
+    x = (ops.cast(x, "float32") - mean) * scale + offset  # the offset, in a channel of one value
+    return ops.cast(x, norm.compute_dtype)
+
+
+def frozen(norm, moments):
+    """Return mean, scale and offset, float32, by which a norm of these moments would compute."""
     scale = 1 / np.sqrt(moments.squares / moments.count + norm.epsilon)
     if norm.gamma is not None:
         scale = scale * ops.convert_to_numpy(norm.gamma)
-    # As tensors: torch refuses to multiply an array by a tensor with a gradient.
-    mean, scale = (
-        ops.convert_to_tensor(value.astype("float32")) for value in (moments.mean, scale)
-    )
-    x = (ops.cast(x, "float32") - mean) * scale  # zero, exactly, in a channel of one value
-    if norm.beta is not None:
-        x = x + ops.convert_to_tensor(norm.beta)
-    return ops.cast(x, norm.compute_dtype)
+    offset = np.zeros_like(scale) if norm.beta is None else ops.convert_to_numpy(norm.beta)
+    return [values.astype("float32") for values in (moments.mean, scale, offset)]
 
 
 def _to_numpy(tensor):
@@ -245,11 +268,14 @@ def _map_bytes(tensor, step, size):
     return int(np.prod(_map_shape(tensor, step, size))) * np.dtype(tensor.dtype).itemsize
 
 
-def _check_room(stages, steps, size, output):
-    """Raise an OSError for an image whose maps would fill the disk."""
+def _check_room(stages, steps, images, output):
+    """Raise an OSError for images, of these sizes, whose maps would fill the disk."""
     held, most = 0, 0
     for stage in stages:
-        sizes = {id(t): _map_bytes(t, steps[id(t)], size) for t in stage.stores + stage.frees}
+        sizes = {
+            id(tensor): sum(_map_bytes(tensor, steps[id(tensor)], size) for size in images)
+            for tensor in stage.stores + stage.frees
+        }
         held += sum(sizes[id(tensor)] for tensor in stage.stores if tensor is not output)
         most = max(most, held)
         held -= sum(sizes[id(tensor)] for tensor in stage.frees if tensor is not output)
@@ -258,7 +284,7 @@ def _check_room(stages, steps, size, output):
     if most > free:
         raise OSError(
             errno.ENOSPC,
-            f"Translating {size[0]}×{size[1]} pixels in tiles takes {most / 1e9:.1f} GB of "
-            f"temporary files, and {folder} has room for {free / 1e9:.1f} GB. Set the environment "
-            "variable TMPDIR to a folder with more.",
+            f"Translating {images[0][0]}×{images[0][1]} pixels in tiles takes {most / 1e9:.1f} GB "
+            f"of temporary files, and {folder} has room for {free / 1e9:.1f} GB. Set the "
+            "environment variable TMPDIR to a folder with more.",
         )

@@ -181,6 +181,53 @@ class InferenceMixin:
         pictures, collect = open_images(images, (given, given), max_pixels)
         return collect(_translate_all([there, back], pictures, batch_size, tile, size))
 
+    def freeze_statistics(
+        self, images: Any, direction: str = "a_to_b", max_pixels: int = MAX_PIXELS
+    ) -> Any:
+        """Return a model whose norms keep the statistics of sample images: parts give the whole.
+
+        An instance norm takes mean and variance of all that it is given, so that a part of an image
+        is translated differently by itself. For a slide of 100,000×80,000 pixels nobody has the
+        whole. Here the statistics of samples, of one slide or of a whole stain, are taken once, of
+        all samples together, and stored as weights. Then an image is translated in one pass over
+        any tiles, without temporary files, and what `export` writes may be given parts too; each
+        needs a margin around it as wide as the network sees.
+
+        Args:
+            images: the samples, as in `translate`. Some sixteen parts of 256×256, taken where the
+                slide has tissue, are enough: `benchmarks/frozen.py` measures how many yours needs.
+            direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
+            max_pixels: int, 60,000,000 by default; see `translate`.
+
+        Returns:
+            A model of the same class with this direction only. It can be saved in every way.
+
+        Raises:
+            ValueError: the generator has no instance norm, or a layer that looks at the whole image
+                in another way. For the other errors see `translate`.
+
+        Example:
+
+        ```python
+        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
+        samples = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), "uint8")
+        frozen = model.freeze_statistics(samples)
+        frozen.translate(samples[0]).shape  # (64, 64, 3)
+        ```
+        """
+        from keras_cyclegan.inference.freeze import freeze
+
+        generator, direction = generator_for(self, direction), Direction(direction)
+        pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
+        generator = freeze(generator, [picture.pixels for picture in pictures])
+        both = (generator, None) if direction is Direction.A_TO_B else (None, generator)
+        model = type(self)(*both, None, None, image_shape=self.image_shape)
+        model.set_scale(self.scale, self.working_size)
+        for domain in "ab":  # what its pixels mean
+            if hasattr(self, f"pixels_{domain}"):
+                setattr(model, f"pixels_{domain}", getattr(self, f"pixels_{domain}"))
+        return model
+
     def set_scale(self, scale: str | None, working_size: int | None = None) -> None:
         """Say at which scale the model was trained, for `translate` and for its presets.
 

@@ -1,6 +1,7 @@
 """The layers that Keras lacks."""
 
 from keras_cyclegan.layers.augmentation import DifferentiableAugmentation
+from keras_cyclegan.layers.frozen_norm import FrozenNormalization
 from keras_cyclegan.layers.instance_norm import InstanceNormalization
 from keras_cyclegan.layers.normalization import (
     AdaptiveInstanceLayerNormalization,
@@ -14,6 +15,7 @@ from keras_cyclegan.layers.spectral import SpectralNormalization
 __all__ = [
     "AdaptiveInstanceLayerNormalization",
     "DifferentiableAugmentation",
+    "FrozenNormalization",
     "ImagePool",
     "InputSkip",
     "InstanceLayerNormalization",
