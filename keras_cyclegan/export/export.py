@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan.arguments import PathLike, check_choice, check_direction, to_install
+from keras_cyclegan.data.pixels import formats_of
 from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.files.atomic import atomic_folder
 from keras_cyclegan.inference.translate import generator_for, generators_of
@@ -30,7 +31,8 @@ class ExportMixin:
         doesn't take are padded by reflection, and cropped, inside the graph, as by `translate`. It
         holds the generators only, and is written whole or not at all. Its endpoints:
 
-        - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out;
+        - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out, or of the
+          dtype and in the units of the model's `pixels_a` and `pixels_b`;
         - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out.
 
         Each names its input `images` and its output `output_0`. By format:
@@ -95,10 +97,11 @@ class ExportMixin:
 
 
 def _generators(model, direction):
-    """Return the generators to export by direction; the first one is served by default."""
-    if direction is None:
-        return generators_of(model)
-    return {check_direction(direction): generator_for(model, direction)}
+    """Return generators and pixel formats by direction; the first one is served by default."""
+    found = generators_of(model)
+    if direction is not None:
+        found = {check_direction(direction): generator_for(model, direction)}
+    return {way: (generator, formats_of(model, way)) for way, generator in found.items()}
 
 
 def _check_name(path, format, generators):

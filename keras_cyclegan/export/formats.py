@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import keras
 
-from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.inference.runner import runner
 
 
 class Format(NamedTuple):
     """What `export` needs to know about a format."""
 
-    write: Callable  # function of the generators by direction, the path, the weights' dtype
+    write: Callable  # function of (generator, pixel formats) by direction, path, weights' dtype
     owns: Callable  # function of a path: whether an earlier export of this format is there
     suffix: str | None  # of its files; None for a folder
     needs: dict  # from each dtype that weights can have to the packages to import
@@ -125,22 +124,22 @@ def _endpoints(generators, weights):
 
     # On their fast paths, layers compute with sums of kernels, which int8 would round more.
     fast = weights != "int8"
-    for direction, generator in generators.items():
+    for direction, (generator, formats) in generators.items():
         runner(generator).rule  # noqa: B018, found outside of the graph
         shape = (None, *generator.input_shape[1:])
-        of_pixels, of_floats = _functions(runner(generator), fast)
-        yield str(direction), of_pixels, [tf.TensorSpec(shape, "uint8", "images")]
+        of_pixels, of_floats = _functions(runner(generator), fast, *formats)
+        yield str(direction), of_pixels, [tf.TensorSpec(shape, formats[0].dtype, "images")]
         yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
 
 
-def _functions(run, fast):
+def _functions(run, fast, given, wanted):
     """Return two functions: of a batch of pixels, and of a batch of floats."""
 
     def of_floats(images):
         return run.apply(images, fast)
 
     def of_pixels(images):
-        return from_unit(of_floats(to_unit(images)))
+        return wanted.from_unit(of_floats(given.to_unit(images)))
 
     return of_pixels, of_floats
 

@@ -155,3 +155,26 @@ def test_names_of_profiles_and_left_out_files_are_told(tmp_path, caplog):
     assert names == ["browser.jfif", "none.jpg", "photo.jpg"]
     assert "icc_profile" in Image.open(tmp_path / "out" / "photo.jpg").info
     assert "icc_profile" not in Image.open(tmp_path / "out" / "none.jpg").info
+
+
+@pytest.mark.parametrize("format", ["tf_saved_model", "onnx", "litert"])
+def test_exports_take_and_give_the_units(format, scan, tmp_path):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("exports are TensorFlow's")
+    path = tmp_path / f"out{'.tflite' if format == 'litert' else ''}"
+    model_of(TWELVE, HOUNSFIELD).export(path, format, direction="a_to_b")
+    images = scan[None, ..., None]
+    if format == "tf_saved_model":
+        import tensorflow as tf
+
+        found = tf.saved_model.load(str(path)).a_to_b(images).numpy()
+    elif format == "onnx":
+        onnxruntime = pytest.importorskip("onnxruntime")
+        session = onnxruntime.InferenceSession(str(path / "a_to_b.onnx"))
+        (found,) = session.run(None, {"images": images})
+    else:
+        litert = pytest.importorskip("ai_edge_litert.interpreter")
+        run = litert.Interpreter(str(path)).get_signature_runner("a_to_b")
+        found = run(images=images)["output_0"]
+    assert found.dtype == "int16"
+    np.testing.assert_array_equal(found, images.astype("int16") - 1024)
