@@ -10,6 +10,10 @@ Tensor: TypeAlias = Any
 PathLike: TypeAlias = str | os.PathLike[str]
 
 
+# How training images may be mirrored and turned; `data.draws` has what each draws.
+FLIPS = ("none", "horizontal", "vertical", "both", "rot90")
+
+
 class Direction(enum.StrEnum):
     """The direction of a translation, equal to its string: `"a_to_b"` or `"b_to_a"`.
 

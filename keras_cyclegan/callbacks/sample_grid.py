@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.arguments import PathLike
-from keras_cyclegan.data import from_unit
+from keras_cyclegan.data.pixels import as_pictures
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.steps.distribution import is_chief
 
@@ -32,6 +32,9 @@ class SampleGrid(keras.callbacks.Callback):
         tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
             `keras.callbacks.TensorBoard`, or one below it. `None`, the default, for none.
 
+        channels: tuple of three ints (or one): which channels are shown as red, green and blue.
+            None, the default, shows the first three, or the only one.
+
     Raises:
         ImportError: `tensorboard` is given, and that package isn't installed.
         ValueError: `dataset` is None.
@@ -51,6 +54,7 @@ class SampleGrid(keras.callbacks.Callback):
         count: int = 4,
         every: int = 1,
         tensorboard: PathLike | None = None,
+        channels: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
         if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
@@ -59,6 +63,7 @@ class SampleGrid(keras.callbacks.Callback):
         self.images_a, self.images_b = first_images(dataset, count)
         self.every = every
         self.tensorboard = tensorboard
+        self.channels = channels
         self.writer = None
 
     def on_train_begin(self, logs=None):
@@ -73,7 +78,7 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
-        grid = sample_grid(self.model, self.images_a, self.images_b)
+        grid = sample_grid(self.model, self.images_a, self.images_b, self.channels)
         if not is_chief():
             return
         path = self.folder / f"epoch-{epoch + 1:04d}.png"
@@ -111,7 +116,7 @@ def first_images(dataset, count):
     return np.concatenate(batches_a)[:count], np.concatenate(batches_b)[:count]
 
 
-def sample_grid(model, images_a, images_b):
+def sample_grid(model, images_a, images_b, channels=None):
     """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
 
     Each column has a heading. Between real and translated is the mask, where the generator has
@@ -120,6 +125,7 @@ def sample_grid(model, images_a, images_b):
     Args:
         model: `CycleGAN`.
         images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
+        channels: see `SampleGrid`.
 
     Returns:
         One uint8 image, `(height, width, 3)`.
@@ -136,7 +142,7 @@ def sample_grid(model, images_a, images_b):
     ]
     return np.concatenate(
         [
-            np.concatenate([_heading(text, images.shape[2] + 2 * GAP), _column(images)])
+            np.concatenate([_heading(text, images.shape[2] + 2 * GAP), _column(images, channels)])
             for text, images in columns
         ],
         axis=1,
@@ -164,8 +170,8 @@ def _heading(text, width):
     return np.asarray(strip)
 
 
-def _column(images):
-    images = from_unit(images)
+def _column(images, channels):
+    images = as_pictures(images, channels)
     if images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
     framed = np.pad(images, ((0, 0), (GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)

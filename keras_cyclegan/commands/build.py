@@ -10,6 +10,7 @@ from keras_cyclegan.commands.choices import (
     GENERATOR_ARGUMENTS,
     GENERATORS,
 )
+from keras_cyclegan.commands.option_parser import sides_of
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.losses import (
@@ -49,7 +50,7 @@ def build_model(options):
         for name in names:
             if name not in made:
                 made[name] = new_network(options, name, *kind)
-    shape = (options.image_size, options.image_size, options.channels_a)
+    shape = (*sides_of(options.image_size), options.channels_a)
     return CycleGAN(**made, image_shape=shape, pool_size=options.pool_size, dtype=options.dtype)
 
 
@@ -70,7 +71,7 @@ def new_network(options, name, choice, classes, arguments):
     channels = options.channels_a, options.channels_b
     if name in ("generator_ba", "discriminator_b"):
         channels = channels[::-1]
-    shape = (options.image_size, options.image_size, channels[0])
+    shape = (*sides_of(options.image_size), channels[0])
     made = {other: getattr(networks, class_name) for other, class_name in classes.items()}
     chosen = getattr(options, choice)
     takes = inspect.signature(made[chosen]).parameters

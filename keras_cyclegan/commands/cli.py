@@ -13,7 +13,7 @@ import typer
 import keras_cyclegan
 from keras_cyclegan import recipes as recipe_tables
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.commands.option_parser import with_options_of
+from keras_cyclegan.commands.option_parser import Command, as_size, sides_of, with_options_of
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import (
     as_flag,
@@ -57,7 +57,7 @@ def command(function):
             import_keras_quietly()
             return function(**given)
 
-    return app.command()(run)
+    return app.command(cls=Command)(run)
 
 
 Recipe = StrEnum("Recipe", list(recipe_tables.TABLES))
@@ -85,6 +85,12 @@ Tile = Annotated[
     typer.Option(
         min=64,
         help="Translate larger images in tiles of this side. Default: tiles if memory is short.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Largest image; raise it for files that you trust. Default: 60 megapixels."
     ),
 ]
 WorkingSize = Annotated[
@@ -147,13 +153,7 @@ def translate(
     working_size: WorkingSize = None,
     side_by_side: Annotated[bool, typer.Option(help="Write image and translation.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Largest image; raise it for files that you trust. Default: 60 megapixels.",
-        ),
-    ] = None,
+    max_pixels: MaxPixels = None,
     engine: Annotated[
         Engine, typer.Option(help="ray: many processes, here or on a Ray cluster.")
     ] = Engine.local,
@@ -221,9 +221,11 @@ def evaluate(
     ] = None,
     label_domain: Annotated[Domain, typer.Option(help="Domain of the label maps.")] = Domain.b,
     image_size: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            min=4, help="Side that images are resized to. Default: that of the preset's training."
+            metavar="SIZE",
+            help="Side that images are resized to, or HEIGHTxWIDTH. Default: that of the preset's "
+            "training.",
         ),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which images of the data.")] = Split.test,
@@ -241,6 +243,11 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder of what the judge should say: sub-folders as classes, or maps."),
     ] = None,
+    score_channels: Annotated[
+        str | None,
+        typer.Option(help="Channels that KID and FID see of other images than RGB: 0,1,2 or 0."),
+    ] = None,
+    max_pixels: MaxPixels = None,
     out: Annotated[Path, typer.Option(help="JSON file of the scores.")] = Path("evaluation.json"),
     report: Annotated[
         Path | None, typer.Option(help="Folder for a page with scores and pictures.")
@@ -261,11 +268,13 @@ def evaluate(
         paired=paired,
         palette=colours,
         label_domain=label_domain.value,
-        image_size=image_size,
+        image_size=sides_of(as_size(image_size)),
         split=split.value,
         judge=judge,
         judge_range=judge_range,
         labels=labels,
+        score_channels=score_channels and tuple(map(int, score_channels.split(","))),
+        **({} if max_pixels is None else {"max_pixels": max_pixels}),
     )
     evaluation.write_json(found, out, preset)
     page = report and evaluation.write_report(found, model, report, preset)

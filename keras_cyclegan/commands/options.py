@@ -7,7 +7,7 @@ from keras_cyclegan.commands.choices import AUGMENTATIONS
 from keras_cyclegan.commands.data_options import DataOptions
 from keras_cyclegan.commands.loss_options import LossOptions
 from keras_cyclegan.commands.network_options import NetworkOptions
-from keras_cyclegan.commands.option_parser import Option, described_options
+from keras_cyclegan.commands.option_parser import Option, as_size, described_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +105,14 @@ class TrainingOptions(LossOptions, NetworkOptions, DataOptions):  # fields begin
     ] = None
 
     def __post_init__(self):
+        for name in ("image_size", "load_size"):
+            object.__setattr__(self, name, as_size(getattr(self, name)))
+        if isinstance(self.flip, bool):
+            object.__setattr__(self, "flip", "horizontal" if self.flip else "none")
+        for name in ("range_a", "range_b"):
+            given = getattr(self, name)
+            if isinstance(given, (tuple, list)):
+                object.__setattr__(self, name, " ".join(map(str, given)))
         for name, (kind, optional, option) in described_options(type(self)).items():
             value = getattr(self, name)
             problem = option.problem(value, kind)

@@ -23,6 +23,8 @@ CHANGEABLE = {
     "scores_every",
     "on_error",
     "data",  # its folder may have moved
+    "data_b",
+    "max_pixels",
     "distribute",
     "remat",
 }
@@ -102,7 +104,7 @@ def write_options(folder, options):
 def as_json(options):
     """Convert options for `config.json`; of a folder of data, only its name is recorded."""
     recorded = dataclasses.asdict(options)
-    for name in ("data", "scores"):
+    for name in ("data", "data_b", "scores"):
         if recorded[name] is not None and os.path.isdir(recorded[name]):
             recorded[name] = Path(recorded[name]).resolve().name
     return recorded

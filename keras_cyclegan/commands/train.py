@@ -9,11 +9,14 @@ import numpy as np
 import typer
 
 from keras_cyclegan import callbacks, data, resume
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
 from keras_cyclegan.commands.build import build_model, compile_model
+from keras_cyclegan.commands.option_parser import sides_of
 from keras_cyclegan.commands.run_card import RunCard
 from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
+from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.processor import refuse_slow_dtype
@@ -96,18 +99,20 @@ def _prepare(folder, options, adjust, slow_dtype):
         steps_per_epoch=train.steps_per_epoch,
     )
     model = build_model(options)
+    adopt_formats(model, train)
     if not slow_dtype:
         made = [getattr(model, name) for name in NETWORKS]
         refuse_slow_dtype(made, "`slow_dtype=True` trains nevertheless.")
     compile_model(model, options)
     crops = options.resize == "crop"
-    model.set_scale("detail" if crops else "whole", None if crops else options.image_size)
+    size = min(sides_of(options.image_size))
+    model.set_scale("detail" if crops else "whole", None if crops else size)
     return model, train, validation
 
 
 def _watch(folder, options, model, watched):
     """Return the callbacks of the run, which show images of `watched`, and the one of presets."""
-    scores, extractor = measure_scores(options)
+    scores, extractor = measure_scores(options, model)
     if is_chief():
         write_options(folder, options)  # after all that can fail before the run starts
     history = folder / "history.jsonl"
@@ -131,10 +136,12 @@ def _watch(folder, options, model, watched):
 
 
 def _load(options):
+    source = options.data if options.data_b is None else (options.data, options.data_b)
+    given = {} if options.max_pixels is None else {"max_pixels": options.max_pixels}
     return data.load(
-        options.data,
-        image_size=options.image_size,
-        load_size=options.load_size,
+        source,
+        image_size=sides_of(options.image_size),
+        load_size=sides_of(options.load_size),
         resize=options.resize,
         channels=(options.channels_a, options.channels_b),
         flip=options.flip,
@@ -143,10 +150,17 @@ def _load(options):
         steps_per_epoch=options.steps_per_epoch,
         on_error=options.on_error,
         process_share=process_share(),
+        validation_split=options.validation_split,
+        group_by=options.group_by,
+        range_a=options.range_a,
+        range_b=options.range_b,
+        unit_a=options.unit_a or "",
+        unit_b=options.unit_b or "",
+        **given,
     )
 
 
-def measure_scores(options):
+def measure_scores(options, model):
     """Make the callback for `options.scores`, in a list, and the description of its features."""
     if options.scores is None:
         return [], None
@@ -157,8 +171,13 @@ def measure_scores(options):
         raise ValueError(f"KID can't be measured on `scores`: {note}")
     if note:
         typer.echo(note)
+    formats = formats_of(model, Direction.A_TO_B)
     images_a, images_b, _ = data.load_sets(
-        options.scores, options.image_size, (options.channels_a, options.channels_b)
+        options.scores,
+        sides_of(options.image_size),
+        tuple(pixels.channels for pixels in formats),
+        pixels_a=formats[0],
+        pixels_b=formats[1],
     )
     count = min(len(images_a), len(images_b))
 
@@ -166,7 +185,7 @@ def measure_scores(options):
         return extractor(np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images)
 
     kid = KernelInceptionDistance(extract, name="kid")
-    batch = data.to_unit(images_a[:count]), data.to_unit(images_b[:count])
+    batch = formats[0].to_unit(images_a[:count]), formats[1].to_unit(images_b[:count])
     callback = callbacks.TranslationMetrics([batch], [kid], count, options.scores_every)
     return [callback], describe_extractor(extractor, None)["extractor"]
 

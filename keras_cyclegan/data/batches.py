@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_cyclegan.arguments import check_choice
-from keras_cyclegan.data.draws import FLIPS
+from keras_cyclegan.arguments import FLIPS, check_choice
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.pixels import DTYPES, PixelFormat, as_format
 from keras_cyclegan.data.sampler import MASK, Stream
@@ -255,7 +254,7 @@ def _check_crop(name, images, image_size):
 def as_flip(flip, image_size):
     """Return one of `FLIPS`."""
     flip = {True: "horizontal", False: "none"}.get(flip, flip)
-    check_choice("flip", flip, tuple(FLIPS))
+    check_choice("flip", flip, FLIPS)
     if flip == "rot90" and image_size[0] != image_size[1]:
         raise ValueError(f"Quarter turns need squares. Received image_size={image_size}.")
     return flip

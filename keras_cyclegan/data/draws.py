@@ -10,7 +10,7 @@ import numpy as np
 
 A, B, INDEX_B, PAIR, INDEX_PAIR = range(5)  # numbers of an image's draws: its cut, or which image
 ROW, COLUMN, MIRROR, UPSIDE_DOWN, QUARTER = range(5)  # numbers of the draws of a cut
-FLIPS = {  # the draws for each way to flip; a turn is the sum of 1, 2 and 4
+TURNS = {  # the draws for each way to flip; a turn is the sum of 1, 2 and 4
     "none": (),
     "horizontal": (MIRROR,),
     "vertical": (UPSIDE_DOWN,),
@@ -51,7 +51,7 @@ def draw_cuts(numbers, seed, group, sizes, window, flip):
         numbers, seed, group: see `draw_images`.
         sizes: pair of int arrays `(n,)`, heights and widths of the images, or two ints.
         window: `(height, width)` that is cut out.
-        flip: one of `FLIPS`.
+        flip: one of `TURNS`.
 
     Returns:
         int64 array `(n, 3)`: first row, first column, and the turn: 1 for mirrored left and right,
@@ -61,7 +61,7 @@ def draw_cuts(numbers, seed, group, sizes, window, flip):
     cuts = np.zeros((len(numbers), 3), "int64")
     for axis, length in ((ROW, sizes[0]), (COLUMN, sizes[1])):
         cuts[:, axis] = uniform_int(fold_in_32(key, axis), length - window[axis] + 1)
-    for turn in FLIPS[flip]:
+    for turn in TURNS[flip]:
         cuts[:, 2] += (uniform(fold_in_32(key, turn)) > 0.5) << (turn - MIRROR)
     return cuts
 

@@ -8,7 +8,7 @@ except ImportError as error:
         "Without TensorFlow, give `fit` two arrays or a `keras.utils.PyDataset` of batches (a, b)."
     ) from error
 
-from keras_cyclegan.data.draws import FLIPS, MIRROR, QUARTER, UPSIDE_DOWN
+from keras_cyclegan.data.draws import MIRROR, QUARTER, TURNS, UPSIDE_DOWN
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.sampler import Sampler, as_batch
 
@@ -75,7 +75,7 @@ def _cutter(stream, window, flip):
         rows = tf.slice(tensor, [first], [height * across * channels])
         rows = tf.reshape(rows, (height, across, channels))
         image = tf.slice(rows, (0, column, 0), (height, width, channels))
-        for bit in FLIPS[flip]:
+        for bit in TURNS[flip]:
             image = _turn(image, bit, tf.bitwise.right_shift(turn, bit - MIRROR) % 2 > 0)
         return stream.scale(image)
 

@@ -184,6 +184,20 @@ def from_unit(images: Any) -> Any:
     return EIGHT_BITS.from_unit(images)
 
 
+def as_pictures(images, channels=None):
+    """Return images in [-1, 1] of any channels as uint8 of one channel or three, to look at.
+
+    Args:
+        images: numpy array `(…, channels)`.
+        channels: one or three channels that are shown. None, the default, shows the first three, or
+            the only one; of two, the first.
+    """
+    count = images.shape[-1]
+    if channels is None:
+        channels = range(3) if count >= 3 else (0,)
+    return from_unit(images[..., [min(channel, count - 1) for channel in channels]])
+
+
 def unit_to_pixels(images):
     """Scale from [-1, 1] to floats in 0 … 255, which `keras.applications` take.
 

@@ -6,6 +6,7 @@ import numpy as np
 from keras_cyclegan.data import to_unit
 from keras_cyclegan.scores.features import describe_extractor
 from keras_cyclegan.scores.frechet import FrechetInceptionDistance
+from keras_cyclegan.scores.images import as_levels
 from keras_cyclegan.scores.kernel import KernelInceptionDistance
 from keras_cyclegan.scores.measured import BATCH, Measured, batches
 
@@ -21,9 +22,22 @@ def measure(setting):
     if smallest < 2:
         setting.notes.append("KID is left out: it needs at least two images of each domain.")
         return
+    chosen = setting.options["score_channels"]
+    counts = {images.shape[-1] for images in setting.images.values()}
+    if not chosen and not counts <= {1, 3}:
+        setting.notes.append(
+            f"KID and FID are left out: their features are of RGB, and images have "
+            f"{' and '.join(map(str, sorted(counts)))} channels. --score-channels 0,1,2 measures "
+            "three of them, --score-channels 0 one."
+        )
+        return
     protocol = {**describe_extractor(extractor, None), **setting.conditions}
-    real = {domain: _features(extractor, images) for domain, images in setting.images.items()}
-    translated = {d: _features(extractor, t.translated) for d, t in setting.round_trips.items()}
+    if chosen:
+        protocol["channels"] = ", ".join(map(str, chosen))
+    real = {d: _features(extractor, images, chosen) for d, images in setting.images.items()}
+    translated = {
+        d: _features(extractor, t.translated, chosen) for d, t in setting.round_trips.items()
+    }
     distances = {"KID": KernelInceptionDistance}
     if fid is None:
         fid = all(len(features) > features.shape[1] for features in real.values())
@@ -49,7 +63,10 @@ def measure(setting):
         )
 
 
-def _features(extractor, images):
+def _features(extractor, images, channels):
+    if channels:
+        images = images[..., [min(channel, images.shape[-1] - 1) for channel in channels]]
+    images = as_levels(images)
     images = np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
     if isinstance(extractor, keras.Model):
         return extractor.predict(to_unit(images), batch_size=BATCH, verbose=0)

@@ -6,6 +6,8 @@ from typing import Any
 from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.image_sets import ImageSets, image_names
+from keras_cyclegan.data.pixel_limit import MAX_PIXELS
+from keras_cyclegan.data.pixels import PixelFormat, formats_of
 from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.scores import MEASURES
 from keras_cyclegan.scores.extractors import find_extractor
@@ -27,6 +29,7 @@ class Evaluation:
         notes: list of strings: what could not be measured, and why.
         judged: dict of directions to the judge's answers, `classes` and `images`, worst first.
             Empty without a judge.
+        formats: dict of domains to the `PixelFormat` of their images.
 
     Example:
 
@@ -43,6 +46,7 @@ class Evaluation:
     measured: list[Measured]
     notes: list[str]
     judged: dict[Direction, Judged] = dataclasses.field(default_factory=dict)
+    formats: dict[str, PixelFormat] = dataclasses.field(default_factory=dict)
 
 
 def evaluate(
@@ -53,11 +57,13 @@ def evaluate(
     paired: bool | None = None,
     palette: Any = None,
     label_domain: str = "b",
-    image_size: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
     split: str = "test",
     judge: Any = None,
     judge_range: tuple[float, float] = (-1.0, 1.0),
     labels: Any = None,
+    score_channels: tuple[int, ...] | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Evaluation:
     """Score a translator in every direction it has.
 
@@ -90,6 +96,9 @@ def evaluate(
             for a judge that gives maps, 8-bit maps of classes, 255 for pixels that don't count;
             sub-folders `A` and `B` tell both domains apart. Or a dict from `"a"` and `"b"` to
             integer arrays. None, the default, takes what it says of the original: is that kept?
+        score_channels: one or three ints: the channels of other images than gray and RGB that KID
+            and FID see. None, the default, leaves these scores of such images out.
+        max_pixels: int, 60,000,000 by default; see `data.load`.
 
     Returns:
         `Evaluation`.
@@ -110,7 +119,9 @@ def evaluate(
         raise ValueError("FID needs features to be measured on. Received fid=True, extractor none.")
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
-    sets = load_sets(source, size, channels, split, paired)
+    formats = dict(zip("ab", formats_of(model, Direction.A_TO_B), strict=True))
+    given = [formats[domain] for domain in "ab"]
+    sets = load_sets(source, size, channels, split, paired, *given, max_pixels)
     names = dict(zip("ab", image_names(source, split), strict=True))
     if palette is not None and not sets.paired:
         raise ValueError(
@@ -130,7 +141,20 @@ def evaluate(
     judge = find_judge(judge, judge_range)
     network, note = find_extractor(extractor)
     images = {"a": sets.a, "b": sets.b}
-    round_trips = {d: translate_all(model, images[d.source], d) for d in generators_of(model)}
+    round_trips = {
+        d: translate_all(model, images[d.source], d, (formats[d.source], formats[d.target]))
+        for d in generators_of(model)
+    }
+    deep = {domain: f for domain, f in formats.items() if f.dtype != "uint8"}
+    if deep:
+        conditions["translations"] = f"rounded to {' and '.join(map(str, deep.values()))}"
+    in_unit = {d: deep[d].to_unit(i) if d in deep else i for d, i in images.items()}
+    trips = {
+        d: trip._replace(translated=deep[d.target].to_unit(trip.translated))
+        if d.target in deep
+        else trip
+        for d, trip in round_trips.items()
+    }
     options = {
         "extractor": network,
         "fid": fid,
@@ -138,8 +162,9 @@ def evaluate(
         "label_domain": label_domain,
         "judge": judge,
         "labels": labels,
+        "score_channels": score_channels,
     }
-    setting = Setting(images, names, sets.paired, round_trips, conditions, options)
+    setting = Setting(in_unit, names, sets.paired, trips, conditions, options, deep)
     setting.notes += [note] if note else []
     measured = [score for measure in MEASURES for score in measure(setting)]
-    return Evaluation(sets, names, round_trips, measured, setting.notes, setting.judged)
+    return Evaluation(sets, names, round_trips, measured, setting.notes, setting.judged, formats)

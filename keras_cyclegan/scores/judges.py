@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.networks.applications import find_application
 from keras_cyclegan.scores.measured import batches
@@ -108,6 +109,8 @@ def answers(judge, images):
     A single output is of two classes: the second where it is above 0.5 for probabilities, above 0
     for logits.
     """
+    if images.dtype.kind == "f":  # of other formats than 8 bits, by their range
+        images = unit_to_pixels(images)
     found = np.concatenate([judge(batch) for batch in batches(images)])
     if found.ndim not in (2, 4) or len(found) != len(images):
         raise ValueError(

@@ -41,7 +41,7 @@ class RoundTrips(NamedTuple):
     """The translations of all images of one domain, and how well each comes back.
 
     Attributes:
-        translated: uint8 array `(n, height, width, channels)`.
+        translated: array `(n, height, width, channels)`, of 8 bits or in the domain's units.
         cycle_error: `(n,)`; `None` for a one-way model.
         content_change: `(n,)`; `None` where the domains differ in channels.
     """
@@ -56,12 +56,14 @@ class Setting:
     """All that a measure may look at, and the notes that it may leave.
 
     Attributes:
-        images: dict of `"a"` and `"b"` to uint8 arrays `(n, height, width, channels)`.
+        images: dict of `"a"` and `"b"` to arrays `(n, height, width, channels)`: uint8, or floats
+            in [-1, 1] of images that have other formats. Translations are likewise.
         names: dict of `"a"` and `"b"` to the images' names.
         paired: bool. Whether image i of B is the ground truth of image i of A.
         round_trips: dict of directions to `RoundTrips`.
         conditions: dict. What the protocols of all scores share.
         options: dict. What else `evaluate` was asked for, by the names of its arguments.
+        formats: dict of `"a"` and `"b"` to the `PixelFormat` of images that aren't of 8 bits.
         notes: list of strings.
         judged: dict of directions to what the judge said in detail.
     """
@@ -72,6 +74,7 @@ class Setting:
     round_trips: dict[Direction, RoundTrips]
     conditions: dict[str, Any]
     options: dict[str, Any]
+    formats: dict[str, Any] = dataclasses.field(default_factory=dict)
     notes: list[str] = dataclasses.field(default_factory=list)
     judged: dict[Direction, Any] = dataclasses.field(default_factory=dict)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import WINDOW, structural_similarity
@@ -176,5 +177,11 @@ def measure(setting):
                 compared.append(source)
             scores = [Score(float(mean_score(metric(), truth, x)), protocol) for x in compared]
             yield Measured(name, direction, better, *scores)
+        if pixels := setting.formats.get(direction.target):
+            unit = pixels.unit or "units"
+            protocol = setting.protocol("MAE in units", len(truth), unit=unit)
+            errors = (float(np.mean(np.abs(x - truth) * pixels.span / 2)) for x in compared)
+            scores = [Score(error, protocol) for error in errors]
+            yield Measured(f"MAE, {unit}", direction, "lower", *scores)
     if min(truth.shape[1:3]) < WINDOW:
         setting.notes.append("SSIM is left out: it needs images of 11×11 or more.")

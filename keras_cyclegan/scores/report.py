@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_cyclegan.arguments import PathLike
-from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.data.pixels import as_pictures
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for
@@ -93,6 +93,7 @@ def _shown(evaluation, model, direction):
     truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
     errors = evaluation.round_trips[direction].cycle_error
     names = evaluation.names[source]
+    given, wanted = evaluation.formats[source], evaluation.formats[target]
 
     def strips(indices):
         """Make a row of pictures for each index: the image, its translation, its reconstruction.
@@ -100,23 +101,24 @@ def _shown(evaluation, model, direction):
         Before the translation is its mask, where the generator has one: white is painted.
         """
         indices, generator = np.asarray(indices, int), generator_for(model, direction)
-        real = to_unit(images[indices])
+        real = given.to_unit(images[indices])
         fake = runner(generator)(real)
-        columns = [("input", images[indices])]
+        columns = [("input", real)]
         if hasattr(generator, "attention_network"):
             kept = runner(runner(generator).masks)(real)[..., -1:]
-            columns.append(("mask", from_unit(1.0 - 2.0 * kept)))
-        columns.append(("translation", from_unit(fake)))
+            columns.append(("mask", 1.0 - 2.0 * kept))
+        columns.append(("translation", fake))
         if errors is not None:
             cycle = runner(generator_for(model, direction.opposite))(fake)
-            columns.append(("round trip", from_unit(cycle)))
+            columns.append(("round trip", cycle))
         if truth is not None:
-            columns.append(("ground truth", truth[indices]))
+            columns.append(("ground truth", wanted.to_unit(truth[indices])))
+        shown = [(title, as_pictures(column)) for title, column in columns]
         return [
             {
                 "name": names[index],
                 "error": None if errors is None else f"cycle error {errors[index]:.3f}",
-                "pictures": [(title, picture(column[row])) for title, column in columns],
+                "pictures": [(title, picture(column[row])) for title, column in shown],
             }
             for row, index in enumerate(indices)
         ]

@@ -10,7 +10,7 @@ from keras_cyclegan import losses, networks, recipes
 from keras_cyclegan.commands import choices
 from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.option_parser import described_options
+from keras_cyclegan.commands.option_parser import Size, described_options
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import plain_warnings, with_flags
 
@@ -48,16 +48,33 @@ def test_without_options_the_command_trains_as_the_paper_does(asked):
 def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked):
     shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).output
     for name, (kind, _, option) in described_options(TrainingOptions).items():
-        if name == "data":
+        if option.argument or name == "data":
             continue
         assert f"--{name.replace('_', '-')} " in shown
         assert "".join(option.help.split("`")[0].split()) in "".join(shown.split())
-        flag, value = f"--{name.replace('_', '-')}", {int: 5, float: 0.5, str: "some"}.get(kind)
+        flag, value = (
+            f"--{name.replace('_', '-')}",
+            {int: 5, float: 0.5, str: "some", Size: 8}.get(kind),
+        )
         value = next(iter(option.choices), value)
         needed = next((flags for start, flags in NEEDED.items() if name.startswith(start)), ())
         taken = asked(*needed, flag) if kind is bool else asked(*needed, flag, str(value))
         assert getattr(taken, name) == (True if kind is bool else value)
-    assert asked("--no-flip").flip is False
+    assert asked("--no-flip").flip == "none"
+    assert asked("--flip", "--remat").flip == "horizontal"
+    assert asked("--flip", "rot90").flip == "rot90"
+
+
+def test_two_values_two_sides_and_two_folders_are_taken(asked):
+    assert asked("--range-a", "-1024", "3071").range_a == "-1024 3071"
+    assert asked("--range-b", "auto").range_b == "auto"
+    assert asked("--image-size", "256x192").image_size == "256x192"
+    assert asked("others").data_b == "others"
+    made = TrainingOptions("glyphs", range_a=(0, 4095), image_size=(256, 192), flip=True)
+    assert (made.range_a, made.image_size, made.flip) == ("0 4095", "256x192", "horizontal")
+    for wrong in ("256x", "2.5", (4, 4, 4), "2x8"):
+        with pytest.raises(ValueError, match="`image_size` must be an integer, or HEIGHTxWIDTH"):
+            TrainingOptions("glyphs", image_size=wrong)
 
 
 def test_given_options_take_precedence_over_the_recipe(asked):
@@ -109,7 +126,7 @@ def test_what_can_be_chosen_is_what_there_is():
         ("ema", 1.0, "a finite number above 0 and below 1"),
         ("generator", "resnt", "one of resnet, unet, attention, ugatit"),
         ("dtype", None, "one of float32"),
-        ("flip", 1, "True or False"),
+        ("flip", 1, "one of none"),
         ("data", 3, "a string"),
     ],
 )

@@ -120,7 +120,8 @@ def test_gray_images_are_scored_as_gray_rgb(monkeypatch):
     monkeypatch.setattr(
         "keras_cyclegan.scores.extractors.find_extractor", lambda name: (extract, None)
     )
-    (callback,), _ = measure_scores(dataclasses.replace(TINY, scores="glyphs", channels_a=1))
+    options = dataclasses.replace(TINY, scores="glyphs", channels_a=1, identity_weight=0.0)
+    (callback,), _ = measure_scores(options, build_model(options))
     assert (callback.images_a.shape[-1], callback.images_b.shape[-1]) == (1, 3)
     (metric,) = callback.metrics
     metric.update_state(real=callback.images_a[:2], generated=callback.images_b[:2])

@@ -9,7 +9,7 @@ from support.presets_helpers import have_same_weights, weights_of
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks.sample_grid import sample_grid
-from keras_cyclegan.data import from_unit
+from keras_cyclegan.data import PixelFormat, from_unit
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.scores.round_trips import translate_all
 
@@ -114,7 +114,9 @@ def test_all_that_translates_uses_the_averages(averaged):
 def test_evaluation_scores_the_averages_there_and_back(averaged):
     pixels = from_unit(IMAGES_A)
     plain = CycleGAN(averaged.average_ab, averaged.average_ba, None, None, image_shape=SHAPE)
-    found, expected = (translate_all(model, pixels, "a_to_b") for model in (averaged, plain))
+    found, expected = (
+        translate_all(model, pixels, "a_to_b", [PixelFormat()] * 2) for model in (averaged, plain)
+    )
     np.testing.assert_array_equal(found.cycle_error, expected.cycle_error)
 
 
