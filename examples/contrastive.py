@@ -1,6 +1,6 @@
 """CUT: a translator of one side, whose translations keep the content of each patch by contrast.
 
-    python contrastive.py path/to/images run --size 256
+    python contrastive.py glyphs run
 
 Park et al. 2020, "Contrastive Learning for Unpaired Image-to-Image Translation", arXiv 2007.15651.
 There is no way back: one generator, one discriminator, and PatchNCE in place of the cycle. A patch
@@ -68,7 +68,7 @@ class PatchNCETerm(Term):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def main(data: str = "glyphs", out: Path = Path("run"), size: int = 32, steps: int = 400):
+def main(data: str, out: Path, size: int = 32, steps: int = 400):
     train, _ = kcg.data.load(data, image_size=size, batch_size=4, steps_per_epoch=steps)
     options = {"filters": 16, "num_blocks": 4, "upsampling": "resize", "input_skip": True}
     generator = kcg.networks.ResNetGenerator((size, size, 3), **options)

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 from support.examples import EXAMPLES, example
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.terms import Batch
 
 
 def test_every_example_is_listed_with_a_line():
@@ -100,6 +103,55 @@ def test_own_generator_trains_and_translates_any_size_from_its_preset(
     assert any("depthwise" in name for name in names)
 
 
+def test_edges_are_counted_down_and_across():
+    change = np.zeros((1, 4, 4, 1), "float32")
+    change[:, 2:] = 1  # one edge of 1 among three
+    assert float(example("edge_term").edges(change)) == pytest.approx(1 / 3)
+
+
+def test_what_lies_beyond_a_mask_counts_and_is_not_shown(capsys, eager):
+    script = example("masked_training")
+    real, fake = np.zeros((1, 2, 2, 1), "float32"), np.ones((1, 2, 2, 1), "float32")
+    mask = np.array([1.0, 0, 0, 0], "float32").reshape(real.shape)
+    batch = Batch(a=real, b=real, mask_a=mask, mask_b=mask)
+    np.testing.assert_array_equal(script.inside(fake, "a", batch), mask)
+    passes = types.SimpleNamespace(batch=batch, fake_a=fake, fake_b=fake)
+    found = script.KeepTerm()(passes)
+    assert {name: float(value) for name, value in found.items()} == {"keep_a": 7.5, "keep_b": 7.5}
+    script.main(steps=1)
+    assert "Levels changed: left" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_few_hundred_steps_keep_edges_and_what_lies_beyond_a_mask(capsys):
+    changed = []
+    for weight in (0.0, 10.0):
+        example("edge_term").main(weight)
+        changed.append(float(capsys.readouterr().out.split()[-3]))
+    assert changed[1] < 0.6 * changed[0]
+    example("masked_training").main()
+    left, right = re.findall(r"[\d.]+\d", capsys.readouterr().out)[-2:]
+    assert float(left) < 0.3 * float(right)
+
+
+def test_patches_are_found_again_by_contrast(tmp_path, eager, capsys):
+    script = example("contrastive")
+    script.main("glyphs", tmp_path, steps=1)
+    assert "Error untranslated 0.0707, translated" in capsys.readouterr().out
+    model = CycleGAN.from_preset(str(tmp_path / "preset"))
+    assert (model.generator_ba, model.discriminator_a) == (None, None)
+    term = script.PatchNCETerm(["stem_relu"], patches=4)
+    term.prepare(model)
+    # Of 4 patches, each its own key: the cross-entropy of cosines over τ, by hand.
+    keys = np.random.default_rng(0).normal(size=(1, 2, 2, 8)).astype("float32")
+    own = float(term.distance(keys, keys, lambda x: keras.ops.normalize(x, axis=-1)))
+    flat = keys.reshape(4, 8) / np.linalg.norm(keys.reshape(4, 8), axis=-1, keepdims=True)
+    logits = flat @ flat.T / 0.07
+    expected = np.mean(np.log(np.exp(logits).sum(1)) - np.diag(logits))
+    assert own == pytest.approx(expected, rel=1e-3)
+    assert own < float(term.distance(keys, -keys, lambda x: keras.ops.normalize(x, axis=-1)))
+
+
 def test_gray_pictures_become_coloured_ones(folder, tmp_path, eager, small):
     example("channel_counts").main("gray", folder, tmp_path, **small)
     model = CycleGAN.from_preset(str(tmp_path / "preset"))
@@ -137,6 +189,7 @@ COMMANDS = {
     "train_on_folders": ["glyphs", "run", "--toy"],
     "fine_tune_preset": ["glyphs", "glyphs", "run", "--toy"],
     "custom_loss": ["glyphs", "run", "--toy"],
+    "contrastive": ["glyphs", "run", "--steps", "5"],
     "custom_generator": ["glyphs", "run", "--toy"],
     "several_gpus": ["glyphs", "run", "--toy"],
     "channel_counts gray": ["gray", "shapes", "run", "--toy"],
