@@ -146,3 +146,10 @@ def test_a_flipped_bit_is_damage_or_other_numbers_and_no_other_error(path, bit):
             refusals.append(str(error))
     assert len(refusals) > len(content) / 2
     assert all("can't be read as a PyTorch checkpoint" in refusal for refusal in refusals)
+
+
+@pytest.mark.parametrize("page", [b"<!DOCTYPE html><html>", b"\n  <HTML><body>", b"<?xml?>"])
+def test_a_page_of_a_failed_download_is_called_one(path, page):
+    path.write_bytes(page)
+    with refused("it is a web page"):
+        read_state_dict(path)

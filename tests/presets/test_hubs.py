@@ -120,7 +120,7 @@ def test_a_full_disk_is_no_fault_of_the_archive(folder, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(archives.shutil, "copyfileobj", full)
+    monkeypatch.setattr(archives, "_copy", full)
     with pytest.raises(OSError, match="No space left"):
         load_archive(zipped(contents(folder)), tmp_path)
 
