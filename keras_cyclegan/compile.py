@@ -6,6 +6,7 @@ import keras
 
 from keras_cyclegan.losses.activation import ActivationTerm, ClassActivationLoss
 from keras_cyclegan.losses.adversarial import AdversarialLoss, AdversarialTerm, DiscriminatorTerm
+from keras_cyclegan.losses.content import ContentLoss, ContentTerm
 from keras_cyclegan.losses.penalty import GradientPenalty, PenaltyTerm
 from keras_cyclegan.losses.perceptual import PerceptualLoss, PerceptualTerm
 from keras_cyclegan.losses.pixels import (
@@ -37,6 +38,7 @@ class CompileMixin(keras.Model):
         cycle_loss: Any = "l1",
         identity_loss: Any = "l1",
         perceptual_loss: Any = None,
+        content_loss: Any = None,
         activation_loss: Any = None,
         gradient_penalty: Any = None,
         cycle_schedule: Any = None,
@@ -68,6 +70,9 @@ class CompileMixin(keras.Model):
                 term. It needs as many channels in A as in B.
             perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
                 None, the default, for no such term.
+            content_loss: a `ContentLoss` between images and their translations, its kind
+                (`"edges"`, `"mutual_information"`, `"structure"`, `"features"`), a frozen
+                `keras.Model` whose answers should stay, or None, the default, for no such term.
             activation_loss: a `ClassActivationLoss` of generators with an auxiliary classifier,
                 such as `UGATITGenerator`, its weight, or None, the default, for no such term.
             gradient_penalty: a `GradientPenalty` on the discriminators, its kind (`"r1"`,
@@ -79,8 +84,8 @@ class CompileMixin(keras.Model):
                 discriminators see of them, a tensor of the same shape. `origin`, `"a"` or `"b"`, is
                 the domain of the real images that they are or were made of; `batch` holds these
                 too, and what rides along. None, the default, shows them as they are.
-            weight_a: float, 1 by default. Factor of domain A's cycle, identity and perceptual terms
-                (λ_A / λ).
+            weight_a: float, 1 by default. Factor of domain A's cycle, identity, perceptual and
+                content terms (λ_A / λ).
             weight_b: float, 1 by default. The same for domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
                 weights, which replace the generators outside of training: in `translate`,
@@ -116,6 +121,10 @@ class CompileMixin(keras.Model):
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
+        network = isinstance(content_loss, keras.Model)
+        self.content_loss = (
+            ContentLoss(content_loss) if network else _loss(content_loss, ContentLoss)
+        )
         self.activation_loss = _loss(activation_loss, ClassActivationLoss)
         self.cycle_schedule = cycle_schedule
         self.shown = shown
@@ -158,6 +167,8 @@ class CompileMixin(keras.Model):
             terms.append(Lazy(term, getattr(identity, "every", 1)))
         if self.perceptual_loss is not None:
             terms.append(PerceptualTerm(self.perceptual_loss, *weights))
+        if self.content_loss is not None:
+            terms.append(ContentTerm(self.content_loss, *weights))
         if self.activation_loss is not None:
             terms.append(ActivationTerm(self.activation_loss))
         terms.append(DiscriminatorTerm(self.adversarial_loss))
@@ -201,6 +212,7 @@ class CompileMixin(keras.Model):
             "cycle_loss": serialize(self.cycle_loss),
             "identity_loss": serialize(self.identity_loss),
             "perceptual_loss": serialize(self.perceptual_loss),
+            "content_loss": serialize(self.content_loss),
             "activation_loss": serialize(self.activation_loss),
             "gradient_penalty": serialize(self.gradient_penalty),
             "cycle_schedule": serialize(self.cycle_schedule),

@@ -2,6 +2,7 @@
 
 from keras_cyclegan.losses.activation import ClassActivationLoss
 from keras_cyclegan.losses.adversarial import AdversarialLoss
+from keras_cyclegan.losses.content import ContentLoss
 from keras_cyclegan.losses.penalty import GradientPenalty
 from keras_cyclegan.losses.perceptual import PerceptualLoss
 from keras_cyclegan.losses.pixels import CycleConsistencyLoss, IdentityLoss
@@ -11,6 +12,7 @@ from keras_cyclegan.terms import Lazy, Scheduled, Term, average
 __all__ = [
     "AdversarialLoss",
     "ClassActivationLoss",
+    "ContentLoss",
     "CycleConsistencyLoss",
     "GradientPenalty",
     "IdentityLoss",

@@ -107,11 +107,11 @@ class PerceptualTerm(CycleTerm):
         return dict(zip(self.names, super().__call__(passes).values(), strict=True))
 
 
-def vgg16():
-    """Make a function from images in [-1, 1], of 1 or 3 channels, to the maps of `VGG16_LAYERS`."""
+def vgg16(names=VGG16_LAYERS):
+    """Make a function from images in [-1, 1], of 1 or 3 channels, to the maps of these layers."""
     check_image_layout()
     network = keras.applications.VGG16(include_top=False, weights="imagenet")
-    maps = keras.Model(network.input, [network.get_layer(name).output for name in VGG16_LAYERS])
+    maps = keras.Model(network.input, [network.get_layer(name).output for name in names])
     maps.trainable = False
 
     def extract(images):

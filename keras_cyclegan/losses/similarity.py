@@ -29,10 +29,10 @@ def structural_similarity(first, second):
             f"Received {height}×{width}."
         )
     first, second = (first + 1.0) / 2.0, (second + 1.0) / 2.0
-    mean_first, mean_second = _blur(first), _blur(second)
-    variance_first = _blur(first * first) - mean_first**2
-    variance_second = _blur(second * second) - mean_second**2
-    covariance = _blur(first * second) - mean_first * mean_second
+    mean_first, mean_second = blur(first), blur(second)
+    variance_first = blur(first * first) - mean_first**2
+    variance_second = blur(second * second) - mean_second**2
+    covariance = blur(first * second) - mean_first * mean_second
     c1, c2 = 0.01**2, 0.03**2
     similarity = ((2 * mean_first * mean_second + c1) * (2 * covariance + c2)) / (
         (mean_first**2 + mean_second**2 + c1) * (variance_first + variance_second + c2)
@@ -40,7 +40,7 @@ def structural_similarity(first, second):
     return ops.mean(similarity, axis=(1, 2, 3))
 
 
-def _blur(images, sigma=1.5):
+def blur(images, sigma=1.5):
     """Average around each pixel whose window lies inside the image: `(n, h − 10, w − 10, c)`."""
     taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / sigma) ** 2)
     taps = np.tile((taps / taps.sum()).astype("float32")[:, None], (1, images.shape[-1]))

@@ -1,0 +1,238 @@
+"""What of an image must be in its translation: content losses, and their term."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_cyclegan.arguments import Tensor, check_choice
+from keras_cyclegan.losses import perceptual
+from keras_cyclegan.losses.similarity import blur
+from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.terms import Term
+
+BINS = 16  # of the histograms
+TINY = 1e-6
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class ContentLoss(WeightedLoss):
+    """Distance between an image and its translation in what both must share.
+
+    The cycle loss lets a generator move things and move them back. These terms look at one
+    translation. The first three look at luminance alone, so that A and B may differ in channels:
+
+    - `"edges"`: gradients point the same way, whatever their size and sign: 1 minus the squared
+      cosine of the normalised gradient fields of Haber and Modersitzki 2006, in the form of König
+      and Rühaak 2014, with the mean gradient of each image as ε. Inverted images score 0.
+    - `"mutual_information"`: gray values may change in any way, if each goes to one value: 1 minus
+      the entropy correlation coefficient 2·I(x; y) / (H(x) + H(y)) of Maes et al. 1997, of soft
+      histograms of 16 bins (Parzen windows, Viola and Wells 1997). Made for other modalities.
+    - `"structure"`: what is light stays lighter than what is around it: 1 minus the third factor of
+      SSIM, (σxy + C3) / (σx·σy + C3), Wang et al. 2004, eq. (10), in its 11×11 windows.
+    - `"features"`: the features of a frozen network stay: Johnson et al. 2016, eq. (2).
+    - a frozen `keras.Model` of yours, a segmenter for example: its answers stay. Hoffman et al.
+      2018 (CyCADA), eq. (4): the cross-entropy of what it says of a translation, with the class
+      that it gives to the image, where it ends in a softmax or in `from_logits`; else L1.
+
+    Args:
+        kind: one of these five; `"edges"` by default. A model takes images in [-1, 1] and gives one
+            tensor. It isn't kept in saved files: compile again after reloading.
+        weight: float, 1 by default.
+        extractor: for `"features"`: `"vgg16"` (the default) or `"efficientnet-lite1"`, see
+            `PerceptualLoss`.
+        depths: for `"features"`: which maps are compared, `(3,)` by default: of the five blocks of
+            VGG-16, before pooling, or of the four strides of EfficientNet-Lite1.
+        from_logits: bool, False by default. Whether a model that ends without a softmax gives
+            logits of classes.
+
+    Call arguments:
+        y_true: images, `(batch, height, width, channels)`, in [-1, 1].
+        y_pred: their translations, as high and as wide.
+
+    Raises:
+        ValueError: an argument is unknown or out of range; when called, `"structure"` gets images
+            smaller than 11×11, or the loss was reloaded from a file, which holds no model.
+        ImportError: the package that holds the weights of `"efficientnet-lite1"` isn't installed.
+
+    Example:
+
+    ```python
+    model.compile(content_loss="edges")
+    model.compile(content_loss=ContentLoss("mutual_information", weight=2.0))
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3))
+    ContentLoss("edges")(image, -image)  # 0: negatives have the same edges
+    ```
+    """
+
+    kind_argument = "kind"
+    kinds = ("edges", "mutual_information", "structure", "features", "model")
+
+    def __init__(
+        self,
+        kind: Any = "edges",
+        weight: float = 1.0,
+        extractor: str = "vgg16",
+        depths: tuple[int, ...] = (3,),
+        from_logits: bool = False,
+        name: str | None = "content",
+        **kwargs: Any,
+    ) -> None:
+        self.network = kind if isinstance(kind, keras.Model) else None
+        super().__init__("model" if self.network else kind, weight, name, **kwargs)
+        check_choice("extractor", extractor, tuple(MAPS))
+        self.extractor, self.depths, self.from_logits = extractor, tuple(depths), from_logits
+        if self.kind == "features":  # made here, because a traced step may not make weights
+            self.network = MAPS[extractor](self.depths)
+        if isinstance(self.network, keras.Model):
+            self.is_classifier = from_logits or _ends_in_softmax(self.network)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        if self.kind in ("features", "model"):
+            if self.network is None:
+                raise ValueError(
+                    "This ContentLoss was reloaded from a file, which doesn't hold its model. "
+                    "Compile again with `content_loss=ContentLoss(model)`."
+                )
+            answers = (self.network(images) for images in (y_true, y_pred))
+            distance = self.compare(*answers)
+        else:
+            distance = DISTANCES[self.kind](luminance(y_true), luminance(y_pred))
+        return self.weight * distance
+
+    def compare(self, true: Any, predicted: Any) -> Tensor:
+        """Return the distance of each image's answers, `(batch,)`."""
+        if self.kind == "features":
+            pairs = zip(keras.tree.flatten(true), keras.tree.flatten(predicted), strict=True)
+            return sum(_mean_of_each(ops.square(p - ops.stop_gradient(t))) for t, p in pairs)
+        true = ops.stop_gradient(true)
+        if not self.is_classifier:
+            return _mean_of_each(ops.abs(predicted - true))
+        return _mean_of_each(
+            keras.losses.sparse_categorical_crossentropy(
+                ops.argmax(true, axis=-1), predicted, self.from_logits, axis=-1
+            )
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "extractor": self.extractor,
+            "depths": self.depths,
+            "from_logits": self.from_logits,
+        }
+
+
+class ContentTerm(Term):
+    """A translation keeps the content of its image, in each direction that there is."""
+
+    def __init__(self, loss, weight_a=1.0, weight_b=1.0):
+        super().__init__(name="content")
+        self.loss, self.weights_of = loss, {"a": weight_a, "b": weight_b}
+
+    def prepare(self, model):
+        self.sources = {"b": "a", "a": "b"}
+        self.sources = {target: self.sources[target] for target in model.targets}
+        self.names = tuple(f"content_{source}" for source in self.sources.values())
+        self.needs = tuple(f"fake_{target}" for target in self.sources)
+
+    def __call__(self, passes):
+        return {
+            f"content_{source}": self.weights_of[source]
+            * self.loss(passes.batch[source], getattr(passes, f"fake_{target}"))
+            for target, source in self.sources.items()
+        }
+
+
+def luminance(images):
+    """Return `(n, height, width, 1)`: ITU-R 601 of three channels, the mean of others."""
+    channels = images.shape[-1]
+    weights = (0.299, 0.587, 0.114) if channels == 3 else (1 / channels,) * channels
+    weights = ops.convert_to_tensor(np.array(weights, "float32")[:, None])
+    return ops.matmul(ops.cast(images, "float32"), weights)
+
+
+def edge_distance(first, second):
+    """Return 1 minus the squared cosine of normalised gradients, `(n,)`."""
+    (x_1, y_1), (x_2, y_2) = _gradients(first), _gradients(second)
+    square_1, square_2 = x_1**2 + y_1**2, x_2**2 + y_2**2
+    # ε², of each image: what is far below its mean gradient is flat.
+    flat_1, flat_2 = (
+        ops.square(ops.mean(ops.sqrt(square + TINY), axis=(1, 2, 3), keepdims=True))
+        for square in (square_1, square_2)
+    )
+    inner = ops.abs(x_1 * x_2 + y_1 * y_2) + ops.sqrt(flat_1 * flat_2)
+    return _mean_of_each(1.0 - inner**2 / ((square_1 + flat_1) * (square_2 + flat_2)))
+
+
+def information_distance(first, second):
+    """Return 1 minus the entropy correlation coefficient of soft histograms, `(n,)`."""
+    first, second = _memberships(first), _memberships(second)
+    joint = ops.einsum("npi,npj->nij", first, second)
+    joint = joint / ops.sum(joint, axis=(1, 2), keepdims=True)
+    entropy_1, entropy_2 = _entropy(ops.sum(joint, axis=2)), _entropy(ops.sum(joint, axis=1))
+    information = entropy_1 + entropy_2 - _entropy(ops.reshape(joint, (-1, BINS**2)))
+    return 1.0 - 2.0 * information / (entropy_1 + entropy_2 + TINY)
+
+
+def structure_distance(first, second):
+    """Return 1 minus the structure factor of SSIM, `(n,)`."""
+    first, second = (first + 1.0) / 2.0, (second + 1.0) / 2.0
+    mean_1, mean_2 = blur(first), blur(second)
+    covariance = blur(first * second) - mean_1 * mean_2
+    variances = (blur(first * first) - mean_1**2) * (blur(second * second) - mean_2**2)
+    c3 = 0.03**2 / 2
+    deviations = ops.sqrt(ops.maximum(variances, TINY**2))
+    return _mean_of_each(1.0 - (covariance + c3) / (deviations + c3))
+
+
+DISTANCES = {
+    "edges": edge_distance,
+    "mutual_information": information_distance,
+    "structure": structure_distance,
+}
+MAPS = {
+    "vgg16": lambda depths: perceptual.vgg16([_last_of_block(depth) for depth in depths]),
+    "efficientnet-lite1": lambda depths: _lite1(depths),
+}
+
+
+def _last_of_block(depth):
+    check_choice("depths", depth, (1, 2, 3, 4, 5))
+    return f"block{depth}_conv{2 if depth < 3 else 3}"
+
+
+def _lite1(depths):
+    for depth in depths:
+        check_choice("depths", depth, (1, 2, 3, 4))
+    extract = perceptual.efficientnet_lite1()
+    return lambda images: [extract(images)[depth - 1] for depth in depths]
+
+
+def _mean_of_each(values):
+    return ops.mean(ops.cast(values, "float32"), axis=tuple(range(1, len(values.shape))))
+
+
+def _gradients(images):
+    """Return differences to the right and down, `(n, height − 1, width − 1, 1)`."""
+    corner = images[:, :-1, :-1]
+    return images[:, :-1, 1:] - corner, images[:, 1:, :-1] - corner
+
+
+def _memberships(images):
+    """Return how much each pixel belongs to each bin, `(n, pixels, 16)`: a Gaussian of a bin."""
+    width = 2.0 / (BINS - 1)
+    centres = np.linspace(-1.0, 1.0, BINS, dtype="float32")
+    values = ops.reshape(images, (ops.shape(images)[0], -1, 1))
+    return ops.softmax(-0.5 * ops.square((values - centres) / (0.5 * width)), axis=-1)
+
+
+def _entropy(shares):
+    return -ops.sum(shares * ops.log(shares + 1e-12), axis=-1)
+
+
+def _ends_in_softmax(network):
+    last = network.layers[-1]
+    activation = getattr(last, "activation", None)
+    return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax
