@@ -45,8 +45,8 @@ class Evaluation:
     round_trips: dict[Direction, RoundTrips]
     measured: list[Measured]
     notes: list[str]
-    judged: dict[Direction, Judged] = dataclasses.field(default_factory=dict)
-    formats: dict[str, PixelFormat] = dataclasses.field(default_factory=dict)
+    judged: dict[Direction, Judged]
+    formats: dict[str, PixelFormat]
 
 
 def evaluate(
@@ -90,7 +90,7 @@ def evaluate(
         judge: your own classifier or segmenter, asked before and after: a `keras.Model`, the path
             of a `.keras` or an `.onnx` file, or the name of a network in `keras.applications`. It
             gives `(n, classes)` or `(n, height, width, classes)`. None, the default, for no judge.
-        judge_range: two numbers, (-1, 1) by default: what black and white are to the judge.
+        judge_range: two numbers, (-1.0, 1.0) by default: what black and white are to the judge.
         labels: what the judge should say: a folder with a file of each image's name, in sub-folders
             that are classes (in the order of their names, or named by the judge's numbers), or,
             for a judge that gives maps, 8-bit maps of classes, 255 for pixels that don't count;
