@@ -8,6 +8,7 @@ import numpy as np
 from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.networks.applications import find_application
+from keras_cyclegan.scores.images import as_levels
 from keras_cyclegan.scores.measured import batches
 
 
@@ -25,6 +26,7 @@ class Judge:
         self.network, self.shape, self.title, self.prepare = network, shape, title, prepare
 
     def __call__(self, images):
+        images = as_levels(images)  # of 16 bits or floats, the 8 bits that judges know
         height, width, channels = self.shape
         size = (height or images.shape[1], width or images.shape[2])
         if channels == 3 and images.shape[-1] == 1:
