@@ -47,6 +47,7 @@ class Objective:
         generator: `"resnet"`, `"attention"` or `"ugatit"`.
         input_skip: whether what an attention generator paints begins as the image.
         final: float. Part of the cycle weights that is left at the end.
+        content: kind of a `ContentLoss` of weight 2, or None.
     """
 
     adversarial: float = 1.0
@@ -59,6 +60,7 @@ class Objective:
     generator: str = "resnet"
     input_skip: bool = False
     final: float = 1.0
+    content: str | None = None
 
 
 FULL = "full: both cycles, L1, least squares, PatchGAN"
@@ -73,6 +75,15 @@ OBJECTIVES = {
     "full, hinge": Objective(game="hinge"),
     "full, projected": Objective(discriminator="projected"),
 }
+CONTENTS = {
+    f"full + {name}": Objective(content=kind)
+    for name, kind in (
+        ("edges", "edges"),
+        ("structure", "structure"),
+        ("mutual information", "mutual_information"),
+    )
+}
+OBJECTIVES |= CONTENTS
 # What may help where geometry has to change.
 GEOMETRY = {
     "adversarial only": Objective(forward=0.0, backward=0.0),
@@ -84,6 +95,7 @@ GEOMETRY = {
     "full, attention with input skip": Objective(generator="attention", input_skip=True),
     # Its four outputs are summed, ours averaged.
     "U-GAT-IT": Objective(4.0, identity=10.0, generator="ugatit", discriminator="ugatit"),
+    **CONTENTS,
 }
 # For images of other sources: the rows of Zhu et al. 2017, table 5, and identity.
 PAPER = {
@@ -252,6 +264,7 @@ def compile_model(model, objective):
         identity_loss=losses.IdentityLoss(weight=objective.identity)
         if objective.identity
         else None,
+        content_loss=objective.content and losses.ContentLoss(objective.content, weight=2.0),
         activation_loss=100.0 if objective.generator == "ugatit" else None,
         cycle_schedule=losses.WeightSchedule(objective.final) if objective.final < 1 else None,
     )

