@@ -33,7 +33,6 @@ EXCEPTIONS = {
     ("CycleGAN", "pixels_b"): "the data's",
     ("compile", "monitor_gradients"): "always on in a run, for history.jsonl",
     ("load", "process_share"): "what this machine of several reads",
-    ("load", "validation_split"): "`train` validates on testA and testB",
     ("load", "memory_limit"): "what doesn't fit goes to disk by itself",
     ("load", "cache_folder"): "in KERAS_HOME, of the environment",
 }

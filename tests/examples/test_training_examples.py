@@ -71,6 +71,29 @@ def test_fine_tuning_teaches_new_discriminators_before_it_moves_the_generators(
     assert all(np.allclose(a, b) for a, b in zip(saved, tuned, strict=True))
 
 
+def test_digits_are_those_of_their_labels_in_both_renderings(tmp_path):
+    adaptation = example("domain_adaptation")
+    chalk, labels = adaptation.digits(30, "a", seed=0)
+    printed, same = adaptation.digits(30, "b", seed=1)
+    np.testing.assert_array_equal(adaptation.digits(30, "a", seed=0)[0], chalk)
+    assert set(labels) | set(same) == set(range(10))
+    assert printed.mean() > 180 > 130 > chalk.mean()
+    adaptation.write(tmp_path, {"a": chalk, "b": printed}, {"a": labels, "b": same})
+    for domain, known in (("a", labels), ("b", same)):
+        files = {path.name: int(path.parent.name) for path in tmp_path.glob(f"labels/*/{domain}*")}
+        assert [files[f"{domain}{i:04}.png"] for i in range(30)] == known.tolist()
+        assert len(list((tmp_path / f"test{domain.upper()}").iterdir())) == 30
+
+
+@pytest.mark.slow
+def test_domain_adaptation_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
+    command = ["domain_adaptation.py", "--out", str(tmp_path), "--toy"]
+    monkeypatch.setattr(sys, "argv", command)
+    example("domain_adaptation").main()
+    assert "| seed | A, untranslated | A → B | B |" in capsys.readouterr().out
+    assert (tmp_path / "seed-0" / "report" / "index.html").exists()
+
+
 def test_own_losses_are_what_they_say():
     losses = example("custom_loss")
     # An error of 1 in the left half of 2×4 pixels: one edge of 1 in 3 columns.
