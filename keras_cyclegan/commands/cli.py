@@ -153,6 +153,19 @@ def translate(
     working_size: WorkingSize = None,
     side_by_side: Annotated[bool, typer.Option(help="Write image and translation.")] = False,
     skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
+    frozen: Annotated[
+        bool,
+        typer.Option(
+            help="Translate a slide in one pass, with statistics of samples of its tissue; started "
+            "again, it goes on where it was."
+        ),
+    ] = False,
+    mpp: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="With --frozen: microns per pixel at which to translate. Default: the most."
+        ),
+    ] = None,
     max_pixels: MaxPixels = None,
     engine: Annotated[
         Engine, typer.Option(help="ray: many processes, here or on a Ray cluster.")
@@ -169,6 +182,11 @@ def translate(
 
     from keras_cyclegan.inference.files import plan_files, translate_files
 
+    if frozen:
+        _translate_slide(source, target, preset, direction=direction, tile=tile or 512, mpp=mpp)
+        return
+    if mpp is not None:
+        raise ValueError("--mpp goes with --frozen, which translates slides.")
     options = {"direction": direction, "tile": tile or "auto"}
     options["working_size"] = "auto" if working_size is None else working_size or None
     if max_pixels is not None:
@@ -192,6 +210,20 @@ def translate(
     typer.echo(f"{len(pairs) - len(failed)} of {len(pairs)} images are at {target}")
     if failed:
         raise typer.Exit(1)
+
+
+def _translate_slide(source, target, preset, **options):
+    """Translate a slide with a bar that tells the time left."""
+    from rich.progress import Progress
+
+    from keras_cyclegan.inference.slides import translate_slide
+
+    model = keras_cyclegan.CycleGAN.from_preset(preset)
+    with Progress() as progress:
+        bar = progress.add_task("Translating", total=None)
+        for done, total in translate_slide(model, source, target, **options):
+            progress.update(bar, completed=done, total=total)
+    typer.echo(f"The translation is {target}")
 
 
 @command
