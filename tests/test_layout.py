@@ -20,7 +20,7 @@ LAYERS = [
     {"cyclegan"},
     {"scores", "resume"},
     {"metrics", "evaluation", "callbacks"},
-    {"recipes"},
+    {"recipes", "check"},
     {"commands"},
     {"__main__"},
 ]

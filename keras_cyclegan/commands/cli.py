@@ -12,7 +12,7 @@ import typer
 
 import keras_cyclegan
 from keras_cyclegan import recipes as recipe_tables
-from keras_cyclegan.arguments import Direction
+from keras_cyclegan.arguments import Direction, check_choice
 from keras_cyclegan.commands.option_parser import Command, as_size, sides_of, with_options_of
 from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import (
@@ -312,6 +312,49 @@ def evaluate(
     page = report and evaluation.write_report(found, model, report, preset)
     evaluation.print_scores(found, Console())
     typer.echo(f"Wrote {out}" + (f" and {page}" if page else ""))
+
+
+@command
+def check(
+    data: Annotated[
+        str, typer.Argument(help="Folder with trainA, trainB; tfds:NAME; or the images of A.")
+    ],
+    data_b: Annotated[str | None, typer.Argument(help="The images of B.")] = None,
+    channels_a: Annotated[int, typer.Option(min=1, help="Channels of domain A.")] = 3,
+    channels_b: Annotated[int, typer.Option(min=1, help="The same for domain B.")] = 3,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="What the probe sees: network (EfficientNet-Lite0) or statistics (colours, edges, "
+            "JPEG blocks). Default: network, if it is installed.",
+        ),
+    ] = None,
+    max_pixels: MaxPixels = None,
+    out: Annotated[Path, typer.Option(help="Page of what was found.")] = Path("check.html"),
+):
+    """Look at the images before hours are spent on them.
+
+    It counts sizes, bits, ranges, unreadable and equal files, and shows what tells A from B.
+    """
+    from keras_cyclegan.check import check_data, write_page
+    from keras_cyclegan.check.page import table
+
+    if features is not None:
+        check_choice("features", features, ("network", "statistics"))
+    source = data if data_b is None else (data, data_b)
+    given = {} if max_pixels is None else {"max_pixels": max_pixels}
+    checked = check_data(source, (channels_a, channels_b), features, **given)
+    for title, count, unreadable, sizes, pixels, values, _ in table(checked):
+        typer.echo(f"{title}: {count} images, {unreadable} unreadable, {sizes}, {pixels}, {values}")
+    if checked.probe:
+        typer.echo(
+            f"A linear probe on {checked.probe.features} tells A from B in "
+            f"{checked.probe.accuracy:.0%} of images (50 % is chance)."
+        )
+    for warning in checked.warnings:
+        typer.secho(f"Look: {warning}", fg=typer.colors.YELLOW)
+    write_page(checked, out, data)
+    typer.echo(f"Wrote {out}")
 
 
 @command

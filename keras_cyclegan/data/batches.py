@@ -1,5 +1,7 @@
 """Makes the datasets that `fit` and `evaluate` take from arrays of images."""
 
+import importlib
+import importlib.util
 import numbers
 import random
 from typing import Any
@@ -63,7 +65,8 @@ def unpaired_dataset(
         finite: each iteration is the next epoch, of known length, with a new order and new crops.
         Beyond a dataset's usual methods it has `seek(step)`, after which the next iteration yields
         what an uninterrupted run sees from that step on, and the attributes `steps_per_epoch`,
-        `position` and `seed`.
+        `position` and `seed`. Where TensorFlow isn't installed, it is a `keras.utils.PyDataset` of
+        numpy arrays, with the same batches, bit by bit.
 
     Raises:
         ValueError: the images aren't arrays of their format and of rank 4, are empty or smaller
@@ -109,11 +112,8 @@ def unpaired_dataset(
     if seed is None:
         seed = random.randrange(2**31)
 
-    from keras_cyclegan.data.pipeline import UnpairedDataset
-
-    return UnpairedDataset(
-        streams, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share
-    )
+    dataset = _with_tensorflow("UnpairedDataset", "UnpairedBatches")
+    return dataset(streams, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share)
 
 
 def paired_dataset(
@@ -163,10 +163,16 @@ def paired_dataset(
     as_size(sizes[0], "image_size")
     _check_count("batch_size", batch_size)
 
-    from keras_cyclegan.data.pipeline import validation_batches
-
+    dataset = _with_tensorflow("validation_batches", "PairedBatches")
     pairs = min(len(streams[domain].values) for domain in "ab")
-    return validation_batches(streams, pairs, batch_size)
+    return dataset(streams, pairs, batch_size)
+
+
+def _with_tensorflow(name, without):
+    """Return what runs on tf.data, or what runs on threads where TensorFlow isn't installed."""
+    if importlib.util.find_spec("tensorflow"):
+        return getattr(importlib.import_module("keras_cyclegan.data.pipeline"), name)
+    return getattr(importlib.import_module("keras_cyclegan.data.threads"), without)
 
 
 def make_streams(images_a, images_b, companions=None, pixels_a=None, pixels_b=None):

@@ -1,12 +1,6 @@
 """The training set as a `tf.data.Dataset`. Import it where it is used: it needs TensorFlow."""
 
-try:
-    import tensorflow as tf
-except ImportError as error:
-    raise ImportError(
-        "Datasets run on tf.data, whichever backend trains: `pip install tensorflow`. "
-        "Without TensorFlow, give `fit` two arrays or a `keras.utils.PyDataset` of batches (a, b)."
-    ) from error
+import tensorflow as tf
 
 from keras_cyclegan.data.draws import MIRROR, QUARTER, TURNS, UPSIDE_DOWN
 from keras_cyclegan.data.images import Images

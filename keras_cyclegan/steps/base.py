@@ -75,7 +75,8 @@ class BaseTrainer:
         ```
         """
         if shuffle is None:
-            shuffle = hasattr(x, "shape") or getattr(x, "num_batches", None) is not None
+            counted = getattr(x, "num_batches", None) is not None and not hasattr(x, "seek")
+            shuffle = hasattr(x, "shape") or counted
         if self.compiled:
             x = checks.check_data(x, y, self.check_shapes, self.check_values)
             adopt_formats(self, x)

@@ -119,10 +119,10 @@ def check_data(data, second, check_shapes, check_values):
         check({name: array[:8] for name, array in data.items()})
     elif hasattr(data, "shape"):
         check(data[:8] if second is None else (data[:8], second[:8]))
-    elif isinstance(data, keras.utils.PyDataset):
-        check(data[0])
     elif hasattr(data, "seek"):
         check_shapes(data.element_spec)
+    elif isinstance(data, keras.utils.PyDataset):
+        check(data[0])
     elif hasattr(data, "element_spec"):
         first = next(iter(data), None)
         if first is None:

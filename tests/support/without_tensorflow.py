@@ -4,8 +4,10 @@ It writes what such a process can do and what it refuses to `alone.json`.
 """
 
 import importlib.machinery
+import itertools
 import json
 import sys
+import zlib
 from pathlib import Path
 
 find_spec = importlib.machinery.PathFinder.find_spec
@@ -45,11 +47,22 @@ def refusal(function, *arguments):
 if __name__ == "__main__":
     folder, *others = map(Path, sys.argv[1:])
     model = backend_worker.train_and_load(folder, others)
-    before = int(model.optimizer.iterations)
-    model.fit(Pairs(), verbose=0)
+    counts = [int(model.optimizer.iterations)]
+
+    def fit(data, **options):
+        model.fit(data, verbose=0, **options)
+        counts.append(int(model.optimizer.iterations))
+
+    fit(Pairs())
+    train, validation = kcg.data.load("glyphs", 16, batch_size=2, seed=5, steps_per_epoch=3)
+    checksum = zlib.crc32(b"".join(images.tobytes() for batch in train for images in batch))
+    fit(train, epochs=2, validation_data=validation)  # steps 3 to 8
+    train.seek(10)
+    fit(train)  # what is left of that epoch
     found = {
-        "steps": int(model.optimizer.iterations) - before,
-        "load": refusal(kcg.data.load, "glyphs"),
+        "steps": [after - before for before, after in itertools.pairwise(counts)],
+        "position": train.position,
+        "checksum": checksum,
         "export": refusal(model.export, folder / "served"),
         "imported": "tensorflow" in sys.modules,
     }
