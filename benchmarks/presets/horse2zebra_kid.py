@@ -169,19 +169,19 @@ def load_start(path):
 
     generators = []
     with np.load(path) as weights:
-        for way in ("ab", "ba"):
+        for suffix in ("ab", "ba"):
             network = ResNetGenerator(
                 (VIEWED_AT, VIEWED_AT, 3),
                 filters=32,
                 num_blocks=6,
                 upsampling="resize",
                 input_skip=True,
-                name=f"generator_{way}",
+                name=f"generator_{suffix}",
             )
             for layer in network.layers:
                 if layer.weights:
                     kinds = [variable.name for variable in layer.weights]
-                    layer.set_weights([weights[f"{way}/{layer.name}/{kind}"] for kind in kinds])
+                    layer.set_weights([weights[f"{suffix}/{layer.name}/{kind}"] for kind in kinds])
             generators.append(network)
     return CycleGAN(*generators, None, None, image_shape=(VIEWED_AT, VIEWED_AT, 3))
 

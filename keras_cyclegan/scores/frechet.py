@@ -97,15 +97,6 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
 
 def _factor(covariance):
     """Compute F with F·Fᵀ = Σ and as many columns as Σ has rank."""
-    negligible = len(covariance) * np.finfo("float64").eps
-    try:
-        factor = np.linalg.cholesky(covariance)
-        pivots = np.diag(factor) ** 2
-        if pivots.min() > negligible * pivots.max():
-            return factor
-    except np.linalg.LinAlgError:
-        pass
-    # Fewer images than features, or a feature that never varies. This takes six times as long.
     values, vectors = np.linalg.eigh(covariance)
-    kept = values > values[-1] * negligible
+    kept = values > values[-1] * len(covariance) * np.finfo("float64").eps
     return vectors[:, kept] * np.sqrt(values[kept])

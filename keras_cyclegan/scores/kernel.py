@@ -86,9 +86,9 @@ class KernelInceptionDistance(FeatureDistance):
         values = []
         for _ in range(subsets):
             # torch-fidelity's first set, by its own convention, is the generated one.
-            some_generated = generated[random.choice(len(generated), subset_size, replace=False)]
-            some_real = real[random.choice(len(real), subset_size, replace=False)]
-            values.append(unbiased_discrepancy(some_real, some_generated))
+            drawn_generated = generated[random.choice(len(generated), subset_size, replace=False)]
+            drawn_real = real[random.choice(len(real), subset_size, replace=False)]
+            values.append(unbiased_discrepancy(drawn_real, drawn_generated))
         return self._score(
             np.mean(values),
             deviation=float(np.std(values)),

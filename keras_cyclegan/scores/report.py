@@ -12,7 +12,7 @@ from keras_cyclegan.data.pixels import as_pictures
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for
-from keras_cyclegan.scores.table import BETTER, SHARES, figure, protocol_lines, score_rows
+from keras_cyclegan.scores.table import BETTER, SHARES, figures, protocol_lines, score_rows
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
@@ -76,11 +76,11 @@ def _row(row, directions):
     name, better, measured = row
     cells = []
     for direction in directions:
-        one = measured.get(direction)
+        score = measured.get(direction)
         verdict = ""
-        shown = [figure(one and one.translated), figure(one and one.untranslated)]
-        if one and one.untranslated and better and shown[0] != shown[1]:
-            gain = one.translated - one.untranslated
+        shown = figures(score)
+        if score and score.untranslated and better and shown[0] != shown[1]:
+            gain = score.translated - score.untranslated
             verdict = "worse" if (gain < 0) == (better == "higher") else "better"
         cells.append({"value": shown[0], "baseline": shown[1], "verdict": verdict})
     return {"name": name, "better": BETTER[better], "cells": cells}
@@ -167,8 +167,8 @@ def picture(image):
 def _histograms(round_trips):
     """Yield `(title, picture)` of the distributions of cycle errors and content changes."""
     for title, attribute in (("Cycle error", "cycle_error"), ("Content change", "content_change")):
-        values = {d.arrow: getattr(one, attribute) for d, one in round_trips.items()}
-        values = {arrow: some for arrow, some in values.items() if some is not None}
+        values = {d.arrow: getattr(trip, attribute) for d, trip in round_trips.items()}
+        values = {arrow: found for arrow, found in values.items() if found is not None}
         if values:
             yield title, histogram(values)
 

@@ -20,8 +20,9 @@ BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
 def score_rows(evaluation):
     """Return `(name, better, {direction: Measured})` of each score, in order."""
     rows = {}
-    for one in evaluation.measured:
-        rows.setdefault(one.name, (one.name, one.better, {}))[2][one.direction] = one
+    for score in evaluation.measured:
+        row = rows.setdefault(score.name, (score.name, score.better, {}))
+        row[2][score.direction] = score
     return list(rows.values())
 
 
@@ -34,8 +35,7 @@ def score_table(evaluation):
     for name, better, measured in score_rows(evaluation):
         cells = []
         for direction in evaluation.round_trips:
-            one = measured.get(direction)
-            cells += [figure(one and one.translated), figure(one and one.untranslated)]
+            cells += figures(measured.get(direction))
         table.add_row(name + BETTER[better], *cells)
     return table
 
@@ -77,14 +77,15 @@ def print_scores(evaluation: Any, console: Console) -> None:
         console.print(f"[yellow]Note:[/yellow] {escape(note)}", highlight=False)
 
 
-def figure(score):
-    """Format a score for a table; None becomes a dash."""
-    return "–" if score is None else f"{score.value:.4g}"
+def figures(measured):
+    """Format a score and its baseline for a table; what there isn't becomes a dash."""
+    scores = (measured.translated, measured.untranslated) if measured else (None, None)
+    return ["–" if score is None else f"{score.value:.4g}" for score in scores]
 
 
 def protocol_lines(evaluation):
     """Return `(what, how)`: the conditions that all scores share, then each score's own."""
-    protocols = [one.translated.protocol for one in evaluation.measured]
+    protocols = [score.translated.protocol for score in evaluation.measured]
     shared = {
         key: value
         for key, value in protocols[0].items()
@@ -93,13 +94,13 @@ def protocol_lines(evaluation):
     lines = [(key, str(value)) for key, value in shared.items()]
     for name, _, measured in score_rows(evaluation):
         own = [
-            {key: str(value) for key, value in one.translated.protocol.items()}
-            for one in measured.values()
+            {key: str(value) for key, value in score.translated.protocol.items()}
+            for score in measured.values()
         ]
         keys = [key for key in own[0] if key not in shared and key != "metric"]
         # Both directions have the same conditions, except perhaps for the number of images.
         conditions = (
-            f"{key}: {' and '.join(dict.fromkeys(one[key] for one in own if key in one))}"
+            f"{key}: {' and '.join(dict.fromkeys(known[key] for known in own if key in known))}"
             for key in keys
         )
         lines.append((name, "; ".join(conditions)))
@@ -136,13 +137,13 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
         "paired": evaluation.sets.paired,
         "scores": [
             {
-                "name": one.name,
-                "direction": one.direction,
-                "better": one.better,
-                "translated": _plain(one.translated),
-                "untranslated": _plain(one.untranslated),
+                "name": score.name,
+                "direction": score.direction,
+                "better": score.better,
+                "translated": _plain(score.translated),
+                "untranslated": _plain(score.untranslated),
             }
-            for one in evaluation.measured
+            for score in evaluation.measured
         ],
         "judged": {
             direction: dataclasses.asdict(judged) for direction, judged in evaluation.judged.items()
