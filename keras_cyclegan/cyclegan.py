@@ -288,10 +288,12 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         return model
 
     def get_build_config(self):
-        return {"ema_momentum": self.ema_momentum}
+        scale = {"scale": self.scale, "working_size": self.working_size}
+        return {"ema_momentum": self.ema_momentum, **scale}
 
     def build_from_config(self, config):
         self.build_averages(config["ema_momentum"])  # also of a model loaded without `compile`
+        self.set_scale(config.get("scale"), config.get("working_size"))
 
     def build(self, input_shape=None):
         self.built = True  # the networks are

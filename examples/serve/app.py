@@ -23,6 +23,7 @@ from PIL import Image, ImageOps
 
 MAX_PIXELS = int(os.environ.get("MAX_PIXELS", 2_000_000))
 MAX_BYTES = int(os.environ.get("MAX_BYTES", 20_000_000))
+PADDED = 64  # pixels; a U-Net of eight halvings pads to 256
 FORMATS = ("JPEG", "PNG", "WEBP")  # a reader for each other one is a reader more to attack
 
 one_at_a_time = threading.Lock()
@@ -81,7 +82,8 @@ def open_picture(body):
     """A uint8 array `(height, width, 3)`, upright, with white behind what is transparent."""
     try:
         with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:  # known before anything is decoded
+            # Known before anything is decoded. A thin picture is padded by the network.
+            if max(image.width, PADDED) * max(image.height, PADDED) > MAX_PIXELS:
                 raise HTTPException(
                     413, f"{image.width}×{image.height} are more than {MAX_PIXELS} pixels."
                 )

@@ -18,6 +18,7 @@ from keras_cyclegan.commands.upload_limits import UploadLimits
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError, decode_image
 from keras_cyclegan.inference.files import SUFFIXES
+from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for, generators_of
 from keras_cyclegan.presets import list_presets
 
@@ -296,6 +297,13 @@ def _translating(model, max_pixels, tile, cache):
         options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
         try:
             generator = generator_for(model, direction)
+            pixels = decode_image(path, generator.input_shape[-1], max_pixels)
+            if (
+                np.prod([runner(generator).rule.padded(side) for side in pixels.shape[:2]])
+                > max_pixels
+            ):
+                raise TooManyPixelsError  # a thin picture, padded
+            before = save(pixels, "before.png")
             masked = _has_masks(generator)
             translated, mask = model.translate(path, return_attention=masked, **options), None
             if masked:
@@ -303,7 +311,6 @@ def _translating(model, max_pixels, tile, cache):
                 painted = np.uint8(np.round(255 * mask))
                 mask = save(painted, f"{path.stem}_{direction}_mask.png")
             saved = save(translated, f"{path.stem}_{direction}.png")
-            before = save(decode_image(path, generator.input_shape[-1], max_pixels), "before.png")
             # Browsers don't show every kind of file.
             shown = before if path.suffix.lower() in (".tif", ".tiff") else gr.skip()
             both = (before, saved)

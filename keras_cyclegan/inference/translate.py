@@ -221,11 +221,9 @@ class InferenceMixin:
         pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
         generator = freeze(generator, [picture.pixels for picture in pictures])
         both = (generator, None) if direction is Direction.A_TO_B else (None, generator)
-        model = type(self)(*both, None, None, image_shape=self.image_shape)
+        pixels = {"pixels_a": self.pixels_a, "pixels_b": self.pixels_b}
+        model = type(self)(*both, None, None, image_shape=self.image_shape, **pixels)
         model.set_scale(self.scale, self.working_size)
-        for domain in "ab":  # what its pixels mean
-            if hasattr(self, f"pixels_{domain}"):
-                setattr(model, f"pixels_{domain}", getattr(self, f"pixels_{domain}"))
         return model
 
     def set_scale(self, scale: str | None, working_size: int | None = None) -> None:

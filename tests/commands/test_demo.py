@@ -390,6 +390,19 @@ def test_page_shows_where_a_generator_with_masks_paints(model, tmp_path):
 
 
 @needs_gradio
+def test_a_thin_picture_counts_with_what_is_padded(model, tmp_path):
+    gradio = pytest.importorskip("gradio")
+    Image.new("L", (900, 1)).save(tmp_path / "thin.png")
+    for limit, refused in ((7_000, True), (7_300, False)):
+        page = build_demo(model, "glyphs", max_pixels=limit)
+        translate = next(f.fn for f in page.fns.values() if f.name == "translate")
+        with (
+            pytest.raises(gradio.Error, match="megapixels") if refused else contextlib.nullcontext()
+        ):
+            next(translate({"path": str(tmp_path / "thin.png")}, "a_to_b"))
+
+
+@needs_gradio
 def test_all_translations_wait_in_one_line(model, tmp_path):
     page = build_demo(model, "glyphs", examples=draw_glyphs(tmp_path))
     functions = [f for f in page.fns.values() if f.name == "translate"]

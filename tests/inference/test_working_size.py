@@ -1,6 +1,7 @@
 """A photo is translated at the size that the network knows; its own pixels get the change."""
 
 import json
+import pickle
 
 import keras
 import numpy as np
@@ -227,6 +228,12 @@ def test_a_preset_keeps_the_scale(model, tmp_path):
     (tmp_path / "mine/metadata.json").write_text(json.dumps(metadata))
     with pytest.raises(ValueError, match="working_size='large'"):
         CycleGAN.from_preset(tmp_path / "mine")
+
+
+def test_a_file_and_a_pickle_keep_the_scale(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    copies = keras.saving.load_model(tmp_path / "model.keras"), pickle.loads(pickle.dumps(model))
+    assert [(copy.scale, copy.working_size) for copy in copies] == 2 * [("whole", 32)]
 
 
 @pytest.mark.parametrize(("name", "size"), [("horse2zebra", 128), ("noto2twemoji", 64)])
