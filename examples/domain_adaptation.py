@@ -144,7 +144,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--toy", action="store_true", help="a minute: too short to gain much")
     options = parser.parse_args()
-    rows = ["| seed | A, untranslated | A → B | B |", "|---|---|---|---|"]
+    rows = ["| seed | chalk, untranslated | chalk, translated | print |", "|---|---|---|---|"]
     for seed in options.seeds:
         small = (60, seed, 300) if options.toy else (options.steps, seed)
         accuracies = run(options.out / f"seed-{seed}", *small)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from keras_cyclegan.scores.judges import answers
-from keras_cyclegan.scores.label_folders import IGNORED, labels_of
+from keras_cyclegan.scores.label_folders import labels_of
 from keras_cyclegan.scores.measured import Measured
 from keras_cyclegan.scores.score import Score
 
@@ -83,7 +83,7 @@ def _safe(counts):
 
 def _shares(truth, logits, classes):
     """Return right answers, labels and the union of labels and answers, `(classes,)` each."""
-    kept = truth != IGNORED
+    kept = truth >= 0
     truth, answer = truth[kept], logits.argmax(axis=-1)[kept]
     right, labelled, answered = (
         np.bincount(x, minlength=classes) for x in (truth[answer == truth], truth, answer)
@@ -109,7 +109,7 @@ def _by_image(image_names, truth, logits, names):
     """Rank images: by the share of pixels that are right, or by the margin of the right class."""
     answer = logits.argmax(axis=-1)
     if truth.ndim > 1:
-        kept = truth != IGNORED
+        kept = truth >= 0
         right = ((answer == truth) & kept).sum((1, 2)) / np.maximum(kept.sum((1, 2)), 1)
         order = np.argsort(right, kind="stable")
     else:

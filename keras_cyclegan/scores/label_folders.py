@@ -20,8 +20,8 @@ def labels_of(labels, domain, names, answered):
         answered: shape of the judge's answers.
 
     Returns:
-        Integers `(n,)` or `(n, height, width)`, and the names of the classes; None where no image
-        of the domain has a label.
+        Integers `(n,)` or `(n, height, width)`, -1 where they don't count, and the names of the
+        classes; None where no image of the domain has a label.
     """
     classes = [str(i) for i in range(answered[-1])]
     if isinstance(labels, dict):
@@ -59,13 +59,16 @@ def labels_of(labels, domain, names, answered):
 
 
 def _checked(values, answered, source):
-    known = values[values != IGNORED] if values.ndim == 3 else values
-    if values.shape != answered[:-1] or (known.size and known.max() >= answered[-1]):
+    """Return labels as int64, -1 where a pixel of a map doesn't count."""
+    values = values.astype("int64")
+    if values.ndim == 3:
+        values = np.where(values == IGNORED, -1, values)
+    if values.shape != answered[:-1] or values.max() >= answered[-1]:
         raise ValueError(
             f"Labels are classes of 0 … {answered[-1] - 1}, {answered[:-1]}. Received "
-            f"{values.shape} up to {known.max() if known.size else None} in {printable(source)}."
+            f"{values.shape} up to {values.max()} in {printable(source)}."
         )
-    return values.astype("int64")
+    return values
 
 
 def _read_map(path, size):

@@ -90,7 +90,7 @@ def test_domain_adaptation_runs_from_end_to_end(tmp_path, monkeypatch, capsys):
     command = ["domain_adaptation.py", "--out", str(tmp_path), "--toy"]
     monkeypatch.setattr(sys, "argv", command)
     example("domain_adaptation").main()
-    assert "| seed | A, untranslated | A → B | B |" in capsys.readouterr().out
+    assert "| seed | chalk, untranslated | chalk, translated | print |" in capsys.readouterr().out
     assert (tmp_path / "seed-0" / "report" / "index.html").exists()
 
 

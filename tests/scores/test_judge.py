@@ -139,6 +139,16 @@ def test_a_judge_gets_its_own_size_channels_and_range():
         judges.find_judge(network, (1.0, 0.0))
 
 
+def test_the_class_of_number_255_counts_for_images(model, data):
+    inputs = keras.Input((SIDE, SIDE, 3))
+    always = keras.ops.one_hot(keras.ops.full((1,), 255, "int32"), 300)
+    judge = keras.Model(inputs, keras.ops.mean(inputs, axis=(1, 2))[:, :1] * 0 + always)
+    found = evaluate(model, data, "none", judge=judge, labels={"a": np.full(5, 255)})
+    assert shares(found, "Judge's accuracy") == (1.0, 1.0)
+    with pytest.raises(ValueError, match="up to 300"):
+        evaluate(model, data, "none", judge=judge, labels={"a": np.full(5, 300)})
+
+
 def test_one_output_is_two_classes_and_what_is_no_answer_is_refused():
     images = np.zeros((2, 4, 4, 3), "uint8")
 
