@@ -13,10 +13,14 @@ import numpy as np
 import typer
 from PIL import Image
 
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.commands.own_origin import OwnOrigin
 from keras_cyclegan.commands.upload_limits import UploadLimits
 from keras_cyclegan.cyclegan import CycleGAN
-from keras_cyclegan.data import TooManyPixelsError, decode_image
+from keras_cyclegan.data import TooManyPixelsError
+from keras_cyclegan.data.decode import open_image
+from keras_cyclegan.data.pixels import as_pictures, formats_of
+from keras_cyclegan.data.writers import write_images
 from keras_cyclegan.inference.files import SUFFIXES
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for, generators_of
@@ -297,26 +301,33 @@ def _translating(model, max_pixels, tile, cache):
         options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
         try:
             generator = generator_for(model, direction)
-            pixels = decode_image(path, generator.input_shape[-1], max_pixels)
+            given, wanted = formats_of(model, Direction(direction))
+            pixels = open_image(path, given.channels, max_pixels, given).pixels
             if (
                 np.prod([runner(generator).rule.padded(side) for side in pixels.shape[:2]])
                 > max_pixels
             ):
                 raise TooManyPixelsError  # a thin picture, padded
-            before = save(pixels, "before.png")
+            before = save(shown_in(given, pixels), "before.png")
             masked = _has_masks(generator)
             translated, mask = model.translate(path, return_attention=masked, **options), None
             if masked:
                 translated, mask = translated
                 painted = np.uint8(np.round(255 * mask))
                 mask = save(painted, f"{path.stem}_{direction}_mask.png")
-            saved = save(translated, f"{path.stem}_{direction}.png")
+            saved = save(shown_in(wanted, translated), f"{path.stem}_{direction}.png")
             # Browsers don't show every kind of file.
-            shown = before if path.suffix.lower() in (".tif", ".tiff") else gr.skip()
+            seen = path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+            shown = gr.skip() if seen and given.dtype == "uint8" else before
             both = (before, saved)
-            yield shown, mask, both, None, gr.update(value=saved, interactive=True)
+            kept = saved
+            if wanted.dtype != "uint8":  # the picture is of 8 bits; the file to keep isn't
+                kept = Path(tempfile.mkdtemp(dir=cache), f"{path.stem}_{direction}{path.suffix}")
+                write_images(kept, translated[None], path)
+            yield shown, mask, both, None, gr.update(value=str(kept), interactive=True)
             if len(generators_of(model)) == 2:
-                back = save(model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
+                back = shown_in(given, model.reconstruct(path, **options))
+                back = save(back, f"{path.stem}_round_trip.png")
                 yield gr.skip(), gr.skip(), gr.skip(), back, gr.skip()
         except TooManyPixelsError:
             refuse(f"{path.name} has more than {max_pixels / 1e6:g} megapixels, the limit here.")
@@ -327,6 +338,9 @@ def _translating(model, max_pixels, tile, cache):
     def refuse(message):
         """Show an error; it may hold text of the visitor, and gradio shows HTML."""
         raise gr.Error(html.escape(message, quote=False), duration=None, print_exception=False)
+
+    def shown_in(pixels, image):
+        return image if pixels.dtype == "uint8" else as_pictures(pixels.to_unit(image))
 
     def save(pixels, name):
         path = Path(tempfile.mkdtemp(dir=cache), name)

@@ -212,6 +212,7 @@ COMMANDS = {
     "fine_tune_preset": ["glyphs", "glyphs", "run", "--toy"],
     "custom_loss": ["glyphs", "run", "--toy"],
     "contrastive": ["glyphs", "run", "--steps", "5"],
+    "sixteen_bits": ["run", "--toy"],
     "custom_generator": ["glyphs", "run", "--toy"],
     "several_gpus": ["glyphs", "run", "--toy"],
     "channel_counts gray": ["gray", "shapes", "run", "--toy"],
