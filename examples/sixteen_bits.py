@@ -27,7 +27,7 @@ from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 SIZE, LARGEST = 32, 4095  # 12 bits
 
 
-def main(out: Path, steps: int = 1500, images: int = 200, seed: int = 0, toy: bool = False):
+def main(out: Path, steps: int = 800, images: int = 200, seed: int = 0, toy: bool = False):
     if toy:  # to see it run, in a minute
         steps, images = 20, 12
     keras.utils.set_random_seed(seed)

@@ -34,7 +34,7 @@ KINDS = {
     "HDF5": Kind((".h5", ".hdf5"), ALL, None, True, "h5py"),
     "NIfTI": Kind((".nii", ".nii.gz"), ALL, (1,), True, "nibabel"),
     "MetaImage": Kind((".mha", ".mhd"), ALL, None, True, "SimpleITK"),
-    "DICOM": Kind((".dcm",), ALL, (1,), True, "pydicom"),
+    "DICOM": Kind((".dcm",), ALL[1:], (1,), True, "pydicom"),
 }
 SUFFIXES = tuple(suffix for kind in KINDS.values() for suffix in kind.suffixes)
 

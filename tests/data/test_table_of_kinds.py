@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pydicom
 import pytest
 from data.test_kinds import make_dicom
 
@@ -56,6 +57,10 @@ def make(path, kind, pixels):
     if kind == "DICOM":
         like = path.parent.parent / "header.dcm"
         make_dicom(like, slope=0.5 if pixels.dtype == "float32" else 1.0)
+        if pixels.dtype == "uint16":
+            header = pydicom.dcmread(like)
+            header.RescaleIntercept = 0
+            header.save_as(like)
         image = np.rint(image) / (2 if pixels.dtype == "float32" else 1)
     write_images(path, image.astype(pixels.dtype), like)
 
