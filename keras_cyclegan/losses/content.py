@@ -109,11 +109,10 @@ class ContentLoss(WeightedLoss):
         true = ops.stop_gradient(true)
         if not self.is_classifier:
             return _mean_of_each(ops.abs(predicted - true))
-        return _mean_of_each(
-            keras.losses.sparse_categorical_crossentropy(
-                ops.argmax(true, axis=-1), predicted, self.from_logits, axis=-1
-            )
-        )
+        said = ops.one_hot(ops.argmax(true, axis=-1), true.shape[-1])
+        if self.from_logits:
+            return -_mean_of_each(ops.sum(said * ops.log_softmax(predicted, axis=-1), axis=-1))
+        return -_mean_of_each(ops.log(ops.sum(said * predicted, axis=-1) + TINY))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -126,7 +126,7 @@ def segmenter(softmax):
 def test_a_model_that_classifies_is_held_to_its_own_answer(images):
     keras.utils.set_random_seed(0)
     network = segmenter(softmax=True)
-    first, second = (np.asarray(network(x)) for x in images)
+    first, second = (network.predict_on_batch(x) for x in images)
     right = np.take_along_axis(second, first.argmax(-1)[..., None], axis=-1)
     expected = -np.log(right).mean()
     assert float(ContentLoss(network)(*images)) == pytest.approx(expected, rel=1e-5)
@@ -134,7 +134,7 @@ def test_a_model_that_classifies_is_held_to_its_own_answer(images):
     logits.set_weights(network.get_weights())
     found = ContentLoss(logits, from_logits=True)(*images)
     assert float(found) == pytest.approx(expected, rel=1e-5)
-    first, second = (np.asarray(logits(x)) for x in images)
+    first, second = (logits.predict_on_batch(x) for x in images)
     found = ContentLoss(logits)(*images)  # else by L1
     assert float(found) == pytest.approx(np.abs(first - second).mean(), rel=1e-5)
 
