@@ -318,7 +318,7 @@ def cell(values, form):
 
 
 def machine():
-    from keras_cyclegan.commands.run_card import processor
+    from keras_cyclegan.training.card import processor
 
     return f"{processor()}, {keras.backend.backend()}"
 

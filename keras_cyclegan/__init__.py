@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from keras_cyclegan.quiet import import_keras_quietly as import_keras_quietly
     from keras_cyclegan.resume import DamagedCheckpointError as DamagedCheckpointError
     from keras_cyclegan.resume import DivergenceError as DivergenceError
+    from keras_cyclegan.training.run import train as train
 
 __version__ = "0.1.0"
 
@@ -61,6 +62,7 @@ __all__ = [
     "presets",
     "recipes",
     "resume",
+    "train",
     "upload_preset",
 ]
 # Modules of the names that are no modules themselves.
@@ -74,6 +76,7 @@ _ORIGINS = {
     "UnusableImagesError": "data",
     "import_keras_quietly": "quiet",
     "list_presets": "presets",
+    "train": "training.run",
     "upload_preset": "presets",
 }
 
@@ -93,6 +96,9 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
+_WITHOUT_CLASSES = ("__main__", "commands", "processor", "quiet", "recipes", "training")
+
+
 def _register_classes(_):
     """Import the modules that register classes, once Keras is imported.
 
@@ -110,5 +116,11 @@ prefer_onednn()
 wrapt.when_imported("keras")(_register_classes)
 for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
     # These register no classes.
-    if _module.name.partition(".")[2] not in ("__main__", "commands", "processor", "quiet"):
+    if _module.name.partition(".")[2] not in (
+        "__main__",
+        "commands",
+        "processor",
+        "quiet",
+        "training",
+    ):
         wrapt.when_imported(_module.name)(_register_classes)

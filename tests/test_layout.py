@@ -20,7 +20,8 @@ LAYERS = [
     {"cyclegan"},
     {"scores", "resume"},
     {"metrics", "evaluation", "callbacks"},
-    {"recipes", "check"},
+    {"training", "check"},
+    {"recipes"},
     {"commands"},
     {"__main__"},
 ]

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from keras_cyclegan import CycleGAN, processor
-from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.train import train_run
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training.run import train_run
 
 SHAPE = (16, 16, 3)
 OLD, NEW = {"fpu", "avx2"}, {"fpu", "avx2", "avx512f", "avx512_vnni"}

@@ -206,7 +206,7 @@ def draw(curves, start):
 def machine():
     import keras
 
-    from keras_cyclegan.commands.run_card import processor
+    from keras_cyclegan.training.card import processor
 
     return f"{processor()}, {keras.backend.backend()}"
 

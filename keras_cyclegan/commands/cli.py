@@ -11,17 +11,13 @@ from typing import Annotated
 import typer
 
 import keras_cyclegan
-from keras_cyclegan import recipes as recipe_tables
 from keras_cyclegan.arguments import Direction, check_choice
-from keras_cyclegan.commands.option_parser import Command, as_size, sides_of, with_options_of
-from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.terminal import (
-    as_flag,
-    clear_errors,
-    plain_warnings,
-    show_messages,
-)
+from keras_cyclegan.commands.option_parser import Command, with_options_of
+from keras_cyclegan.commands.terminal import clear_errors, plain_warnings, show_messages
 from keras_cyclegan.quiet import import_keras_quietly
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training.option import as_flag, as_size, sides_of
+from keras_cyclegan.training.recipes import TABLES
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
@@ -60,7 +56,7 @@ def command(function):
     return app.command(cls=Command)(run)
 
 
-Recipe = StrEnum("Recipe", list(recipe_tables.TABLES))
+Recipe = StrEnum("Recipe", list(TABLES))
 
 
 class Domain(StrEnum):
@@ -108,10 +104,16 @@ WorkingSize = Annotated[
 def train(
     out: Annotated[Path, typer.Option(help="Folder of the run; an existing run is continued.")],
     recipe: Annotated[
-        Recipe, typer.Option(help="Named set of options; options given as well take precedence.")
-    ] = Recipe.paper,
+        Recipe | None,
+        typer.Option(
+            help="Named set of options; options given as well take precedence. Default: paper."
+        ),
+    ] = None,
     adjust: Annotated[
-        bool, typer.Option(help="Continue the run with another learning rate or --clip-norm.")
+        bool,
+        typer.Option(
+            help="Continue the run with another learning rate or --clip-norm, or other images."
+        ),
     ] = False,
     slow_dtype: Annotated[
         bool, typer.Option(help="Train in a dtype that this processor emulates, too.")
@@ -120,13 +122,11 @@ def train(
 ):
     """Train on two folders of images, or go on with a run.
 
-    Started again with the same --out, it continues from the newest checkpoint.
+    Started again with the same --out, it continues from the newest checkpoint, with the options of
+    the run where no others are given.
     """
-    from keras_cyclegan.commands.train import train_run
-
     given = {name: value for name, value in given.items() if value is not None}
-    options = TrainingOptions(**{**recipe_tables.TABLES[recipe], **given})
-    train_run(out, options, adjust, slow_dtype)
+    keras_cyclegan.train(None, out, recipe and recipe.value, adjust, slow_dtype, **given)
 
 
 @command
@@ -473,7 +473,7 @@ def recipes():
     from rich.table import Table
 
     table = Table("recipe", "options")
-    for name, options in recipe_tables.TABLES.items():
+    for name, options in TABLES.items():
         table.add_row(name, " ".join(as_flag(*option) for option in options.items()))
     Console().print(table)
 

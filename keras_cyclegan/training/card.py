@@ -7,9 +7,9 @@ import time
 import keras
 
 from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.commands.options import TrainingOptions
-from keras_cyclegan.commands.run_folder import CHANGEABLE, as_json
-from keras_cyclegan.commands.terminal import as_flag
+from keras_cyclegan.training.folder import CHANGEABLE, as_json
+from keras_cyclegan.training.option import as_flag
+from keras_cyclegan.training.options import TrainingOptions
 
 
 class RunCard:

@@ -1,21 +1,18 @@
 """A training run in a folder: its options, logs, pictures, checkpoints, presets and model."""
 
 import contextlib
+import logging
 import zlib
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
-import typer
 
 from keras_cyclegan import callbacks, data, resume
-from keras_cyclegan.arguments import Direction
+from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
-from keras_cyclegan.commands.build import build_model, compile_model
-from keras_cyclegan.commands.option_parser import sides_of
-from keras_cyclegan.commands.run_card import RunCard
-from keras_cyclegan.commands.run_folder import CHANGEABLE, compare_options, locked, write_options
 from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.networks.compatibility import NETWORKS
@@ -27,8 +24,73 @@ from keras_cyclegan.steps.distribution import (
     distributed,
     fail_together,
     is_chief,
-    process_share,
 )
+from keras_cyclegan.training.card import RunCard
+from keras_cyclegan.training.data import load_images
+from keras_cyclegan.training.folder import (
+    CHANGEABLE,
+    compare_options,
+    complete_options,
+    keep_epochs,
+    locked,
+    write_options,
+    write_place,
+)
+from keras_cyclegan.training.networks import build_model
+from keras_cyclegan.training.optimisation import compile_model
+from keras_cyclegan.training.option import sides_of
+from keras_cyclegan.training.recipes import TABLES
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    data: PathLike | tuple[PathLike, PathLike] | None,
+    folder: PathLike,
+    recipe: str | None = None,
+    adjust: bool = False,
+    slow_dtype: bool = False,
+    **options: Any,
+) -> Any:
+    """Train on two folders of images, or go on with a run, as `keras-cyclegan train` does.
+
+    The folder of the run explains itself; called again, the run goes on from its newest checkpoint,
+    with its own options where none are given.
+
+    Args:
+        data: folder with `trainA` and `trainB`, the two folders `(a, b)`, `"tfds:NAME"` or
+            `"glyphs"`. None, for a run that goes on, takes the images that it had.
+        folder: path of the run; made where it doesn't exist.
+        recipe: name of one of the tables in `keras_cyclegan.recipes`. None, the default, takes the
+            paper's for a new run.
+        adjust: bool, False by default. Whether a run that goes on may have another learning rate,
+            another clipping of gradients or other images.
+        slow_dtype: bool, False by default. Whether to train in a dtype that this processor
+            emulates.
+        **options: options of `keras-cyclegan train`, with underscores: its help describes them.
+
+    Returns:
+        The trained `CycleGAN`.
+
+    Raises:
+        ValueError: an option is wrong, or the folder holds a run with others.
+        RuntimeError: another process trains in the folder.
+        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
+
+    Example:
+
+    ```python
+    model = keras_cyclegan.train("path/to/images", "run", recipe="fast", epochs=20)
+    ```
+    """
+    if recipe is not None:
+        check_choice("recipe", recipe, tuple(TABLES))
+    if isinstance(data, (tuple, list)):
+        options["data"], options["data_b"] = data
+    elif data is not None:
+        options["data"] = data
+    chosen = complete_options(folder, options, recipe and TABLES[recipe])
+    return train_run(folder, chosen, adjust, slow_dtype)
 
 
 def train_run(folder, options, adjust=False, slow_dtype=False):
@@ -60,9 +122,11 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
         with distributed(options.distribute, options.batch_size):
             writes = is_chief()
             fail_together(lambda: writes and stack.enter_context(locked(folder)))
-            model, train, validation = _prepare(folder, options, adjust, slow_dtype)
+            options, model, train, validation = _prepare(folder, options, adjust, slow_dtype)
             watched = train if validation is None else validation
             watchers, keeper = _watch(folder, options, model, watched)
+            if writes:
+                write_place(folder, options, train.steps_per_epoch)
             resume.fit(
                 model,
                 train,
@@ -80,18 +144,22 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
             with atomic_file(folder / "model.keras") as unfinished:
                 model.save(unfinished)
             keeper.write()
-            typer.echo(
-                f"Done: {folder}/model.keras, and {folder}/preset to translate and export with."
+            logger.info(
+                "Done: %s/model.keras, and %s/preset to translate and export with.", folder, folder
             )
     return model
 
 
 def _prepare(folder, options, adjust, slow_dtype):
-    """Return the compiled model, the training dataset, and the validation dataset or None."""
+    """Return the options, the compiled model, the training dataset, the validation dataset."""
     for line in fail_together(lambda: compare_options(folder, options, adjust)):
-        typer.echo(line)
+        logger.info(line)
     keras.utils.set_random_seed(options.seed)
-    train, validation = fail_together(lambda: _load(options))
+    train, validation = fail_together(lambda: load_images(options))
+    options, other_length = keep_epochs(folder, options, train, adjust)
+    if other_length:
+        logger.info("Other images: an epoch stays %d steps long.", options.steps_per_epoch)
+        train, validation = fail_together(lambda: load_images(options))
     relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
     check_agreement(
         "Give all machines the same options and the same images.",
@@ -107,7 +175,7 @@ def _prepare(folder, options, adjust, slow_dtype):
     crops = options.resize == "crop"
     size = min(sides_of(options.image_size))
     model.set_scale("detail" if crops else "whole", None if crops else size)
-    return model, train, validation
+    return options, model, train, validation
 
 
 def _watch(folder, options, model, watched):
@@ -135,31 +203,6 @@ def _watch(folder, options, model, watched):
     return watchers, keeper
 
 
-def _load(options):
-    source = options.data if options.data_b is None else (options.data, options.data_b)
-    given = {} if options.max_pixels is None else {"max_pixels": options.max_pixels}
-    return data.load(
-        source,
-        image_size=sides_of(options.image_size),
-        load_size=sides_of(options.load_size),
-        resize=options.resize,
-        channels=(options.channels_a, options.channels_b),
-        flip=options.flip,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        steps_per_epoch=options.steps_per_epoch,
-        on_error=options.on_error,
-        process_share=process_share(),
-        validation_split=options.validation_split,
-        group_by=options.group_by,
-        range_a=options.range_a,
-        range_b=options.range_b,
-        unit_a=options.unit_a or "",
-        unit_b=options.unit_b or "",
-        **given,
-    )
-
-
 def measure_scores(options, model):
     """Make the callback for `options.scores`, in a list, and the description of its features."""
     if options.scores is None:
@@ -170,7 +213,7 @@ def measure_scores(options, model):
     if extractor is None:
         raise ValueError(f"KID can't be measured on `scores`: {note}")
     if note:
-        typer.echo(note)
+        logger.info(note)
     formats = formats_of(model, Direction.A_TO_B)
     images_a, images_b, _ = data.load_sets(
         options.scores,

@@ -4,39 +4,23 @@ import contextlib
 import dataclasses
 import json
 import os
+import zlib
 from pathlib import Path
 
-from keras_cyclegan.commands.options import TrainingOptions
+from keras_cyclegan.data.image_sets import image_names
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.lock import InUse, hold
+from keras_cyclegan.training.option import options_that_change
+from keras_cyclegan.training.options import TrainingOptions
 
 CONFIG = "config.json"
+PLACE = "images.json"  # where the images are on this machine, and how long an epoch of them is
 LOCK = ".lock"
+IMAGES = ("data", "data_b")
 
-# Options that may change when a run is continued: they don't influence the training.
-CHANGEABLE = {
-    "checkpoint_minutes",
-    "checkpoint_steps",
-    "keep_checkpoints",
-    "half_precision",
-    "scores",
-    "scores_every",
-    "on_error",
-    "data",  # its folder may have moved
-    "data_b",
-    "max_pixels",
-    "distribute",
-    "remat",
-}
-# Options of the length: they may change too, and the learning rate falls accordingly.
-LENGTH = {"epochs", "decay_epochs"}
-# Options that may only change with --adjust.
-ADJUSTABLE = {
-    "learning_rate",
-    "discriminator_learning_rate",
-    "final_learning_rate",
-    "clip_norm",
-}
+CHANGEABLE = options_that_change(TrainingOptions, "always")
+LENGTH = options_that_change(TrainingOptions, "length")
+ADJUSTABLE = options_that_change(TrainingOptions, "adjust")
 
 
 @contextlib.contextmanager
@@ -97,8 +81,87 @@ def compare_options(folder, options, adjust=False):
 
 def write_options(folder, options):
     """Write `config.json`."""
-    with atomic_file(Path(folder) / CONFIG) as unfinished:
-        unfinished.write_text(json.dumps(as_json(options), indent=2) + "\n")
+    _write(Path(folder) / CONFIG, as_json(options))
+
+
+def write_place(folder, options, steps_per_epoch):
+    """Write `images.json`: where the images are, which ones, and the steps of an epoch."""
+    found = {"steps_per_epoch": steps_per_epoch, "images": fingerprint(options)}
+    for name in IMAGES:
+        value = getattr(options, name)
+        is_local = value is not None and os.path.exists(value)
+        found[name] = os.path.abspath(value) if is_local else value
+    _write(Path(folder) / PLACE, found)
+
+
+def read_place(folder):
+    """Read what `write_place` wrote; an empty dict where there is none."""
+    try:
+        found = json.loads((Path(folder) / PLACE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def complete_options(folder, given, recipe=None):
+    """Make the options of a run: those that are given, and for a run that goes on, its own.
+
+    Args:
+        folder: path of the run; it may not exist yet.
+        given: dict of options; `data` may be left out for a run that goes on.
+        recipe: dict of options, which count as given where `given` has no others.
+
+    Raises:
+        ValueError: there are no images for a new run, or an option is wrong.
+    """
+    own = read_options(folder) or {}
+    if own:
+        place = read_place(folder)
+        own |= {name: place[name] for name in IMAGES if place.get(name)}
+        if "data" in given:
+            own["data_b"] = None
+    options = {**own, **(recipe or {}), **given}
+    if "data" not in options:
+        raise ValueError("A new run needs `data`: a folder with trainA and trainB, for example.")
+    return TrainingOptions(**options)
+
+
+def keep_epochs(folder, options, train, adjust):
+    """Refuse other images than those of the run, or let its epochs stay as long as they were.
+
+    Returns:
+        The options, and whether the images must be loaded again with them.
+
+    Raises:
+        ValueError: the images are others, and `adjust` is False.
+    """
+    place, images = read_place(folder), fingerprint(options)
+    if place.get("images", images) == images:
+        return options, False
+    if not adjust:
+        raise ValueError(
+            f"{folder} was trained on other images: {_counted(place['images'])}, now "
+            f"{_counted(images)}. Give the same images to continue, or another --out to start a "
+            "new run. With --adjust, it goes on with these, in epochs as long as before."
+        )
+    before = place["steps_per_epoch"]
+    return dataclasses.replace(options, steps_per_epoch=before), before != train.steps_per_epoch
+
+
+def fingerprint(options):
+    """Return the count of images of A and of B, and a checksum of their names."""
+    source = options.data if options.data_b is None else (options.data, options.data_b)
+    names = [list(map(str, found)) for found in image_names(source, "train")]
+    return [*map(len, names), zlib.crc32(repr(names).encode(errors="replace"))]
+
+
+def _counted(images):
+    return f"{images[0]} of A and {images[1]} of B"
+
+
+def _write(path, values):
+    with atomic_file(path) as unfinished:
+        unfinished.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def as_json(options):
@@ -121,7 +184,7 @@ def read_options(folder):
             options that this version doesn't know.
     """
     path = Path(folder) / CONFIG
-    text = path.read_text() if path.exists() else ""
+    text = path.read_text(errors="replace") if path.exists() else ""
     if not text.strip():
         if any(Path(folder).glob("checkpoints/step-*")):
             raise ValueError(
@@ -132,10 +195,12 @@ def read_options(folder):
         return None
     try:
         recorded = json.loads(text)
+        if not isinstance(recorded, dict):
+            raise ValueError("it isn't a table of options.")
         unknown = set(recorded) - {field.name for field in dataclasses.fields(TrainingOptions)}
         if not unknown:
             return dataclasses.asdict(TrainingOptions(**recorded))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{path} is damaged: {error} Put it back, or give another --out."
         ) from None

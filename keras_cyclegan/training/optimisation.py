@@ -1,0 +1,97 @@
+"""The optimizers of a run: rates, their schedule, the length, averages, memory."""
+
+import dataclasses
+
+from keras_cyclegan.training.losses import make_losses
+from keras_cyclegan.training.option import option
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimisationOptions:
+    """How long and how fast the networks learn."""
+
+    epochs: int = option(
+        200,
+        "Epochs of the whole run; a finished run continues with more.",
+        least=1,
+        change="length",
+    )
+    steps_per_epoch: int | None = option(
+        None, "Default: as many as the larger domain has batches.", least=1
+    )
+    learning_rate: float = option(
+        0.0002, "Rate of the generators' optimizer, before it falls.", least=0, change="adjust"
+    )
+    discriminator_learning_rate: float | None = option(
+        None,
+        "Rate of the discriminators' optimizer. Default: the generators' rate.",
+        least=0,
+        change="adjust",
+    )
+    decay_epochs: int | None = option(
+        None,
+        "Number of last epochs in which the rates fall. Default: half.",
+        least=0,
+        change="length",
+    )
+    final_learning_rate: float = option(
+        0.0, "Rate of both optimizers at the end of the fall.", least=0, change="adjust"
+    )
+    clip_norm: float | None = option(
+        None,
+        "Largest norm of the gradients of both generators together, and of both "
+        "discriminators. Default: no limit.",
+        above=0,
+        change="adjust",
+    )
+    weight_penalty: float = option(
+        0.0, "Penalty on the squares of all weights, torch's weight decay.", least=0
+    )
+    ema: float | None = option(
+        None,
+        "Momentum of running averages of the generators, 0.999 for example, which replace "
+        "them in samples, translations and presets. Default: no averages.",
+        above=0,
+        below=1,
+    )
+    accumulate: int = option(
+        1, "Steps for one update of the weights, as a batch so many times as large.", least=1
+    )
+    remat: bool = option(
+        False,
+        "Recompute activations in the backward pass: less memory, more time.",
+        change="always",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("learning_rate", "discriminator_learning_rate"):
+            rate = getattr(self, name)
+            if rate is not None and self.final_learning_rate > rate:
+                raise ValueError(
+                    f"Rates fall: `final_learning_rate` is at most `{name}`. Received "
+                    f"{self.final_learning_rate} and {rate}."
+                )
+
+
+def compile_model(model, options):
+    """Compile the model with the losses and the optimizers of the options."""
+    from keras_cyclegan.optimizers import LinearDecay, paper_adam
+
+    def adam(rate):
+        schedule = LinearDecay(
+            rate,
+            decay_epochs=options.decay_epochs,
+            final_learning_rate=options.final_learning_rate,
+        )
+        return paper_adam(schedule, options.clip_norm, options.weight_penalty, options.accumulate)
+
+    rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
+    model.compile(
+        adam(rate),
+        adam(rate if discriminator_rate is None else discriminator_rate),
+        **make_losses(options),
+        ema_momentum=options.ema,
+        monitor_gradients=True,
+        remat=options.remat,
+    )

