@@ -126,7 +126,8 @@ def train(
     the run where no others are given.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    keras_cyclegan.train(None, out, recipe and recipe.value, adjust, slow_dtype, **given)
+    images = given.pop("data", None)
+    keras_cyclegan.train(images, out, recipe and recipe.value, adjust, slow_dtype, **given)
 
 
 @command

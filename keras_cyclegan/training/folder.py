@@ -14,7 +14,7 @@ from keras_cyclegan.training.option import options_that_change
 from keras_cyclegan.training.options import TrainingOptions
 
 CONFIG = "config.json"
-PLACE = "images.json"  # where the images are on this machine, and how long an epoch of them is
+PLACE = "images.json"  # which images, and where on this machine; `config.json` has no paths
 LOCK = ".lock"
 IMAGES = ("data", "data_b")
 

@@ -118,3 +118,13 @@ def test_presets_are_listed():
     result = run("presets")
     assert result.exit_code == 0
     assert "horse2zebra" in result.output
+
+
+def test_a_failed_file_ends_the_command_without_a_second_error(preset, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(b"no image")
+    command = ["translate", str(tmp_path / "in"), str(tmp_path / "out"), "--preset", preset]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "a.png" in result.output
+    assert "Error: 1" not in result.output

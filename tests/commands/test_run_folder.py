@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -16,9 +17,12 @@ from keras_cyclegan.commands.cli import app
 from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.folder import (
     compare_options,
+    complete_options,
+    keep_epochs,
     locked,
     read_options,
     write_options,
+    write_place,
 )
 from keras_cyclegan.training.networks import build_model
 from keras_cyclegan.training.run import lowest_score, measure_scores, train_run
@@ -192,3 +196,38 @@ def test_run_starts_from_a_preset_with_fresh_discriminators(finished):
     assert model.discriminator_a.filters == 3
     with pytest.raises(ValueError, match="`fresh_discriminators` needs `init`"):
         dataclasses.replace(TINY, fresh_discriminators=True)
+
+
+# --- going on ------------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_with_its_own_options_where_none_are_given(tmp_path):
+    data = tmp_path / "horses"
+    for name in ("trainA", "trainB"):
+        (data / name).mkdir(parents=True)
+    write_options(tmp_path, dataclasses.replace(TINY, data=str(data)))
+    (data / "trainA/1.png").write_bytes(b"listed, not read")
+    (data / "trainB/1.png").write_bytes(b"listed, not read")
+    write_place(tmp_path, dataclasses.replace(TINY, data=str(data)), 2)
+    chosen = complete_options(tmp_path, {"epochs": 7})
+    assert chosen == dataclasses.replace(TINY, data=str(data), epochs=7)
+    assert complete_options(tmp_path, {}, {"filters": 3}).filters == 3
+    with pytest.raises(ValueError, match="A new run needs `data`"):
+        complete_options(tmp_path / "new", {"epochs": 7})
+
+
+def test_other_images_are_refused_or_go_on_in_epochs_as_long_as_before(tmp_path):
+    for name in ("trainA/1", "trainA/2", "trainB/1"):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"listed, not read")
+    options = dataclasses.replace(TINY, data=str(tmp_path), steps_per_epoch=None)
+    write_place(tmp_path, options, 2)
+    train = types.SimpleNamespace(steps_per_epoch=2)
+    assert keep_epochs(tmp_path, options, train, False) == (options, False)
+    (tmp_path / "trainA/3.png").write_bytes(b"listed, not read")
+    train.steps_per_epoch = 3
+    with pytest.raises(ValueError, match="2 of A and 1 of B, now 3 of A and 1 of B"):
+        keep_epochs(tmp_path, options, train, False)
+    kept, again = keep_epochs(tmp_path, options, train, True)
+    assert (kept.steps_per_epoch, again) == (2, True)
