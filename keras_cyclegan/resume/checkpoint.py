@@ -1,12 +1,22 @@
 """A checkpoint: every variable of a compiled model, in one file with checksums."""
 
+import struct
 import zipfile
+import zlib
 
 import keras
 import numpy as np
 
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.resume.divergence import DivergenceError
+
+
+# What NumPy and zipfile raise, by the byte that is wrong: an unknown method of compression is a
+# NotImplementedError, a flag that says "encrypted" a RuntimeError.
+DAMAGES = (
+    *(OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, SyntaxError),
+    *(MemoryError, OverflowError, struct.error, zlib.error, zipfile.BadZipFile),
+)
 
 
 class DamagedCheckpointError(ValueError):
@@ -55,7 +65,7 @@ def read_checkpoint(path):
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGES as error:
         raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
 
 

@@ -41,6 +41,7 @@ def fit(
         **kwargs: further arguments of `CycleGAN.fit`.
 
     Raises:
+        ValueError: `dataset` can't seek.
         DamagedCheckpointError: there are checkpoints, and all of them are damaged.
         DivergenceError: a loss is NaN or infinite.
         OSError: the last checkpoint could not be written.
@@ -56,6 +57,12 @@ def fit(
     keras_cyclegan.resume.fit(model, train, "run/checkpoints", epochs=200)
     ```
     """
+    if not hasattr(dataset, "seek"):
+        raise ValueError(
+            "`resume.fit` needs a dataset that can seek, from `data.load` or "
+            "`data.unpaired_dataset`; `map`, `take`, `prefetch` and others take that away. Received "
+            f"{type(dataset).__name__}."
+        )
     state = TrainingState(folder, dataset, minutes, steps, keep)
     state.set_model(model)
     if path := state.restore():

@@ -19,7 +19,7 @@ from keras_cyclegan.callbacks import (
 )
 from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.resume.checkpoint import DamagedCheckpointError
+from keras_cyclegan.resume.checkpoint import DamagedCheckpointError, read_checkpoint
 
 SHAPE = (8, 8, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 9, 9, 3), "uint8")
@@ -392,3 +392,19 @@ def test_gradient_norms_are_logged_as_they_are_before_clipping(clip):
     assert "gradient_norm_generators" not in model.evaluate(
         images, images, verbose=0, return_dict=True
     )
+
+
+@pytest.mark.parametrize(("offset", "byte"), [(8, 1), (10, 99)])  # encrypted; unknown compression
+def test_a_changed_byte_of_the_archives_directory_is_damage(tmp_path, offset, byte):
+    path = tmp_path / "step-000000001.npz"
+    np.savez(path, a=np.arange(3))
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + offset] = byte
+    path.write_bytes(content)
+    with pytest.raises(resume.DamagedCheckpointError, match="is damaged"):
+        read_checkpoint(path)
+
+
+def test_a_dataset_that_can_not_seek_is_refused_with_what_takes_that_away(tmp_path):
+    with pytest.raises(ValueError, match=r"can seek.*`map`.*Received list"):
+        resume.fit(None, [], tmp_path, epochs=1)
