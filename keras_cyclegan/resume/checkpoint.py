@@ -10,7 +10,6 @@ import numpy as np
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.resume.divergence import DivergenceError
 
-
 # What NumPy and zipfile raise, by the byte that is wrong: an unknown method of compression is a
 # NotImplementedError, a flag that says "encrypted" a RuntimeError.
 DAMAGES = (

@@ -60,8 +60,8 @@ def fit(
     if not hasattr(dataset, "seek"):
         raise ValueError(
             "`resume.fit` needs a dataset that can seek, from `data.load` or "
-            "`data.unpaired_dataset`; `map`, `take`, `prefetch` and others take that away. Received "
-            f"{type(dataset).__name__}."
+            "`data.unpaired_dataset`; `map`, `take`, `prefetch` and others take that away. "
+            f"Received {type(dataset).__name__}."
         )
     state = TrainingState(folder, dataset, minutes, steps, keep)
     state.set_model(model)
