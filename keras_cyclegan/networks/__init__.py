@@ -1,6 +1,7 @@
 """Generators and discriminators, one family a file."""
 
 from keras_cyclegan.networks.attention import AttentionGenerator
+from keras_cyclegan.networks.feature import FeatureGenerator
 from keras_cyclegan.networks.multiscale import MultiScaleDiscriminator
 from keras_cyclegan.networks.patchgan import PatchDiscriminator, PixelDiscriminator
 from keras_cyclegan.networks.projected import ProjectedDiscriminator
@@ -10,6 +11,7 @@ from keras_cyclegan.networks.unet import UNetGenerator
 
 __all__ = [
     "AttentionGenerator",
+    "FeatureGenerator",
     "MultiScaleDiscriminator",
     "PatchDiscriminator",
     "PixelDiscriminator",

