@@ -55,7 +55,8 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 class GroupNormalization(keras.layers.GroupNormalization):
     """An instance norm with a scale and an offset for each channel, as in checkpoints of 2017.
 
-    Its class has Keras's name because files of weights find a layer by the name of its class.
+    On TensorFlow without a GPU it is fused as `InstanceNormalization` is. Its class has Keras's name
+    because files of weights find a layer by the name of its class.
 
     Args:
         groups: int, -1 by default: each channel is a group.
@@ -63,6 +64,7 @@ class GroupNormalization(keras.layers.GroupNormalization):
 
     Call arguments:
         images: `(batch, height, width, channels)`.
+        training: bool.
 
     Returns:
         The same shape.
@@ -79,7 +81,13 @@ class GroupNormalization(keras.layers.GroupNormalization):
     def __init__(self, groups: int = -1, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(groups=groups, epsilon=epsilon, **kwargs)
 
-    def call(self, images: Tensor) -> Tensor:
+    def call(self, images: Tensor, training: bool | None = False) -> Tensor:
+        if self.groups == images.shape[-1] and cpu.takes_fused_norm(images, training):
+            x = images
+            if not training:
+                x = cpu.subtract_unless_zero(x, common_value(x))
+            x = cpu.fused_instance_norm(x, self.epsilon)
+            return x * ops.cast(self.gamma, x.dtype) + ops.cast(self.beta, x.dtype)
         return super().call(without_common_value(ops.cast(images, "float32")))
 
 

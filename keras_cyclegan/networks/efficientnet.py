@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_cyclegan.layers.convolution import DepthwiseConv2D
+
 # ImageNet's mean and deviation, of RGB in [0, 1].
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Repeats, kernel size, strides of the first, expansion, filters.
@@ -178,7 +180,7 @@ class _Builder:
         x, channels = inputs, inputs.shape[-1]
         if expansion > 1:
             x = self.convolve(x, f"{name}expand_conv", f"{name}bn0", channels * expansion)
-        depthwise = layers.DepthwiseConv2D(
+        depthwise = DepthwiseConv2D(
             kernel_size, strides, "same", name=f"{self.prefix}{name}depthwise_conv", **self.fixed
         )
         x = self._relu6(self._folded(depthwise, f"{name}bn1")(x))

@@ -5,6 +5,8 @@ from keras import ops
 
 from keras_cyclegan.networks.efficientnet import add_lite, normalise
 
+PREFIX = "encoder_"  # of the names of frozen layers
+
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class EncoderInput(keras.layers.Layer):
@@ -34,4 +36,4 @@ class EncoderInput(keras.layers.Layer):
 def add_encoder(images, encoder, dtype):
     """Add the layers of a frozen network; return its maps at strides 4, 8, 16 and 32."""
     x = EncoderInput(name="encoder_input", dtype="float32")(images)
-    return add_lite(x, encoder, "encoder_", dtype)
+    return add_lite(x, encoder, PREFIX, dtype)

