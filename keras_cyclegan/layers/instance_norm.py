@@ -55,8 +55,8 @@ class InstanceNormalization(keras.layers.GroupNormalization):
 class GroupNormalization(keras.layers.GroupNormalization):
     """An instance norm with a scale and an offset for each channel, as in checkpoints of 2017.
 
-    On TensorFlow without a GPU it is fused, as `InstanceNormalization` is. Its class has the name of
-    Keras's because files of weights find a layer by the name of its class.
+    On TensorFlow without a GPU it is fused, as `InstanceNormalization` is. Its class has Keras's
+    name because files of weights find a layer by the name of its class.
 
     Args:
         groups: int, -1 by default: each channel is a group.
