@@ -3,7 +3,7 @@
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_cyclegan.arguments import check_choice, check_image_shape, check_multiple
 from keras_cyclegan.layers import InputSkip
@@ -137,7 +137,16 @@ class _Decoder:
     def double(self, x, lateral, level):
         """Double `x`, and join it with a map of the new size by one convolution of both."""
         name, filters = f"up{level + 1}", self.widths[level]
-        x = Conv2D(
+        x = self.doubled(x, filters, name)
+        beside = self.convolution(lateral, filters, 3, f"{name}_beside")
+        x = layers.Add(name=f"{name}_join", dtype=self.dtype)([x, beside])
+        return self.residual(self.norm_relu(x, name), f"{name}_block")
+
+    def doubled(self, x, filters, name):
+        if self.upsampling == "bilinear":
+            x = BilinearDoubling2D(name=f"{name}_double", dtype=self.dtype)(x)
+            return self.convolution(x, filters, 3, name)
+        return Conv2D(
             filters,
             mode="zeros",
             use_bias=False,
@@ -145,11 +154,44 @@ class _Decoder:
             name=f"{name}_conv",
             dtype=self.dtype,
         )(x)
-        beside = self.convolution(lateral, filters, 3, f"{name}_beside")
-        x = layers.Add(name=f"{name}_join", dtype=self.dtype)([x, beside])
-        return self.residual(self.norm_relu(x, name), f"{name}_block")
 
     def residual(self, x, name):
         change = self.convolution(x, x.shape[-1], 3, name)
         change = self.norm_relu(change, name)
         return layers.Add(name=f"{name}_add", dtype=self.dtype)([x, change])
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class BilinearDoubling2D(layers.UpSampling2D):
+    """`keras.layers.UpSampling2D(2, interpolation="bilinear")` for images of unknown size too.
+
+    Call arguments:
+        images: `(batch, height, width, channels)`.
+
+    Returns:
+        `(batch, 2 * height, 2 * width, channels)`.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(interpolation="bilinear", **kwargs)
+
+    def call(self, images):
+        _, height, width, channels = ops.shape(images)
+        x = ops.reshape(_between(images, 1), (-1, 2 * height, width, channels))
+        return ops.reshape(_between(x, 2), (-1, 2 * height, 2 * width, channels))
+
+    def get_config(self):
+        return layers.Layer.get_config(self)
+
+
+def _between(images, axis):
+    """Stack after `axis` the values a quarter before and a quarter behind each place."""
+    first = ops.take(images, [0], axis=axis)
+    last = ops.take(images, [-1], axis=axis)
+    head, tail = (
+        (images[:, :-1], images[:, 1:]) if axis == 1 else (images[:, :, :-1], images[:, :, 1:])
+    )
+    before = ops.concatenate([first, head], axis=axis)
+    behind = ops.concatenate([tail, last], axis=axis)
+    whole = 0.75 * images
+    return ops.stack([whole + 0.25 * before, whole + 0.25 * behind], axis=axis + 1)

@@ -12,6 +12,7 @@ GENERATORS = {
     "unet": "UNetGenerator",
     "attention": "AttentionGenerator",
     "ugatit": "UGATITGenerator",
+    "feature": "FeatureGenerator",
 }
 DISCRIMINATORS = {
     "patch": "PatchDiscriminator",
@@ -38,8 +39,9 @@ class NetworkOptions:
     )
     upsampling: str = option(
         "transposed",
-        "How generators enlarge maps: transposed convolutions, or resize (no checkerboard).",
-        choices=("transposed", "resize"),
+        "How generators enlarge maps: transposed convolutions, or resize (no checkerboard); a "
+        "feature generator by resize or bilinear.",
+        choices=("transposed", "resize", "bilinear"),
         passed_as="upsampling",
     )
     block: str = option(

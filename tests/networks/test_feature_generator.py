@@ -7,11 +7,12 @@ from keras import ops
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.networks import FeatureGenerator, efficientnet
 from keras_cyclegan.networks.encoders import EncoderInput
+from keras_cyclegan.networks.feature import BilinearDoubling2D
 
 
-@pytest.fixture(scope="module")
-def generator():
-    return FeatureGenerator((64, 64, 3), filters=3)
+@pytest.fixture(scope="module", params=["resize", "bilinear"])
+def generator(request):
+    return FeatureGenerator((64, 64, 3), filters=3, upsampling=request.param)
 
 
 def images(*shape):
@@ -100,6 +101,14 @@ def test_tiles_and_any_size_are_translated(generator):
     assert whole.shape == photo.shape
     tiled = model.translate(photo, tile=64)
     assert np.abs(whole.astype(int) - tiled).max() <= 2
+
+
+def test_bilinear_doubling_is_that_of_keras():
+    x = images(2, 5, 7, 3)
+    expected = ops.image.resize(x, (10, 14), interpolation="bilinear")
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(BilinearDoubling2D()(x)), ops.convert_to_numpy(expected), atol=1e-6
+    )
 
 
 def test_an_unknown_encoder_is_refused():
