@@ -15,14 +15,15 @@ class PixelFormat:
     """What the numbers of a domain's images mean: their type, range and unit.
 
     Attributes:
-        dtype: `"uint8"`, `"uint16"`, `"int16"` or `"float32"`, in which images are kept.
-        channels: int.
-        low: the value that becomes -1: a float, or a tuple with one for each channel. What is lower
-            is clipped.
-        high: the value that becomes 1.
-        unit: string for tables and pictures, such as `"HU"`.
-        per_image: bool. Whether `low` and `high` are each image's own lowest and highest values
-            spread over all that the dtype holds; that can't be undone.
+        dtype: `"uint8"` (the default), `"uint16"`, `"int16"` or `"float32"`, in which images are
+            kept.
+        channels: int, 3 by default.
+        low: the value that becomes -1, 0 by default: a float, or a tuple with one for each channel.
+            What is lower is clipped.
+        high: the value that becomes 1, 255 by default.
+        unit: str for tables and pictures, such as `"HU"`; `""`, none, by default.
+        per_image: bool, False by default. Whether `low` and `high` are each image's own lowest and
+            highest values spread over all that the dtype holds; that can't be undone.
 
     Example:
 
