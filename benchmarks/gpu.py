@@ -5,7 +5,8 @@
 Each row is a process of its own. All are started together and compile side by side; then one after
 the other runs alone. Rows of the package take its own `train_step`, jitted, on images that lie on
 the device, ten steps a dispatch. PyTorch's rows are `torch_step.py`. Float32 is TF32 on both sides,
-where the GPU has it. TensorFlow isn't needed. `--toy` measures nothing: it runs every row at a size for a processor.
+where the GPU has it. TensorFlow isn't needed. `--toy` measures nothing: it runs every row at a size
+for a processor.
 """
 
 import argparse
