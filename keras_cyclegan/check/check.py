@@ -90,7 +90,8 @@ def check_data(
     found = None
     if min(map(len, sides)) >= MIN_PROBED:
         describe = None if features == "statistics" else network_patches(features == "network")
-        found = probe(*(np.stack(list(side.values())) for side in sides), describe)
+        images_a, images_b = (np.stack(list(side.values())) for side in sides)
+        found = probe(images_a, images_b, describe)
     equal = duplicates(surveys.values())
     return Checked(surveys, equal, found, list(_warnings(surveys, equal, found, channels)))
 

@@ -49,7 +49,7 @@ class Place(NamedTuple):
     """
 
     path: Path
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]
     name: str | None = None
 
     def __str__(self):

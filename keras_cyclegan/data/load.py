@@ -157,7 +157,8 @@ def load(
         )
     ]
     train = unpaired_dataset(
-        *(stored.images for stored in sets[:2]),
+        sets[0].images,
+        sets[1].images,
         image_size=image_size,
         batch_size=batch_size,
         flip=flip,
@@ -170,8 +171,9 @@ def load(
     )
     if sets[2] is None:
         return train, None
-    tests = [stored.images for stored in sets[2:]]
-    return train, paired_dataset(*tests, batch_size, companions[1], *formats)
+    test_a, test_b = (stored.images for stored in sets[2:])
+    validation = paired_dataset(test_a, test_b, batch_size, companions[1], formats[0], formats[1])
+    return train, validation
 
 
 def _load_size(load_size, image_size, whole):

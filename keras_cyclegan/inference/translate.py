@@ -221,8 +221,9 @@ class InferenceMixin:
         pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
         generator = freeze(generator, [picture.pixels for picture in pictures])
         both = (generator, None) if direction is Direction.A_TO_B else (None, generator)
-        pixels = {"pixels_a": self.pixels_a, "pixels_b": self.pixels_b}
-        model = type(self)(*both, None, None, image_shape=self.image_shape, **pixels)
+        given = {name: getattr(self, name) for name in ("image_shape", "pixels_a", "pixels_b")}
+        model: Any = type(self)
+        model = model(*both, None, None, **given)
         model.set_scale(self.scale, self.working_size)
         return model
 

@@ -22,7 +22,7 @@ FOREIGN = {
 
 
 def convert_network(
-    state_dict: dict[str, Any], image_size: int | None = None, name: str | None = None
+    state_dict: dict[str, Any], image_size: tuple[int, int] | None = None, name: str | None = None
 ) -> keras.Model:
     """Make the network that a state dict belongs to, with its weights.
 

@@ -120,8 +120,7 @@ def evaluate(
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     formats = dict(zip("ab", formats_of(model, Direction.A_TO_B), strict=True))
-    given = [formats[domain] for domain in "ab"]
-    sets = load_sets(source, size, channels, split, paired, *given, max_pixels)
+    sets = load_sets(source, size, channels, split, paired, formats["a"], formats["b"], max_pixels)
     names = dict(zip("ab", image_names(source, split), strict=True))
     if palette is not None and not sets.paired:
         raise ValueError(
