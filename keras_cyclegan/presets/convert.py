@@ -14,7 +14,7 @@ def convert_checkpoints(
     b_to_a: PathLike | None = None,
     discriminator_a: PathLike | None = None,
     discriminator_b: PathLike | None = None,
-    image_size: int | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """Read the networks of checkpoints that the authors' PyTorch code wrote.
 
