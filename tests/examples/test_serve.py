@@ -18,7 +18,7 @@ def server(preset, tmp_path_factory):
     CycleGAN.from_preset(str(preset)).export(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MODEL", str(folder))
-        patch.setenv("MAX_PIXELS", "1000")
+        patch.setenv("MAX_PIXELS", "4096")
         patch.setenv("MAX_BYTES", "5000")
         with testclient.TestClient(example("serve/app").app) as client:
             yield client
@@ -67,7 +67,7 @@ def test_pictures_are_turned_upright_and_put_on_white(server, preset, picture):
         ("/a_to_b", b"no picture", 422, "Expected a whole picture"),
         ("/a_to_b", encoded(np.zeros((20, 20, 3), "uint8"))[:-20], 422, "Expected a whole picture"),
         ("/a_to_b", encoded(np.zeros((9, 9, 3), "uint8"), "TIFF"), 422, "JPEG, PNG, WEBP"),
-        ("/a_to_b", encoded(np.zeros((40, 26, 3), "uint8")), 413, "26×40 are more than 1000"),
+        ("/a_to_b", encoded(np.zeros((65, 26, 3), "uint8")), 413, "26×65 are more than 4096"),
         ("/a_to_b", bytes(5001), 413, "more than 5000 bytes"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.data import decode, to_unit
+from keras_cyclegan.data import pillow_files, to_unit
 from keras_cyclegan.inference import memory
 from keras_cyclegan.inference import translate as module
 from keras_cyclegan.inference.files import translate_files
@@ -308,14 +308,14 @@ def test_too_little_memory_for_one_file_is_reported_and_the_others_are_translate
     for name, height in (("a", 9), ("b", 10)):
         Image.fromarray(noise(height, 8, 3)).save(tmp_path / f"{name}.png")
     pairs = [(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}.png") for name in "ab"]
-    to_array = decode.to_array
+    to_array = pillow_files.to_array
 
-    def fail(image, mode):
+    def fail(image, *options):
         if image.size == (8, 9):
             raise MemoryError
-        return to_array(image, mode)
+        return to_array(image, *options)
 
-    monkeypatch.setattr(decode, "to_array", fail)
+    monkeypatch.setattr(pillow_files, "to_array", fail)
     outcome = {source.name: str(error) for source, _, error in translate_files(model, pairs)}
     assert "too little memory to open" in outcome["a.png"]
     assert outcome["b.png"] == "None"

@@ -87,15 +87,16 @@ def test_an_open_schedule_is_constant_until_fit_sets_it_and_is_saved():
         return optimizer
 
     optimizer, copy = make(), make()
-    schedule = optimizer.schedules[0]
+    schedule = optimizer.rate_schedules[0]
     assert rate(schedule, 10**9) == pytest.approx(2e-4)
-    optimizer.follow_epochs(steps_per_epoch=5, epochs=3)
+    for each in optimizer.rate_schedules:
+        each.follow_epochs(steps_per_epoch=5, epochs=3)
     expected = [2e-4] * 9 + [2e-4 * (1 - i / 7) for i in range(1, 8)]
     assert [rate(schedule, i) for i in range(16)] == pytest.approx(expected, abs=1e-9)
     store = {}
     optimizer.save_own_variables(store)
     copy.load_own_variables(store)
-    assert rate(copy.schedules[1], 12) == rate(schedule, 12)
+    assert rate(copy.rate_schedules[1], 12) == rate(schedule, 12)
 
 
 @pytest.mark.parametrize(("decay_epochs", "constant"), [(0, 30), (1, 20), (2, 10), (9, 0)])
