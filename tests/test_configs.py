@@ -18,6 +18,7 @@ SMALL = {"image_shape": SHAPE, "filters": 2}
 ARGUMENTS = {
     "AttentionGenerator": {**SMALL, "num_blocks": 1, "foregrounds": 2},
     "Conv2D": {"filters": 2, "kernel_size": (3, 3)},
+    "DepthwiseConv2D": {"kernel_size": (3, 3)},
     "MultiScaleDiscriminator": {**SMALL, "num_scales": 2, "num_layers": 1},
     "PatchDiscriminator": {**SMALL, "num_layers": 1},
     "PixelDiscriminator": SMALL,

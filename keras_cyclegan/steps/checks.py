@@ -183,7 +183,9 @@ def unpack_batch(data, channels_a, channels_b):
                 f"Images of domain {name.upper()} must have shape (batch, height, width, "
                 f"{channels}). Received {tuple(data[name].shape)}."
             )
-    return Batch(data)
+    # `train_on_batch` leaves the arrays of a dict as they are, and torch can't multiply by them.
+    arrays = {name: value for name, value in data.items() if isinstance(value, np.ndarray)}
+    return Batch(data | {name: keras.ops.convert_to_tensor(x) for name, x in arrays.items()})
 
 
 def _no_pair(data):
