@@ -66,7 +66,7 @@ def test_any_size_is_judged(height, width):
 
 def test_features_are_mixed_across_channels_and_from_coarse_to_fine():
     extract = own_features()
-    projection = _Projection(extract, 3, seed=5)
+    projection = _Projection(extract, [4, 5, 6], 3, seed=5)
     random = np.random.RandomState(5)
     across = [random.standard_normal((1, 1, c, 64)) / np.sqrt(c) for c in (4, 5, 6)]
     down = [random.standard_normal((3, 3, 64, 64)) / np.sqrt(9 * 64) for _ in range(2)]
@@ -185,6 +185,7 @@ def test_without_the_package_a_preset_translates_and_training_says_what_to_insta
 ):
     absent = dataclasses.replace(efficientnet.VARIANTS[VARIANT], package="no-such-package")
     monkeypatch.setitem(efficientnet.VARIANTS, VARIANT, absent)
+    efficientnet.folded_state.cache_clear()  # which has been read in this process
     generators = [ResNetGenerator(SHAPE, filters=2, num_blocks=1) for _ in range(2)]
     judges = [ProjectedDiscriminator(SHAPE, filters=8, pixel_filters=4, seed=99) for _ in range(2)]
     CycleGAN(*generators, *judges, image_shape=SHAPE).save_to_preset(tmp_path / "preset")
