@@ -28,7 +28,7 @@ from keras_cyclegan.presets import list_presets
 
 GLYPHS = "Rag74"  # letters and digits that differ clearly between the two typefaces
 HOUR = 3600
-MOST_WAITING = 32  # translations
+MAX_WAITING = 32  # translations
 
 STYLE = """
 .gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto !important; }
@@ -93,7 +93,7 @@ def launch_demo(
         )
         names = ("localhost", host, socket.gethostname(), *allowed_hosts)
         try:
-            _, address, _ = page.queue(max_size=MOST_WAITING).launch(
+            _, address, _ = page.queue(max_size=MAX_WAITING).launch(
                 server_name=host,
                 server_port=port,
                 max_file_size=round(max_megabytes * 2**20),

@@ -101,7 +101,10 @@ def _generators(model, direction):
     found = generators_of(model)
     if direction is not None:
         found = {check_direction(direction): generator_for(model, direction)}
-    return {way: (generator, formats_of(model, way)) for way, generator in found.items()}
+    return {
+        direction: (generator, formats_of(model, direction))
+        for direction, generator in found.items()
+    }
 
 
 def _check_name(path, format, generators):

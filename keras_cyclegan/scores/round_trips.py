@@ -3,8 +3,9 @@
 import numpy as np
 
 from keras_cyclegan.arguments import check_direction
+from keras_cyclegan.inference.pictures import BATCH_PIXELS
 from keras_cyclegan.inference.runner import runner
-from keras_cyclegan.inference.translate import BATCH_PIXELS, generator_for, generators_of
+from keras_cyclegan.inference.translate import generator_for, generators_of
 from keras_cyclegan.scores.cycle import ContentChange, CycleError
 from keras_cyclegan.scores.measured import RoundTrips
 

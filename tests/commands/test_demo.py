@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.commands.cli import app
 from keras_cyclegan.commands.demo import (
-    MOST_WAITING,
+    MAX_WAITING,
     build_demo,
     described,
     draw_glyphs,
@@ -286,7 +286,7 @@ def test_fifty_requests_at_once_wait_or_are_told_to_try_again(address, glyph, mo
     jobs = [demo.submit(*arguments, api_name="/translate") for _ in range(50)]
     refused = [str(job.exception(SECONDS)) for job in jobs if job.exception(SECONDS)]
     assert set(refused) <= {"Queue is full! Please try again."}
-    assert 50 - len(refused) >= MOST_WAITING
+    assert 50 - len(refused) >= MAX_WAITING
     # The last of its answers has the round trip, and leaves the others as they were.
     (after,) = [x for x in demo.predict(*arguments, api_name="/translate") if type(x) is str]
     np.testing.assert_array_equal(np.asarray(Image.open(after)), model.reconstruct(glyph))

@@ -13,7 +13,7 @@ from PIL import Image
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import pillow_files, to_unit
 from keras_cyclegan.inference import memory
-from keras_cyclegan.inference import translate as module
+from keras_cyclegan.inference import pictures as module
 from keras_cyclegan.inference.files import translate_files
 from keras_cyclegan.inference.runner import Runner, runner
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator

@@ -11,7 +11,7 @@ from PIL import Image
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError, from_unit, to_unit
-from keras_cyclegan.inference import translate as module
+from keras_cyclegan.inference import pictures as module
 from keras_cyclegan.inference.runner import Runner, runner
 from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator, UNetGenerator
 
