@@ -28,7 +28,7 @@ non-saturating form |
     | `"relativistic_average"` | ½ [−log σ(f − r̄) − log(1 − σ(r − f̄))] | ½ [−log σ(r − f̄) − \
 log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
 
-    Discriminators that give several maps are judged by the mean over the maps.
+    Of discriminators that give several maps, the mean over the maps is taken.
 
     Args:
         kind: str, one of the above; `"least_squares"` by default.
@@ -67,6 +67,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         kind: str = "least_squares",
         weight: float = 1.0,
         label_smoothing: float = 0.0,
+        last_map_weight: float = 1.0,
         name: str | None = "adversarial",
         **kwargs: Any,
     ) -> None:
@@ -81,7 +82,13 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
                 f"Labels can be smoothed for {', '.join(self.with_targets)}; {kind!r} has none. "
                 f"Received label_smoothing={label_smoothing}."
             )
+        if not last_map_weight >= 0:
+            raise ValueError(
+                "`last_map_weight` must be a number of at least 0. Received "
+                f"last_map_weight={last_map_weight!r}."
+            )
         self.label_smoothing = float(label_smoothing)
+        self.last_map_weight = float(last_map_weight)
         self._mean = Average(name=f"{name}_mean", reduction=self.reduction, dtype=self.dtype)
 
     @property
@@ -154,6 +161,8 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             fake, real = (None if x is None else ops.cast(x, self.dtype) for x in (fake, real))
             found = self.weight * values(fake=fake, real=real)
             losses.append(self._mean(found, found))
+        if len(losses) > 1:
+            losses[-1] = self.last_map_weight * losses[-1]
         return sum(losses) / len(losses)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
@@ -176,7 +185,11 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         return self.weight * (ops.softplus(y_pred) - y_true * y_pred)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "label_smoothing": self.label_smoothing}
+        return {
+            **super().get_config(),
+            "label_smoothing": self.label_smoothing,
+            "last_map_weight": self.last_map_weight,
+        }
 
 
 def _maps(logits):

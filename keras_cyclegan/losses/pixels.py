@@ -29,23 +29,26 @@ class CycleConsistencyLoss(_PixelLoss):
 
     `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). Structural similarity can be mixed
     in (Zhao et al. 2017, "Loss Functions for Image Restoration"); it compares the contrasts around
-    a pixel more than the pixel's value. With s for `ssim_weight` and d for the mean distance:
+    a pixel more than the pixel's value. A coarse part compares means of 8×8 pixels: a round trip may
+    then redraw a texture, but not the colours. With s and c for the two shares, d for the mean
+    distance and d₈ for that of the means:
 
-        weight · [(1 − s) · d + s · (1 − SSIM)]
+        weight · [(1 − s − c) · d + s · (1 − SSIM) + c · d₈]
 
     Args:
         norm: `"l1"` (the default, the paper's; sharper images) or `"l2"`.
         weight: float. λ; 10, the paper's, by default.
         ssim_weight: float in [0, 1], 0 by default. The share of structural similarity; Zhao et al.
             take 0.84.
+        coarse_weight: float in [0, 1], 0 by default. The share of the means.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
         y_pred: reconstructions, the same shape.
 
     Raises:
-        ValueError: an argument is out of range; when called with `ssim_weight`, images are smaller
-            than 11×11.
+        ValueError: an argument is out of range; when called, images are too small for a share:
+            11×11 pixels for SSIM, 8×8 for the means.
 
     Example:
 
@@ -61,26 +64,39 @@ class CycleConsistencyLoss(_PixelLoss):
         norm: str = "l1",
         weight: float = 10.0,
         ssim_weight: float = 0.0,
+        coarse_weight: float = 0.0,
         name: str | None = "cycle",
         **kwargs: Any,
     ) -> None:
         super().__init__(norm, weight, name, **kwargs)
-        if not 0 <= ssim_weight <= 1:
+        for argument, share in (("ssim_weight", ssim_weight), ("coarse_weight", coarse_weight)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"`{argument}` must lie in [0, 1]. Received {argument}={share!r}.")
+        if ssim_weight + coarse_weight > 1:
             raise ValueError(
-                f"`ssim_weight` must lie in [0, 1]. Received ssim_weight={ssim_weight!r}."
+                "`ssim_weight` and `coarse_weight` are shares of one loss: at most 1 together. "
+                f"Received {ssim_weight} and {coarse_weight}."
             )
         self.ssim_weight = float(ssim_weight)
+        self.coarse_weight = float(coarse_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         distance = super().call(y_true, y_pred)
-        if not self.ssim_weight:
+        structure, coarse = self.ssim_weight, self.coarse_weight
+        if not structure and not coarse:
             return distance
-        dissimilarity = self.weight * (1.0 - structural_similarity(y_true, y_pred))  # (n,)
-        share = self.ssim_weight
-        return (1.0 - share) * ops.mean(distance, axis=(1, 2, 3)) + share * dissimilarity
+        loss = (1.0 - structure - coarse) * ops.mean(distance, axis=(1, 2, 3))  # (n,)
+        if structure:
+            dissimilarity = self.weight * (1.0 - structural_similarity(y_true, y_pred))
+            loss = loss + structure * dissimilarity
+        if coarse:
+            means = (ops.average_pool(y, 8, data_format="channels_last") for y in (y_true, y_pred))
+            loss = loss + coarse * ops.mean(super().call(*means), axis=(1, 2, 3))
+        return loss
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "ssim_weight": self.ssim_weight}
+        shares = {"ssim_weight": self.ssim_weight, "coarse_weight": self.coarse_weight}
+        return {**super().get_config(), **shares}
 
 
 class CycleTerm(Term):

@@ -31,6 +31,12 @@ class LossOptions:
         least=0,
         below=1,
     )
+    last_map_weight: float = option(
+        1.0,
+        "Factor of the last of a discriminator's maps; of projected ones the PatchGAN's, whose "
+        "weight keeps grids and dots away.",
+        least=0,
+    )
     gradient_penalty: str | None = option(
         None,
         "Penalty on the discriminators' gradient; the Wasserstein loss needs wgan_gp. "
@@ -51,6 +57,9 @@ class LossOptions:
     )
     ssim_weight: float = option(
         0.0, "Part of the cycle loss that is structural similarity, from 0 to 1.", least=0
+    )
+    coarse_weight: float = option(
+        0.0, "Part of the cycle loss that is on means of 8x8 pixels, from 0 to 1.", least=0
     )
     identity_weight: float = option(5.0, "Weight of the identity loss; 0 for none.", least=0)
     identity_norm: str = option(
@@ -104,11 +113,14 @@ def make_losses(options):
     features, final = options.perceptual_features, options.final_cycle_weight
     made = {
         "adversarial_loss": losses.AdversarialLoss(
-            options.adversarial_loss, options.adversarial_weight, options.label_smoothing
+            options.adversarial_loss,
+            options.adversarial_weight,
+            options.label_smoothing,
+            options.last_map_weight,
         ),
         "gradient_penalty": make_penalty(options),
         "cycle_loss": losses.CycleConsistencyLoss(
-            options.cycle_norm, options.cycle_weight, options.ssim_weight
+            options.cycle_norm, options.cycle_weight, options.ssim_weight, options.coarse_weight
         ),
         "identity_loss": None,  # `compile` has one, if it isn't told otherwise
         "weight_a": options.weight_a,

@@ -73,6 +73,11 @@ class NetworkOptions:
         "Let generators start as the identity, and learn only what changes.",
         passed_as="input_skip",
     )
+    encoder: str | None = option(
+        None,
+        "Frozen network of a feature generator: efficientnet-lite1, the default, or -lite0.",
+        passed_as="encoder",
+    )
     shared_decoder: bool = option(
         False,
         "Let one light decoder of an attention generator both paint and mask.",

@@ -148,3 +148,12 @@ def test_config_round_trip(kind):
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert copy.get_config() == loss.get_config()
     assert copy.label_smoothing == smoothing
+
+
+def test_the_last_of_several_maps_has_a_weight_for_both_players():
+    maps = [np.full((1, 2, 2, 1), value, "float32") for value in (0.0, 3.0)]
+    loss = AdversarialLoss(last_map_weight=3.0)
+    np.testing.assert_allclose(loss.generator(maps), (1 + 3 * 4) / 2)
+    np.testing.assert_allclose(loss.discriminator(maps, maps), (0.5 + 3 * 0.5 * (4 + 9)) / 2)
+    np.testing.assert_allclose(loss.generator(maps[1]), 4)  # one map is the whole verdict
+    assert AdversarialLoss.from_config(loss.get_config()).last_map_weight == 3.0

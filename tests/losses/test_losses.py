@@ -97,6 +97,8 @@ def test_losses_are_computed_in_float32_from_lower_precision():
         (lambda: AdversarialLoss(label_smoothing=1.0), "label_smoothing=1.0"),
         (lambda: AdversarialLoss("hinge", label_smoothing=0.1), "'hinge' has none"),
         (lambda: CycleConsistencyLoss(ssim_weight=2), "ssim_weight=2"),
+        (lambda: CycleConsistencyLoss(ssim_weight=0.6, coarse_weight=0.6), "0.6 and 0.6"),
+        (lambda: AdversarialLoss(last_map_weight=-1), "last_map_weight=-1"),
         (lambda: IdentityLoss(weight=float("nan")), "weight=nan"),
     ],
 )
@@ -165,6 +167,16 @@ def test_reloaded_perceptual_loss_says_that_its_extractor_is_missing():
 def test_perceptual_loss_refuses_unknown_extractors():
     with pytest.raises(ValueError, match=r"'vgg16', 'efficientnet-lite1' or .*Received 'vgg99'"):
         PerceptualLoss("vgg99")
+
+
+def test_coarse_cycle_loss_compares_means_of_squares():
+    rng = np.random.default_rng(0)
+    first, second = rng.uniform(-1, 1, (2, 2, 16, 24, 3)).astype("float32")
+    loss = CycleConsistencyLoss(weight=10.0, coarse_weight=0.3)
+    means = [x.reshape(2, 2, 8, 3, 8, 3).mean(axis=(2, 4)) for x in (first, second)]
+    expected = 7 * np.abs(first - second).mean() + 3 * np.abs(means[0] - means[1]).mean()
+    np.testing.assert_allclose(loss(first, second), expected, rtol=1e-5)
+    assert CycleConsistencyLoss.from_config(loss.get_config()).coarse_weight == 0.3
 
 
 def test_cycle_loss_mixes_distance_and_structure():

@@ -64,5 +64,6 @@ def test_images_that_are_not_rgb_are_refused(extractor):
 def test_without_its_weights_it_says_what_to_install(monkeypatch):
     absent = dataclasses.replace(VARIANTS[LITE0], package="no-such-package")
     monkeypatch.setitem(VARIANTS, LITE0, absent)
+    efficientnet.folded_state.cache_clear()  # which has been read in this process
     with pytest.raises(ImportError, match="pip install no-such-package"):
         EfficientNetLite0Features()
