@@ -29,8 +29,8 @@ class CycleConsistencyLoss(_PixelLoss):
 
     `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). Structural similarity can be mixed
     in (Zhao et al. 2017, "Loss Functions for Image Restoration"); it compares the contrasts around
-    a pixel more than the pixel's value. A coarse part compares means of 8×8 pixels: a round trip may
-    then redraw a texture, but not the colours. With s and c for the two shares, d for the mean
+    a pixel more than its value. A coarse part compares means of 8×8 pixels: a round trip may then
+    redraw a texture, but not the colours. With s and c for the two shares, d for the mean
     distance and d₈ for that of the means:
 
         weight · [(1 − s − c) · d + s · (1 − SSIM) + c · d₈]

