@@ -35,6 +35,8 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         weight: float, 1 by default. Factor of the loss, for both players.
         label_smoothing: float in [0, 1), 0 by default. The discriminator's target for real images
             is 1 less this (Salimans et al. 2016, one-sided); for least squares and min-max.
+        last_map_weight: float, 1 by default. Factor of the last of several maps, for both players:
+            in a `ProjectedDiscriminator` it is that of the PatchGAN beside the features.
 
     Raises:
         ValueError: `kind` is unknown or has no targets to smooth, or a number is out of range.
