@@ -22,9 +22,9 @@ import numpy as np
 from PIL import Image
 
 from keras_cyclegan import CycleGAN, callbacks, data, resume
-from keras_cyclegan.callbacks.history import HistoryFile
-from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
+from keras_cyclegan.training.history import HistoryFile
+from keras_cyclegan.training.preset_keeper import PresetKeeper
 
 HEADER = "| {} | memory | file handles | threads | processor time of each |\n|---|---|---|---|---|"
 

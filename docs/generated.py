@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 import keras_cyclegan
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.presets.table import PUBLISHED
 from keras_cyclegan.training.option import as_flag
 from keras_cyclegan.training.recipes import TABLES

@@ -96,7 +96,7 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-_WITHOUT_CLASSES = ("__main__", "commands", "processor", "quiet", "recipes", "training")
+_WITHOUT_CLASSES = ("__main__", "cli", "commands", "processor", "quiet", "recipes", "training")
 
 
 def _register_classes(_):
@@ -118,6 +118,7 @@ for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
     # These register no classes.
     if _module.name.partition(".")[2] not in (
         "__main__",
+        "cli",
         "commands",
         "processor",
         "quiet",

@@ -18,11 +18,12 @@ LAYERS = [
     {"steps"},
     {"compile"},
     {"cyclegan"},
-    {"scores", "resume"},
-    {"metrics", "evaluation", "callbacks"},
+    {"scores"},
+    {"metrics", "evaluation"},
     {"training", "check"},
-    {"recipes"},
+    {"callbacks", "resume", "recipes"},
     {"commands"},
+    {"cli"},
     {"__main__"},
 ]
 HEIGHTS = {name: height for height, names in enumerate(LAYERS) for name in names}

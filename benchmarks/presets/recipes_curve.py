@@ -124,7 +124,7 @@ def plan(options, data, name):
 def train(options, data, name, folder, epochs, steps, others):
     """Run the train command to its end; run again, it goes on."""
     command = [
-        *(sys.executable, "-m", "keras_cyclegan.commands.cli", "train", data, "--out", folder),
+        *(sys.executable, "-m", "keras_cyclegan", "train", data, "--out", folder),
         *(*RUNS[name], "--image-size", options.image_size, "--dtype", options.dtype),
         *("--epochs", epochs, "--steps-per-epoch", steps, *others),
     ]
@@ -153,7 +153,7 @@ def step_seconds(rows):
 
 def rows_of(history):
     """The lines of a run's history, with the number of steps in each epoch."""
-    from keras_cyclegan.callbacks.history import read_history
+    from keras_cyclegan.training.history import read_history
 
     rows, before = read_history(history), 0
     for row in rows:

@@ -1,6 +1,5 @@
 """Turns annotated fields of a dataclass into options of a command, with help and checks."""
 
-import dataclasses
 import inspect
 import math
 from typing import Annotated, Literal
@@ -10,8 +9,7 @@ import typer.core
 
 from keras_cyclegan.arguments import FLIPS
 from keras_cyclegan.commands.terminal import with_flags
-from keras_cyclegan.training.option import Size, as_size, described_options
-from keras_cyclegan.training.options import group_of
+from keras_cyclegan.training.option import Size, as_size, options_of
 
 
 def joined(arguments):
@@ -64,21 +62,22 @@ def command_parameters(options_class):
 
     The default of an option is None, so that it can be seen which ones the user gave.
     """
-    described = described_options(options_class)
-    for field in dataclasses.fields(options_class):
-        kind, _, option = described[field.name]
+    options = options_of(options_class)
+    for name, option in options.items():
+        default = getattr(options_class, name, None)
         if option.argument:
             info = typer.Argument(help=option.help)
         else:
-            has_default = field.default is not None and kind is not bool
-            text = f"{option.help} Default: {field.default}." if has_default else option.help
-            given = {"help": with_flags(text, described), "rich_help_panel": group_of(field.name)}
-            if kind is Size:
-                kind, given = str, {**given, "parser": as_size, "metavar": "SIZE"}
+            has_default = default is not None and option.kind is not bool
+            text = f"{option.help} Default: {default}." if has_default else option.help
+            given = {"help": with_flags(text, options), "rich_help_panel": option.group}
+            if option.kind is Size:
+                given |= {"parser": as_size, "metavar": "SIZE"}
             info = typer.Option(**given)
-        kind = (Literal[tuple(option.choices)] if option.choices else kind) | None
+        kind = str if option.kind is Size else option.kind
+        kind = (Literal[option.choices] if option.choices else kind) | None
         yield inspect.Parameter(
-            field.name,
+            name,
             inspect.Parameter.KEYWORD_ONLY,
             annotation=Annotated[kind, info],
             default=None,

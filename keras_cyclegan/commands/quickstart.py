@@ -9,11 +9,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from keras_cyclegan.callbacks.sample_grid import sample_grid, save_png
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, load, to_unit
 from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.run import train_run
+from keras_cyclegan.training.sample_grid import sample_grid, save_png
 
 OPTIONS = TrainingOptions(
     data="glyphs",

@@ -6,8 +6,8 @@ import time
 
 import keras
 
-from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.training.folder import CHANGEABLE, as_json
+from keras_cyclegan.training.history import read_history
 from keras_cyclegan.training.option import as_flag
 from keras_cyclegan.training.options import TrainingOptions
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from keras_cyclegan.data.image_sets import image_names
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.lock import InUse, hold
-from keras_cyclegan.training.option import options_that_change
+from keras_cyclegan.training.option import options_of
 from keras_cyclegan.training.options import TrainingOptions
 
 CONFIG = "config.json"
@@ -18,9 +18,10 @@ PLACE = "images.json"  # which images, and where on this machine; `config.json` 
 LOCK = ".lock"
 IMAGES = ("data", "data_b")
 
-CHANGEABLE = options_that_change(TrainingOptions, "always")
-LENGTH = options_that_change(TrainingOptions, "length")
-ADJUSTABLE = options_that_change(TrainingOptions, "adjust")
+CHANGEABLE, LENGTH, ADJUSTABLE = (
+    {name for name, option in options_of(TrainingOptions).items() if option.change == change}
+    for change in ("always", "length", "adjust")
+)
 
 
 @contextlib.contextmanager

@@ -2,11 +2,11 @@
 
 import dataclasses
 import inspect
+from typing import Literal
 
 from keras_cyclegan.training.option import option, sides_of
 
-# From the names of families to their classes in `keras_cyclegan.networks`. A class gets those of
-# the options below, by what they are `passed_as`, for which it has an argument.
+# From the names of families to their classes in `keras_cyclegan.networks`.
 GENERATORS = {
     "resnet": "ResNetGenerator",
     "unet": "UNetGenerator",
@@ -21,166 +21,113 @@ DISCRIMINATORS = {
     "projected": "ProjectedDiscriminator",
     "ugatit": "UGATITDiscriminator",
 }
-CLASSES = {"generator": GENERATORS, "discriminator": DISCRIMINATORS}
 AUGMENT = "augment_"  # begins the options that are arguments of `DifferentiableAugmentation`
+
+UPSAMPLING = (
+    "How generators enlarge maps: transposed convolutions, or resize (no checkerboard); a feature "
+    "generator by resize or bilinear."
+)
+BLOCK = "Residual blocks: of whole convolutions, or of separable ones, at a tenth of the cost."
+ENCODER = "Frozen network of a feature generator: efficientnet-lite1, the default, or -lite0."
+PADDING = "What generators see beyond the border: the image mirrored, or zeros."
+AFFINE = "Let the norms of generators learn a scale and an offset."
+FOREGROUNDS = (
+    "Images that an attention generator paints and blends. Default: 9; 1 with `shared_decoder`."
+)
+SCALES = "Number of scales that multiscale or projected ones judge. Default: 3 or 4."
+FEATURES = (
+    "Frozen network through which projected ones look: efficientnet-lite1, the default, or the "
+    "name of one of keras.applications, which Keras downloads."
+)
+PIXEL_FILTERS = "Width of the PatchGAN that projected ones have beside it; 0 for none. Default: 32."
+BRIGHTNESS = "With `augment`: how much brighter or darker an image may get. Default: 0.3."
+SATURATION = "With `augment`: by which part its colours may get stronger or weaker. Default: 0.6."
+CONTRAST = "With `augment`: by which part its contrast may get stronger or weaker. Default: 0.4."
+TRANSLATION = "With `augment`: its largest shift, as a part of its size. Default: 0.125."
+CUTOUT = "With `augment`: side of the covered square, as a part of its size. Default: 0.5."
+INIT = (
+    "Preset whose networks are trained further, in place of new ones; networks that it lacks are "
+    "made new."
+)
+DTYPE = (
+    "Policy of all networks. mixed_bfloat16 is faster on processors that have it, mixed_float16 on "
+    "GPUs."
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class NetworkOptions:
-    """The four networks: made new, or taken from a preset."""
+class GeneratorOptions:
+    """Arguments of the generators' classes, each for those that have it."""
 
-    generator: str = option("resnet", "Family of the generators.", choices=GENERATORS)
-    filters: int = option(64, "Width of the generators.", least=1, passed_as="filters")
+    generator: Literal[*GENERATORS] = option("Family of the generators.", "resnet")
+    filters: int = option("Width of the generators.", 64, least=1)
     blocks: int | None = option(
-        None,
-        "Residual blocks of the generators. Default: 9, or 6 below 256 pixels.",
-        least=0,
-        passed_as="num_blocks",
+        "Residual blocks of the generators. Default: 9, or 6 below 256 pixels.", least=0
     )
-    upsampling: str = option(
-        "transposed",
-        "How generators enlarge maps: transposed convolutions, or resize (no checkerboard); a "
-        "feature generator by resize or bilinear.",
-        choices=("transposed", "resize", "bilinear"),
-        passed_as="upsampling",
-    )
-    block: str = option(
-        "standard",
-        "Residual blocks: of whole convolutions, or of separable ones, at a tenth of the cost.",
-        choices=("standard", "separable"),
-        passed_as="block",
-    )
-    affine_norm: bool = option(
-        False, "Let the norms of generators learn a scale and an offset.", passed_as="affine_norm"
-    )
-    padding: str = option(
-        "reflect",
-        "What generators see beyond the border: the image mirrored, or zeros.",
-        choices=("reflect", "zeros"),
-        passed_as="padding",
-    )
-    dropout: float = option(
-        0.0, "Dropout rate in the residual blocks.", least=0, below=1, passed_as="dropout"
-    )
+    upsampling: Literal["transposed", "resize", "bilinear"] = option(UPSAMPLING, "transposed")
+    block: Literal["standard", "separable"] = option(BLOCK, "standard")
+    affine_norm: bool = option(AFFINE, False)
+    padding: Literal["reflect", "zeros"] = option(PADDING, "reflect")
+    dropout: float = option("Dropout rate in the residual blocks.", 0.0, least=0, below=1)
     downsamplings: int | None = option(
-        None,
-        "Halvings of a unet generator. Default: 8, or 7 below 256 pixels.",
-        least=5,
-        passed_as="num_downsamplings",
+        "Halvings of a unet generator. Default: 8, or 7 below 256 pixels.", least=5
     )
     input_skip: bool = option(
-        False,
-        "Let generators start as the identity, and learn only what changes.",
-        passed_as="input_skip",
+        "Let generators start as the identity, and learn only what changes.", False
     )
-    encoder: str | None = option(
-        None,
-        "Frozen network of a feature generator: efficientnet-lite1, the default, or -lite0.",
-        passed_as="encoder",
-    )
+    encoder: str | None = option(ENCODER)
     shared_decoder: bool = option(
-        False,
-        "Let one light decoder of an attention generator both paint and mask.",
-        passed_as="shared_decoder",
+        "Let one light decoder of an attention generator both paint and mask.", False
     )
-    foregrounds: int | None = option(
-        None,
-        "Images that an attention generator paints and blends. Default: 9; 1 with "
-        "`shared_decoder`.",
-        least=1,
-        passed_as="foregrounds",
-    )
-    discriminator: str = option("patch", "Family of the discriminators.", choices=DISCRIMINATORS)
-    discriminator_filters: int = option(
-        64, "Width of the discriminators.", least=1, passed_as="filters"
-    )
+    foregrounds: int | None = option(FOREGROUNDS, least=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class DiscriminatorOptions:
+    """Arguments of the discriminators' classes, and what discriminators are shown."""
+
+    discriminator: Literal[*DISCRIMINATORS] = option("Family of the discriminators.", "patch")
+    discriminator_filters: int = option("Width of the discriminators.", 64, least=1)
     discriminator_layers: int = option(
-        3,
-        "Depth of the discriminators, and so the size of a patch.",
-        least=1,
-        passed_as="num_layers",
+        "Depth of the discriminators, and so the size of a patch.", 3, least=1
     )
-    discriminator_scales: int | None = option(
-        None,
-        "Number of scales that multiscale or projected ones judge. Default: 3 or 4.",
-        least=1,
-        passed_as="num_scales",
-    )
+    discriminator_scales: int | None = option(SCALES, least=1)
     spectral_norm: bool = option(
-        False,
-        "Divide the kernels of patch or multiscale ones by their spectral norm.",
-        passed_as="spectral_norm",
+        "Divide the kernels of patch or multiscale ones by their spectral norm.", False
     )
     discriminator_affine_norm: bool = option(
-        False,
-        "Let the norms of discriminators learn a scale and an offset.",
-        passed_as="affine_norm",
+        "Let the norms of discriminators learn a scale and an offset.", False
     )
-    discriminator_features: str | None = option(
-        None,
-        "Frozen network through which projected ones look: efficientnet-lite1, the default, "
-        "or the name of one of keras.applications, which Keras downloads.",
-        passed_as="features",
-    )
-    discriminator_pixel_filters: int | None = option(
-        None,
-        "Width of the PatchGAN that projected ones have beside it; 0 for none. Default: 32.",
-        least=0,
-        passed_as="pixel_filters",
-    )
+    discriminator_features: str | None = option(FEATURES)
+    discriminator_pixel_filters: int | None = option(PIXEL_FILTERS, least=0)
     pool_size: int = option(
-        50, "Translated images kept to be shown to each discriminator again.", least=0
+        "Translated images kept to be shown to each discriminator again.", 50, least=0
     )
     augment: bool = option(
-        False,
-        "Show discriminators images with changed colours, shifted and partly covered.",
-        passed_as="augmentation",
+        "Show discriminators images with changed colours, shifted and partly covered.", False
     )
-    augment_brightness: float | None = option(
-        None, "With `augment`: how much brighter or darker an image may get. Default: 0.3.", least=0
-    )
-    augment_saturation: float | None = option(
-        None,
-        "With `augment`: by which part its colours may get stronger or weaker. Default: 0.6.",
-        least=0,
-    )
-    augment_contrast: float | None = option(
-        None,
-        "With `augment`: by which part its contrast may get stronger or weaker. Default: 0.4.",
-        least=0,
-    )
-    augment_translation: float | None = option(
-        None, "With `augment`: its largest shift, as a part of its size. Default: 0.125.", least=0
-    )
-    augment_cutout: float | None = option(
-        None,
-        "With `augment`: side of the covered square, as a part of its size. Default: 0.5.",
-        least=0,
-    )
-    init: str | None = option(
-        None,
-        "Preset whose networks are trained further, in place of new ones; networks that it "
-        "lacks are made new.",
-    )
-    fresh_discriminators: bool = option(
-        False, "Take only the generators from the preset of `init`."
-    )
-    dtype: str = option(
-        "float32",
-        "Policy of all networks. mixed_bfloat16 is faster on processors that have it, "
-        "mixed_float16 on GPUs.",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
-    )
+    augment_brightness: float | None = option(BRIGHTNESS, least=0, needs="augment")
+    augment_saturation: float | None = option(SATURATION, least=0, needs="augment")
+    augment_contrast: float | None = option(CONTRAST, least=0, needs="augment")
+    augment_translation: float | None = option(TRANSLATION, least=0, needs="augment")
+    augment_cutout: float | None = option(CUTOUT, least=0, needs="augment")
 
-    def __post_init__(self):
-        super().__post_init__()
-        if self.fresh_discriminators and self.init is None:
-            raise ValueError("`fresh_discriminators` needs `init`, a preset to start from.")
-        for name in _augmentations():
-            if getattr(self, name) is not None and not self.augment:
-                raise ValueError(
-                    f"`{name}` needs `augment`, which says whether images are changed."
-                )
+
+@dataclasses.dataclass(frozen=True)
+class NetworkOptions(DiscriminatorOptions, GeneratorOptions):
+    """All four networks: where they come from, and their dtype."""
+
+    init: str | None = option(INIT)
+    fresh_discriminators: bool = option(
+        "Take only the generators from the preset of `init`.", False, needs="init"
+    )
+    dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(DTYPE, "float32")
+
+
+PLAYERS = {
+    "generator": (GENERATORS, GeneratorOptions),
+    "discriminator": (DISCRIMINATORS, DiscriminatorOptions),
+}
 
 
 def build_model(options):
@@ -215,58 +162,61 @@ def new_network(options, name):
     channels = options.channels_a, options.channels_b
     if name in ("generator_ba", "discriminator_b"):
         channels = channels[::-1]
-    chosen = getattr(options, player)
-    takes = {
-        family: inspect.signature(getattr(networks, made)).parameters
-        for family, made in CLASSES[player].items()
-    }
+    family, takes = getattr(options, player), _arguments(player)
     given = {}
-    if "output_channels" in takes[chosen]:
+    if "output_channels" in takes[family]:
         given["output_channels"] = channels[1]
     elif player == "generator" and channels[0] != channels[1]:
         raise ValueError(
-            f"Generators of the kind {chosen} give as many channels as they take. Received "
+            f"Generators of the kind {family} give as many channels as they take. Received "
             f"channels_a={options.channels_a}, channels_b={options.channels_b}."
         )
-    for option_name, argument in _passed(player):
+    for option_name, argument in _passed(player).items():
         value = getattr(options, option_name)
-        if argument in takes[chosen]:
+        if argument in takes[family]:
             if option_name == "augment":
                 given[argument] = _augmentation(options)
             elif value is not None:
                 given[argument] = value
         elif value != getattr(type(options), option_name):
-            able = [family for family, arguments in takes.items() if argument in arguments]
+            able = [other for other, arguments in takes.items() if argument in arguments]
             raise ValueError(
                 f"`{option_name}` is for {player}s of the kind {' or '.join(able)}. Received "
-                f"{option_name}={value} with {player}={chosen}."
+                f"{option_name}={value} with {player}={family}."
             )
     shape = (*sides_of(options.image_size), channels[0])
-    return getattr(networks, CLASSES[player][chosen])(
-        shape, **given, dtype=options.dtype, name=name
-    )
+    made = getattr(networks, PLAYERS[player][0][family])
+    return made(shape, **given, dtype=options.dtype, name=name)
+
+
+def _arguments(player):
+    """Return the arguments of each family's class."""
+    from keras_cyclegan import networks
+
+    return {
+        family: inspect.signature(getattr(networks, made)).parameters
+        for family, made in PLAYERS[player][0].items()
+    }
 
 
 def _passed(player):
-    """List the options that are passed to a player's classes, and the arguments they become."""
-    fields = dataclasses.fields(NetworkOptions)
-    judges = [field.name for field in fields].index("discriminator")
-    part = fields[:judges] if player == "generator" else fields[judges:]
-    named = [(field.name, field.metadata["option"].passed_as) for field in part]
-    return [(name, argument) for name, argument in named if argument]
-
-
-def _augmentations():
-    names = [field.name for field in dataclasses.fields(NetworkOptions)]
-    return [name for name in names if name.startswith(AUGMENT)]
+    """Map options to the arguments of a player's classes: `blocks` to `num_blocks`."""
+    known = set().union(*_arguments(player).values())
+    passed = {"augment": "augmentation"} if player == "discriminator" else {}
+    for name in PLAYERS[player][1].__annotations__:
+        stem = name.removeprefix("discriminator_")
+        argument = stem if stem in known else f"num_{stem}"
+        if argument in known:
+            passed[name] = argument
+    return passed
 
 
 def _augmentation(options):
     """Return the arguments of `DifferentiableAugmentation` that were given, or None for none."""
     if not options.augment:
         return None
-    given = {name.removeprefix(AUGMENT): getattr(options, name) for name in _augmentations()}
-    return {argument: value for argument, value in given.items() if value is not None}
+    given = {name: value for name, value in vars(options).items() if name.startswith(AUGMENT)}
+    return {name.removeprefix(AUGMENT): x for name, x in given.items() if x is not None}
 
 
 def _check_features(name):
@@ -280,11 +230,10 @@ def _check_features(name):
 
 def _check_init(options, taken):
     """Raise a ValueError for options of networks that all come from the preset."""
-    for player in CLASSES:
-        names = [player, *(name for name, _ in _passed(player))]
+    for player in PLAYERS:
         given = [
             f"{name}={getattr(options, name)}"
-            for name in names
+            for name in (player, *_passed(player))
             if getattr(options, name) != getattr(type(options), name)
         ]
         own = [name for name in taken if name.startswith(player)]

@@ -5,66 +5,46 @@ import dataclasses
 from keras_cyclegan.training.losses import make_losses
 from keras_cyclegan.training.option import option
 
+EPOCHS = "Epochs of the whole run; a finished run continues with more."
+RATE = "Rate of the generators' optimizer, before it falls."
+DISCRIMINATOR_RATE = "Rate of the discriminators' optimizer. Default: the generators' rate."
+DECAY_EPOCHS = "Number of last epochs in which the rates fall. Default: half."
+FINAL_RATE = "Rate of both optimizers at the end of the fall."
+CLIP_NORM = (
+    "Largest norm of the gradients of both generators together, and of both discriminators. "
+    "Default: no limit."
+)
+EMA = (
+    "Momentum of running averages of the generators, 0.999 for example, which replace them in "
+    "samples, translations and presets. Default: no averages."
+)
+REMAT = "Recompute activations in the backward pass: less memory, more time."
+
 
 @dataclasses.dataclass(frozen=True)
 class OptimisationOptions:
     """How long and how fast the networks learn."""
 
-    epochs: int = option(
-        200,
-        "Epochs of the whole run; a finished run continues with more.",
-        least=1,
-        change="length",
-    )
+    epochs: int = option(EPOCHS, 200, least=1, change="length")
     steps_per_epoch: int | None = option(
-        None, "Default: as many as the larger domain has batches.", least=1
+        "Default: as many as the larger domain has batches.", least=1
     )
-    learning_rate: float = option(
-        0.0002, "Rate of the generators' optimizer, before it falls.", least=0, change="adjust"
-    )
-    discriminator_learning_rate: float | None = option(
-        None,
-        "Rate of the discriminators' optimizer. Default: the generators' rate.",
-        least=0,
-        change="adjust",
-    )
-    decay_epochs: int | None = option(
-        None,
-        "Number of last epochs in which the rates fall. Default: half.",
-        least=0,
-        change="length",
-    )
-    final_learning_rate: float = option(
-        0.0, "Rate of both optimizers at the end of the fall.", least=0, change="adjust"
-    )
-    clip_norm: float | None = option(
-        None,
-        "Largest norm of the gradients of both generators together, and of both "
-        "discriminators. Default: no limit.",
-        above=0,
-        change="adjust",
-    )
+    learning_rate: float = option(RATE, 0.0002, least=0, change="adjust")
+    discriminator_learning_rate: float | None = option(DISCRIMINATOR_RATE, least=0, change="adjust")
+    decay_epochs: int | None = option(DECAY_EPOCHS, least=0, change="length")
+    final_learning_rate: float = option(FINAL_RATE, 0.0, least=0, change="adjust")
+    clip_norm: float | None = option(CLIP_NORM, above=0, change="adjust")
     weight_penalty: float = option(
-        0.0, "Penalty on the squares of all weights, torch's weight decay.", least=0
+        "Penalty on the squares of all weights, torch's weight decay.", 0.0, least=0
     )
-    ema: float | None = option(
-        None,
-        "Momentum of running averages of the generators, 0.999 for example, which replace "
-        "them in samples, translations and presets. Default: no averages.",
-        above=0,
-        below=1,
-    )
+    ema: float | None = option(EMA, above=0, below=1)
     accumulate: int = option(
-        1, "Steps for one update of the weights, as a batch so many times as large.", least=1
+        "Steps for one update of the weights, as a batch so many times as large.", 1, least=1
     )
-    remat: bool = option(
-        False,
-        "Recompute activations in the backward pass: less memory, more time.",
-        change="always",
-    )
+    remat: bool = option(REMAT, False, change="always")
 
-    def __post_init__(self):
-        super().__post_init__()
+    def check_rates(self):
+        """Raise a ValueError for a rate that would rise."""
         for name in ("learning_rate", "discriminator_learning_rate"):
             rate = getattr(self, name)
             if rate is not None and self.final_learning_rate > rate:

@@ -1,6 +1,7 @@
 """An option of a run: one field of a dataclass, with its help, its limits and what it is for."""
 
 import dataclasses
+import functools
 import math
 import numbers
 import os
@@ -10,74 +11,98 @@ import typing
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What an option has besides its type and its default.
+    """What an option has besides its default.
 
     Args:
         help: str. It names other options in backticks.
-        least, above, below: floats. Limits of its value; None, the default, for no such limit.
-        choices: the strings that are allowed; empty by default, for any.
+        least, above, below: floats. Limits of its value.
+        needs: str. Another option, without which this one means nothing.
         argument: bool, False by default. Whether it is given by its place, not by its name.
         change: whether a run that goes on may have another value: `"never"`; `"always"`, where it
             doesn't influence the training; `"length"`, to which the learning rate adapts; or
             `"adjust"`, if the user says so.
-        passed_as: argument of the networks' classes that gets the value, if any.
+
+    Attributes:
+        kind, optional, choices, group: the field's type; whether it may be None; the strings that
+            are allowed, if not all are; and the title of the class that has it.
     """
 
     help: str
-    least: float | None = None
-    above: float | None = None
-    below: float | None = None
-    choices: typing.Iterable[str] = ()
+    least: float = -math.inf
+    above: float = -math.inf
+    below: float = math.inf
+    needs: str | None = None
     argument: bool = False
     change: str = "never"
-    passed_as: str | None = None
+    kind: type = str
+    optional: bool = False
+    choices: tuple[str, ...] = ()
+    group: str = ""
 
-    def problem(self, value, kind):
-        """Return what is expected in place of a wrong value, or None for a right one."""
+    def takes(self, value):
+        """Return whether the value is right."""
+        if self.choices or value is None:
+            return value in self.choices or (value is None and self.optional)
+        if not KINDS[self.kind][1](value):
+            return False
+        if self.kind in (bool, str):
+            return True
+        value = min(sides_of(value)) if self.kind is Size else value
+        return self.least <= value and self.above < value < self.below
+
+    @property
+    def expected(self):
+        """What is expected, in words."""
         if self.choices:
-            return None if value in tuple(self.choices) else f"one of {', '.join(self.choices)}"
-        named, is_kind = KINDS[kind]
-        bounds = (
-            ("of at least", self.least, lambda bound: value >= bound),
-            ("above", self.above, lambda bound: value > bound),
-            ("below", self.below, lambda bound: value < bound),
-        )
-        value = min(sides_of(value)) if kind is Size and is_kind(value) else value
-        bounds = [(text, bound, holds) for text, bound, holds in bounds if bound is not None]
-        if is_kind(value) and all(holds(bound) for _, bound, holds in bounds):
-            return None
-        limits = " and ".join(f"{text} {bound:g}" for text, bound, _ in bounds)
-        return f"{named} {limits}".rstrip()
+            return f"one of {', '.join(self.choices)}"
+        bounds = {"of at least": self.least, "above": self.above, "below": self.below}
+        limits = [f"{text} {x:g}" for text, x in bounds.items() if math.isfinite(x)]
+        return f"{KINDS[self.kind][0]} {' and '.join(limits)}".rstrip()
 
 
-def option(default, help, **described):
+def option(help, default=None, **described):
     """Make the field of a dataclass: its default, and the arguments of its `Option`."""
     return dataclasses.field(default=default, metadata={"option": Option(help, **described)})
 
 
-def described_options(options_class):
-    """Describe a dataclass: from each field's name to its type, if it may be None, its `Option`."""
-    hints, described = typing.get_type_hints(options_class), {}
+@functools.cache
+def options_of(options_class):
+    """Return the `Option`s of a dataclass, by their names."""
+    hints, found = typing.get_type_hints(options_class), {}
+    groups = {
+        name: part.__name__.removesuffix("Options")
+        for part in options_class.__mro__[:-1]
+        for name in part.__annotations__
+    }
     for field in dataclasses.fields(options_class):
         hint = hints[field.name]
-        kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not type(None)]
-        described[field.name] = kinds[0], kinds[0] is not hint, field.metadata["option"]
-    return described
-
-
-def options_that_change(options_class, *changes):
-    """Return the names of the options that may change in these ways while a run goes on."""
-    fields = dataclasses.fields(options_class)
-    return {field.name for field in fields if field.metadata["option"].change in changes}
+        is_choice = typing.get_origin(hint) is typing.Literal
+        kinds = (hint,) if is_choice else typing.get_args(hint) or (hint,)
+        kind = next(kind for kind in kinds if kind is not type(None))
+        choices = typing.get_args(kind)
+        found[field.name] = dataclasses.replace(
+            field.metadata["option"],
+            kind=str if choices else kind,
+            optional=type(None) in kinds,
+            choices=choices,
+            group=groups[field.name],
+        )
+    return found
 
 
 def check_values(options):
-    """Raise a ValueError for the first option that has a wrong value."""
-    for name, (kind, optional, described) in described_options(type(options)).items():
+    """Raise a ValueError for the first option that has a wrong value, or is without what it needs.
+
+    A value needs nothing where it is the default.
+    """
+    for name, described in options_of(type(options)).items():
         value = getattr(options, name)
-        problem = described.problem(value, kind)
-        if problem and not (optional and value is None):
-            raise ValueError(f"`{name}` must be {problem}. Received {name}={value!r}.")
+        if not described.takes(value):
+            raise ValueError(f"`{name}` must be {described.expected}. Received {name}={value!r}.")
+    for name, described in options_of(type(options)).items():
+        value, needs = getattr(options, name), described.needs
+        if needs and value != getattr(type(options), name) and not getattr(options, needs):
+            raise ValueError(f"`{name}` needs `{needs}`. Received {name}={value!r} without it.")
 
 
 def as_flag(name, value):
@@ -106,19 +131,23 @@ def sides_of(size):
     return tuple(map(int, size.split("x"))) if isinstance(size, str) else (size, size)
 
 
+def _is_integer(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _is_finite(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def _is_size(value):
-    if isinstance(value, str):
-        return re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value) is not None
-    return KINDS[int][1](value)
+    is_pair = isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value)
+    return bool(is_pair) or _is_integer(value)
 
 
-KINDS = {
-    int: ("an integer", lambda v: isinstance(v, numbers.Integral) and not isinstance(v, bool)),
-    float: (
-        "a finite number",
-        lambda v: isinstance(v, numbers.Real) and not isinstance(v, bool) and math.isfinite(v),
-    ),
-    bool: ("True or False", lambda v: isinstance(v, bool)),
+KINDS = {  # how each type is called, and what is of it
+    int: ("an integer", _is_integer),
+    float: ("a finite number", _is_finite),
+    bool: ("True or False", lambda value: isinstance(value, bool)),
     Size: ("an integer, or HEIGHTxWIDTH,", _is_size),
-    str: ("a string", lambda v: isinstance(v, (str, os.PathLike))),
+    str: ("a string", lambda value: isinstance(value, (str, os.PathLike))),
 }

@@ -1,6 +1,7 @@
 """The options of a training run, each written once for Python and for the command line."""
 
 import dataclasses
+from typing import Literal
 
 from keras_cyclegan.training.data import DataOptions
 from keras_cyclegan.training.losses import LossOptions
@@ -8,41 +9,34 @@ from keras_cyclegan.training.networks import NetworkOptions
 from keras_cyclegan.training.optimisation import OptimisationOptions
 from keras_cyclegan.training.option import check_values, option
 
+SCORES = (
+    "Images to measure KID on: a folder with testA and testB; tfds:NAME; or glyphs. The scores go "
+    "to history.jsonl, and the best preset is kept in best. Default: none."
+)
+DISTRIBUTE = (
+    "Share each batch between all devices of this machine, or all machines (JAX), which must "
+    "share the run's folder. Default: one device."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
     """What a run writes, when, and where it runs."""
 
-    seed: int = option(0, "Seed of weights, order, crops and pools.", least=0)
+    seed: int = option("Seed of weights, order, crops and pools.", 0, least=0)
     checkpoint_minutes: float = option(
-        2.0, "Minutes from one checkpoint and preset to the next.", least=0, change="always"
+        "Minutes from one checkpoint and preset to the next.", 2.0, least=0, change="always"
     )
     checkpoint_steps: int | None = option(
-        None,
         "Steps from one checkpoint to the next. Default: only minutes count.",
         least=1,
         change="always",
     )
-    keep_checkpoints: int = option(
-        2, "Number of newest checkpoints kept.", least=1, change="always"
-    )
-    half_precision: bool = option(
-        False, "Store presets in float16: half the bytes.", change="always"
-    )
-    scores: str | None = option(
-        None,
-        "Images to measure KID on: a folder with testA and testB; tfds:NAME; or glyphs. The "
-        "scores go to history.jsonl, and the best preset is kept in best. Default: none.",
-        change="always",
-    )
-    scores_every: int = option(5, "Epochs between two measurements.", least=1, change="always")
-    distribute: str | None = option(
-        None,
-        "Share each batch between all devices of this machine, or all machines (JAX), which "
-        "must share the run's folder. Default: one device.",
-        choices=("devices", "machines"),
-        change="always",
-    )
+    keep_checkpoints: int = option("Newest checkpoints kept.", 2, least=1, change="always")
+    half_precision: bool = option("Presets in float16: half the bytes.", False, change="always")
+    scores: str | None = option(SCORES, change="always")
+    scores_every: int = option("Epochs between two measurements.", 5, least=1, change="always")
+    distribute: Literal["devices", "machines"] | None = option(DISTRIBUTE, change="always")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,20 +58,6 @@ class TrainingOptions(  # fields begin with the last one's
     """
 
     def __post_init__(self):
-        DataOptions.__post_init__(self)
+        self.bring_to_form()
         check_values(self)
-        super().__post_init__()
-
-
-GROUPS = {
-    "Data": DataOptions,
-    "Networks": NetworkOptions,
-    "Losses": LossOptions,
-    "Optimisation": OptimisationOptions,
-    "Run": RunOptions,
-}
-
-
-def group_of(name):
-    """Return the title of the group to which an option belongs."""
-    return next(title for title, part in GROUPS.items() if name in part.__annotations__)
+        self.check_rates()

@@ -9,10 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_cyclegan import callbacks, data, resume
 from keras_cyclegan.arguments import Direction, PathLike, check_choice
-from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
+from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.networks.compatibility import NETWORKS
@@ -27,6 +25,7 @@ from keras_cyclegan.steps.distribution import (
 )
 from keras_cyclegan.training.card import RunCard
 from keras_cyclegan.training.data import load_images
+from keras_cyclegan.training.failure_alarms import FailureAlarms
 from keras_cyclegan.training.folder import (
     CHANGEABLE,
     compare_options,
@@ -36,10 +35,16 @@ from keras_cyclegan.training.folder import (
     write_options,
     write_place,
 )
+from keras_cyclegan.training.history import HistoryFile, read_history
 from keras_cyclegan.training.networks import build_model
 from keras_cyclegan.training.optimisation import compile_model
 from keras_cyclegan.training.option import sides_of
+from keras_cyclegan.training.preset_keeper import PresetKeeper
+from keras_cyclegan.training.progress import Progress
 from keras_cyclegan.training.recipes import TABLES
+from keras_cyclegan.training.sample_grid import SampleGrid
+from keras_cyclegan.training.training_state import fit
+from keras_cyclegan.training.translation_metrics import TranslationMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +59,10 @@ def train(
 ) -> Any:
     """Train on two folders of images, or go on with a run, as `keras-cyclegan train` does.
 
-    The folder of the run explains itself; called again, the run goes on from its newest checkpoint,
-    with its own options where none are given.
+    The folder gets `config.json` (the options), `history.jsonl` (a line for each epoch), `samples`,
+    `checkpoints`, `preset` (of the model as it is now), `best` (of the best scores, if they are
+    measured) and in the end `model.keras`. Called again, the run goes on from its newest
+    checkpoint, with its own options where none are given.
 
     Args:
         data: folder with `trainA` and `trainB`, the two folders `(a, b)`, `"tfds:NAME"` or
@@ -66,7 +73,7 @@ def train(
         adjust: bool, False by default. Whether a run that goes on may have another learning rate,
             another clipping of gradients or other images.
         slow_dtype: bool, False by default. Whether to train in a dtype that this processor
-            emulates.
+            emulates, which takes more than ten times as long.
         **options: options of `keras-cyclegan train`, with underscores: its help describes them.
 
     Returns:
@@ -94,29 +101,7 @@ def train(
 
 
 def train_run(folder, options, adjust=False, slow_dtype=False):
-    """Start a training run with `options`, or continue the run in `folder`.
-
-    The folder gets `config.json` (the options), `history.jsonl` (a line for each epoch),
-    `samples/epoch-0001.png` …, `checkpoints/`, `preset` (of the model as it is now, for translating
-    and for further training), `best` (the preset with the best scores, where they are measured),
-    and after the last epoch `model.keras` (for further training in Python).
-
-    Args:
-        folder: path; made where it doesn't exist.
-        options: `TrainingOptions`.
-        adjust: bool, False by default. Whether a continued run may have another learning rate or
-            another clipping of gradients, for example after it diverged.
-        slow_dtype: bool. Whether to train in a dtype that this processor emulates.
-
-    Returns:
-        The trained `CycleGAN`.
-
-    Raises:
-        ValueError: the folder holds a run with other options, or `init` contradicts them; or
-            the dtype takes more than 10 times as long as float32 here.
-        RuntimeError: another process trains in the folder.
-        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
-    """
+    """Start a run with `TrainingOptions`, or continue the run in `folder`: see `train`."""
     folder = Path(folder)
     with contextlib.ExitStack() as stack:
         with distributed(options.distribute, options.batch_size):
@@ -127,7 +112,7 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
             watchers, keeper = _watch(folder, options, model, watched)
             if writes:
                 write_place(folder, options, train.steps_per_epoch)
-            resume.fit(
+            fit(
                 model,
                 train,
                 folder / "checkpoints",
@@ -183,21 +168,21 @@ def _watch(folder, options, model, watched):
     scores, extractor = measure_scores(options, model)
     if is_chief():
         write_options(folder, options)  # after all that can fail before the run starts
-    history = folder / "history.jsonl"
+    history, best = folder / "history.jsonl", folder / "best"
     keeper = PresetKeeper(
         folder / "preset",
         card=RunCard(options, model, history, extractor),
         half_precision=options.half_precision,
         minutes=options.checkpoint_minutes,
-        best=folder / "best" if scores else None,
-        lowest=lowest_score(history) if (folder / "best").exists() else None,
+        best=best if scores else None,
+        lowest=lowest_score(history) if best.exists() else None,
     )
     watchers = [
-        callbacks.Progress(),
-        callbacks.SampleGrid(folder / "samples", watched),
-        callbacks.FailureAlarms(watched),
+        Progress(),
+        SampleGrid(folder / "samples", watched),
+        FailureAlarms(watched),
         *scores,  # before what reads them
-        callbacks.HistoryFile(history),
+        HistoryFile(history),
         keeper,
     ]
     return watchers, keeper
@@ -215,7 +200,7 @@ def measure_scores(options, model):
     if note:
         logger.info(note)
     formats = formats_of(model, Direction.A_TO_B)
-    images_a, images_b, _ = data.load_sets(
+    images_a, images_b, _ = load_sets(
         options.scores,
         sides_of(options.image_size),
         tuple(pixels.channels for pixels in formats),
@@ -229,7 +214,7 @@ def measure_scores(options, model):
 
     kid = KernelInceptionDistance(extract, name="kid")
     batch = formats[0].to_unit(images_a[:count]), formats[1].to_unit(images_b[:count])
-    callback = callbacks.TranslationMetrics([batch], [kid], count, options.scores_every)
+    callback = TranslationMetrics([batch], [kid], count, options.scores_every)
     return [callback], describe_extractor(extractor, None)["extractor"]
 
 

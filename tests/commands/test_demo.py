@@ -20,7 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.commands.demo import (
     MAX_WAITING,
     build_demo,
@@ -59,7 +59,7 @@ def address(tmp_path_factory):
     kept = tmp_path_factory.mktemp("temporary")
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "keras_cyclegan.commands.cli", "demo", "--preset", "glyphs"),
+            *(sys.executable, "-m", "keras_cyclegan", "demo", "--preset", "glyphs"),
             *("--port", str(port), "--max-megabytes", "0.1", "--max-megapixels", "0.5"),
         ],
         stdout=subprocess.PIPE,

@@ -10,8 +10,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.cli import app
 from keras_cyclegan.commands import quickstart
-from keras_cyclegan.commands.cli import app
 from keras_cyclegan.data.glyphs import render_glyphs
 
 

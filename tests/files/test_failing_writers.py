@@ -15,13 +15,17 @@ import pytest
 from PIL import Image
 from support import stops
 
-from keras_cyclegan.callbacks import history, sample_grid
 from keras_cyclegan.data import writers
 from keras_cyclegan.export import export as exporting
 from keras_cyclegan.export import formats
 from keras_cyclegan.files import atomic
-from keras_cyclegan.resume import checkpoint, training_state
-from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training import (
+    TrainingOptions,
+    checkpoint,
+    history,
+    sample_grid,
+    training_state,
+)
 from keras_cyclegan.training import folder as run_folder
 
 

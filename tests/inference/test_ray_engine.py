@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
 
 NICENESS = "RAY_worker_niceness"

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.inference import slide_files, slides
 from keras_cyclegan.networks import ResNetGenerator
 

@@ -12,7 +12,7 @@ from support.bounds import refused
 from support.presets_helpers import torch_modules
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.presets import convert_checkpoints, convert_network
 

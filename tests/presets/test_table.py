@@ -11,7 +11,7 @@ from support.presets_server import Server, serving
 
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.files import download
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.presets import convert, published, table

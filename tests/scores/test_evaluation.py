@@ -14,7 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.glyphs import glyph_characters
 from keras_cyclegan.evaluation import evaluate, read_palette, write_json, write_report

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.evaluation import evaluate, write_json, write_report
 from keras_cyclegan.networks import applications
 from keras_cyclegan.scores import judges

@@ -20,8 +20,7 @@ from support.blocks import ALL, BLOCK, PAGES, pages_with
 from typer.testing import CliRunner
 
 import keras_cyclegan
-from keras_cyclegan import CycleGAN, cyclegan, networks
-from keras_cyclegan.commands import cli
+from keras_cyclegan import CycleGAN, cli, cyclegan, networks
 from keras_cyclegan.presets.table import SHIPPED
 
 SMALL = 64  # pixels; larger models are made and not trained
@@ -147,7 +146,7 @@ def test_slow_commands_of_a_page_run(page, place):
         shutil.rmtree("run")  # the page makes it
     shim = place / "bin" / "keras-cyclegan"
     shim.parent.mkdir()
-    python = f"{shlex.quote(sys.executable)} -m keras_cyclegan.commands.cli"
+    python = f"{shlex.quote(sys.executable)} -m keras_cyclegan"
     shim.write_text(
         "#!/usr/bin/env bash\n"
         f'if [ "$1" != train ]; then exec {python} "$@"; fi\n'

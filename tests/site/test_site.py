@@ -10,7 +10,7 @@ import pytest
 from support.blocks import ALL, PAGES, ROOT
 from typer.testing import CliRunner
 
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 
 sys.path.insert(0, str(ROOT / "docs"))
 import docstrings

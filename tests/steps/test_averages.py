@@ -8,10 +8,10 @@ from support.plain_networks import plain_network
 from support.presets_helpers import have_same_weights, weights_of
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.callbacks.sample_grid import sample_grid
 from keras_cyclegan.data import PixelFormat, from_unit
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
 from keras_cyclegan.scores.round_trips import translate_all
+from keras_cyclegan.training.sample_grid import sample_grid
 
 SHAPE = (16, 16, 3)
 IMAGES_A, IMAGES_B = np.random.default_rng(0).uniform(-1, 1, (2, 4, *SHAPE)).astype("float32")

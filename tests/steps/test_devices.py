@@ -12,10 +12,10 @@ import pytest
 from support import jax_compiler
 from typer.testing import CliRunner
 
-from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.steps import distribution
 from keras_cyclegan.training.folder import locked
+from keras_cyclegan.training.history import read_history
 
 WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
 BACKENDS = [b for b in ("tensorflow", "jax") if importlib.util.find_spec(b)]
@@ -172,7 +172,7 @@ def test_what_fails_on_one_machine_ends_all(monkeypatch):
 @needs_jax
 @pytest.mark.slow
 def test_machines_that_share_a_folder_in_use_all_end(tmp_path):
-    command = [sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs"]
+    command = [sys.executable, "-m", "keras_cyclegan", "train", "glyphs"]
     command += ["--out", tmp_path, "--distribute", "machines", "--batch-size", "2"]
     environment = {**meeting(2), "KERAS_BACKEND": "jax"}
     logs = [tmp_path / f"{i}.log" for i in range(2)]

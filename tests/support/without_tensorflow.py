@@ -24,7 +24,7 @@ import backend_worker  # noqa: E402
 import keras  # noqa: E402
 
 import keras_cyclegan as kcg  # noqa: E402
-import keras_cyclegan.commands.cli  # noqa: E402
+import keras_cyclegan.cli  # noqa: E402
 
 
 class Pairs(keras.utils.PyDataset):

@@ -13,12 +13,10 @@ class DivergenceError(RuntimeError):
 
     Args:
         finding: str. What was found, and at which step.
-        kept: function that returns the path of the last good checkpoint. None, the default, where
-            there is none.
+        kept: path of the last good checkpoint. None, the default, where there is none.
     """
 
     def __init__(self, finding: str, kept: Any = None) -> None:
-        kept = kept and kept()
         kept = f" The last good checkpoint is {kept}." if kept else ""
         super().__init__(
             f"Training diverged: {finding}{kept} Try a lower learning rate, or gradient clipping "
@@ -46,8 +44,7 @@ class StopAtDivergence(keras.callbacks.Callback):
     """
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.epoch = epoch
-        self.first = 1
+        self.epoch, self.first = epoch, 1
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         check_losses(logs, f"epoch {self.epoch + 1}, step", self.first, batch + 1)
@@ -57,20 +54,12 @@ class StopAtDivergence(keras.callbacks.Callback):
 def check_losses(logs, unit, first, last, kept=None):
     """Raise a DivergenceError where a loss is not finite.
 
-    Args:
-        logs: the epoch's means by name, among them `loss`, the sum of all. Once a step gave NaN or
-            infinity, the mean stays so.
-        unit: str. What `first` and `last` count, for the message.
-        first: int. The first step since the last check.
-        last: int. The last step.
-        kept: function that returns the path of the last good checkpoint, if any.
-
-    Raises:
-        DivergenceError: a loss is NaN or infinite.
+    Once a step gave NaN, the epoch's means in `logs` stay so: it was one of the steps since the
+    last check, `first` to `last`. The function `kept` returns the last good checkpoint.
     """
     if math.isfinite((logs or {}).get("loss", 0.0)):
         return
     broken = {name: float(value) for name, value in logs.items() if not math.isfinite(value)}
     named = ", ".join(f"{name} is {value}" for name, value in broken.items() if name != "loss")
     steps = f"{unit} {last}" if first == last else f"{unit}s {first} to {last}"
-    raise DivergenceError(f"at {steps}, {named or 'their sum is too large'}.", kept)
+    raise DivergenceError(f"at {steps}, {named or 'their sum is too large'}.", kept and kept())

@@ -12,8 +12,7 @@ from support.eager import eagerly
 from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.folder import (
     compare_options,
@@ -24,6 +23,7 @@ from keras_cyclegan.training.folder import (
     write_options,
     write_place,
 )
+from keras_cyclegan.training.history import read_history
 from keras_cyclegan.training.networks import build_model
 from keras_cyclegan.training.run import lowest_score, measure_scores, train_run
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.callbacks.preset_keeper import PresetKeeper
 from keras_cyclegan.networks import ResNetGenerator
+from keras_cyclegan.training.preset_keeper import PresetKeeper
 
 
 @pytest.fixture

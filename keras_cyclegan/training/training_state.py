@@ -1,10 +1,13 @@
 """Checkpoints from which an interrupted run continues as if it had never stopped."""
 
 import logging
+import os
 import re
 import signal
+import threading
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +15,15 @@ import keras
 
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import remove_abandoned
-from keras_cyclegan.resume.checkpoint import (
+from keras_cyclegan.steps.distribution import check_agreement, is_chief, largest_of_all
+from keras_cyclegan.training.checkpoint import (
     DamagedCheckpointError,
     read_checkpoint,
     restore_checkpoint,
     restore_metrics,
     write_checkpoint,
 )
-from keras_cyclegan.resume.divergence import check_losses
-from keras_cyclegan.resume.interruption import Interruption
-from keras_cyclegan.steps.distribution import check_agreement, is_chief, largest_of_all
+from keras_cyclegan.training.divergence import check_losses
 
 logger = logging.getLogger(__name__)
 
@@ -79,13 +81,12 @@ class TrainingState(keras.callbacks.Callback):
         self.minutes = minutes
         self.steps = steps
         self.keep = keep
-        self.step = 0
-        self.saved_step = 0
+        self.step = self.saved_step = 0
         self.means = self.random_states = None
         self.failure: OSError | None = None
         self.damaged: list[Path] = []  # checkpoints that `restore` skipped
         self.is_partial = False
-        self.interruption = Interruption()
+        self.interruption = _Interruption()
 
     # --- checkpoints ---------------------------------------------------------------------------
 
@@ -134,10 +135,10 @@ class TrainingState(keras.callbacks.Callback):
         self.saved_at, self.saved_step = time.monotonic(), self.step
         if not is_chief():
             return
+        path = self.folder / f"step-{self.step:09d}.npz"
         try:
-            path = self.folder / f"step-{self.step:09d}.npz"
             random_states = self.random_states or self.model.random_states()
-            write_checkpoint(path, self.model, self.step, self._newest, random_states)
+            write_checkpoint(path, self.model, self.step, self._newest(), random_states)
         except OSError as error:
             self.failure = error
             warnings.warn(
@@ -192,7 +193,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self.is_partial:
-            return  # `resume.fit` trains the other epochs next
+            return  # `fit` trains the other epochs next
         if self.saved_step < self.step or self.failure:
             self.save()
         if self.failure:
@@ -209,11 +210,121 @@ class TrainingState(keras.callbacks.Callback):
             self.save()
 
     def leave(self):
-        """End the process, as the signal asks."""
+        """Raise what the signal stands for: KeyboardInterrupt, or exit status 143 for SIGTERM."""
+        number = self.interruption.signal
         logger.warning(
             "Stopped by %s at step %d. Started again, the run goes on from %s.",
-            self.interruption.signal.name,
+            number.name,
             self.step,
             self._newest(),
         )
-        self.interruption.leave()
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+class _Interruption:
+    """A context in which SIGTERM and Ctrl-C are only recorded, so that they interrupt no step.
+
+    A second Ctrl-C ends the process at once. In another thread than the main one it does nothing.
+    """
+
+    def __init__(self):
+        self.signal = None
+        self._earlier = {}
+
+    def __enter__(self):
+        self.signal = None
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._earlier[number] = signal.signal(number, self._note)
+
+    def __exit__(self, *_):
+        while self._earlier:
+            signal.signal(*self._earlier.popitem())
+
+    def _note(self, number, frame):
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = self.signal or signal.Signals(number)
+        # Not `print`, which the signal may have interrupted.
+        os.write(2, b"\nEnding after this step, with a checkpoint. Ctrl-C ends at once.\n")
+
+
+def fit(
+    model: Any,
+    dataset: Any,
+    folder: PathLike,
+    epochs: int,
+    callbacks: Iterable[Any] = (),
+    minutes: float = 5.0,
+    steps: int | None = None,
+    keep: int = 2,
+    **kwargs: Any,
+) -> None:
+    """Train as `model.fit` does, continuing from the newest checkpoint in `folder`.
+
+    Called again after a power cut, it continues the run; on one processor the weights in the end
+    are the same as without the interruption.
+
+    Args:
+        model: compiled `CycleGAN`, built and compiled as it was when the run began.
+        dataset: training dataset of `data.unpaired_dataset` or `data.load`, which can seek.
+        folder: path of the folder of checkpoints; made where it doesn't exist.
+        epochs: int. Epochs of the whole run.
+        callbacks: list of further `keras.callbacks.Callback`s, empty by default.
+        minutes: float, 5 by default. See `TrainingState`.
+        steps: int. See `TrainingState`. None, the default: only `minutes` counts.
+        keep: int, 2 by default. See `TrainingState`.
+        **kwargs: further arguments of `CycleGAN.fit`.
+
+    Raises:
+        ValueError: `dataset` can't seek.
+        DamagedCheckpointError: there are checkpoints, and all of them are damaged.
+        DivergenceError: a loss is NaN or infinite.
+        OSError: the last checkpoint could not be written.
+        KeyboardInterrupt: after Ctrl-C.
+        SystemExit: with status 143, after SIGTERM.
+
+    Example:
+
+    ```python
+    train, validation = keras_cyclegan.data.load("glyphs", image_size=32)
+    model = keras_cyclegan.CycleGAN(image_shape=(32, 32, 3))
+    model.compile()
+    keras_cyclegan.resume.fit(model, train, "run/checkpoints", epochs=200)
+    ```
+    """
+    if not hasattr(dataset, "seek"):
+        raise ValueError(
+            "`resume.fit` needs a dataset that can seek, from `data.load` or "
+            "`data.unpaired_dataset`; `map`, `take`, `prefetch` and others take that away. "
+            f"Received {type(dataset).__name__}."
+        )
+    state = TrainingState(folder, dataset, minutes, steps, keep)
+    state.set_model(model)
+    if path := state.restore():
+        logger.info("Going on at step %d, from %s.", state.step, path)
+    length = dataset.steps_per_epoch
+
+    def fit_from_here(*watchers, **options):
+        # The state comes last: a checkpoint at the end of an epoch follows its other files.
+        watchers = [*callbacks, *watchers, state]
+        first = state.step // length
+        model.fit(
+            dataset, epochs=epochs, initial_epoch=first, callbacks=watchers, **options, **kwargs
+        )
+
+    with state.interruption:
+        if done := state.step % length:
+            # The rest of an epoch, in a `fit` of its own: Keras takes all epochs of one `fit` to be
+            # of one length. If the data ended early instead, TensorFlow would already have run the
+            # operations of the next step that need no data.
+            stop = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
+            )
+            state.is_partial = True
+            fit_from_here(stop, steps_per_epoch=length - done)
+            state.is_partial = False
+        fit_from_here()
+    if state.interruption.signal:
+        state.leave()

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.inference.runner import runner
+from keras_cyclegan.training.sample_grid import first_images
 
 FLAT = 1e-4  # standard deviation of pixels below which an image counts as flat
 

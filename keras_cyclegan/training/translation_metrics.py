@@ -5,12 +5,12 @@ from typing import Any
 
 import keras
 
-from keras_cyclegan.callbacks.sample_grid import first_images
 from keras_cyclegan.data import from_unit
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.scores import KernelInceptionDistance
 from keras_cyclegan.scores.features import FeatureDistance
+from keras_cyclegan.training.sample_grid import first_images
 
 BATCH = 16
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_cyclegan.callbacks.history import read_history
+from keras_cyclegan.training.history import read_history
 
 
 @pytest.mark.parametrize(

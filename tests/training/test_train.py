@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import DivergenceError
-from keras_cyclegan.callbacks.history import read_history
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.folder import compare_options, write_options
+from keras_cyclegan.training.history import read_history
 from keras_cyclegan.training.networks import build_model
 from keras_cyclegan.training.optimisation import compile_model
 from keras_cyclegan.training.run import train_run
@@ -37,7 +37,7 @@ TINY = TrainingOptions(
     checkpoint_minutes=0,
 )
 COMMAND = [
-    *(sys.executable, "-m", "keras_cyclegan.commands.cli", "train", "glyphs", "--image-size=32"),
+    *(sys.executable, "-m", "keras_cyclegan", "train", "glyphs", "--image-size=32"),
     *("--epochs=3", "--steps-per-epoch=6", "--batch-size=2", "--filters=4", "--blocks=0"),
     *("--discriminator-filters=4", "--discriminator-layers=1", "--checkpoint-minutes=0"),
 ]

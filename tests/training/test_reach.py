@@ -11,7 +11,7 @@ from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.data import load_images
 from keras_cyclegan.training.networks import DISCRIMINATORS, GENERATORS, build_model
 from keras_cyclegan.training.optimisation import compile_model
-from keras_cyclegan.training.option import Size, described_options
+from keras_cyclegan.training.option import Size, options_of
 
 # Arguments that no option moves, and why.
 EXCEPTIONS = {
@@ -107,13 +107,13 @@ def calls(monkeypatch):
     return record
 
 
-def alternatives(kind, option):
+def alternatives(option):
     if option.choices:
         return tuple(option.choices)
     return {
         **{bool: (True, False), int: (2, 12), float: (0.25, 1e-5), str: ("MobileNetV2",)},
         Size: (32, "32x64"),
-    }[kind]
+    }[option.kind]
 
 
 def test_some_option_moves_every_argument_of_networks_losses_and_optimizers(calls):
@@ -121,10 +121,10 @@ def test_some_option_moves_every_argument_of_networks_losses_and_optimizers(call
     for base in BASES:
         options = TrainingOptions("glyphs", **base)
         before = calls(options)
-        for name, (kind, _, option) in described_options(TrainingOptions).items():
+        for name, option in options_of(TrainingOptions).items():
             if name in ("init", "scores"):
                 continue
-            for value in alternatives(kind, option):
+            for value in alternatives(option):
                 try:
                     after = calls(dataclasses.replace(options, **{name: value}))
                 except ValueError:

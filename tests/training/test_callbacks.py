@@ -12,8 +12,6 @@ from support.step_inputs import NETWORKS
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.callbacks import FailureAlarms, SampleGrid, TranslationMetrics
-from keras_cyclegan.callbacks.failure_alarms import failure_measures
-from keras_cyclegan.callbacks.sample_grid import sample_grid
 from keras_cyclegan.data import from_unit, load
 from keras_cyclegan.metrics import (
     FACADES_PALETTE,
@@ -22,6 +20,8 @@ from keras_cyclegan.metrics import (
     SegmentationScores,
 )
 from keras_cyclegan.networks import AttentionGenerator
+from keras_cyclegan.training.failure_alarms import failure_measures
+from keras_cyclegan.training.sample_grid import sample_grid
 
 SHAPE = (16, 16, 3)
 

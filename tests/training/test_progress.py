@@ -8,8 +8,8 @@ import time
 import keras
 import pytest
 
-from keras_cyclegan.callbacks import progress as progress_module
-from keras_cyclegan.callbacks.progress import Progress, compile_seconds, figures
+from keras_cyclegan.training import progress as progress_module
+from keras_cyclegan.training.progress import Progress, compile_seconds, figures
 
 
 def test_progress_is_one_line_an_epoch_that_fits_the_terminal(capsys, monkeypatch):

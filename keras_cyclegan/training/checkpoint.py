@@ -1,4 +1,8 @@
-"""A checkpoint: every variable of a compiled model, in one file with checksums."""
+"""A checkpoint: every variable of a compiled model, in one file with checksums.
+
+It is a NumPy archive, which has a checksum for each array. HDF5, in which Keras saves weights,
+doesn't notice a changed byte, and ends the process with a segmentation fault on a full disk.
+"""
 
 import struct
 import zipfile
@@ -8,7 +12,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.resume.divergence import DivergenceError
+from keras_cyclegan.training.divergence import DivergenceError
 
 # What NumPy and zipfile raise, by the byte that is wrong: an unknown method of compression is a
 # NotImplementedError, a flag that says "encrypted" a RuntimeError.
@@ -26,21 +30,11 @@ class DamagedCheckpointError(ValueError):
 
 
 def write_checkpoint(path, model, step, kept=None, random_states=()):
-    """Write all state of a compiled model, whole or not at all.
-
-    It is a NumPy archive, which has a checksum for each array and is written like any other file.
-    HDF5, in which Keras saves weights, doesn't notice a changed byte, and ends the process with a
-    segmentation fault after the disk was full.
-
-    Args:
-        path: file to write.
-        model: compiled `CycleGAN`.
-        step: int. Number of the last step, for the error.
-        kept: function that returns the path of the last good checkpoint, for the error.
-        random_states: what the model's `random_states()` returned after the step.
+    """Write all state of a compiled model, and what `model.random_states()` returned.
 
     Raises:
-        DivergenceError: a variable holds NaN or infinity; nothing is written.
+        DivergenceError: a variable holds NaN or infinity; nothing is written. It names `kept`, the
+            last good checkpoint.
         OSError: the disk is full, for example.
     """
     variables = _state(model)
@@ -49,18 +43,13 @@ def write_checkpoint(path, model, step, kept=None, random_states=()):
     if broken:
         more = f" and {len(broken) - 1} more" if broken[1:] else ""
         raise DivergenceError(f"after step {step}, {broken[0]}{more} hold NaN or infinity.", kept)
-    for i, state in enumerate(random_states):
-        arrays[f"random.{i}"] = state
+    arrays |= {f"random.{i}": state for i, state in enumerate(random_states)}
     with atomic_file(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, **arrays)
 
 
 def read_checkpoint(path):
-    """Read the arrays that `write_checkpoint` wrote, and check each.
-
-    Raises:
-        DamagedCheckpointError: the file is empty, cut off or changed.
-    """
+    """Read the arrays of a checkpoint, each checked; raise a DamagedCheckpointError."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

@@ -17,9 +17,9 @@ from keras_cyclegan.callbacks import (
     StopAtDivergence,
     TrainingState,
 )
-from keras_cyclegan.callbacks.history import read_history
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.resume.checkpoint import DamagedCheckpointError, read_checkpoint
+from keras_cyclegan.training.checkpoint import DamagedCheckpointError, read_checkpoint
+from keras_cyclegan.training.history import read_history
 
 SHAPE = (8, 8, 3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (4, 9, 9, 3), "uint8")

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import keras_cyclegan
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 from keras_cyclegan.networks import ResNetGenerator
 
 HEAVY = {"keras", "tensorflow", "jax", "torch", "numpy", "PIL", "h5py", "gradio", "matplotlib"}
@@ -38,7 +38,7 @@ def python(script, *arguments):
 def test_help_imports_nothing_heavy(arguments):
     script = """
 import sys
-from keras_cyclegan.commands.cli import app
+from keras_cyclegan.cli import app
 try:
     app(sys.argv[1:])
 except SystemExit as ended:
@@ -63,7 +63,7 @@ def test_every_command_has_help_without_empty_lines_or_lost_brackets():
 
 def test_version_is_written_in_one_place():
     assert CliRunner().invoke(app, ["--version"]).output == f"{keras_cyclegan.__version__}\n"
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
     assert "version" in project["project"]["dynamic"]
     assert project["tool"]["hatch"]["version"]["path"] == "keras_cyclegan/__init__.py"
 
