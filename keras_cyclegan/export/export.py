@@ -8,7 +8,7 @@ import keras
 from keras_cyclegan.arguments import PathLike, check_choice, check_direction, to_install
 from keras_cyclegan.data.pixels import formats_of
 from keras_cyclegan.export.formats import FORMATS
-from keras_cyclegan.files.atomic import atomic_folder
+from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.translate import generator_for, generators_of
 
 WEIGHTS = ("float32", "float16", "int8")
@@ -89,7 +89,7 @@ class ExportMixin:
         _check_name(path, format, generators)
         _check_target(path, format, overwrite)
         _check_requirements(format, weights)
-        with atomic_folder(path) as unfinished:
+        with atomic_file(path) as unfinished:
             FORMATS[format].write(generators, unfinished, weights)
 
 

@@ -1,106 +1,48 @@
 """Writes files and folders whole or not at all, even if the process is killed or the power fails.
 
-Unfinished files are beside their final place, under a hidden name that identifies the writer. If a
-process dies, its unfinished files are removed when another process writes to that folder.
+What is unfinished lies beside its final place, in a hidden folder named after the writer. If the
+writer dies, the next one to write there removes it.
 """
 
 import contextlib
 import errno
 import functools
-import hashlib
 import itertools
 import os
 import platform
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
-UNFINISHED = ".unfinished"
-REPLACED = ".replaced"  # an old folder, while the new one takes its place
+UNFINISHED = ".unfinished-"
+REPLACED = ".replaced-"  # before the name of an old folder, while the new one takes its place
 ABANDONED_AFTER = 7 * 24 * 3600  # seconds; for files of another machine, whose writer may live
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-
-_counter = itertools.count()
 
 
 @contextlib.contextmanager
 def atomic_file(path):
-    """Yield the path of a file to write, which replaces `path` if nothing fails."""
-    with _written_beside(Path(path)) as unfinished:
-        yield unfinished
-        _sync(unfinished)
-        os.replace(unfinished, path)
-        _sync(Path(path).parent)
+    """Yield a path of the same name for a file or folder, which replaces `path` if nothing fails.
 
-
-@contextlib.contextmanager
-def atomic_folder(path):
-    """Yield a path for a file or folder to make, which replaces `path` if nothing fails.
-
-    Between two renamings there is a moment without the old and the new folder: `recover` waits for
-    its end, or brings back the old one.
+    Where a folder is replaced, there is a moment between two renamings without the old and the new
+    one: `recover` waits for its end, or brings back the old one.
     """
     path = Path(path)
-    with _written_beside(path) as unfinished:
-        yield unfinished
-        for file in (*unfinished.rglob("*"), unfinished):
-            _sync(file)
-        if not os.path.lexists(path) or (path.is_file() and unfinished.is_file()):
-            os.replace(unfinished, path)
-        else:
-            replaced = path.with_name(f"{REPLACED}-{_writer()}-{path.name}")
-            os.rename(path, replaced)
-            try:
-                os.rename(unfinished, path)
-            except OSError:
-                os.rename(replaced, path)
-                raise
-            _sync(path.parent)  # before the old one is removed
-            _remove(replaced)
-        _sync(path.parent)  # else a power cut could bring back the old one
-
-
-def recover(path, patience=1):
-    """Bring back the folder `path` if a writer was killed, or failed, while it replaced that.
-
-    A writer that lives has `patience` seconds to put the new one in its place.
-    """
-    path = Path(path)
-    until = time.monotonic() + patience
-    while not os.path.lexists(path):
-        remove_abandoned(path.parent)
-        asides = path.parent.glob(f"{REPLACED}-*-*-*-*")
-        aside = next((aside for aside in asides if _label(aside) == path.name), None)
-        if aside is None:
-            return
-        if time.monotonic() > until:
-            with contextlib.suppress(OSError):
-                os.rename(aside, path)
-            return
-        time.sleep(0.01)
-
-
-def remove_abandoned(*folders):
-    """Remove unfinished files of dead writers from `folders`; bring back what they had moved."""
-    for path in itertools.chain(*(Path(folder).glob(".*-*-*-*-*") for folder in folders)):
-        kind, host, pid, _, name = path.name.split("-", 4)
-        with contextlib.suppress(OSError):
-            if kind not in (UNFINISHED, REPLACED) or _may_live(path, host, pid):
-                continue
-            if kind == REPLACED and not os.path.lexists(path.with_name(name)):
-                os.rename(path, path.with_name(name))
-            else:
-                _remove(path)
-
-
-@contextlib.contextmanager
-def _written_beside(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned_once(os.path.abspath(path.parent), os.getpid())
-    # The end of the name tells writers the format; all of it might be too long with a prefix.
-    unfinished = path.with_name(f"{UNFINISHED}-{_writer()}-{path.name[-40:]}")
+    _remove_abandoned_once(os.path.abspath(path.parent))
+    prefix = f"{UNFINISHED}{os.getpid()}-{platform.node()}-"
     try:
-        yield unfinished
+        with tempfile.TemporaryDirectory("", prefix, path.parent, True) as folder:
+            unfinished = Path(folder, path.name)
+            yield unfinished
+            for file in (*unfinished.rglob("*"), unfinished):
+                _sync(file)
+            if not os.path.lexists(path) or (path.is_file() and unfinished.is_file()):
+                os.replace(unfinished, path)
+            else:
+                _replace(unfinished, path, Path(folder, REPLACED))
+            _sync(path.parent)  # else a power cut could bring back the old one
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
@@ -109,45 +51,65 @@ def _written_beside(path):
             f"{path} can't be written, and is unchanged: {error.strerror}. Make room or give "
             "another place",
         ) from error
-    finally:
-        _remove(unfinished)
+
+
+def recover(path, patience=1):
+    """Bring back the folder `path` if a writer was killed, or failed, while it replaced that.
+
+    A writer that lives has `patience` seconds to put the new one in its place.
+    """
+    replaced = _aside(Path(path))
+    until = time.monotonic() + patience
+    while not os.path.lexists(path) and replaced.exists():
+        if time.monotonic() > until:
+            with contextlib.suppress(OSError):
+                os.rename(replaced, path)
+            return
+        time.sleep(0.01)
+
+
+def remove_abandoned(*folders):
+    """Remove what dead writers left unfinished in `folders`."""
+    for path in itertools.chain(*(Path(folder).glob(f"{UNFINISHED}*-*-*") for folder in folders)):
+        with contextlib.suppress(OSError):
+            writer, _, _ = path.name.removeprefix(UNFINISHED).rpartition("-")
+            pid, _, host = writer.partition("-")
+            if host == platform.node() and os.path.exists("/proc/self"):
+                may_live = os.path.exists(f"/proc/{pid}")
+            else:
+                may_live = time.time() - path.stat().st_mtime < ABANDONED_AFTER
+            if not may_live:
+                shutil.rmtree(path)
 
 
 @functools.cache
-def _remove_abandoned_once(folder, process):
+def _remove_abandoned_once(folder):
     remove_abandoned(folder)
 
 
-def _label(path):
-    return path.name.split("-", 4)[4]
+def _replace(unfinished, path, rubbish):
+    replaced = _aside(path)
+    if replaced.exists():  # left by a writer that died after it had put the new one in its place
+        os.rename(replaced, rubbish.with_suffix(".older"))
+    os.rename(path, replaced)
+    try:
+        os.rename(unfinished, path)
+    except OSError:
+        os.rename(replaced, path)
+        raise
+    _sync(path.parent)  # before the old one is removed
+    os.rename(replaced, rubbish)
 
 
-def _writer():
-    """Identify the writer, and which of its files this is: machine, process, number."""
-    return f"{_host()}-{os.getpid()}-{next(_counter)}"
-
-
-@functools.cache
-def _host():
-    """Identify this machine, and the namespace of its process ids: containers have their own."""
-    facts = [platform.node()]
-    with contextlib.suppress(OSError):
-        facts.append(os.readlink("/proc/self/ns/pid"))
-    return hashlib.sha256("".join(facts).encode()).hexdigest()[:8]
-
-
-def _may_live(path, host, pid):
-    """Return whether the writer may still be running."""
-    if host != _host() or not os.path.exists("/proc/self"):
-        return time.time() - os.lstat(path).st_mtime < ABANDONED_AFTER
-    return os.path.exists(f"/proc/{pid}")
+def _aside(path):
+    return path.with_name(REPLACED + path.name)
 
 
 def _sync(path):
     """Wait until the disk has a file, or the names of the files in a folder."""
-    if os.path.islink(path) or (os.name == "nt" and os.path.isdir(path)):
+    if os.path.islink(path):
         return
-    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -155,11 +117,3 @@ def _sync(path):
             raise
     finally:
         os.close(descriptor)
-
-
-def _remove(path):
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            os.unlink(path)

@@ -4,10 +4,10 @@ import contextlib
 import hashlib
 import logging
 import os
-import queue
 import re
 import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import requests
@@ -20,13 +20,11 @@ from keras_cyclegan.files.untrusted import brief, shown
 
 LOCK_TIMEOUT = 1800  # seconds that another process may take for the same file
 MAX_BYTES = 4 * 2**30
-ATTEMPTS = 6  # in a row without progress
+ATTEMPTS = 6
 BACK_OFF = 0.5  # seconds of waiting after a failed attempt, doubled each time
 BLOCK = 2**15  # bytes that must come in
 PATIENCE = 30  # seconds
-TRANSIENT = (408, 416, 425, 429, 500, 502, 503, 504)
-
-logger = logging.getLogger(__name__)
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
 
 class DownloadError(RuntimeError):
@@ -40,12 +38,7 @@ class Interrupted(OSError):
     """Raised when an attempt failed that may succeed when it is repeated."""
 
 
-PASSING = (
-    Interrupted,
-    requests.ConnectionError,
-    requests.Timeout,
-    urllib3.exceptions.HTTPError,  # while the body is read
-)
+PASSING = (Interrupted, requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
 
 
 def cache_folder():
@@ -61,10 +54,7 @@ def is_offline():
 
 
 def fetch(url, path, sha256=None, min_bytes=1, max_bytes=MAX_BYTES, attempts=ATTEMPTS):
-    """Download a file to `path`, unless it is there already.
-
-    An attempt goes on where the one before it stopped. Of two processes the second waits for the
-    first, and logs that it does. The file gets its name only when it is complete.
+    """Download a file to `path`, unless it is there already; of two processes one waits.
 
     Args:
         url: str. Address of the file.
@@ -72,7 +62,7 @@ def fetch(url, path, sha256=None, min_bytes=1, max_bytes=MAX_BYTES, attempts=ATT
         sha256: str. Expected hash in hexadecimal, or its first digits. None, the default, records
             and logs the hash of the first download, which later ones must have.
         min_bytes, max_bytes: ints. Smallest and largest size of the file.
-        attempts: int, 6 by default. Attempts in a row without progress before it gives up.
+        attempts: int, 6 by default.
 
     Returns:
         `path`, as a `pathlib.Path`.
@@ -98,7 +88,7 @@ def fetch(url, path, sha256=None, min_bytes=1, max_bytes=MAX_BYTES, attempts=ATT
             )
         with locked(path):
             if not path.exists():  # another process may have downloaded it
-                _fetch_missing(url, path, sha256, _Transfer(url, min_bytes, max_bytes), attempts)
+                _fetch_missing(url, path, sha256, (min_bytes, max_bytes), attempts)
     verify(path, url, sha256)
     return path
 
@@ -122,14 +112,14 @@ def locked(path):
         yield
 
 
-def verify(path, source, sha256=None, file=None):
-    """Check the SHA-256 of `file`, by default `path`, against `sha256` or the one recorded.
+def verify(path, source, sha256=None, download=None):
+    """Check the SHA-256 of `path` against `sha256`, or else the one that was recorded beside it.
 
-    Where none is known, it is recorded beside `path`.
+    Where none is known, it is recorded. `download` is the file before it is at its place.
     """
     expected = sha256 or _recorded(path)
     try:
-        found = sha256_of(file or path)
+        found = sha256_of(download or path)
     except OSError as error:
         raise DownloadError(f"{path} can't be read: {error}. Remove it and try again.") from error
     if expected is not None and not found.startswith(expected.lower()):
@@ -138,10 +128,13 @@ def verify(path, source, sha256=None, file=None):
             "replaced. If the file exists, remove it to download it again; if a new version is "
             f"expected, remove {path}.sha256 too."
         )
-    if expected is None or file is not None:
+    if expected is None and download:
+        logging.getLogger(__name__).warning(
+            "%s has SHA-256 %s: later downloads must have it too", source, found
+        )
+    if expected is None or download:
         with contextlib.suppress(OSError), atomic_file(_record_of(path)) as record:
             record.write_text(found + "\n")  # in a read-only cache nothing is recorded
-    return found
 
 
 def forget(path):
@@ -161,7 +154,6 @@ def _record_of(path):
 
 
 def _recorded(path):
-    """Return the SHA-256 of the first download; None where there was none."""
     try:
         with open(_record_of(path), errors="replace") as file:
             text = file.read(100).strip()
@@ -175,13 +167,12 @@ def _recorded(path):
     return text
 
 
-def _fetch_missing(url, path, sha256, transfer, attempts):
-    is_known = sha256 or _recorded(path)
+def _fetch_missing(url, path, sha256, sizes, attempts):
     try:
         with atomic_file(path) as unfinished:
             with open(unfinished, "wb") as file:
-                transfer.run(file, path.name, attempts)
-            found = verify(path, url, sha256, unfinished)
+                _download(url, file, sizes, attempts)
+            verify(path, url, sha256, unfinished)
     except OSError as error:  # of the network and of the disk
         advice = "Try again, or put the file there by other means."
         if error.errno in NO_ROOM:
@@ -189,95 +180,57 @@ def _fetch_missing(url, path, sha256, transfer, attempts):
         raise DownloadError(
             f"{url} could not be downloaded: {brief(error)}. Its place is {path}. {advice}"
         ) from error
-    if not is_known:
-        logger.warning("%s has SHA-256 %s: later downloads must have it too", url, found)
 
 
-class _Transfer:
-    """Receives one file in attempts that go on while the server's file is the same."""
+def _download(url, file, sizes, attempts):
+    """Write the file at `url` to `file`, in several attempts if the network needs them."""
+    for failures in range(attempts):
+        time.sleep(BACK_OFF * 2 ** (failures - 1) if failures else 0)
+        try:
+            return _attempt(url, file, sizes)
+        except PASSING as error:
+            cause = error
+    raise Interrupted(f"{attempts} attempts in a row failed, the last: {cause}") from cause
 
-    def __init__(self, url, min_bytes, max_bytes):
-        self.url = url
-        self.min_bytes = min_bytes
-        self.max_bytes = max_bytes
-        self.version = ""  # what differs for another file at this address
-        self.total = None  # bytes, where the server says it
 
-    def run(self, file, name, attempts):
-        """Make attempts until `file` is complete; give up after several without progress."""
-        furthest = failures = 0
-        # The bar is shown on a terminal only.
-        with tqdm.tqdm(unit="B", unit_scale=True, desc=name, disable=None) as bar:
-            while True:
-                try:
-                    return self.attempt(file, bar)
-                except PASSING as error:
-                    cause = error
-                # Only beyond the furthest point is it progress: the server may have taken it back.
-                if file.tell() >= furthest + BLOCK:
-                    furthest, failures = file.tell(), 0
-                failures += 1
-                if failures == attempts:
-                    raise Interrupted(
-                        f"{attempts} attempts in a row failed, the last: {cause}"
-                    ) from cause
-                time.sleep(BACK_OFF * 2 ** (failures - 1))
-
-    def attempt(self, file, bar):
-        headers = {"Accept-Encoding": "identity"}
-        if file.tell() and self.version:  # If-Range: the rest only of this version
-            headers |= {"Range": f"bytes={file.tell()}-", "If-Range": self.version}
-        # The response isn't closed where it fails: that would wait for a thread that reads it.
-        response = _within(
-            "the server does not answer",
-            lambda: requests.get(self.url, headers=headers, stream=True, timeout=PATIENCE),
-        )
-        self.begin(file, response)
-        bar.total = self.total
-        slow = f"it is slower than {BLOCK} bytes in {PATIENCE} s"
+def _attempt(url, file, sizes):
+    file.seek(0)
+    file.truncate()
+    # The response isn't closed where it fails: that would wait for a thread that reads it.
+    response = _within(
+        "the server does not answer",
+        lambda: requests.get(
+            url, headers={"Accept-Encoding": "identity"}, stream=True, timeout=PATIENCE
+        ),
+    )
+    hops = (*response.history, response)
+    if url.startswith("https:") and any(hop.url.startswith("http:") for hop in hops):
+        raise OSError("the server sends to an address without encryption")
+    if response.status_code != 200:
+        kind = Interrupted if response.status_code in TRANSIENT else OSError
+        raise kind(f"the server answers {response.status_code} {brief(response.reason)}")
+    total = response.headers.get("Content-Length")
+    if total is not None:
+        if not re.fullmatch("[0-9]{1,15}", total):
+            raise OSError(f"the server declares a length of {shown(total)}")
+        total = int(total)
+        _check_size(total, sizes)
+    slow = f"it is slower than {BLOCK} bytes in {PATIENCE} s"
+    with tqdm.tqdm(unit="B", unit_scale=True, total=total, desc=url, disable=None) as bar:
         # Not decoded: a .tar.gz stays compressed even if the server calls that an encoding.
         while block := _within(slow, lambda: response.raw.read(BLOCK, decode_content=False)):
-            file.write(block)
-            if file.tell() > self.max_bytes:
-                raise OSError(f"it has more than the {self.max_bytes} bytes allowed")
-            bar.update(file.tell() - bar.n)
-        response.close()
-        if self.total not in (None, file.tell()):
-            raise Interrupted(f"{file.tell()} of {self.total} bytes have come")
-        self.check_size(file.tell())
+            bar.update(file.write(block))
+            if file.tell() > sizes[1]:
+                raise OSError(f"it has more than the {sizes[1]} bytes allowed")
+    response.close()
+    if total not in (None, file.tell()):
+        raise Interrupted(f"{file.tell()} of {total} bytes have come")
+    _check_size(file.tell(), sizes)
 
-    def begin(self, file, response):
-        """Check the head of an answer, and bring `file` to where its body begins."""
-        hops = (*response.history, response)
-        if self.url.startswith("https:") and any(hop.url.startswith("http:") for hop in hops):
-            raise OSError("the server sends to an address without encryption")
-        status = response.status_code
-        is_rest = status == 206 and self.is_rest(response, file.tell())
-        if status in (200, 206, 416) and not is_rest:
-            file.seek(0)
-            file.truncate()
-        if status in TRANSIENT:
-            raise Interrupted(f"the server answers {status} {brief(response.reason)}")
-        response.raise_for_status()
-        if status == 206 and not is_rest:
-            raise Interrupted("the server sends another part than the rest of the same file")
-        if status != 206:
-            self.version, self.total = _version(response), _length(response)
-            self.check_size(self.total)
 
-    def is_rest(self, response, begun):
-        """Return whether a partial answer is the rest of our file: not all heed If-Range."""
-        found = re.fullmatch(
-            r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})", response.headers.get("Content-Range", "")
-        )
-        if not found or _version(response) not in (self.version, ""):
-            return False
-        first, last, total = map(int, found.groups())
-        return (first, last) == (begun, total - 1) and self.total in (None, total)
-
-    def check_size(self, size):
-        if size is not None and not self.min_bytes <= size <= self.max_bytes:
-            raise OSError(f"it has {size} bytes, expected {self.min_bytes} to {self.max_bytes}")
+def _check_size(size, sizes):
+    if not sizes[0] <= size <= sizes[1]:
+        raise OSError(f"it has {size} bytes, expected {sizes[0]} to {sizes[1]}")
 
 
 def _within(complaint, read):
@@ -286,33 +239,19 @@ def _within(complaint, read):
     A server that sends a byte now and then never lets a socket's timeout expire. The thread is a
     daemon, so that an evil server doesn't keep the process from ending.
     """
-    results = queue.SimpleQueue()
+    result = Future()
 
     def run():
         try:
-            results.put((read(), None))
+            result.set_result(read())
         except Exception as error:  # a server can make the libraries raise nearly anything
-            results.put((None, error))
+            is_known = isinstance(error, (OSError, *PASSING))
+            result.set_exception(
+                error if is_known else OSError(f"the answer can't be read: {brief(error)}")
+            )
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        value, error = results.get(timeout=PATIENCE)
-    except queue.Empty:
+        return result.result(timeout=PATIENCE)
+    except TimeoutError:
         raise Interrupted(complaint) from None
-    if isinstance(error, (OSError, *PASSING)):
-        raise error
-    if error is not None:
-        raise OSError(f"the server's answer can't be read: {brief(error)}") from error
-    return value
-
-
-def _version(response):
-    etag = response.headers.get("ETag", "")
-    return "" if etag.startswith("W/") else etag or response.headers.get("Last-Modified", "")
-
-
-def _length(response):
-    length = response.headers.get("Content-Length")
-    if length is not None and not re.fullmatch(r"\d{1,15}", length):
-        raise OSError(f"the server declares a length of {shown(length)}")
-    return None if length is None else int(length)

@@ -23,22 +23,21 @@ class InUse(RuntimeError):
 
 @contextlib.contextmanager
 def hold(path, patience=0):
-    """Hold the lock `path`; if the process dies, the lock is free.
-
-    Args:
-        path: `pathlib.Path` of a file, which may exist. The note is beside it (`.holder`).
-        patience: float, 0 by default. Seconds to wait for another process.
-
-    Raises:
-        InUse: another process holds the lock, after `patience`.
-        OSError: the file can't be made.
-    """
+    """Hold the lock `path` for `with`; wait `patience` seconds for it, then raise `InUse`."""
     note = path.with_name(path.name + ".holder")
     lock = filelock.FileLock(path)
     try:
         lock.acquire(timeout=min(SHORT_WAIT, patience))
     except filelock.Timeout:
-        _wait(lock, patience, note)
+        holder = "another process"
+        with contextlib.suppress(OSError):
+            holder = brief(note.read_text(errors="replace")) or holder
+        if patience:
+            logging.getLogger(__name__).warning("%s is held by %s: waiting", path, holder)
+        try:
+            lock.acquire(timeout=patience)
+        except filelock.Timeout:
+            raise InUse(holder) from None
     try:
         with contextlib.suppress(OSError):  # on a full disk; the note is for messages only
             now = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")
@@ -48,16 +47,3 @@ def hold(path, patience=0):
         with contextlib.suppress(OSError):
             note.unlink(missing_ok=True)
         lock.release()
-
-
-def _wait(lock, patience, note):
-    holder = "another process"
-    with contextlib.suppress(OSError):
-        holder = brief(note.read_text(errors="replace")) or holder
-    if not patience:
-        raise InUse(holder)
-    logging.getLogger(__name__).warning("%s is held by %s: waiting", lock.lock_file, holder)
-    try:
-        lock.acquire(timeout=patience)
-    except filelock.Timeout:
-        raise InUse(holder) from None

@@ -3,6 +3,7 @@
 import math
 import os
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,12 +14,12 @@ MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 MAX_BYTES = 8 * 2**30  # bytes of a file
 HEADER = 30  # least number of bytes before each member of a zip archive
-
+BFLOAT16 = "u2"  # numpy has none; nothing else is read as u2
 STORAGE_DTYPES = {
     "torch.DoubleStorage": "f8",
     "torch.FloatStorage": "f4",
     "torch.HalfStorage": "f2",
-    "torch.BFloat16Storage": "bfloat16",
+    "torch.BFloat16Storage": BFLOAT16,
     "torch.LongStorage": "i8",
     "torch.IntStorage": "i4",
     "torch.ShortStorage": "i2",
@@ -32,11 +33,8 @@ def read_state_dict(path):
     """Read the tensors of a file that `torch.save(module.state_dict(), path)` wrote.
 
     Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6. A
-    pickle in it may hold tensors, dictionaries, lists, text and numbers, as torch writes them;
-    everything else is refused. It takes no more memory than about the size of the file.
-
-    Args:
-        path: path of the file.
+    pickle in it may hold tensors, dictionaries, lists, text and numbers, as torch writes them. It
+    takes no more memory than about the size of the file.
 
     Returns:
         dict from a tensor's name to a read-only array. Tensors that share memory in the file share
@@ -54,14 +52,7 @@ def read_state_dict(path):
             size = os.fstat(file.fileno()).st_size
             if size > MAX_BYTES:
                 raise ValueError(f"it has {size} bytes; {MAX_BYTES} are allowed")
-            if zipfile.is_zipfile(file):
-                content = _read_zip(file, size)
-            else:
-                file.seek(0)
-                if file.read(100).lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-                    raise ValueError("it is a web page: what should be downloaded wasn't")
-                file.seek(0)
-                content = _read_stream(file, size)
+            content = (_read_zip if zipfile.is_zipfile(file) else _read_stream)(file, size)
             return _arrays(content, size)
     except FileNotFoundError:
         raise
@@ -71,95 +62,71 @@ def read_state_dict(path):
         raise ValueError(f"{path} can't be read as a PyTorch checkpoint: {detail}") from error
 
 
-def _unpickle(data, load_storage=None, position=0):
-    """Return the value of torch's pickle in `data`, and the position after it."""
-    return load_pickle(data, FUNCTIONS, STORAGE_DTYPES, load_storage, position)
+# --- what a pickle may call ---------------------------------------------------------------------
 
 
-class _Storage:
-    """`count` elements of a dtype; `array` is None until `fill` has got the bytes."""
+class _Storage(NamedTuple):
+    """The elements of one or more tensors: their bytes come after the pickle."""
 
-    def __init__(self, dtype, count):
-        name = STORAGE_DTYPES[dtype]
-        self.dtype = dtype
-        self.count = count
-        self.is_bfloat16 = name == "bfloat16"
-        self.stored = np.dtype("u2" if self.is_bfloat16 else name)
-        self.array = None
-
-    @property
-    def length(self):
-        """The number of its bytes."""
-        return self.count * self.stored.itemsize
-
-    def fill(self, raw, byte_order):
-        """Set the storage's bytes; `byte_order` is numpy's sign, "<" or ">"."""
-        if len(raw) != self.length:
-            raise ValueError(
-                f"a storage of {self.count} {self.dtype} elements has {len(raw)} bytes"
-            )
-        array = np.frombuffer(raw, self.stored.newbyteorder(byte_order))
-        array = array.astype(self.stored, copy=False)
-        if self.is_bfloat16:  # the upper half of a float32
-            array = (array.astype("u4") << 16).view("f4")
-        self.array = array
+    array: np.ndarray
 
 
-class _StorageView:
-    """A part of a storage; so torch before 0.4 wrote tensors that share memory."""
+class _Storages(dict):
+    """Arrays by the keys of storages; each is made when a pickle first names it."""
 
-    def __init__(self, storage, offset, count):
-        if not _are_counts(offset, count) or offset + count > storage.count:
-            raise ValueError(
-                f"it views {shown(count)} elements from {shown(offset)} on of a storage of "
-                f"{storage.count}"
-            )
-        self.storage = storage
-        self.offset = offset
-        self.count = count
+    def __init__(self, byte_order, size):
+        super().__init__()
+        self.byte_order = byte_order  # numpy's sign
+        self.bytes_left = size
 
-    @property
-    def array(self):
-        return self.storage.array[self.offset : self.offset + self.count]
+    def named(self, kind, dtype, key, location, count, *view):
+        """Return the storage of a persistent id: `("storage", FloatStorage, "0", "cpu", 4)`."""
+        known = kind == "storage" and type(key) is str and STORAGE_DTYPES.get(dtype)
+        if not known or not _are_counts(count):
+            raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count))}")
+        dtype = np.dtype(known).newbyteorder(self.byte_order)
+        if key not in self:
+            self.bytes_left -= count * dtype.itemsize
+            if self.bytes_left < 0:
+                raise ValueError(f"storage {shown(key)} of {count} elements isn't in the file")
+            self[key] = np.zeros(count, dtype)
+        array = self[key]
+        if (array.dtype, array.size) != (dtype, count):
+            raise ValueError(f"storage {shown(key)} is described in two ways")
+        if view and view[0] is not None:  # so torch before 0.4 wrote tensors that share memory
+            _, offset, length = view[0]
+            if not _are_counts(offset, length) or offset + length > count:
+                raise ValueError(
+                    f"it views {shown(length)} elements from {shown(offset)} on of "
+                    f"a storage of {count}"
+                )
+            array = array[offset : offset + length]
+        return _Storage(array)
 
 
-class _Tensor:
-    """A view of a storage, with shape and strides in elements; never larger than its storage."""
-
-    def __init__(self, storage, offset, shape, strides, requires_grad=None, hooks=None, bits=None):
-        if bits or hooks:
-            raise ValueError(f"a tensor has metadata or hooks, {shown(bits or hooks)}")
-        if not (
-            isinstance(storage, _Storage | _StorageView)
-            and isinstance(shape, tuple)
-            and isinstance(strides, tuple)
-            and len(shape) == len(strides)
-            and _are_counts(offset, *shape, *strides)
-        ):
-            described = shown((shape, strides, offset))
-            raise ValueError(f"a tensor has shape, strides and offset {described}")
-        self.storage = storage
-        self.offset = offset
-        self.shape = shape
-        self.strides = strides
-        self.count = 0 if 0 in shape else math.prod(shape)
-        reach = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
-        if self.count and (offset + reach >= storage.count or self.count > storage.count):
-            raise ValueError(
-                f"a tensor of shape {shown(shape)}, strides {shown(strides)} and offset "
-                f"{shown(offset)} reaches beyond its storage of {storage.count} elements"
-            )
-
-    def array(self):
-        if not self.count:
-            return np.empty(self.shape, self.storage.array.dtype)
-        elements = self.storage.array
-        return np.lib.stride_tricks.as_strided(
-            elements[self.offset :],
-            self.shape,
-            [stride * elements.itemsize for stride in self.strides],
-            writeable=False,
+def _rebuild_tensor(storage, offset, shape, strides, requires_grad=None, hooks=None, bits=None):
+    """Return a view of a storage, with strides in elements; never larger than the storage."""
+    if bits or hooks:
+        raise ValueError(f"a tensor has metadata or hooks, {shown(bits or hooks)}")
+    if not (
+        isinstance(storage, _Storage)
+        and type(shape) is type(strides) is tuple
+        and len(shape) == len(strides)
+        and _are_counts(offset, *shape, *strides)
+    ):
+        described = shown((shape, strides, offset))
+        raise ValueError(f"a tensor has shape, strides and offset {described}")
+    array, count = storage.array, math.prod(shape)
+    reach = sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    if not count:
+        return np.zeros(shape, array.dtype)
+    if offset + reach >= array.size or count > array.size:
+        raise ValueError(
+            f"a tensor of shape {shown(shape)}, strides {shown(strides)} and offset "
+            f"{shown(offset)} reaches beyond its storage of {array.size} elements"
         )
+    strides = [stride * array.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(array[offset:], shape, strides)
 
 
 def _ordered_dict(pairs=()):
@@ -173,60 +140,53 @@ def _ordered_dict(pairs=()):
 
 
 def _parameter(tensor, requires_grad, hooks):
-    if not isinstance(tensor, _Tensor) or hooks:
+    if not isinstance(tensor, np.ndarray) or hooks:
         raise ValueError("it makes a parameter of something that isn't a tensor")
     return tensor
 
 
-FUNCTIONS = {
+NAMES = {
+    **dict.fromkeys(STORAGE_DTYPES),
     "collections.OrderedDict": _ordered_dict,
-    "torch._utils._rebuild_tensor": _Tensor,
-    "torch._utils._rebuild_tensor_v2": _Tensor,
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": _parameter,
 }
 
 
-class _Storages(dict):
-    """Storages by their keys; each is made when a pickle first names it."""
+def _unpickle(data, load_storage=None, position=0):
+    return load_pickle(data, NAMES, load_storage, position)
 
-    def named(self, kind, dtype, key, location, count, *view):
-        """Return the storage of a persistent id: `("storage", FloatStorage, "0", "cpu", 4)`."""
-        known = kind == "storage" and type(key) is str and STORAGE_DTYPES.get(dtype)
-        if not known or not _are_counts(count):
-            raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count))}")
-        storage = self.setdefault(key, _Storage(dtype, count))
-        if (storage.dtype, storage.count) != (dtype, count):
-            raise ValueError(f"storage {shown(key)} is described in two ways")
-        if not view or view[0] is None:
-            return storage
-        _, offset, view_count = view[0]
-        return _StorageView(storage, offset, view_count)
+
+def _are_counts(*numbers):
+    return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
+
+
+# --- the two formats ----------------------------------------------------------------------------
 
 
 def _read_zip(file, size):
-    reads = BoundedReads(file)
-    with zipfile.ZipFile(reads) as archive:
+    with zipfile.ZipFile(BoundedReads(file)) as archive:
         members = _members(archive, size)
         pickles = [name for name in members if name.split("/")[1:] == ["data.pkl"]]
         if len(pickles) != 1:
             raise ValueError("torch.save didn't write this zip archive: it has no data.pkl")
         folder = pickles[0].split("/")[0]
 
-        def stored(name, length):
+        def member(name, length):
             if name not in members:
                 raise ValueError(f"it has no member {shown(name)}")
             if members[name].file_size > length:
                 raise ValueError(f"its member {shown(name)} has more than {length} bytes")
-            with archive.open(members[name]) as member:
-                return b"".join(iter(lambda: member.read(MAX_READ), b""))
+            return archive.open(members[name])
 
-        byte_order = "<"
+        byte_order = b"little"
         if f"{folder}/byteorder" in members:
-            byte_order = {b"little": "<", b"big": ">"}[stored(f"{folder}/byteorder", 6)]
-        storages = _Storages()
-        content, _ = _unpickle(stored(pickles[0], MAX_PICKLE), storages.named)
-        for key, storage in storages.items():
-            storage.fill(stored(f"{folder}/data/{key}", storage.length), byte_order)
+            byte_order = member(f"{folder}/byteorder", 6).read()
+        storages = _Storages({b"little": "<", b"big": ">"}[byte_order], size)
+        content, _ = _unpickle(member(pickles[0], MAX_PICKLE).read(MAX_PICKLE), storages.named)
+        for key, array in storages.items():
+            _fill(array, key, member(f"{folder}/data/{key}", array.nbytes))
     return content
 
 
@@ -234,11 +194,11 @@ def _members(archive, size):
     """Return the archive's members by name; refuse compressed and overlapping ones."""
     end = 0
     for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
+        name = shown(member.filename)
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-            name = shown(member.filename)
             raise ValueError(f"its member {name} is compressed, which torch.save never does")
         if member.header_offset < end:
-            raise ValueError(f"its member {shown(member.filename)} overlaps another")
+            raise ValueError(f"its member {name} overlaps another")
         end = member.header_offset + HEADER + member.file_size
     if end > size:
         raise ValueError("its members reach beyond its end")
@@ -246,7 +206,10 @@ def _members(archive, size):
 
 
 def _read_stream(file, size):
+    file.seek(0)
     head = file.read(MAX_PICKLE)
+    if head[:100].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise ValueError("it is a web page: what should be downloaded wasn't")
     number, position = _unpickle(head)
     if number != MAGIC_NUMBER:
         raise ValueError("it does not begin with torch's magic number")
@@ -256,8 +219,8 @@ def _read_stream(file, size):
     system, position = _unpickle(head, position=position)
     if type(system) is not dict or type(system.get("little_endian")) is not bool:
         raise ValueError("it doesn't say in which order it has its bytes")
-    order = "little" if system["little_endian"] else "big"
-    storages = _Storages()
+    order, sign = ("little", "<") if system["little_endian"] else ("big", ">")
+    storages = _Storages(sign, size)
     content, position = _unpickle(head, storages.named, position)
     keys, position = _unpickle(head, position=position)
     if type(keys) is not list:
@@ -265,24 +228,23 @@ def _read_stream(file, size):
     file.seek(position)
     for key in keys:
         if type(key) is not str or key not in storages:
-            raise ValueError(f"storage {shown(key)} is no tensor's")
-        storage = storages[key]
-        if storage.array is not None:
-            raise ValueError(f"storage {shown(key)} comes twice")
+            raise ValueError(f"storage {shown(key)} is no tensor's, or comes twice")
+        array = storages.pop(key)
         count = int.from_bytes(file.read(8), order)
-        if count != storage.count:
-            raise ValueError(f"storage {shown(key)} has {count} elements, not {storage.count}")
-        if storage.length > size - file.tell():
-            raise ValueError(f"it ends in the middle of storage {shown(key)}")
-        storage.fill(file.read(storage.length), "<" if order == "little" else ">")
-    missing = [key for key, storage in storages.items() if storage.array is None]
-    if missing:
-        raise ValueError(f"it ends before the storages {shown(missing)}")
+        if count != array.size:
+            raise ValueError(f"storage {shown(key)} has {count} elements, not {array.size}")
+        _fill(array, key, file)
+    if storages:
+        raise ValueError(f"it ends before the storages {shown([*storages])}")
     return content
 
 
-def _are_counts(*numbers):
-    return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
+def _fill(array, key, file):
+    raw = array.view("u1")
+    for start in range(0, raw.size, MAX_READ):
+        piece = raw[start : start + MAX_READ]
+        if file.readinto(piece) != piece.size:
+            raise ValueError(f"it ends in the middle of storage {shown(key)}")
 
 
 def _arrays(content, size):
@@ -292,9 +254,18 @@ def _arrays(content, size):
     if not content:
         raise ValueError(f"{expected}. It is empty.")
     for name, value in content.items():
-        if not isinstance(value, _Tensor):
+        if not isinstance(value, np.ndarray):
             raise ValueError(f"{expected}. Received {type(value).__name__} under {shown(name)}.")
     # Many tensors may share a storage, but copies of all of them must fit the memory too.
-    if sum(tensor.count for tensor in content.values()) > size:
+    if sum(array.size for array in content.values()) > size:
         raise ValueError(f"its tensors have more elements than it has bytes, {size}")
-    return {name: tensor.array() for name, tensor in content.items()}
+    return {name: _native(array) for name, array in content.items()}
+
+
+def _native(array):
+    """Return a read-only array in this machine's order of bytes, and in a dtype that numpy has."""
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype == BFLOAT16:  # the upper half of a float32
+        array = np.asarray(array.astype("u4") << 16).view("f4")
+    array.flags.writeable = False
+    return array

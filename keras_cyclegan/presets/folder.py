@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_cyclegan.files.atomic import atomic_folder, recover
+from keras_cyclegan.files.atomic import atomic_file, recover
 from keras_cyclegan.files.untrusted import brief
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.networks.size_limits import (
@@ -57,7 +57,7 @@ def write_folder(folder, config, networks, card=None, half_precision=False, scal
         **dict(zip(SCALE, scale, strict=True)),
         "card": dict(card or {}),
     }
-    with atomic_folder(folder) as unfinished:
+    with atomic_file(folder) as unfinished:
         unfinished.mkdir()
         _write_json(unfinished / CONFIG, config)
         _write_json(unfinished / METADATA, metadata)

@@ -6,6 +6,7 @@ Presets have a test of their own, `presets/test_failing_saves.py`.
 import errno
 import itertools
 import json
+import shutil
 import types
 import warnings
 
@@ -172,8 +173,8 @@ def test_a_failure_at_any_line_leaves_the_old_or_the_new(writer, tmp_path):
         found.append(writer.read(place))
         seen = {path.name for path in tmp_path.iterdir() if path.name[0] != "."}
         assert seen == {writer.name}, f"failed at {stopped}"
-        for left in tmp_path.glob(".*-*-*-*-*"):  # its removal failed
-            atomic._remove(left)
+        for left in tmp_path.glob(f"{atomic.REPLACED}*"):  # its removal failed
+            shutil.rmtree(left)
         if not stopped:
             break
     assert set(found) == {1.0, 2.0}

@@ -130,9 +130,9 @@ def test_published_model_is_downloaded_converted_and_kept(authors, home):
     assert_same_weights(model.generator_ab, authors.expected)
     assert_same_weights(model.generator_ba, authors.expected)
     assert model.discriminator_a.count_params() == 2_764_737
-    assert len(authors.ranges) == 2
+    assert authors.requests == 2
     CycleGAN.from_preset("horse2zebra_256", dtype="float32")
-    assert len(authors.ranges) == 2
+    assert authors.requests == 2
     assert not list(home.glob("checkpoints/*.pth"))
     metadata = json.loads((home / "presets/horse2zebra_256/metadata.json").read_text())
     assert "zebra2horse.pth" in metadata["card"]["origin"]

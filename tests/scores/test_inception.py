@@ -118,7 +118,7 @@ def test_the_published_file_is_downloaded_once(server, tmp_path, monkeypatch):
     monkeypatch.setattr(fid, "WEIGHTS_SHA256", digest[:8])
     assert fid.download_fid_weights().read_bytes() == server.content
     fid.download_fid_weights()
-    assert len(server.ranges) == 1
+    assert server.requests == 1
 
 
 def test_offline_the_error_says_what_to_download_and_where_to_put_it(server, tmp_path, monkeypatch):

@@ -2,12 +2,11 @@
 
 import contextlib
 import http.server
-import re
 import threading
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `content` at every path, with byte ranges and an ETag.
+    """Serves `content` at every path.
 
     `faults` is a list of what to do to the next requests, one each; requests after them are
     served well:
@@ -15,30 +14,21 @@ class Server(http.server.ThreadingHTTPServer):
         ("stall", n): send n bytes of the body, then nothing until the test ends.
         ("status", code): answer with that status.
         ("declare", n): say that the body has n bytes, send all of it, close.
-        ("wrong range",): answer a range with one that wasn't asked for.
         ("body", bytes): send those in place of the content.
         ("unsized",): send all of it without saying how much.
         ("chunked",): send all of it in chunks.
         ("trickle", n): send a byte every n seconds, for ever.
-        ("short range",): answer a range with half of it.
         ("redirect", url): send elsewhere.
         ("encoded",): call the content compressed.
-        ("new version", bytes): from now on serve those.
-
-    With `heeds_versions` off it sends a range of whatever it has now; with `heeds_ranges` off it
-    sends all of it.
     """
 
     daemon_threads = True
-    etag = '"1"'
-    heeds_versions = True
-    heeds_ranges = True
 
     def __init__(self, content):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content = content
         self.faults = []
-        self.ranges = []
+        self.requests = 0
         self.over = threading.Event()
 
     @property
@@ -52,27 +42,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
-        server.ranges.append(self.headers.get("Range"))
+        server.requests += 1
         fault, *values = server.faults.pop(0) if server.faults else (None,)
-        if fault == "new version":
-            server.content, server.etag = values[0], '"2"'
-        body, status, extra = server.content, 200, {"ETag": server.etag}
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        is_same = self.headers.get("If-Range") == server.etag or not server.heeds_versions
-        if asked and is_same and server.heeds_ranges:
-            begin = int(asked[1])
-            status = 206
-            extra["Content-Range"] = f"bytes {begin}-{len(body) - 1}/{len(body)}"
-            body = body[begin:]
+        body, status, extra = server.content, 200, {}
         if fault == "status":
             status, body = values[0], b"no"
         elif fault == "body":
             body = values[0]
-        elif fault == "wrong range":
-            status, body = 206, server.content
-            extra["Content-Range"] = f"bytes 0-{len(body) - 1}/{len(body)}"
-        elif fault == "short range":
-            body = body[: len(body) // 2]
         elif fault == "redirect":
             status, body, extra["Location"] = 302, b"", values[0]
         elif fault == "encoded":
