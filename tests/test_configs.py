@@ -68,7 +68,7 @@ def arguments(name):
 @pytest.fixture(autouse=True)
 def without_weights(monkeypatch):
     for name in perceptual.NAMED:
-        monkeypatch.setitem(perceptual.NAMED, name, lambda: lambda images: images)
+        monkeypatch.setitem(perceptual.NAMED, name, lambda *depths: lambda images: images)
 
 
 @pytest.mark.parametrize("name", REGISTERED)

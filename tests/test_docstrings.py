@@ -209,8 +209,8 @@ def given(names, folder, loaded, monkeypatch, tmp_path):
 
     monkeypatch.setattr("keras_cyclegan.presets.handles.from_preset", load_once)
     for name in perceptual.NAMED:
-        monkeypatch.setitem(perceptual.NAMED, name, lambda: lambda images: images)
-    monkeypatch.setattr("keras_cyclegan.scores.efficientnet.efficientnet_lite", mock.Mock())
+        monkeypatch.setitem(perceptual.NAMED, name, lambda *depths: lambda images: images)
+    monkeypatch.setattr("keras_cyclegan.scores.extractors.efficientnet_lite", mock.Mock())
     return {
         **names,
         "InceptionFeatures": Inception,

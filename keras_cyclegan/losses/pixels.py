@@ -5,32 +5,37 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.losses.similarity import structural_similarity
-from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.losses.weighted import WeightedLoss, check_every
 from keras_cyclegan.terms import Term
 
+DISTANCES = {"l1": ops.abs, "l2": ops.square}  # of a difference
 
-class _PixelLoss(WeightedLoss):
+
+class NormLoss(WeightedLoss):
     """The mean distance of two images, pixel by pixel."""
 
-    kind_argument = "norm"
-    kinds = ("l1", "l2")
+    kinds = tuple(DISTANCES)
+    saved = ("norm", "weight")
+
+    def __init__(self, norm, weight, name, **kwargs):
+        check_choice("norm", norm, self.kinds)
+        super().__init__(weight, name, **kwargs)
+        self.norm = norm
 
     def call(self, y_true, y_pred):
-        difference = y_pred - y_true
-        distance = ops.abs(difference) if self.norm == "l1" else ops.square(difference)
-        return self.weight * distance
+        return self.weight * DISTANCES[self.norm](y_pred - y_true)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class CycleConsistencyLoss(_PixelLoss):
+class CycleConsistencyLoss(NormLoss):
     """Distance between an image and its reconstruction after a round trip.
 
-    `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). Structural similarity can be mixed
-    in (Zhao et al. 2017, "Loss Functions for Image Restoration"); it compares the contrasts around
-    a pixel more than its value. A coarse part compares means of 8×8 pixels: a round trip may then
-    redraw a texture, but not the colours. With s and c for the two shares, d for the mean
+    `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). Structural similarity, which
+    compares the contrasts around a pixel more than its value, can be mixed in (Zhao et al. 2017,
+    "Loss Functions for Image Restoration"), and a coarse part, of means of 8×8 pixels: a round trip
+    may then redraw a texture, but not the colours. With s and c for the two shares, d for the mean
     distance and d₈ for that of the means:
 
         weight · [(1 − s − c) · d + s · (1 − SSIM) + c · d₈]
@@ -58,6 +63,8 @@ class CycleConsistencyLoss(_PixelLoss):
     model.compile(cycle_loss=CycleConsistencyLoss(ssim_weight=0.84))
     ```
     """
+
+    saved = ("norm", "weight", "ssim_weight", "coarse_weight")
 
     def __init__(
         self,
@@ -94,49 +101,19 @@ class CycleConsistencyLoss(_PixelLoss):
             loss = loss + coarse * ops.mean(super().call(*means), axis=(1, 2, 3))
         return loss
 
-    def get_config(self) -> dict[str, Any]:
-        shares = {"ssim_weight": self.ssim_weight, "coarse_weight": self.coarse_weight}
-        return {**super().get_config(), **shares}
-
-
-class CycleTerm(Term):
-    """Both round trips end where they began; Zhu et al. 2017, eq. (2)."""
-
-    names = needs = ("cycle_a", "cycle_b")
-
-    def __init__(self, loss, weight_a=1.0, weight_b=1.0):
-        super().__init__(name="cycle")
-        self.loss, self.weight_a, self.weight_b = loss, weight_a, weight_b
-
-    def prepare(self, model):
-        if len(model.networks_of("generators")) < 2:
-            raise ValueError(
-                "Cycle consistency needs both generators; this model has one. Compile with "
-                "`cycle_loss=None` and a term that ties a translation to its image."
-            )
-
-    def __call__(self, passes):
-        a, b = passes.batch.a, passes.batch.b
-        return {
-            "cycle_a": self.weight_a * self.loss(a, passes.cycle_a),
-            "cycle_b": self.weight_b * self.loss(b, passes.cycle_b),
-        }
-
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class IdentityLoss(_PixelLoss):
+class IdentityLoss(NormLoss):
     """Distance between an image and its translation into its own domain.
 
     `ab(b)` should be `b`, which keeps a generator from changing colours without need: Zhu et al.
     2017, section 5.2 (Taigman et al. 2017). Both domains need the same number of channels. It can
-    be lazy, as Karras et al. 2020 (StyleGAN2, section 3.1) compute their regularisation: only in
-    every k-th step, with k times the weight, which saves two of a step's six passes of generators.
+    be lazy, see `Lazy`, which saves two of a step's six passes of generators.
 
     Args:
         norm: `"l1"` (the default, the paper's) or `"l2"`.
         weight: float, 5 by default: the authors' λ_identity times λ, 0.5 · 10.
-        every: int, 1 by default. Steps from one computation in training to the next. Above 1 the
-            term's translations are made without dropout.
+        every: int, 1 by default. Steps from one computation in training to the next.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
@@ -153,6 +130,8 @@ class IdentityLoss(_PixelLoss):
     ```
     """
 
+    saved = ("norm", "weight", "every")
+
     def __init__(
         self,
         norm: str = "l1",
@@ -162,20 +141,52 @@ class IdentityLoss(_PixelLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(norm, weight, name, **kwargs)
-        if not isinstance(every, int) or every < 1:
-            raise ValueError(f"`every` must be an int of at least 1. Received every={every!r}.")
+        check_every(every)
         self.every = every
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "every": self.every}
 
-
-class IdentityTerm(Term):
-    """An image of a generator's target domain stays as it is; Zhu et al. 2017, section 5.2."""
+class ComparisonTerm(Term):
+    """A loss between each domain's images and what a pass makes; `prepare` sets `made_of`."""
 
     def __init__(self, loss, weight_a=1.0, weight_b=1.0):
-        super().__init__(name="identity")
+        super().__init__(name=self.kind)
         self.loss, self.weights_of = loss, {"a": weight_a, "b": weight_b}
+        self.made_of = {}  # the pass of each domain
+
+    @property
+    def names(self):
+        return tuple(f"{self.kind}_{domain}" for domain in self.made_of)
+
+    @property
+    def needs(self):
+        return tuple(self.made_of.values())
+
+    def __call__(self, passes):
+        return {
+            f"{self.kind}_{domain}": self.weights_of[domain]
+            * self.loss(passes.batch[domain], getattr(passes, made))
+            for domain, made in self.made_of.items()
+        }
+
+
+class CycleTerm(ComparisonTerm):
+    """Both round trips end where they began; Zhu et al. 2017, eq. (2)."""
+
+    kind = "cycle"
+
+    def prepare(self, model):
+        if len(model.targets) < 2:
+            raise ValueError(
+                "Cycle consistency needs both generators; this model has one. Compile with "
+                "`cycle_loss=None` and a term that ties a translation to its image."
+            )
+        self.made_of = {"a": "cycle_a", "b": "cycle_b"}
+
+
+class IdentityTerm(ComparisonTerm):
+    """An image of a generator's target domain stays as it is; Zhu et al. 2017, section 5.2."""
+
+    kind = "identity"
 
     def prepare(self, model):
         channels_a, channels_b = model.channels
@@ -185,12 +196,4 @@ class IdentityTerm(Term):
                 f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
                 "`identity_loss=None`."
             )
-        self.names = tuple(f"identity_{domain}" for domain in model.targets)
-        self.needs = tuple(f"same_{domain}" for domain in model.targets)
-
-    def __call__(self, passes):
-        return {
-            f"identity_{domain}": self.weights_of[domain]
-            * self.loss(passes.batch[domain], getattr(passes, f"same_{domain}"))
-            for domain in passes.model.targets
-        }
+        self.made_of = {domain: f"same_{domain}" for domain in model.targets}

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_cyclegan.losses.weighted import check_weight
 from keras_cyclegan.optimizers import LinearDecay
 
 
@@ -14,9 +15,8 @@ class WeightSchedule(LinearDecay):
     changes that look right but can't be undone, so that it is made weak, but not 0: without a cycle
     loss nothing ties a translation to its image.
 
-    Without `decay_steps` the schedule is open, like that of the learning rate: `CycleGAN.fit` sets
-    its steps, and it falls over all of them or over the last `decay_epochs`. That is held in a
-    variable, so that no new graph is needed. Validation always takes the full weight, so that
+    Without `decay_steps` the schedule is open, like `LinearDecay`: it falls over all steps of
+    `CycleGAN.fit` or over the last `decay_epochs`. Validation always takes the full weight, so that
     epochs can be compared.
 
     Args:
@@ -52,8 +52,7 @@ class WeightSchedule(LinearDecay):
         decay_steps: int | None = None,
         decay_epochs: int | None = None,
     ) -> None:
-        if not final >= 0:
-            raise ValueError(f"`final` must be a number of at least 0. Received final={final!r}.")
+        check_weight("final", final)
         super().__init__(1.0, constant_steps, decay_steps, decay_epochs, float(final))
 
     def get_config(self):

@@ -7,20 +7,11 @@ WINDOW = 11  # pixels
 
 
 def structural_similarity(first, second):
-    """Compute the structural similarity of each pair of images: 1 for equal images.
+    """Compute the structural similarity of each pair of images, `(batch,)`: 1 for equal images.
 
     Wang et al., "Image Quality Assessment", 2004: a Gaussian window of 11×11 and σ = 1.5 that lies
-    wholly inside the image, K1 = 0.01, K2 = 0.03, each channel by itself.
-
-    Args:
-        first, second: `(batch, height, width, channels)`, floats in [-1, 1]. They are moved to
-            [0, 1]: SSIM counts brightness from black.
-
-    Returns:
-        `(batch,)`.
-
-    Raises:
-        ValueError: the images are smaller than the window.
+    wholly inside the image, K1 = 0.01, K2 = 0.03, each channel by itself. Both are `(batch, height,
+    width, channels)` in [-1, 1], and moved to [0, 1]: SSIM counts brightness from black.
     """
     height, width = first.shape[1:3]
     if min(side or WINDOW for side in (height, width)) < WINDOW:
@@ -28,16 +19,21 @@ def structural_similarity(first, second):
             "SSIM looks through a window of 11×11 pixels: images must be that large. "
             f"Received {height}×{width}."
         )
-    first, second = (first + 1.0) / 2.0, (second + 1.0) / 2.0
-    mean_first, mean_second = blur(first), blur(second)
-    variance_first = blur(first * first) - mean_first**2
-    variance_second = blur(second * second) - mean_second**2
-    covariance = blur(first * second) - mean_first * mean_second
+    mean_1, mean_2, variance_1, variance_2, covariance = local_moments(first, second)
     c1, c2 = 0.01**2, 0.03**2
-    similarity = ((2 * mean_first * mean_second + c1) * (2 * covariance + c2)) / (
-        (mean_first**2 + mean_second**2 + c1) * (variance_first + variance_second + c2)
+    similarity = ((2 * mean_1 * mean_2 + c1) * (2 * covariance + c2)) / (
+        (mean_1**2 + mean_2**2 + c1) * (variance_1 + variance_2 + c2)
     )
     return ops.mean(similarity, axis=(1, 2, 3))
+
+
+def local_moments(first, second):
+    """Return the means, variances and covariance around each pixel, of images brought to [0, 1]."""
+    first, second = (first + 1.0) / 2.0, (second + 1.0) / 2.0
+    mean_1, mean_2 = blur(first), blur(second)
+    variance_1 = blur(first * first) - mean_1**2
+    variance_2 = blur(second * second) - mean_2**2
+    return mean_1, mean_2, variance_1, variance_2, blur(first * second) - mean_1 * mean_2
 
 
 def blur(images, sigma=1.5):

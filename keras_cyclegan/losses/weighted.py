@@ -2,28 +2,31 @@
 
 import keras
 
-from keras_cyclegan.arguments import check_choice
-
 
 class WeightedLoss(keras.losses.Loss):
-    """A loss whose config holds its `kind` and its `weight`."""
+    """A loss whose config holds the arguments that `saved` names."""
 
-    kinds: tuple[str, ...] = ()
+    saved: tuple[str, ...] = ("weight",)
 
-    def __init__(self, kind, weight, name, reduction="sum_over_batch_size", dtype="float32"):
-        check_choice(self.kind_argument, kind, self.kinds)
-        if not weight >= 0:
-            raise ValueError(
-                f"`weight` must be a number of at least 0. Received weight={weight!r}."
-            )
+    def __init__(self, weight, name, reduction="sum_over_batch_size", dtype="float32"):
+        check_weight("weight", weight)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.weight = float(weight)
-        setattr(self, self.kind_argument, kind)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            self.kind_argument: getattr(self, self.kind_argument),
-            "weight": self.weight,
-            "dtype": self.dtype,
-        }
+        own = {name: getattr(self, name) for name in self.saved}
+        return {**super().get_config(), **own, "dtype": self.dtype}
+
+
+def check_weight(argument, value):
+    """Raise a ValueError for a negative number, or NaN."""
+    if not value >= 0:
+        raise ValueError(
+            f"`{argument}` must be a number of at least 0. Received {argument}={value!r}."
+        )
+
+
+def check_every(value):
+    """Raise a ValueError if the number of steps from one computation to the next is no count."""
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"`every` must be an int of at least 1. Received every={value!r}.")

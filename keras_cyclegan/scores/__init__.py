@@ -6,7 +6,7 @@ is the order in which they are shown.
 
 from keras_cyclegan.scores import cycle, distances, judge, labels, paired
 from keras_cyclegan.scores.cycle import ContentChange, CycleError
-from keras_cyclegan.scores.efficientnet import EfficientNetLite0Features
+from keras_cyclegan.scores.extractors import EfficientNetLite0Features
 from keras_cyclegan.scores.frechet import FrechetInceptionDistance
 from keras_cyclegan.scores.inception import InceptionFeatures
 from keras_cyclegan.scores.kernel import KernelInceptionDistance

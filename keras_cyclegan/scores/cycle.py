@@ -13,21 +13,10 @@ class CycleError(MeanAbsoluteError):
 
     |ba(ab(a)) − a|₁, on the scale of [-1, 1]: matches the numbers of the unweighted
     `CycleConsistencyLoss`, the authors' `loss_cycle_A` divided by its λ. Use one object for each
-    direction.
-
-    A low error alone says little: a translator that changes nothing has the lowest. Read it beside
-    `ContentChange`.
-
-    Args:
-        name: string, `"cycle_error"` by default.
-        dtype: dtype of the sum, float32 by default.
+    direction. A translator that changes nothing has the lowest: read it beside `ContentChange`.
 
     Call arguments:
-        y_true: images, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
-        y_pred: their reconstructions, the same shape.
-
-    Raises:
-        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
+        y_true, y_pred: images and their reconstructions, as for `MeanAbsoluteError`.
 
     Example:
 
@@ -45,20 +34,11 @@ class CycleError(MeanAbsoluteError):
 class ContentChange(MeanAbsoluteError):
     """Mean absolute difference between images and their translations.
 
-    |ab(a) − a|₁, on the scale of [-1, 1]; matches `keras.metrics.MeanAbsoluteError`. Near 0, the
-    translator returns its input; near the difference of two unrelated images, it ignores its input.
-
-    Args:
-        name: string, `"content_change"` by default.
-        dtype: dtype of the sum, float32 by default.
+    |ab(a) − a|₁, on the scale of [-1, 1]. Near 0, the translator returns its input; near the
+    difference of two unrelated images, it ignores its input.
 
     Call arguments:
-        y_true: images, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
-        y_pred: their translations, the same shape. Where the domains differ in channels it can't be
-            measured.
-
-    Raises:
-        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
+        y_true, y_pred: images and their translations, as for `MeanAbsoluteError`.
 
     Example:
 

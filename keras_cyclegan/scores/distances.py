@@ -16,22 +16,22 @@ MIN_STEADY = 50  # with fewer images, KID varies more by chance than between tra
 def measure(setting):
     """Measure KID and FID to the real images, of translations and of untranslated images."""
     extractor, fid = setting.options["extractor"], setting.options["fid"]
+    chosen = setting.options["score_channels"]
     smallest = min(len(images) for images in setting.images.values())
+    counts = {images.shape[-1] for images in setting.images.values()}
     if extractor is None:
         return
     if smallest < 2:
         setting.notes.append("KID is left out: it needs at least two images of each domain.")
         return
-    chosen = setting.options["score_channels"]
-    counts = {images.shape[-1] for images in setting.images.values()}
     if not chosen and not counts <= {1, 3}:
         setting.notes.append(
-            f"KID and FID are left out: their features are of RGB, and images have "
+            "KID and FID are left out: their features are of RGB, and images have "
             f"{' and '.join(map(str, sorted(counts)))} channels. --score-channels 0,1,2 measures "
             "three of them, --score-channels 0 one."
         )
         return
-    protocol = {**describe_extractor(extractor, None), **setting.conditions}
+    protocol = {**describe_extractor(extractor), **setting.conditions}
     if chosen:
         protocol["channels"] = ", ".join(map(str, chosen))
     real = {d: _features(extractor, images, chosen) for d, images in setting.images.items()}

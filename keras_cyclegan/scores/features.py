@@ -13,14 +13,13 @@ from keras_cyclegan.scores.score import Score
 class FeatureDistance(keras.metrics.Metric):
     """Distance between a set of real and a set of generated images, in a space of features.
 
-    The base of `KernelInceptionDistance` and `FrechetInceptionDistance`. Images are turned into
-    features batch by batch; the two sets are unpaired and may differ in size.
+    The base of `KernelInceptionDistance`, which describes the arguments, and
+    `FrechetInceptionDistance`. Images are turned into features batch by batch; the two sets are
+    unpaired and may differ in size.
 
     State is kept on the host in numpy, in double precision where sums are taken: a distance is a
     small difference of large sums. It can't run inside of a compiled step: don't give it to
     `compile(metrics=...)`.
-
-    The arguments are described at `KernelInceptionDistance`.
     """
 
     default_name = "feature_distance"
@@ -46,15 +45,11 @@ class FeatureDistance(keras.metrics.Metric):
 
     def update_state(self, real: Any = None, generated: Any = None) -> Any:
         """Add a batch of one set or of both: images, or features where `extractor` is `None`."""
-        if real is None and generated is None:
-            raise ValueError("Give `real`, `generated` or both. Received neither.")
         given = {"real": real, "generated": generated}
         # Both are checked before either is kept.
-        features = {
-            name: self._features_of(name, images)
-            for name, images in given.items()
-            if images is not None
-        }
+        features = {n: self._features_of(n, x) for n, x in given.items() if x is not None}
+        if not features:
+            raise ValueError("Give `real`, `generated` or both. Received neither.")
         for name, batch in features.items():
             self._add(name, batch)
             self._count[name] += len(batch)
@@ -95,24 +90,18 @@ class FeatureDistance(keras.metrics.Metric):
 
             self._extract = InceptionFeatures()
             self._extractor_protocol = describe_extractor(self._extract, self.protocol)
-        if isinstance(self._extract, keras.Model):
-            features = self._extract.predict_on_batch(images)
-        elif self._extract is not None:
-            features = self._extract(images)
-        else:
+        if self._extract is None:
             features = images
-        features = keras.ops.convert_to_numpy(features)
-        self._require_features(name, features)
-        if self._extract is not None:
+        else:
+            is_model = isinstance(self._extract, keras.Model)
+            features = (self._extract.predict_on_batch if is_model else self._extract)(images)
             self._sizes[name].add("×".join(str(side) for side in images.shape[1:3]))
-        return features
-
-    def _require_features(self, name, features):
+        features = keras.ops.convert_to_numpy(features)
         if features.ndim != 2 or 0 in features.shape:
             raise ValueError(
-                "Features must be `(batch, d)`, with at least one of each. "
-                f"Received {features.shape} for the {name} images. A convolutional extractor must "
-                'end in pooling: `pooling="avg"` in keras.applications.'
+                f"Features must be `(batch, d)`, at least one of each. Received {features.shape} "
+                f"for the {name} images. A convolutional extractor must end in pooling: "
+                '`pooling="avg"` in keras.applications.'
             )
         if self._width not in (None, features.shape[1]):
             raise ValueError(
@@ -120,12 +109,12 @@ class FeatureDistance(keras.metrics.Metric):
                 f"{name} images, after {self._width}."
             )
         self._width = features.shape[1]
-        broken = ~np.isfinite(features).all(axis=1)
-        if broken.any():
+        if broken := (~np.isfinite(features).all(axis=1)).sum():
             raise ValueError(
-                f"{broken.sum()} of {len(features)} {name} images have features that are NaN or "
+                f"{broken} of {len(features)} {name} images have features that are NaN or "
                 "infinite. Look at those images: a generator that diverged gives NaN."
             )
+        return features
 
     def _require_two_of_each(self):
         for name, count in self._count.items():
@@ -136,21 +125,17 @@ class FeatureDistance(keras.metrics.Metric):
                 )
 
     def _score(self, value, deviation=None, **protocol):
-        sizes = {
-            f"{name} image size": " and ".join(sorted(sizes))
-            for name, sizes in self._sizes.items()
-            if sizes
-        }
+        sizes = {f"{n} image size": " and ".join(sorted(s)) for n, s in self._sizes.items() if s}
         counts = {f"{name} images": count for name, count in self._count.items()}
         protocol = {"metric": type(self).__name__, **protocol, **self._extractor_protocol}
         return Score(float(value), {**protocol, **sizes, **counts}, deviation)
 
 
-def describe_extractor(extractor, protocol):
+def describe_extractor(extractor, protocol=None):
     """Describe an extractor for scores: a dict with `"extractor"` and `"resizing"`, in words."""
+    protocol = protocol or getattr(extractor, "protocol", None)
     if protocol is not None:
-        missing = {"extractor", "resizing"} - set(protocol)
-        if missing:
+        if missing := {"extractor", "resizing"} - set(protocol):
             raise ValueError(
                 f"`protocol` must say {' and '.join(sorted(missing))}. Received {protocol}."
             )
@@ -158,18 +143,18 @@ def describe_extractor(extractor, protocol):
     if extractor is None:
         return {"extractor": "features as given", "resizing": "unknown"}
     if isinstance(extractor, str):
-        return {"extractor": extractor, "resizing": "the extractor's"}
-    if hasattr(extractor, "protocol"):
-        return describe_extractor(extractor, extractor.protocol)
-    if isinstance(extractor, keras.Model):
-        return {"extractor": _fingerprint(extractor), "resizing": "the extractor's"}
-    name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
-    if "<lambda>" in name:
-        raise ValueError(
-            "A lambda has no name for scores to carry. Name it, for example "
-            '`protocol={"extractor": "MobileNetV2, pooled", "resizing": "bilinear to 224×224"}`.'
-        )
-    return {"extractor": f"{extractor.__module__}.{name}", "resizing": "the extractor's"}
+        name = extractor
+    elif isinstance(extractor, keras.Model):
+        name = _fingerprint(extractor)
+    else:
+        name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
+        if "<lambda>" in name:
+            raise ValueError(
+                "A lambda has no name for scores to carry. Name it, for example "
+                '`protocol={"extractor": "MobileNetV2", "resizing": "bilinear to 224×224"}`.'
+            )
+        name = f"{extractor.__module__}.{name}"
+    return {"extractor": name, "resizing": "the extractor's"}
 
 
 def _fingerprint(model):

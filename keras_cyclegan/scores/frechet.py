@@ -18,22 +18,16 @@ class FrechetInceptionDistance(FeatureDistance):
 
     Heusel et al., "GANs Trained by a Two Time-Scale Update Rule", NeurIPS 2017. With its default
     extractor it matches the numbers of pytorch-fid 0.3; on the same features it does so to 1e-6.
-
     Means and covariances are merged batch by batch in double precision, and nothing else is kept.
-    The result is the same to rounding whatever the batch size.
 
     FID is biased upward, the more so the fewer images there are. With fewer images than features
     (2048) the covariance can't even have full rank: `score()` then warns. `KernelInceptionDistance`
     has no such bias.
 
     Args:
-        extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
-            default), see `InceptionFeatures`; a keras model, which gets the images as they are; a
-            callable; or `None` where features are given in place of images.
-        protocol: dict. Describes `"extractor"` and `"resizing"` in words, which scores carry, where
-            the extractor has no attribute `protocol` of its own. None, the default, for no words.
-        name: string, `"frechet_inception_distance"` by default.
-        dtype: None by default. Has no effect on the computation.
+        extractor: as in `KernelInceptionDistance`.
+        protocol: as in `KernelInceptionDistance`.
+        dtype: as in `KernelInceptionDistance`.
 
     Raises:
         ValueError: `extractor` is none of these.
@@ -83,8 +77,8 @@ def frechet_distance(mean, covariance, other_mean, other_covariance):
     """Compute the squared Fréchet distance between two Gaussians.
 
     With Σ = F·Fᵀ and Σ' = G·Gᵀ, the trace of (Σ·Σ')^½ is the sum of the singular values of Fᵀ·G:
-    the roots of the eigenvalues of a symmetric matrix. No root of any other matrix is taken, so
-    nothing turns complex, and nothing is added to the diagonal (pytorch-fid adds 1e-6).
+    the roots of the eigenvalues of a symmetric matrix. So nothing turns complex, and nothing is
+    added to the diagonal (pytorch-fid adds 1e-6).
     """
     shift = mean - other_mean
     product = _factor(covariance).T @ _factor(other_covariance)  # (rank, other rank)

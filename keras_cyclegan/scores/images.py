@@ -7,10 +7,9 @@ from keras_cyclegan.data.pixels import from_unit, to_unit
 
 
 def as_floats(images):
-    """Convert images of either kind to floats in [-1, 1].
+    """Convert integers of 0 … 255 or floats in [-1, 1] to the latter.
 
-    Integers are levels of 0 … 255; floats are in [-1, 1] already. Arrays are checked; tensors
-    aren't: inside of a compiled step they have no values yet.
+    Arrays are checked; tensors aren't: inside of a compiled step they have no values yet.
     """
     if isinstance(images, (np.ndarray, list, tuple)):
         images = np.asarray(images)
@@ -26,13 +25,21 @@ def as_levels(images):
     return from_unit(images) if images.dtype.kind == "f" else images.astype("uint8")
 
 
+def require_rgb(images, network):
+    """Raise a ValueError for images that aren't `(batch, height, width, 3)`."""
+    if len(images.shape) != 4 or images.shape[-1] != 3:
+        raise ValueError(
+            f"{network} takes RGB images, `(batch, height, width, 3)`. "
+            f"Received {tuple(images.shape)}."
+        )
+
+
 def _require_known_range(images):
     if images.size == 0:
         raise ValueError(f"There are no images to score. Received shape {images.shape}.")
-    integers = images.dtype.kind in "iu"
     low, high = images.min(), images.max()
     # Floats may overshoot a little: resizing and half precision round.
-    lowest, highest = (0, 255) if integers else (-1.01, 1.01)
+    lowest, highest = (0, 255) if images.dtype.kind in "iu" else (-1.01, 1.01)
     if not (low >= lowest and high <= highest):
         raise ValueError(
             "Images are integers in 0 … 255 or floats in [-1, 1]. "

@@ -17,12 +17,8 @@ class KernelInceptionDistance(FeatureDistance):
     be used for a hundred images too, and may be slightly negative: Bińkowski et al., "Demystifying
     MMD GANs", ICLR 2018. Tables usually print it times 100; this is the value itself.
 
-    `score()` and `result()` take the two whole sets. `subset_score()` gives the mean and the
-    standard deviation over random subsets, and matches the numbers of torch-fidelity 0.4
-    (`kid_features_to_metric`, polynomial kernel) on the same features, subset for subset.
-
-    All features are kept until `reset_state()`; the sums are taken from them at the end, in double
-    precision and in one order: the result is the same whatever the batch size.
+    `score()` and `result()` take the two whole sets. All features are kept until `reset_state()`,
+    so that the result is the same whatever the batch size.
 
     Args:
         extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
@@ -63,7 +59,8 @@ class KernelInceptionDistance(FeatureDistance):
     def subset_score(self, subsets: int = 100, subset_size: int = 1000, seed: int = 2020) -> Score:
         """Return the mean and the standard deviation over random subsets, a `Score`.
 
-        The defaults are torch-fidelity's.
+        Matches the numbers of torch-fidelity 0.4 (`kid_features_to_metric`, polynomial kernel) on
+        the same features, subset for subset; the defaults are its.
 
         Args:
             subsets: int. How many pairs of subsets are drawn.
@@ -77,8 +74,8 @@ class KernelInceptionDistance(FeatureDistance):
         if subsets < 1 or not 2 <= subset_size <= min(self._count.values()):
             raise ValueError(
                 "At least one subset is drawn, of at least 2 images and at most the smaller set. "
-                f"Received subsets={subsets}, subset_size={subset_size} for {self._count['real']} "
-                f"real and {self._count['generated']} generated images."
+                f"Received {subsets=}, {subset_size=} for {self._count['real']} real and "
+                f"{self._count['generated']} generated images."
             )
         real, generated = self._set("real"), self._set("generated")
         # The old generator, because torch-fidelity draws with it: equal subsets, equal numbers.
@@ -105,12 +102,11 @@ class KernelInceptionDistance(FeatureDistance):
 
 def unbiased_discrepancy(real, generated):
     """Estimate E k(x, x') − 2·E k(x, y) + E k(y, y') of features, with x ≠ x' and y ≠ y'."""
-    m, n = len(real), len(generated)
-    within_real = (_kernel_sum(real, real) - _kernel_diagonal(real)) / (m * (m - 1))
-    within_generated = (_kernel_sum(generated, generated) - _kernel_diagonal(generated)) / (
-        n * (n - 1)
-    )
-    return within_real + within_generated - 2 * _kernel_sum(real, generated) / (m * n)
+    within = 0.0
+    for x in (real, generated):
+        diagonal = np.sum((np.sum(x.astype("float64") ** 2, axis=1) / x.shape[1] + 1.0) ** 3)
+        within += (_kernel_sum(x, x) - diagonal) / (len(x) * (len(x) - 1))
+    return within - 2 * _kernel_sum(real, generated) / (len(real) * len(generated))
 
 
 def _kernel_sum(x, y, block=1024):
@@ -122,7 +118,3 @@ def _kernel_sum(x, y, block=1024):
             columns = y[j : j + block].astype("float64")
             total += np.sum((rows @ columns.T / x.shape[1] + 1.0) ** 3)
     return total
-
-
-def _kernel_diagonal(x):
-    return np.sum((np.sum(x.astype("float64") ** 2, axis=1) / x.shape[1] + 1.0) ** 3)

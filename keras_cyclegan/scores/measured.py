@@ -38,49 +38,39 @@ class Measured:
 
 
 class RoundTrips(NamedTuple):
-    """The translations of all images of one domain, and how well each comes back.
+    """The translations of all images of one domain, and how well each comes back."""
 
-    Attributes:
-        translated: array `(n, height, width, channels)`, of 8 bits or in the domain's units.
-        cycle_error: `(n,)`; `None` for a one-way model.
-        content_change: `(n,)`; `None` where the domains differ in channels.
-    """
-
-    translated: np.ndarray
-    cycle_error: np.ndarray | None
-    content_change: np.ndarray | None
+    translated: np.ndarray  # (n, height, width, channels), of 8 bits or in the domain's units
+    cycle_error: np.ndarray | None  # (n,); None for a one-way model
+    content_change: np.ndarray | None  # (n,); None where the domains differ in channels
 
 
 @dataclasses.dataclass
 class Setting:
-    """All that a measure may look at, and the notes that it may leave.
+    """All that a measure may look at, by domain or by direction, and the notes that it may leave.
 
-    Attributes:
-        images: dict of `"a"` and `"b"` to arrays `(n, height, width, channels)`: uint8, or floats
-            in [-1, 1] of images that have other formats. Translations are likewise.
-        names: dict of `"a"` and `"b"` to the images' names.
-        paired: bool. Whether image i of B is the ground truth of image i of A.
-        round_trips: dict of directions to `RoundTrips`.
-        conditions: dict. What the protocols of all scores share.
-        options: dict. What else `evaluate` was asked for, by the names of its arguments.
-        formats: dict of `"a"` and `"b"` to the `PixelFormat` of images that aren't of 8 bits.
-        notes: list of strings.
-        judged: dict of directions to what the judge said in detail.
+    Images and translations are uint8, or floats in [-1, 1] of what has another format.
     """
 
-    images: dict[str, np.ndarray]
+    images: dict[str, np.ndarray]  # (n, height, width, channels)
     names: dict[str, list[str]]
-    paired: bool
+    paired: bool  # whether image i of B is the ground truth of image i of A
     round_trips: dict[Direction, RoundTrips]
-    conditions: dict[str, Any]
-    options: dict[str, Any]
-    formats: dict[str, Any] = dataclasses.field(default_factory=dict)
-    notes: list[str] = dataclasses.field(default_factory=list)
+    conditions: dict[str, Any]  # what the protocols of all scores share
+    options: dict[str, Any]  # arguments of `evaluate`
+    formats: dict[str, Any]  # `PixelFormat`s, of images that aren't of 8 bits
+    notes: list[str]
     judged: dict[Direction, Any] = dataclasses.field(default_factory=dict)
 
     def protocol(self, name, count, **own):
         """Return the protocol of a score of `count` images."""
         return {"metric": name, **own, "images": count, **self.conditions}
+
+    def pairs(self, direction):
+        """Return the ground truth, and what it is held against: untranslated if channels allow."""
+        source, truth = self.images[direction.source], self.images[direction.target]
+        compared = [self.round_trips[direction].translated]
+        return truth, [*compared, source] if source.shape == truth.shape else compared
 
 
 def batches(images):

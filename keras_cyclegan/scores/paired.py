@@ -23,14 +23,14 @@ class PairedScore(keras.metrics.Mean):
 
     default_name = "paired_score"
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(name=name or self.default_name, dtype=dtype)
+    def __init__(self, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(name=name or self.default_name, **kwargs)
 
     def update_state(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Any:
         y_true, y_pred = as_floats(y_true), as_floats(y_pred)
-        if len(y_true.shape) != 4 or not _shapes_agree(y_true.shape, y_pred.shape):
+        if len(y_true.shape) != 4 or not _may_be_equal(y_true.shape, y_pred.shape):
             raise ValueError(
                 f"{type(self).__name__} compares images of one shape, `(batch, height, width, "
                 f"channels)`. Received {tuple(y_true.shape)} and {tuple(y_pred.shape)}."
@@ -48,10 +48,6 @@ class MeanAbsoluteError(PairedScore):
 
     From 0 to 2, the unit of `CycleConsistencyLoss`. Matches the numbers of
     `keras.metrics.MeanAbsoluteError` on images in [-1, 1], and takes uint8 too.
-
-    Args:
-        name: string, `"mean_absolute_error"` by default.
-        dtype: dtype of the sum, float32 by default.
 
     Call arguments:
         y_true: ground truth, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
@@ -85,15 +81,8 @@ class PeakSignalToNoiseRatio(PairedScore):
     `data_range` 255 for uint8 and 2 for floats in [-1, 1]. Infinite as soon as one image equals
     its ground truth.
 
-    Args:
-        name: string, `"psnr"` by default.
-        dtype: dtype of the sum, float32 by default.
-
     Call arguments:
         y_true, y_pred, sample_weight: as for `MeanAbsoluteError`.
-
-    Raises:
-        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
 
     Example:
 
@@ -118,20 +107,12 @@ class StructuralSimilarity(PairedScore):
     Wang et al., "Image Quality Assessment", 2004: a Gaussian window of 11×11 and σ = 1.5 that lies
     wholly inside the image, K1 = 0.01, K2 = 0.03, each channel by itself. Matches the numbers of
     `skimage.metrics.structural_similarity` with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, channel_axis=-1`, and of `tf.image.ssim`, on the uint8 images.
-    Floats in [-1, 1] are first moved to [0, 1]: SSIM counts brightness from black. scikit-image's
-    own default, a flat window of 7×7, gives other numbers.
-
-    Args:
-        name: string, `"ssim"` by default.
-        dtype: dtype of the sum, float32 by default.
+    use_sample_covariance=False, channel_axis=-1` (its default, a flat window of 7×7, gives others),
+    and of `tf.image.ssim`, on the uint8 images. Floats in [-1, 1] are first moved to [0, 1]: SSIM
+    counts brightness from black.
 
     Call arguments:
-        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`.
-
-    Raises:
-        ValueError: the images are smaller than the window, the shapes differ, or pixels are neither
-            uint8 nor in [-1, 1].
+        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`, images of 11×11 or more.
 
     Example:
 
@@ -148,10 +129,10 @@ class StructuralSimilarity(PairedScore):
         return structural_similarity(y_true, y_pred)
 
 
-def _shapes_agree(shape, other):
-    """Return whether two shapes can be equal; sides may be unknown in a compiled step."""
+def _may_be_equal(shape, other):
+    """Whether two shapes agree in the sides that are known; a compiled step doesn't know all."""
     return len(shape) == len(other) and all(
-        a == b or a is None or b is None for a, b in zip(shape, other, strict=True)
+        a == b or None in (a, b) for a, b in zip(shape, other, strict=True)
     )
 
 
@@ -166,15 +147,11 @@ def measure(setting):
     """Measure the distance and the similarity of translations to their ground truth."""
     if not setting.paired:
         return
-    for direction, trip in setting.round_trips.items():
-        source, truth = (setting.images[d] for d in (direction.source, direction.target))
-        for name, better, unit, metric in SHOWN:
-            if metric is StructuralSimilarity and min(truth.shape[1:3]) < WINDOW:
-                continue
+    small = min(setting.images["a"].shape[1:3]) < WINDOW
+    for direction in setting.round_trips:
+        truth, compared = setting.pairs(direction)
+        for name, better, unit, metric in SHOWN[:2] if small else SHOWN:
             protocol = setting.protocol(name, len(truth), unit=unit)
-            compared = [trip.translated]
-            if source.shape == truth.shape:  # other channels can't be compared
-                compared.append(source)
             scores = [Score(float(mean_score(metric(), truth, x)), protocol) for x in compared]
             yield Measured(name, direction, better, *scores)
         if pixels := setting.formats.get(direction.target):
@@ -183,5 +160,5 @@ def measure(setting):
             errors = (float(np.mean(np.abs(x - truth) * pixels.span / 2)) for x in compared)
             scores = [Score(error, protocol) for error in errors]
             yield Measured(f"MAE, {unit}", direction, "lower", *scores)
-    if min(truth.shape[1:3]) < WINDOW:
+    if small:
         setting.notes.append("SSIM is left out: it needs images of 11×11 or more.")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 from typing import Any
 
 
@@ -43,23 +44,13 @@ class Score:
     deviation: float | None = None
 
     def __eq__(self, other):
-        if not isinstance(other, Score):
-            return NotImplemented
-        self._require_same_protocol(other)
-        return self.value == other.value
+        return self._compare(operator.eq, other)
 
     def __lt__(self, other):
-        if not isinstance(other, Score):
-            return NotImplemented
-        self._require_same_protocol(other)
-        return self.value < other.value
+        return self._compare(operator.lt, other)
 
     def __sub__(self, other):
-        """Return the difference of two values, a float."""
-        if not isinstance(other, Score):
-            return NotImplemented
-        self._require_same_protocol(other)
-        return self.value - other.value
+        return self._compare(operator.sub, other)
 
     # Comparing may raise, which a dict must not do with its keys.
     __hash__ = None  # type: ignore[assignment]
@@ -77,7 +68,9 @@ class Score:
         """Return the score as a dict for `json.dump`."""
         return dataclasses.asdict(self)
 
-    def _require_same_protocol(self, other):
+    def _compare(self, compare, other):
+        if not isinstance(other, Score):
+            return NotImplemented
         differing = [
             f"{key}: {self.protocol.get(key, 'absent')!r} against "
             f"{other.protocol.get(key, 'absent')!r}"
@@ -86,7 +79,7 @@ class Score:
         ]
         if differing:
             raise ProtocolMismatchError(
-                "These scores were measured differently and can't be compared. They differ in "
-                + "; ".join(differing)
-                + ". Measure both in the same way, or compare `.value` at your own risk."
+                f"These scores were measured differently: they differ in {'; '.join(differing)}. "
+                "Measure both in the same way, or compare `.value` at your own risk."
             )
+        return compare(self.value, other.value)

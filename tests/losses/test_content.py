@@ -10,7 +10,7 @@ from support.plain_networks import plain_network
 from support.step_inputs import NETWORKS
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.losses import ContentLoss, content
+from keras_cyclegan.losses import ContentLoss, perceptual
 
 SHAPE = (2, 16, 14, 3)
 IMAGE = (16, 16, 3)
@@ -156,14 +156,17 @@ def test_features_are_compared_at_the_depths_asked_for(images):
         ContentLoss("features", extractor="efficientnet-lite1", depths=(5,))
 
 
-def test_blocks_of_vgg16_have_their_last_convolution():
+def test_blocks_of_vgg16_have_their_last_convolution(monkeypatch, images):
     network = keras.applications.VGG16(weights=None, include_top=False)
-    for depth in range(1, 6):
-        layer = network.get_layer(content._last_of_block(depth))
-        after = network.layers[network.layers.index(layer) + 1]
-        assert isinstance(after, keras.layers.MaxPooling2D)
+    monkeypatch.setattr(keras.applications, "VGG16", lambda **_: network)
+    image = np.pad(images[0], ((0, 0), (0, 16), (0, 18), (0, 0)))
+    for depth, (found,) in enumerate(zip(perceptual.vgg16(1, 2, 3, 4, 5)(image), strict=True), 1):
+        pooled = network.get_layer(f"block{depth}_pool").input
+        pixels = keras.applications.vgg16.preprocess_input((image + 1) * 127.5)
+        expected = keras.Model(network.input, pooled)(pixels)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="depths"):
-        content._last_of_block(6)
+        perceptual.vgg16(6)
 
 
 def model(content_loss, **options):

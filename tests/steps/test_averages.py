@@ -8,9 +8,10 @@ from support.plain_networks import plain_network
 from support.presets_helpers import have_same_weights, weights_of
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.data import PixelFormat, from_unit
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.scores.round_trips import translate_all
+from keras_cyclegan.scores.evaluate import translate_all
 from keras_cyclegan.training.sample_grid import sample_grid
 
 SHAPE = (16, 16, 3)
@@ -114,8 +115,9 @@ def test_all_that_translates_uses_the_averages(averaged):
 def test_evaluation_scores_the_averages_there_and_back(averaged):
     pixels = from_unit(IMAGES_A)
     plain = CycleGAN(averaged.average_ab, averaged.average_ba, None, None, image_shape=SHAPE)
+    formats = {"a": PixelFormat(), "b": PixelFormat()}
     found, expected = (
-        translate_all(model, pixels, "a_to_b", [PixelFormat()] * 2) for model in (averaged, plain)
+        translate_all(model, pixels, Direction("a_to_b"), formats) for model in (averaged, plain)
     )
     np.testing.assert_array_equal(found.cycle_error, expected.cycle_error)
 
