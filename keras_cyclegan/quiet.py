@@ -16,13 +16,11 @@ NOTE = re.compile(
 
 
 def import_keras_quietly():
-    """Import Keras and its backend without TensorFlow's notes.
+    """Import Keras and its backend without TensorFlow's notes about oneDNN, CUDA and processors.
 
-    TensorFlow's libraries print lines about oneDNN, CUDA and the processor's instructions while
-    they are loaded. `TF_CPP_MIN_LOG_LEVEL=3` keeps some of them away; others are written before it
-    is read, and are taken out of standard error while Keras is imported. All other lines appear.
-    Commands do this by themselves; a program that wants it calls it before it imports Keras or
-    TensorFlow: afterwards it does nothing. `TF_CPP_MIN_LOG_LEVEL` is left alone where it is set.
+    `TF_CPP_MIN_LOG_LEVEL=3`, unless it is set, keeps some of them away; others are taken out of
+    standard error while Keras is imported. Commands do this by themselves; a program calls it
+    before it imports Keras or TensorFlow: afterwards it does nothing.
 
     Example:
 
@@ -41,10 +39,7 @@ def import_keras_quietly():
 
 @contextlib.contextmanager
 def without_notes():
-    """Remove TensorFlow's notes to its developers from standard error.
-
-    All other lines are written when the context ends.
-    """
+    """Remove TensorFlow's notes from standard error, which is written when the context ends."""
     try:
         sys.stderr.flush()
         stream = os.dup(2)

@@ -47,13 +47,11 @@ class FailureAlarms(keras.callbacks.Callback):
     - `correlation` of the output's values with the input's, the mean over images: strongly
       negative where brightness or colours are inverted.
 
-    A model at its start often shows one of them for a while, so that the warning comes only after a
-    number has been below its limit for `patience` epochs in a row.
-
     Args:
         dataset: batches `(a, b)`, the first images of which are taken; best validation data.
         count: int of at least 2, 8 by default. Images of each domain.
-        patience: int, 3 by default. Epochs in a row before a warning.
+        patience: int, 3 by default. Epochs in a row before a warning: at its start, a model often
+            shows one of them for a while.
         least_change: float. Limit of `change`; 0.03, the default, is 4 of 255 levels.
         least_spread: float, 0.1 by default. Limit of `spread`.
         least_correlation: float, -0.4 by default. Limit of `correlation`.
@@ -90,39 +88,36 @@ class FailureAlarms(keras.callbacks.Callback):
             "spread": (least_spread, COLLAPSE),
             "correlation": (least_correlation, INVERSION),
         }
-        self.epochs_beyond: dict[str, int] = {}
+        self.epochs_beyond: dict[str, int] = {}  # by the name in the logs
         self.warned: set[str] = set()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         sets = self.images_a, self.images_b
-        for way, generator, images in zip(Direction, self.model.generators(), sets, strict=True):
+        generators = self.model.generators()
+        for direction, generator, images in zip(Direction, generators, sets, strict=True):
+            suffix = direction.suffix
             for name, value in failure_measures(images, runner(generator)(images)).items():
                 if logs is not None:
-                    logs[f"{name}_{way.suffix}"] = value
-                self._judge(name, way, value)
+                    logs[f"{name}_{suffix}"] = value
+                self._judge(name, suffix, value)
 
-    def _judge(self, name, way, value):
+    def _judge(self, name, suffix, value):
         limit, text = self.alarms[name]
-        beyond = self.epochs_beyond.get((name, way), 0) + 1 if value < limit else 0
-        self.epochs_beyond[name, way] = beyond
-        if beyond >= self.patience and (name, way) not in self.warned:
-            self.warned.add((name, way))
+        key = f"{name}_{suffix}"
+        self.epochs_beyond[key] = self.epochs_beyond.get(key, 0) + 1 if value < limit else 0
+        if self.epochs_beyond[key] >= self.patience and key not in self.warned:
+            self.warned.add(key)
             warnings.warn(
-                f"For {beyond} epoch{'s' if beyond > 1 else ''} generator_{way.suffix} "
+                f"For {self.epochs_beyond[key]} epoch(s) in a row, generator_{suffix} "
                 + text.format(value=value, limit=limit),
                 stacklevel=2,
             )
 
 
 def failure_measures(real, fake):
-    """Measure what shows the three failures; see `FailureAlarms`.
+    """Measure what shows the three failures, as far as these images allow it.
 
-    Args:
-        real: images `(n, height, width, channels)`, in [-1, 1].
-        fake: their translations. The channels may differ.
-
-    Returns:
-        dict of floats, without those that can't be measured on these images.
+    `real` and `fake`, the translations, are `(n, height, width, channels)`, in [-1, 1].
     """
     real, fake = (np.asarray(images, "float64") for images in (real, fake))
     measures = {}

@@ -15,7 +15,6 @@ from keras_cyclegan.training.options import TrainingOptions
 
 CONFIG = "config.json"
 PLACE = "images.json"  # which images, and where on this machine; `config.json` has no paths
-LOCK = ".lock"
 IMAGES = ("data", "data_b")
 
 CHANGEABLE, LENGTH, ADJUSTABLE = (
@@ -26,16 +25,12 @@ CHANGEABLE, LENGTH, ADJUSTABLE = (
 
 @contextlib.contextmanager
 def locked(folder):
-    """Keep other processes from training in this folder at the same time.
-
-    Raises:
-        RuntimeError: another process trains there; the message says which, where and since when.
-    """
+    """Keep other processes from training in this folder; the error says which one does."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(hold(folder / LOCK))
+            stack.enter_context(hold(folder / ".lock"))
         except InUse as error:
             raise RuntimeError(
                 f"{folder} is in use by {error.holder}. Wait for it to end, or give another --out."
@@ -43,19 +38,78 @@ def locked(folder):
         yield
 
 
-def compare_options(folder, options, adjust=False):
-    """Compare the options of a continued run with those with which it was started.
+# --- options -----------------------------------------------------------------------------------
 
-    Args:
-        folder: path of the run; it may not exist yet.
-        options: `TrainingOptions`.
-        adjust: bool, False by default. Whether `ADJUSTABLE` options may differ.
 
-    Returns:
-        Lines that say what has changed.
+def as_json(options):
+    """Convert options for `config.json`; of a folder of data, only its name is recorded."""
+    recorded = dataclasses.asdict(options)
+    for name in (*IMAGES, "scores"):
+        if recorded[name] is not None and os.path.isdir(recorded[name]):
+            recorded[name] = Path(recorded[name]).resolve().name
+    return recorded
+
+
+def write_options(folder, options):
+    """Write `config.json`."""
+    _write(Path(folder) / CONFIG, as_json(options))
+
+
+def read_options(folder):
+    """Read `config.json`, or None for a new run; options that it lacks get their defaults.
 
     Raises:
-        ValueError: the run was started with other options, or its record is missing or damaged.
+        ValueError: the file is missing, empty or damaged although there are checkpoints; or it has
+            options that this version doesn't know.
+    """
+    path = Path(folder) / CONFIG
+    text = path.read_text(errors="replace") if path.exists() else ""
+    if not text.strip():
+        if any(Path(folder).glob("checkpoints/step-*")):
+            raise ValueError(
+                f"{folder} holds checkpoints, but {CONFIG}, which records their options, is "
+                f"{'empty' if path.exists() else 'missing'}. Put it back to continue, or give "
+                "another --out to start a new run."
+            )
+        return None
+    try:
+        recorded = {**json.loads(text)}
+        unknown = set(recorded) - set(options_of(TrainingOptions))
+        if not unknown:
+            return dataclasses.asdict(TrainingOptions(**recorded))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is damaged: {error}. Put it back, or give another --out."
+        ) from None
+    raise ValueError(
+        f"{path} has options that this version of keras_cyclegan doesn't know: "
+        f"{', '.join(sorted(unknown))}."
+    )
+
+
+def complete_options(folder, given, recipe=None):
+    """Make the options of a run: those that are given, and for a run that goes on, its own.
+
+    The options of a `recipe` count as given where `given` has no others.
+    """
+    own = read_options(folder) or {}
+    if own:
+        place = read_place(folder)
+        own |= {name: place[name] for name in IMAGES if place.get(name)}
+        if "data" in given:
+            own["data_b"] = None
+    options = {**own, **(recipe or {}), **given}
+    if "data" not in options:
+        raise ValueError("A new run needs `data`: a folder with trainA and trainB, for example.")
+    return TrainingOptions(**options)
+
+
+def compare_options(folder, options, adjust=False):
+    """Return lines that say how the options of a run that goes on have changed.
+
+    Raises:
+        ValueError: the run was started with others, except for those that may always change, and
+            with `adjust` the `ADJUSTABLE` ones; or its record is missing or damaged.
     """
     recorded = read_options(folder)
     if recorded is None:
@@ -80,9 +134,7 @@ def compare_options(folder, options, adjust=False):
     return lines
 
 
-def write_options(folder, options):
-    """Write `config.json`."""
-    _write(Path(folder) / CONFIG, as_json(options))
+# --- images ------------------------------------------------------------------------------------
 
 
 def write_place(folder, options, steps_per_epoch):
@@ -98,33 +150,9 @@ def write_place(folder, options, steps_per_epoch):
 def read_place(folder):
     """Read what `write_place` wrote; an empty dict where there is none."""
     try:
-        found = json.loads((Path(folder) / PLACE).read_text())
-    except (OSError, ValueError):
+        return {**json.loads((Path(folder) / PLACE).read_text())}
+    except (OSError, ValueError, TypeError):
         return {}
-    return found if isinstance(found, dict) else {}
-
-
-def complete_options(folder, given, recipe=None):
-    """Make the options of a run: those that are given, and for a run that goes on, its own.
-
-    Args:
-        folder: path of the run; it may not exist yet.
-        given: dict of options; `data` may be left out for a run that goes on.
-        recipe: dict of options, which count as given where `given` has no others.
-
-    Raises:
-        ValueError: there are no images for a new run, or an option is wrong.
-    """
-    own = read_options(folder) or {}
-    if own:
-        place = read_place(folder)
-        own |= {name: place[name] for name in IMAGES if place.get(name)}
-        if "data" in given:
-            own["data_b"] = None
-    options = {**own, **(recipe or {}), **given}
-    if "data" not in options:
-        raise ValueError("A new run needs `data`: a folder with trainA and trainB, for example.")
-    return TrainingOptions(**options)
 
 
 def keep_epochs(folder, options, train, adjust):
@@ -137,16 +165,18 @@ def keep_epochs(folder, options, train, adjust):
         ValueError: the images are others, and `adjust` is False.
     """
     place, images = read_place(folder), fingerprint(options)
-    if place.get("images", images) == images:
+    before = place.get("images", images)
+    if before == images:
         return options, False
     if not adjust:
         raise ValueError(
-            f"{folder} was trained on other images: {_counted(place['images'])}, now "
-            f"{_counted(images)}. Give the same images to continue, or another --out to start a "
-            "new run. With --adjust, it goes on with these, in epochs as long as before."
+            f"{folder} was trained on other images: {before[0]} of A and {before[1]} of B, now "
+            f"{images[0]} of A and {images[1]} of B. Give the same images to continue, or another "
+            "--out to start a new run. With --adjust, it goes on with these, in epochs as long as "
+            "before."
         )
-    before = place["steps_per_epoch"]
-    return dataclasses.replace(options, steps_per_epoch=before), before != train.steps_per_epoch
+    length = place["steps_per_epoch"]
+    return dataclasses.replace(options, steps_per_epoch=length), length != train.steps_per_epoch
 
 
 def fingerprint(options):
@@ -156,56 +186,6 @@ def fingerprint(options):
     return [*map(len, names), zlib.crc32(repr(names).encode(errors="replace"))]
 
 
-def _counted(images):
-    return f"{images[0]} of A and {images[1]} of B"
-
-
 def _write(path, values):
     with atomic_file(path) as unfinished:
         unfinished.write_text(json.dumps(values, indent=2) + "\n")
-
-
-def as_json(options):
-    """Convert options for `config.json`; of a folder of data, only its name is recorded."""
-    recorded = dataclasses.asdict(options)
-    for name in ("data", "data_b", "scores"):
-        if recorded[name] is not None and os.path.isdir(recorded[name]):
-            recorded[name] = Path(recorded[name]).resolve().name
-    return recorded
-
-
-def read_options(folder):
-    """Read `config.json`; options that are newer than the run get their defaults.
-
-    Returns:
-        dict, or None for a new run.
-
-    Raises:
-        ValueError: the file is missing, empty or damaged although there are checkpoints; or it has
-            options that this version doesn't know.
-    """
-    path = Path(folder) / CONFIG
-    text = path.read_text(errors="replace") if path.exists() else ""
-    if not text.strip():
-        if any(Path(folder).glob("checkpoints/step-*")):
-            raise ValueError(
-                f"{folder} holds checkpoints, but {CONFIG}, which records their options, is "
-                f"{'empty' if path.exists() else 'missing'}. Put it back to continue, or give "
-                "another --out to start a new run."
-            )
-        return None
-    try:
-        recorded = json.loads(text)
-        if not isinstance(recorded, dict):
-            raise ValueError("it isn't a table of options.")
-        unknown = set(recorded) - {field.name for field in dataclasses.fields(TrainingOptions)}
-        if not unknown:
-            return dataclasses.asdict(TrainingOptions(**recorded))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is damaged: {error} Put it back, or give another --out."
-        ) from None
-    raise ValueError(
-        f"{path} has options that this version of keras_cyclegan doesn't know: "
-        f"{', '.join(sorted(unknown))}."
-    )

@@ -1,6 +1,7 @@
 """The logs of a training run as a file that other programs read."""
 
 import json
+import operator
 import shutil
 import time
 import warnings
@@ -17,10 +18,9 @@ from keras_cyclegan.steps.distribution import is_chief
 class HistoryFile(keras.callbacks.Callback):
     """Appends one JSON line for each epoch: its number, its logs, the steps so far, the time.
 
-    The time is given as `seconds` on the clock, and as `processor_seconds` of all cores together.
-
-    An epoch that is trained again after an interruption replaces its line. If the disk is full, it
-    warns, and writes the line together with the next one.
+    The time is `seconds` on the clock, and `processor_seconds` of all cores together. An epoch that
+    is trained again after an interruption replaces its line. If the disk is full, it warns, and
+    writes the line together with the next one.
 
     Args:
         path: file to write, `history.jsonl` for example.
@@ -67,14 +67,8 @@ class HistoryFile(keras.callbacks.Callback):
 def read_history(path):
     """Read the lines that `HistoryFile` wrote.
 
-    A damaged line, cut off by a power cut for example, is left out with a warning. The file as it
-    was is kept beside it as `history.jsonl.damaged`.
-
-    Args:
-        path: path of the file.
-
-    Returns:
-        List of dicts, empty where there is no file.
+    A damaged line, cut off by a power cut for example, is left out with a warning, and the file as
+    it was is kept beside it.
     """
     path = Path(path)
     if not path.exists():
@@ -82,8 +76,9 @@ def read_history(path):
     rows, damaged = [], []
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
         try:
-            rows.append(_row(line))
-        except ValueError:
+            row = json.loads(line)
+            rows.append({**row, "epoch": operator.index(row["epoch"])})
+        except (ValueError, TypeError, KeyError, RecursionError):
             damaged += [number] if line.strip() else []
     if damaged:
         kept = path.with_name(f"{path.name}.damaged")
@@ -94,10 +89,3 @@ def read_history(path):
             stacklevel=2,
         )
     return rows
-
-
-def _row(line):
-    row = json.loads(line)
-    if not isinstance(row, dict) or not isinstance(row.get("epoch"), int):
-        raise ValueError("no line of `HistoryFile`")
-    return row

@@ -17,14 +17,12 @@ LARGEST_SHARE = 0.05  # of the training time that writing presets within an epoc
 class PresetKeeper(keras.callbacks.Callback):
     """Writes a preset of the model at the end of every epoch, and within long epochs.
 
-    It is written by `CycleGAN.save_to_preset`, with the averages of the generators where there are
-    any, and replaces the one before in a single step. If it can't be written, because the disk is
-    full or weights are not finite, the callback warns, and the one before stays.
+    If it can't be written, because the disk is full or weights are not finite, the callback warns,
+    and the one before stays.
 
     Args:
         folder: path of the preset.
-        card: function without arguments that returns the dict for the model card; it is called each
-            time. None, the default, for no card.
+        card: function that returns the dict for the model card. None, the default, for no card.
         half_precision: bool, False by default. Whether to store float16.
         minutes: float. Within an epoch, a preset is written after so many minutes; writing takes a
             twentieth of the time at most. None, the default, writes at the ends of epochs only.
@@ -32,8 +30,7 @@ class PresetKeeper(keras.callbacks.Callback):
             None, the default, for no such preset.
         monitor: names of logs, `("kid_ab", "kid_ba")` by default. Put `TranslationMetrics`, which
             adds them to the logs, before this callback.
-        lowest: float. The lowest mean so far, in a run that is resumed. None, the default, where
-            there is none.
+        lowest: float. The lowest mean so far, of a resumed run. None, the default, for none.
 
     Example:
 

@@ -19,10 +19,9 @@ GAP = 2  # white pixels around each image
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    Each row shows one image of both domains, in six columns with a heading each: real, translated
-    and reconstructed, first of domain A, then of domain B. A generator with masks
-    (`AttentionGenerator`) adds a column between real and translated: white where it paints, black
-    where it keeps the image. If the disk is full, the callback warns.
+    Each row shows one image of both domains: real, translated and reconstructed, first of domain A,
+    then of domain B. A generator with masks (`AttentionGenerator`) adds a column before translated:
+    white where it paints, black where it keeps the image. If the disk is full, the callback warns.
 
     Args:
         folder: path of the folder for `epoch-0001.png`, ….
@@ -30,8 +29,7 @@ class SampleGrid(keras.callbacks.Callback):
         count: int, 4 by default. Images of each domain.
         every: int, 1 by default. Epochs from one picture to the next.
         tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
-            `keras.callbacks.TensorBoard`, or one below it. `None`, the default, for none.
-
+            `keras.callbacks.TensorBoard`, or one below it. None, the default, for none.
         channels: tuple of three ints (or one): which channels are shown as red, green and blue.
             None, the default, shows the first three, or the only one.
 
@@ -117,65 +115,43 @@ def first_images(dataset, count):
 
 
 def sample_grid(model, images_a, images_b, channels=None):
-    """Draw real, translated and reconstructed images side by side, for A → B, then for B → A.
+    """Draw the columns of a `SampleGrid` as one uint8 image `(height, width, 3)`.
 
-    Each column has a heading. Between real and translated is the mask, where the generator has
-    one.
-
-    Args:
-        model: `CycleGAN`.
-        images_a, images_b: `(n, height, width, channels)`, in [-1, 1].
-        channels: see `SampleGrid`.
-
-    Returns:
-        One uint8 image, `(height, width, 3)`.
+    `images_a` and `images_b` are `(n, height, width, channels)`, in [-1, 1].
     """
-    generator_ab, generator_ba = model.generators()
-    to_numpy = keras.ops.convert_to_numpy
-    fake_b = to_numpy(generator_ab(images_a, training=False))
-    fake_a = to_numpy(generator_ba(images_b, training=False))
-    cycle_a = to_numpy(generator_ba(fake_b, training=False))
-    cycle_b = to_numpy(generator_ab(fake_a, training=False))
+    there, back = model.generators()
     columns = [
-        *_columns(("A", "to B", "back"), images_a, generator_ab, fake_b, cycle_a),
-        *_columns(("B", "to A", "back"), images_b, generator_ba, fake_a, cycle_b),
+        *_columns(("A", "to B", "back"), images_a, there, back),
+        *_columns(("B", "to A", "back"), images_b, back, there),
     ]
-    return np.concatenate(
-        [
-            np.concatenate([_heading(text, images.shape[2] + 2 * GAP), _column(images, channels)])
-            for text, images in columns
-        ],
-        axis=1,
-    )
+    return np.concatenate([_column(*column, channels) for column in columns], axis=1)
 
 
-def _columns(headings, images, generator, fake, cycle):
+def _columns(headings, real, there, back):
     """Yield the headings and images, in [-1, 1], of one direction."""
-    real, translated, back = headings
-    yield real, images
-    if hasattr(generator, "foreground"):
-        yield "mask", 2.0 * keras.ops.convert_to_numpy(generator.foreground(images)) - 1.0
-    yield translated, fake
-    yield back, cycle
+    to_numpy = keras.ops.convert_to_numpy
+    fake = to_numpy(there(real, training=False))
+    yield headings[0], real
+    if hasattr(there, "foreground"):
+        yield "mask", 2.0 * to_numpy(there.foreground(real)) - 1.0
+    yield headings[1], fake
+    yield headings[2], to_numpy(back(fake, training=False))
 
 
-def _heading(text, width):
-    """Draw a white strip with a word in its middle."""
+def _column(heading, images, channels):
+    """Draw framed images below each other, and above them a white strip with a word."""
     from PIL import Image, ImageDraw, ImageFont
 
-    size = min(16, max(9, width // 4))
-    strip = Image.new("RGB", (width, size + 4), "white")
-    font = ImageFont.load_default(size)
-    ImageDraw.Draw(strip).text((width / 2, size / 2 + 2), text, "black", font, anchor="mm")
-    return np.asarray(strip)
-
-
-def _column(images, channels):
     images = as_pictures(images, channels)
     if images.shape[-1] == 1:
         images = np.repeat(images, 3, axis=-1)
     framed = np.pad(images, ((0, 0), (GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
-    return np.concatenate(list(framed), axis=0)
+    width = framed.shape[2]
+    size = min(16, max(9, width // 4))
+    strip = Image.new("RGB", (width, size + 4), "white")
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(strip).text((width / 2, size / 2 + 2), heading, "black", font, anchor="mm")
+    return np.concatenate([np.asarray(strip), *framed])
 
 
 def save_png(image, path):

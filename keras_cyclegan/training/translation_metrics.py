@@ -69,10 +69,8 @@ class TranslationMetrics(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.last = None
-        # A try with two images: a download that fails or images that don't fit are found now, not
-        # after the first epoch.
-        for _, generator, images, real in self._ways():
-            self._update(generator, images[:2], real[:2])
+        for _ in self._shown(2):
+            pass  # what can't be measured is found now, not after the first epoch
 
     def on_epoch_end(self, epoch, logs=None):
         if self.last is None or (epoch + 1) % self.every == 0:
@@ -83,29 +81,23 @@ class TranslationMetrics(keras.callbacks.Callback):
     def measure(self) -> dict[str, float]:
         """Measure the model as it is now, and return the scores, a dict of floats."""
         scores: dict[str, float] = {}
-        for way, generator, images, real in self._ways():
-            self._update(generator, images, real)
+        for direction in self._shown():
             for metric in self.metrics:
-                scores |= _named(metric, way)
+                result = metric.result()
+                found = result if isinstance(result, dict) else {metric.name: result}
+                scores |= {f"{name}_{direction.suffix}": float(x) for name, x in found.items()}
         return scores
 
-    def _ways(self):
-        images = {"a": self.images_a, "b": self.images_b}
-        for way, generator in generators_of(self.model).items():
-            yield way, generator, images[way.source], images[way.target]
-
-    def _update(self, generator, images, real):
-        for metric in self.metrics:
-            metric.reset_state()
-        for start in range(0, len(images), BATCH):
-            batch = slice(start, start + BATCH)
-            fake = from_unit(runner(generator)(images[batch]))  # rounded to 8 bits, as users get it
+    def _shown(self, count=None):
+        """Yield each direction, after the metrics have seen its translations."""
+        sets = {"a": self.images_a[:count], "b": self.images_b[:count]}
+        for direction, generator in generators_of(self.model).items():
+            real, images = sets[direction.target], sets[direction.source]
             for metric in self.metrics:
-                metric.update_state(from_unit(real[batch]), fake)
-
-
-def _named(metric, way):
-    result = metric.result()
-    if isinstance(result, dict):
-        return {f"{name}_{way.suffix}": float(value) for name, value in result.items()}
-    return {f"{metric.name}_{way.suffix}": float(result)}
+                metric.reset_state()
+            for start in range(0, len(images), BATCH):
+                batch = slice(start, start + BATCH)
+                fake = from_unit(runner(generator)(images[batch]))  # 8 bits, as users get it
+                for metric in self.metrics:
+                    metric.update_state(from_unit(real[batch]), fake)
+            yield direction
