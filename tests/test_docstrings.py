@@ -22,7 +22,6 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.evaluation import evaluate
 from keras_cyclegan.losses import perceptual
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.presets.handles import from_preset
 from keras_cyclegan.scores import inception
 
 PACKAGE = Path(keras_cyclegan.__file__).parent
@@ -201,13 +200,15 @@ def given(names, folder, loaded, monkeypatch, tmp_path):
     upload = mock.create_autospec(keras_cyclegan.presets.upload_preset)
     monkeypatch.setattr(keras_cyclegan, "upload_preset", upload, raising=False)
 
-    def load_once(cls, preset, load_weights=True, overrides=None):
+    from_preset = CycleGAN.from_preset
+
+    def load_once(preset, load_weights=True, **overrides):
         key = f"{preset} {load_weights} {overrides}"
         if key not in loaded:
-            loaded[key] = from_preset(cls, preset, load_weights, overrides)
+            loaded[key] = from_preset(preset, load_weights, **overrides)
         return loaded[key]
 
-    monkeypatch.setattr("keras_cyclegan.presets.handles.from_preset", load_once)
+    monkeypatch.setattr(CycleGAN, "from_preset", load_once)
     for name in perceptual.NAMED:
         monkeypatch.setitem(perceptual.NAMED, name, lambda *depths: lambda images: images)
     monkeypatch.setattr("keras_cyclegan.scores.extractors.efficientnet_lite", mock.Mock())

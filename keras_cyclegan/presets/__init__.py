@@ -2,8 +2,6 @@
 
 from keras_cyclegan.networks.checkpoints import convert_network
 from keras_cyclegan.presets.convert import convert_checkpoints
-from keras_cyclegan.presets.folder import save_to_preset as save_to_preset
-from keras_cyclegan.presets.handles import from_preset as from_preset
 from keras_cyclegan.presets.hubs import upload_preset
 from keras_cyclegan.presets.table import list_presets
 

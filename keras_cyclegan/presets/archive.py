@@ -18,12 +18,8 @@ ALWAYS_ALLOWED = 2**24  # bytes
 def unpack(path, folder):
     """Write the files of a preset archive to an empty `folder`.
 
-    The archive holds the files of a preset, or one folder with them, and nothing else.
-
-    Raises:
-        ValueError: it is no archive, or damaged; it has a member that isn't a plain file of a
-            preset (another name, an absolute path, `..`, a link); or it expands to more than the
-            size that it declares, to more than a hundred times its own, or to more than 4 GiB.
+    The archive holds the files of a preset, or one folder with them. A ValueError refuses members
+    that aren't such plain files, and what expands to more than it declares, a hundredfold or 4 GiB.
     """
     try:
         allowed = min(MAX_BYTES, max(EXPANSION * Path(path).stat().st_size, ALWAYS_ALLOWED))
@@ -70,15 +66,14 @@ def _checked(members, allowed):
         if member is None:
             continue
         path, size, is_plain, open_member = member
-        parts = PurePosixPath(path).parts
-        name = parts[-1] if parts else ""
-        is_expected = name in FILES and name not in found and len(parts) <= 2 and is_plain
-        if not is_expected or parts[0] in ("..", "/") or "\\" in path:
+        *top, name = PurePosixPath(path).parts or [""]
+        is_expected = name in FILES and name not in found and len(top) <= 1 and is_plain
+        if not is_expected or top in ([".."], ["/"]) or "\\" in path:
             raise ValueError(
                 f"its member {shown(path)} is no plain file of a preset. Expected "
                 f"{', '.join(FILES)}, each once, all in one folder or in none."
             )
-        tops.add(parts[:-1])
+        tops.add(tuple(top))
         total += size
         if total > allowed:  # before the reader of a tar skips over its bytes
             raise ValueError(f"it expands to {total} bytes; {allowed} are allowed")
@@ -89,12 +84,9 @@ def _checked(members, allowed):
 
 
 def _copy(source, path, size):
-    left = size
+    written = 0
     with open(path, "wb") as file:
-        while block := source.read(MAX_READ):
-            left -= len(block)
-            if left < 0:
-                raise ValueError("a member expands beyond its declared size")
-            file.write(block)
-    if left:
-        raise ValueError(f"{path.name} has {size - left} bytes, {size} were declared")
+        while (block := source.read(MAX_READ)) and written + len(block) <= size:
+            written += file.write(block)
+    if block or written != size:
+        raise ValueError(f"{path.name} hasn't the {size} bytes that were declared")

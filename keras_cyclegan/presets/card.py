@@ -12,6 +12,24 @@ tags:
 - unpaired-image-to-image-translation
 ---
 """
+USAGE = """## Usage
+
+```python
+import keras_cyclegan
+
+model = keras_cyclegan.CycleGAN.from_preset({title})
+translated = model.translate("image.jpg", direction="a_to_b")
+"""
+BACK = """back = model.translate("image.jpg", direction="b_to_a")
+"""
+NO_PROVENANCE = """## Provenance
+
+Not stated. Name the training data, its licence, the recipe and the known failures: \
+`save_to_preset(folder, card={...})`."""
+SCALES = {
+    "whole": "- scale: whole photos, {} pixels on the short side",
+    "detail": "- scale: parts of images at their own resolution",
+}
 
 
 def model_card(title, generators, image_shape, metadata):
@@ -31,44 +49,22 @@ def model_card(title, generators, image_shape, metadata):
         f"- generators: {', '.join(kinds)}",
         f"- parameters of the generators: {metadata['parameter_count']:,}",
         f"- trained at (height, width, channels): {tuple(image_shape)}",
-        *_scale(metadata),
         f"- weights stored as: {metadata['storage_dtype']}",
         f"- saved: {metadata['date_saved']}, keras-cyclegan "
         f"{metadata['keras_cyclegan_version']}, Keras {metadata['keras_version']}",
     ]
+    if metadata["scale"]:
+        facts.append(SCALES[metadata["scale"]].format(metadata["working_size"]))
     description = card.pop("description", "A CycleGAN: unpaired image-to-image translation.")
-    sections = [HEADER + f"# {title}", description, "\n".join(facts), _usage(title, generators)]
+    usage = USAGE.format(title=json.dumps(title, ensure_ascii=False))
+    usage += f"{BACK if 'generator_ba' in generators else ''}```"
+    sections = [HEADER + f"# {title}", description, "\n".join(facts), usage]
     for heading, text in card.items():
-        heading = re.sub("_", " ", heading)
+        heading = heading.replace("_", " ")
         sections.append(f"## {heading[:1].upper()}{heading[1:]}\n\n{text}")
-    if not card:
-        sections.append(
-            "## Provenance\n\nNot stated. Name the training data, its licence, the recipe and "
-            "the known failures: `save_to_preset(folder, card={...})`."
-        )
-    return "\n\n".join(sections) + "\n"
+    return "\n\n".join(sections if card else [*sections, NO_PROVENANCE]) + "\n"
 
 
 def naming(card, handle):
     """Replace the folder in the usage of a card by `handle`."""
     return re.sub(r"(?m)\.from_preset\(.*$", f'.from_preset("{handle}")', card, count=1)
-
-
-def _scale(metadata):
-    match metadata.get("scale"):
-        case "whole":
-            yield f"- scale: whole photos, {metadata['working_size']} pixels on the short side"
-        case "detail":
-            yield "- scale: parts of images at their own resolution"
-
-
-def _usage(title, generators):
-    lines = [
-        "import keras_cyclegan",
-        "",
-        f"model = keras_cyclegan.CycleGAN.from_preset({json.dumps(title, ensure_ascii=False)})",
-        'translated = model.translate("image.jpg", direction="a_to_b")',
-    ]
-    if "generator_ba" in generators:
-        lines.append('back = model.translate("image.jpg", direction="b_to_a")')
-    return "\n".join(["## Usage", "", "```python", *lines, "```"])

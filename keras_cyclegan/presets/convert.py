@@ -7,6 +7,7 @@ from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.download import sha256_of
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.networks.checkpoints import convert_network
+from keras_cyclegan.networks.compatibility import NETWORKS
 
 
 def convert_checkpoints(
@@ -19,14 +20,14 @@ def convert_checkpoints(
     """Read the networks of checkpoints that the authors' PyTorch code wrote.
 
     Zhu et al.'s code, junyanz/pytorch-CycleGAN-and-pix2pix, and other code with its names of
-    tensors. torch is not needed, and nothing in a checkpoint is run. Architecture, width, number of
-    blocks, dropout and affine norms follow from the tensors' names and shapes. A dropout rate
-    doesn't: a ResNet with dropout gets the authors' 0.5, and a U-Net's dropout can't be seen.
+    tensors. torch is not needed, and nothing in a checkpoint is run. The architecture follows from
+    the tensors' names and shapes; a dropout rate doesn't: a ResNet with dropout gets the authors'
+    0.5, and a U-Net's dropout can't be seen.
 
     Args:
         a_to_b: path of the generator from A to B, the authors' `latest_net_G_A.pth`.
         b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. None, the default,
-            makes a model that translates in one direction only and can't be trained.
+            makes a model that translates in one direction only.
         discriminator_a: path of the discriminator that judges domain A, the authors'
             `latest_net_D_B.pth`. None, the default, takes the paper's with fresh weights in a model
             with both generators, and none in another.
@@ -50,35 +51,29 @@ def convert_checkpoints(
     model.save_to_preset("horse2zebra_256")
     ```
     """
+    paths = zip(NETWORKS, (a_to_b, b_to_a, discriminator_a, discriminator_b), strict=True)
     networks: dict[str, Any] = {}
-    for name, path in (
-        ("generator_ab", a_to_b),
-        ("generator_ba", b_to_a),
-        ("discriminator_a", discriminator_a),
-        ("discriminator_b", discriminator_b),
-    ):
-        wanted = name.partition("_")[0]
+    for name, path in paths:
+        kind = name.partition("_")[0]
         if path is None:
-            is_fresh = b_to_a is not None and wanted == "discriminator"
-            networks[name] = "auto" if is_fresh else None
+            networks[name] = None if b_to_a is None or kind == "generator" else "auto"
             continue
         try:
             networks[name] = convert_network(read_state_dict(path), image_size, name)
         except ValueError as error:
             raise ValueError(f"{name}, {path}: {error}") from error
-        if hasattr(networks[name], "output_channels") != (wanted == "generator"):
+        if hasattr(networks[name], "output_channels") != (kind == "generator"):
             raise ValueError(
-                f"{name} must be a {wanted}. {path} holds a {type(networks[name]).__name__}."
+                f"{name} must be a {kind}. {path} holds a {type(networks[name]).__name__}."
             )
     return networks | {"image_shape": networks["generator_ab"].image_shape}
 
 
 def conversion_card(**paths):
     """Return the card for `convert_checkpoints(**paths)`: the files and their SHA-256."""
+    given = {name: path for name, path in paths.items() if path is not None}
     origin = [
-        f"- {name}: `{Path(path).name}`, SHA-256 `{sha256_of(path)}`"
-        for name, path in paths.items()
-        if path is not None
+        f"- {k}: `{Path(path).name}`, SHA-256 `{sha256_of(path)}`" for k, path in given.items()
     ]
     return {
         "description": "A CycleGAN, converted by keras-cyclegan from PyTorch checkpoints.",

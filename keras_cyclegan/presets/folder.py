@@ -1,5 +1,6 @@
 """The preset folder, in keras-hub's format: written whole or not at all, and checked when read."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -16,7 +17,7 @@ from keras_cyclegan.networks.size_limits import (
     check_weights,
 )
 from keras_cyclegan.presets.card import model_card
-from keras_cyclegan.presets.config import build_model, model_config
+from keras_cyclegan.presets.config import build_model
 from keras_cyclegan.presets.trust import preset_file, read_json
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
 
@@ -29,17 +30,8 @@ SCALE = ("scale", "working_size")  # of the metadata, see `InferenceMixin.set_sc
 FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
 
 
-def save_to_preset(model, folder, card=None, half_precision=False, discriminators=True):
-    """Do what `CycleGAN.save_to_preset` says."""
-    networks = dict(zip(NETWORKS[:2], model.generators(), strict=True))  # averages, if there are
-    if discriminators:
-        networks |= {name: getattr(model, name) for name in NETWORKS[2:]}
-    scale = model.scale, model.working_size
-    write_folder(folder, model_config(model), networks, card, half_precision, scale)
-
-
 def write_folder(folder, config, networks, card=None, half_precision=False, scale=(None, None)):
-    """Write a preset of networks by name, of which those that are None are left out."""
+    """Write a preset of networks by name; those that are None are left out."""
     import keras_cyclegan
 
     folder = Path(folder).expanduser().absolute()
@@ -88,30 +80,21 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
         load_weights: bool. False gives the architecture with fresh weights.
         overrides: dict of arguments of `cls` that replace the preset's. A network given here
             keeps its own weights. Discriminators without stored weights get fresh ones.
-        root: path of the folder that links in the preset may not leave. None, the default, takes
-            the preset's folder.
-
-    Returns:
-        An instance of `cls`, not compiled.
+        root: path of the folder that links in the preset may not leave, by default its own.
 
     Raises:
         FileNotFoundError: the folder, its config or the generators' weights are missing.
-        ValueError: a file of the preset is damaged or not allowed; see `build_model`,
-            `read_weights`.
+        ValueError: a file of the preset is damaged or not allowed.
     """
-    folder = local_preset(folder)
-    overrides = overrides or {}
+    folder, overrides = local_preset(folder), overrides or {}
     root = Path(root or folder)
-    for file in (CONFIG, GENERATORS, DISCRIMINATORS):
+    for file in (GENERATORS, DISCRIMINATORS):
         if os.path.lexists(folder / file):
             preset_file(folder, file, root)  # a bad link is refused before anything is built
     config = read_json(preset_file(folder, CONFIG, root))
-    try:
+    with _named(folder / CONFIG):
         described = _networks(build_without_weights(lambda: build_model(cls, config, overrides)))
         check_weights(described.values())
-    # With a stranger's config, Keras's constructors can raise nearly anything.
-    except Exception as error:
-        raise ValueError(f"{folder / CONFIG} can't be used: {brief(error)}") from error
     stored = {name: network for name, network in described.items() if name not in overrides}
     weights = {}
     for file, names in ((GENERATORS, NETWORKS[:2]), (DISCRIMINATORS, NETWORKS[2:])):
@@ -120,20 +103,25 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
         if load_weights and wanted and not absent:
             weights |= read_weights(preset_file(folder, file, root), wanted, skip=overrides)
     found = {name.partition(".")[0] for name in weights}
-    try:
+    with _named(folder / CONFIG, "can't be used without weights"):
         fresh = [network for name, network in stored.items() if name not in found]
         check_weights(fresh, MAX_FRESH_WEIGHTS)
-    except ValueError as error:
-        raise ValueError(f"{folder / CONFIG} can't be used without weights: {error}") from error
     model = build_model(cls, config, overrides)
     assign_weights(_networks(model), weights)
     if hasattr(model, "set_scale") and os.path.lexists(folder / METADATA):
         metadata = read_json(preset_file(folder, METADATA, root))
-        try:
+        with _named(folder / METADATA):
             model.set_scale(*map(metadata.get, SCALE))
-        except Exception as error:
-            raise ValueError(f"{folder / METADATA} can't be used: {brief(error)}") from error
     return model
+
+
+@contextlib.contextmanager
+def _named(path, said="can't be used"):
+    """Name the file in an error: Keras can raise nearly anything on a stranger's config."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{path} {said}: {brief(error)}") from error
 
 
 def _networks(model):

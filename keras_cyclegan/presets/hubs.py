@@ -34,11 +34,7 @@ HANDLES = (
 
 @contextlib.contextmanager
 def hub_folder(handle, load_weights=True):
-    """Download a hub's preset; enter with its folder, and the folder that its links may not leave.
-
-    Args:
-        handle: one of `HANDLES`.
-        load_weights: bool, True by default. False leaves the weights out, where the hub can.
+    """Enter with the folder of a hub's preset, and the folder that its links may not leave.
 
     Raises:
         ValueError: the handle is malformed, or the archive is refused.
@@ -110,7 +106,6 @@ def upload_preset(uri: str, folder: PathLike) -> None:
 
 
 def _stage(folder, staged, uri):
-    """Copy the files to upload; raise if one of them is missing, the card included."""
     for name in FILES:
         if name != DISCRIMINATORS or (folder / name).exists():
             shutil.copyfile(preset_file(folder, name, folder), staged / name)
@@ -119,25 +114,19 @@ def _stage(folder, staged, uri):
 
 
 def _hugging_face(handle, rest, load_weights):
-    repository, _, revision = rest.partition("@")
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@[\w-][\w.-]*(/[\w-][\w.-]*)*)?", rest):
         raise _malformed(handle)
     client = _client("huggingface_hub")
-    try:
-        return Path(
-            client.snapshot_download(
-                repository,
-                revision=revision or None,
-                allow_patterns=list(FILES if load_weights else (CONFIG, METADATA)),
-                library_name="keras-cyclegan",
-                local_files_only=is_offline(),
-            )
+    repository, _, revision = rest.partition("@")
+    with _downloading(handle, f" Its place would be in {client.constants.HF_HUB_CACHE}."):
+        folder = client.snapshot_download(
+            repository,
+            revision=revision or None,
+            allow_patterns=list(FILES if load_weights else (CONFIG, METADATA)),
+            library_name="keras-cyclegan",
+            local_files_only=is_offline(),
         )
-    except Exception as error:  # of many kinds: HTTP, offline, not found, no access
-        raise DownloadError(
-            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__}). Its place "
-            f"would be in {client.constants.HF_HUB_CACHE}."
-        ) from error
+    return Path(folder)
 
 
 def _kaggle(handle, rest):
@@ -149,11 +138,17 @@ def _kaggle(handle, rest):
             f"Offline mode is on, and kagglehub needs the network for {handle} even if it has been "
             "downloaded. Give its local folder, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
         )
-    try:
+    with _downloading(handle):
         return Path(client.model_download(rest))
-    except Exception as error:  # of many kinds: HTTP, not found, no access
+
+
+@contextlib.contextmanager
+def _downloading(handle, place=""):
+    try:
+        yield
+    except Exception as error:  # of many kinds: HTTP, offline, not found, no access
         raise DownloadError(
-            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__})."
+            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__}).{place}"
         ) from error
 
 

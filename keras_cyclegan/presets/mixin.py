@@ -1,11 +1,18 @@
-"""The methods of `CycleGAN` for presets."""
+"""The methods of `CycleGAN` for presets: built-in names, folders, hubs and archives."""
 
+import difflib
+from pathlib import Path
 from typing import Any, Self
 
-from keras_cyclegan.arguments import PathLike
-from keras_cyclegan.presets import handles
-from keras_cyclegan.presets.folder import save_to_preset
-from keras_cyclegan.presets.table import list_presets
+import keras
+
+from keras_cyclegan.arguments import PathLike, check_image_layout
+from keras_cyclegan.networks.compatibility import NETWORKS
+from keras_cyclegan.presets.config import check_overrides, model_config
+from keras_cyclegan.presets.folder import CONFIG, load_folder, local_preset, write_folder
+from keras_cyclegan.presets.hubs import HANDLES, hub_folder
+from keras_cyclegan.presets.published import published_folder
+from keras_cyclegan.presets.table import PUBLISHED, list_presets, shipped_folders
 
 
 class _Presets:
@@ -55,7 +62,28 @@ class PresetMixin:
         model = CycleGAN.from_preset("horse2zebra")
         ```
         """
-        return handles.from_preset(cls, preset, load_weights, overrides)
+        check_image_layout()  # before a download
+        check_overrides(cls, overrides)
+        if isinstance(preset, str) and "://" in preset:
+            with hub_folder(preset, load_weights) as (folder, root):
+                return load_folder(cls, folder, load_weights, overrides, root)
+        shipped = {folder.name: folder for folder in shipped_folders()}
+        if (preset in shipped or preset in PUBLISHED) and Path(preset, CONFIG).exists():
+            raise ValueError(
+                f"{preset!r} is both a built-in preset and a folder here. Write "
+                f"{f'./{preset}'!r} for the folder, or rename it."
+            )
+        if preset in PUBLISHED and not load_weights:
+            is_two_way = len(PUBLISHED[preset].files) == 2
+            none = {} if is_two_way else dict.fromkeys(NETWORKS[1:])
+            return cls(**{**none, **overrides})  # the paper's networks
+        if preset in PUBLISHED:
+            folder = published_folder(preset)
+        else:
+            folder = shipped.get(preset) or local_preset(preset)
+        if not folder.is_dir():
+            raise ValueError(_unknown(folder, str(preset)))
+        return load_folder(cls, folder, load_weights, overrides)
 
     def save_to_preset(
         self,
@@ -94,4 +122,26 @@ class PresetMixin:
         model = CycleGAN.from_preset("mine")
         ```
         """
-        save_to_preset(self, folder, card, half_precision, discriminators)
+        # The averages, if there are any.
+        networks = dict(zip(NETWORKS[:2], self.generators(), strict=True))
+        if discriminators:
+            networks |= {name: getattr(self, name) for name in NETWORKS[2:]}
+        config = model_config(keras.saving.serialize_keras_object(self)["config"])
+        scale = self.scale, self.working_size
+        write_folder(folder, config, networks, card, half_precision, scale)
+
+
+def _unknown(folder, preset):
+    if folder.is_file():
+        others = [folder.parent / "preset"] if (folder.parent / "preset").is_dir() else []
+        return (
+            f"{preset!r} is a file, and a preset is a folder{f': {others[0]}' if others else ''}. "
+            "`keras.saving.load_model` reads a `.keras` file."
+        )
+    close = difflib.get_close_matches(preset, list_presets(), n=5, cutoff=0.5)
+    meant = f"Did you mean {', '.join(map(repr, close))}? " if close else ""
+    return (
+        f"There is no preset {preset!r}. {meant}"
+        "`keras_cyclegan.list_presets()` lists the built-in ones. Also possible: a local "
+        f"folder, {', '.join(HANDLES)}."
+    )

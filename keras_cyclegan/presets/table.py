@@ -10,7 +10,7 @@ from keras_cyclegan.presets.trust import read_json
 
 HERE = Path(__file__).parent
 SHIPPED = HERE / "shipped"
-RESNET_9 = "ResNetGenerator, 9 blocks, width 64"
+DIRECTIONS = ("a_to_b", "a_to_b and b_to_a")  # of one generator, and of two
 RESNET_9_PARAMETERS = 11_378_179
 ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
 
@@ -61,19 +61,26 @@ def shipped_folders():
 
 def _shipped_facts(folder):
     config, metadata = read_json(folder / CONFIG)["config"], read_json(folder / METADATA)
-    card = metadata["card"]
-    unstated = "not stated"
-    return {
-        "description": card.get("description", unstated),
-        "direction": _direction(config["generator_ba"] is not None),
-        "architecture": _architecture(config["generator_ab"]),
+    network = config["generator_ab"]
+    architecture = [network["class_name"]]
+    for key, text in (("num_blocks", "{} blocks"), ("filters", "width {}")):
+        if network["config"].get(key) is not None:
+            architecture.append(text.format(network["config"][key]))
+    if network["config"].get("block") == "separable":
+        architecture.append("separable")
+    said = {
+        "description": "not stated",
+        "origin": "trained with keras-cyclegan",
+        "code_licence": "Apache-2.0",
+        "data_licence": "not stated",
+        "recipe": "not stated",
+    }
+    return {key: metadata["card"].get(key, other) for key, other in said.items()} | {
+        "direction": DIRECTIONS[config["generator_ba"] is not None],
+        "architecture": ", ".join(architecture),
         "native_size": tuple(config["image_shape"][:2]),
         "parameters": metadata["parameter_count"],
         "bytes": sum((folder / name).stat().st_size for name in FILES if (folder / name).exists()),
-        "origin": card.get("origin", "trained with keras-cyclegan"),
-        "code_licence": card.get("code_licence", "Apache-2.0"),
-        "data_licence": card.get("data_licence", unstated),
-        "recipe": card.get("recipe", unstated),
         "ships": True,
     }
 
@@ -83,8 +90,8 @@ def _published_facts(name):
     count = len(published.files)
     return {
         "description": f"A: {published.a}; B: {published.b}. By the authors of CycleGAN.",
-        "direction": _direction(count == 2),
-        "architecture": RESNET_9,
+        "direction": DIRECTIONS[count == 2],
+        "architecture": "ResNetGenerator, 9 blocks, width 64",
         "native_size": (256, 256),
         "parameters": count * RESNET_9_PARAMETERS,
         "bytes": count * RESNET_9_PARAMETERS * 4,
@@ -94,18 +101,3 @@ def _published_facts(name):
         "recipe": "the authors': Zhu et al. 2017, section 7.1 and appendix, 256×256",
         "ships": False,
     }
-
-
-def _direction(is_two_way):
-    return "a_to_b and b_to_a" if is_two_way else "a_to_b"
-
-
-def _architecture(network):
-    config = network["config"]
-    facts = [network["class_name"]]
-    for key, text in (("num_blocks", "{} blocks"), ("filters", "width {}")):
-        if config.get(key) is not None:
-            facts.append(text.format(config[key]))
-    if config.get("block") == "separable":
-        facts.append("separable")
-    return ", ".join(facts)

@@ -50,10 +50,10 @@ def read_json(path):
         raise ValueError(f"{path} has {path.stat().st_size} bytes; {MAX_JSON} are allowed.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError(f"{path} nests its objects deeper than a preset can.") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON file: {brief(error)}") from error
+    except (ValueError, RecursionError) as error:
+        deep = "its objects are nested too deep"
+        said = deep if isinstance(error, RecursionError) else brief(error)
+        raise ValueError(f"{path} is no JSON file: {said}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold one JSON object, not a {type(content).__name__}.")
     return content
@@ -109,11 +109,8 @@ def _check_class(config):
             check_counts(name, config["config"])
     else:
         found = _keras_class(module, name)
-        allowed = (
-            isinstance(found, type)
-            and issubclass(found, KERAS_KINDS)
-            and not issubclass(found, REFUSED_LAYERS)
-        )
+        allowed = isinstance(found, type) and issubclass(found, KERAS_KINDS)
+        allowed = allowed and not issubclass(found, REFUSED_LAYERS)
     if not allowed:
         raise ValueError(
             "A preset's config may only name classes of keras_cyclegan and Keras that hold no "
@@ -123,26 +120,22 @@ def _check_class(config):
 
 
 def _check_order(config):
-    """Refuse layers that come before those that they use, which Keras hardly ever writes.
+    """Refuse layers before those that they use: for each, Keras goes through all layers again.
 
-    For each such layer Keras goes through all layers again. Only layers that are called twice are
-    written so.
+    Keras itself writes only layers so that are called twice.
     """
     layers = config["config"].get("layers") if isinstance(config.get("config"), dict) else None
     seen, early = set(), 0
     for layer in layers if isinstance(layers, list) else ():
-        for node in layer.get("inbound_nodes") or ():
-            early += any(used not in seen for used in _histories(node))
+        used = {
+            part[0]  # of `["conv1", 0, 0]`, the output that a call takes
+            for part, _ in parts(layer.get("inbound_nodes"))
+            if isinstance(part, list) and len(part) > 2 and isinstance(part[0], str)
+        }
+        early += not used <= seen
         seen.add(layer.get("name"))
     if early > MAX_EARLY:
         raise ValueError(f"{early} layers of a preset's config come before those that they use.")
-
-
-def _histories(node):
-    """Yield the names of the layers whose outputs a call takes, as in `["conv1", 0, 0]`."""
-    for part, _ in parts(node):
-        if isinstance(part, list) and len(part) > 2 and isinstance(part[0], str):
-            yield part[0]
 
 
 def _is_package_class(found):
@@ -156,10 +149,8 @@ def _keras_class(module, name):
     # Functional models, and operations of `keras.ops` in them, name these modules.
     if module == "keras.src.models.functional" or module.startswith("keras.src.ops."):
         return getattr(sys.modules.get(module), name, None)
-    if module.startswith("keras.src"):
-        return None
     package, *inner = module.split(".")
-    found = keras if package == "keras" else None
+    found = keras if package == "keras" and "src" not in inner else None
     for part in [*inner, name]:
         found = getattr(found, part, None)
     return found

@@ -14,19 +14,12 @@ MAX_HALF = np.finfo("float16").max
 
 
 def write_weights(path, networks, half_precision=False):
-    """Write every weight of `networks`, and nothing else, to an HDF5 file.
+    """Write every weight of `networks`, a dict of models by name, and nothing else, to HDF5.
 
     A tensor's name is `network.layer.weight`: `generator_ab.stem_conv.kernel`. It doesn't depend on
     the model's name or on other models that were built before. Frozen layers that several networks
-    have in common are written once, under the name of their encoder.
-
-    Args:
-        path: the file.
-        networks: dict from a name to a `keras.Model`.
-        half_precision: bool. Whether to store float16.
-
-    Raises:
-        ValueError: a weight is NaN or infinite, or too large for float16.
+    have in common are written once, under the name of their encoder. A ValueError names weights
+    that are NaN or infinite, or too large for float16 if `half_precision` asks for it.
     """
     arrays = {}
     for name, (variable, *_) in _variables(networks).items():
@@ -49,12 +42,7 @@ def write_weights(path, networks, half_precision=False):
 
 
 def read_weights(path, networks, skip=()):
-    """Read the weights that `write_weights` wrote, checked against the shapes of `networks`.
-
-    Args:
-        path: the file.
-        networks: dict from a name to a `keras.Model`, which isn't changed.
-        skip: names of networks whose tensors in the file are left out.
+    """Read the weights that `write_weights` wrote, for `networks` and not for those in `skip`.
 
     Returns:
         dict from a tensor's name to a float32 array, for `assign_weights`.
@@ -77,7 +65,7 @@ def read_weights(path, networks, skip=()):
 
 
 def assign_weights(networks, arrays):
-    """Assign `arrays` to the weights of `networks` by name; other weights stay as they are."""
+    """Assign `arrays` to the weights of `networks` by name; the others stay as they are."""
     for name, equal in _variables(networks).items():
         for variable in equal if name in arrays else ():
             variable.assign(arrays[name])
