@@ -3,19 +3,14 @@
 A command imports what it needs only when it runs, so that help comes at once.
 """
 
-import functools
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 import keras_cyclegan
-from keras_cyclegan.arguments import Direction, check_choice
-from keras_cyclegan.commands.option_parser import Command, with_options_of
-from keras_cyclegan.commands.terminal import clear_errors, plain_warnings, show_messages
-from keras_cyclegan.quiet import import_keras_quietly
-from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.arguments import Direction
+from keras_cyclegan.commands import parser
 from keras_cyclegan.training.option import as_flag, as_size, sides_of
 from keras_cyclegan.training.recipes import TABLES
 
@@ -25,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich's tables cut names off, and its markup drops text in […]
 )
+command = parser.command(app)
 
 
 def show_version(wanted: bool):
@@ -43,101 +39,44 @@ def options_of_all(
     pass
 
 
-def command(function):
-    """Turn a function into a command that prints errors in one line, without the stack."""
-
-    @functools.wraps(function)
-    def run(**given):
-        with clear_errors(given), plain_warnings(given):
-            show_messages()
-            import_keras_quietly()
-            return function(**given)
-
-    return app.command(cls=Command)(run)
-
-
-Recipe = StrEnum("Recipe", list(TABLES))
-
-
-class Domain(StrEnum):
-    a = "a"
-    b = "b"
-
-
-class Split(StrEnum):
-    test = "test"
-    train = "train"
-
-
-class Engine(StrEnum):
-    local = "local"
-    ray = "ray"
-
-
-PRESET = "Built-in name, folder, hf://, kaggle:// or https://."
-Preset = Annotated[str, typer.Option(help=PRESET)]
-Tile = Annotated[
-    int | None,
-    typer.Option(
-        min=64,
-        help="Translate larger images in tiles of this side. Default: tiles if memory is short.",
-    ),
-]
-MaxPixels = Annotated[
-    int | None,
-    typer.Option(
-        min=1, help="Largest image; raise it for files that you trust. Default: 60 megapixels."
-    ),
-]
-WorkingSize = Annotated[
-    int | None,
-    typer.Option(
-        min=0,
-        help="Short side at which larger photos are translated; the change is brought to all of "
-        "their pixels. 0 translates at their own size. Default: the preset's.",
-    ),
-]
+def given(**options):
+    """Leave out what wasn't given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 @command
-@with_options_of(TrainingOptions)
 def train(
-    out: Annotated[Path, typer.Option(help="Folder of the run; an existing run is continued.")],
-    recipe: Annotated[
-        Recipe | None,
-        typer.Option(
-            help="Named set of options; options given as well take precedence. Default: paper."
-        ),
-    ] = None,
-    adjust: Annotated[
-        bool,
-        typer.Option(
-            help="Continue the run with another learning rate or --clip-norm, or other images."
-        ),
-    ] = False,
-    slow_dtype: Annotated[
-        bool, typer.Option(help="Train in a dtype that this processor emulates, too.")
-    ] = False,
-    **given,
+    *,
+    out: Path,
+    recipe: Literal[tuple(TABLES)] | None = None,
+    adjust: bool = False,
+    slow_dtype: bool = False,
+    **options,
 ):
     """Train on two folders of images, or go on with a run.
 
     Started again with the same --out, it continues from the newest checkpoint, with the options of
     the run where no others are given.
+
+    Args:
+        out: Folder of the run; an existing run is continued.
+        recipe: Named set of options; options given as well take precedence. Default: paper.
+        adjust: Continue the run with another learning rate or --clip-norm, or other images.
+        slow_dtype: Train in a dtype that this processor emulates, too.
     """
-    given = {name: value for name, value in given.items() if value is not None}
-    images = given.pop("data", None)
-    keras_cyclegan.train(images, out, recipe and recipe.value, adjust, slow_dtype, **given)
+    images = options.pop("data")
+    keras_cyclegan.train(images, out, recipe, adjust, slow_dtype, **given(**options))
 
 
 @command
-def quickstart(
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("quickstart"),
-    steps: Annotated[int, typer.Option(min=10, help="Training steps.")] = 1500,
-):
+def quickstart(*, out: Path = Path("quickstart"), steps: int = 1500):
     """Try everything offline, in minutes, on two typefaces.
 
     It trains, scores, translates, exports and reloads, and draws a picture of what came of it.
+
+    Args:
+        out: Folder for the results.
+        steps: Training steps.
     """
     from keras_cyclegan.commands.quickstart import run_quickstart
 
@@ -146,38 +85,38 @@ def quickstart(
 
 @command
 def translate(
-    source: Annotated[str, typer.Argument(help="An image, a folder, or a pattern in quotes.")],
-    target: Annotated[Path, typer.Argument(help="A file for one image, else a folder.")],
-    preset: Preset,
-    direction: Annotated[Direction, typer.Option(help="From which domain.")] = Direction.A_TO_B,
-    tile: Tile = None,
-    working_size: WorkingSize = None,
-    side_by_side: Annotated[bool, typer.Option(help="Write image and translation.")] = False,
-    skip_existing: Annotated[bool, typer.Option(help="Leave existing files alone.")] = False,
-    frozen: Annotated[
-        bool,
-        typer.Option(
-            help="Translate a slide in one pass, with statistics of samples of its tissue; started "
-            "again, it goes on where it was."
-        ),
-    ] = False,
-    mpp: Annotated[
-        float | None,
-        typer.Option(
-            min=0, help="With --frozen: microns per pixel at which to translate. Default: the most."
-        ),
-    ] = None,
-    max_pixels: MaxPixels = None,
-    engine: Annotated[
-        Engine, typer.Option(help="ray: many processes, here or on a Ray cluster.")
-    ] = Engine.local,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="With ray. Default: as many as GPUs, or as CPUs.")
-    ] = None,
+    source: str,
+    target: Path,
+    *,
+    preset: str,
+    direction: Direction = Direction.A_TO_B,
+    tile: int | None = None,
+    working_size: int | None = None,
+    side_by_side: bool = False,
+    skip_existing: bool = False,
+    frozen: bool = False,
+    mpp: float | None = None,
+    max_pixels: int | None = None,
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
 ):
     """Translate images with a preset.
 
     The exit status is 1 if one of them can't be translated; the others are, nevertheless.
+
+    Args:
+        source: An image, a folder, or a pattern in quotes.
+        target: A file for one image, else a folder.
+        direction: From which domain.
+        working_size: Short side at which larger photos are translated; the change is brought to all
+            of their pixels. 0 translates at their own size. Default: the preset's.
+        side_by_side: Write image and translation.
+        skip_existing: Leave existing files alone.
+        frozen: Translate a slide in one pass, with statistics of samples of its tissue; started
+            again, it goes on where it was.
+        mpp: With --frozen: microns per pixel at which to translate. Default: the most.
+        engine: ray: many processes, here or on a Ray cluster.
+        workers: With ray. Default: as many as GPUs, or as CPUs.
     """
     from rich.progress import track
 
@@ -188,11 +127,9 @@ def translate(
         return
     if mpp is not None:
         raise ValueError("--mpp goes with --frozen, which translates slides.")
-    options = {"direction": direction, "tile": tile or "auto"}
+    options = given(direction=direction, tile=tile or "auto", max_pixels=max_pixels)
     options["working_size"] = "auto" if working_size is None else working_size or None
-    if max_pixels is not None:
-        options["max_pixels"] = max_pixels
-    if engine is Engine.ray:
+    if engine == "ray":
         from keras_cyclegan.inference.ray_engine import import_ray, translate_files_on_ray
 
         import_ray()  # raises before a preset is downloaded if Ray is missing
@@ -229,64 +166,45 @@ def _translate_slide(source, target, preset, **options):
 
 @command
 def evaluate(
-    data: Annotated[str, typer.Argument(help="Folder with testA and testB; tfds:NAME; or glyphs.")],
-    preset: Preset,
-    extractor: Annotated[
-        str | None,
-        typer.Option(
-            help="Features of KID and FID: inception, efficientnet-lite0, a name of "
-            "keras.applications, a .keras file, or none. Default: the first available one.",
-        ),
-    ] = None,
-    fid: Annotated[
-        bool | None,
-        typer.Option(help="FID beside KID. Default: if there are more images than features."),
-    ] = None,
-    paired: Annotated[
-        bool | None,
-        typer.Option(
-            "--paired/--unpaired",
-            help="Compare translations with their truth. Default: where file names agree.",
-        ),
-    ] = None,
-    palette: Annotated[
-        str | None, typer.Option(help="Label maps: facades, or a JSON file [[r, g, b], …].")
-    ] = None,
-    label_domain: Annotated[Domain, typer.Option(help="Domain of the label maps.")] = Domain.b,
-    image_size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="Side that images are resized to, or HEIGHTxWIDTH. Default: that of the preset's "
-            "training.",
-        ),
-    ] = None,
-    split: Annotated[Split, typer.Option(help="Which images of the data.")] = Split.test,
-    judge: Annotated[
-        str | None,
-        typer.Option(
-            help="Your own network, asked before and after: a .keras or .onnx file, or a name in "
-            "keras.applications."
-        ),
-    ] = None,
-    judge_range: Annotated[
-        tuple[float, float], typer.Option(help="What black and white are to the judge.")
-    ] = (-1.0, 1.0),
-    labels: Annotated[
-        Path | None,
-        typer.Option(help="Folder of what the judge should say: sub-folders as classes, or maps."),
-    ] = None,
-    score_channels: Annotated[
-        str | None,
-        typer.Option(help="Channels that KID and FID see of other images than RGB: 0,1,2 or 0."),
-    ] = None,
-    max_pixels: MaxPixels = None,
-    out: Annotated[Path, typer.Option(help="JSON file of the scores.")] = Path("evaluation.json"),
-    report: Annotated[
-        Path | None, typer.Option(help="Folder for a page with scores and pictures.")
-    ] = None,
+    data: str,
+    *,
+    preset: str,
+    extractor: str | None = None,
+    fid: bool | None = None,
+    paired: bool | None = None,
+    palette: str | None = None,
+    label_domain: Literal["a", "b"] = "b",
+    image_size: str | None = None,
+    split: Literal["test", "train"] = "test",
+    judge: str | None = None,
+    judge_range: tuple[float, float] = (-1.0, 1.0),
+    labels: Path | None = None,
+    score_channels: str | None = None,
+    max_pixels: int | None = None,
+    out: Path = Path("evaluation.json"),
+    report: Path | None = None,
 ):
-    """Score a preset, both ways, against untranslated images."""
+    """Score a preset, both ways, against untranslated images.
+
+    Args:
+        data: Folder with testA and testB; tfds:NAME; or glyphs.
+        extractor: Features of KID and FID: inception, efficientnet-lite0, a name of
+            keras.applications, a .keras file, or none. Default: the first available one.
+        fid: FID beside KID. Default: if there are more images than features.
+        paired: Compare translations with their truth. Default: where file names agree.
+        palette: Label maps: facades, or a JSON file [[r, g, b], …].
+        label_domain: Domain of the label maps.
+        image_size: Side that images are resized to, or HEIGHTxWIDTH. Default: that of the preset's
+            training.
+        split: Which images of the data.
+        judge: Your own network, asked before and after: a .keras or .onnx file, or a name in
+            keras.applications.
+        judge_range: What black and white are to the judge.
+        labels: Folder of what the judge should say: sub-folders as classes, or maps.
+        score_channels: Channels that KID and FID see of other images than RGB: 0,1,2 or 0.
+        out: JSON file of the scores.
+        report: Folder for a page with scores and pictures.
+    """
     from rich.console import Console
 
     from keras_cyclegan import evaluation
@@ -300,14 +218,14 @@ def evaluate(
         fid=fid,
         paired=paired,
         palette=colours,
-        label_domain=label_domain.value,
+        label_domain=label_domain,
         image_size=sides_of(as_size(image_size)),
-        split=split.value,
+        split=split,
         judge=judge,
         judge_range=judge_range,
         labels=labels,
         score_channels=score_channels and tuple(map(int, score_channels.split(","))),
-        **({} if max_pixels is None else {"max_pixels": max_pixels}),
+        **given(max_pixels=max_pixels),
     )
     evaluation.write_json(found, out, preset)
     page = report and evaluation.write_report(found, model, report, preset)
@@ -317,34 +235,33 @@ def evaluate(
 
 @command
 def check(
-    data: Annotated[
-        str, typer.Argument(help="Folder with trainA, trainB; tfds:NAME; or the images of A.")
-    ],
-    data_b: Annotated[str | None, typer.Argument(help="The images of B.")] = None,
-    channels_a: Annotated[int, typer.Option(min=1, help="Channels of domain A.")] = 3,
-    channels_b: Annotated[int, typer.Option(min=1, help="The same for domain B.")] = 3,
-    features: Annotated[
-        str | None,
-        typer.Option(
-            help="What the probe sees: network (EfficientNet-Lite0) or statistics (colours, edges, "
-            "JPEG blocks). Default: network, if it is installed.",
-        ),
-    ] = None,
-    max_pixels: MaxPixels = None,
-    out: Annotated[Path, typer.Option(help="Page of what was found.")] = Path("check.html"),
+    data: str,
+    data_b: str | None = None,
+    *,
+    channels_a: int = 3,
+    channels_b: int = 3,
+    features: Literal["network", "statistics"] | None = None,
+    max_pixels: int | None = None,
+    out: Path = Path("check.html"),
 ):
     """Look at the images before hours are spent on them.
 
     It counts sizes, bits, ranges, unreadable and equal files, and shows what tells A from B.
+
+    Args:
+        data: Folder with trainA, trainB; tfds:NAME; or the images of A.
+        data_b: The images of B.
+        channels_a: Channels of domain A.
+        channels_b: The same for domain B.
+        features: What the probe sees: network (EfficientNet-Lite0) or statistics (colours, edges,
+            JPEG blocks). Default: network, if it is installed.
+        out: Page of what was found.
     """
     from keras_cyclegan.check import check_data, write_page
     from keras_cyclegan.check.page import table
 
-    if features is not None:
-        check_choice("features", features, ("network", "statistics"))
     source = data if data_b is None else (data, data_b)
-    given = {} if max_pixels is None else {"max_pixels": max_pixels}
-    checked = check_data(source, (channels_a, channels_b), features, **given)
+    checked = check_data(source, (channels_a, channels_b), features, **given(max_pixels=max_pixels))
     for title, count, unreadable, sizes, pixels, values, _ in table(checked):
         typer.echo(f"{title}: {count} images, {unreadable} unreadable, {sizes}, {pixels}, {values}")
     if checked.probe:
@@ -360,17 +277,21 @@ def check(
 
 @command
 def export(
-    preset: Annotated[str, typer.Argument(help=PRESET)],
-    target: Annotated[Path, typer.Argument(help="Folder or file to write.")],
-    format: Annotated[
-        str, typer.Option(help="tf_saved_model, onnx, litert or openvino.")
-    ] = "tf_saved_model",
-    direction: Annotated[
-        Direction | None, typer.Option(help="From which domain. Default: both.")
-    ] = None,
-    weights: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float32",
+    preset: str,
+    target: Path,
+    *,
+    format: str = "tf_saved_model",
+    direction: Direction | None = None,
+    weights: str = "float32",
 ):
-    """Write a preset's generators for a runtime without Keras."""
+    """Write a preset's generators for a runtime without Keras.
+
+    Args:
+        target: Folder or file to write.
+        format: tf_saved_model, onnx, litert or openvino.
+        direction: From which domain. Default: both.
+        weights: float32, float16 or int8.
+    """
     keras_cyclegan.CycleGAN.from_preset(preset).export(
         target, format=format, direction=direction, weights=weights
     )
@@ -379,33 +300,27 @@ def export(
 
 @command
 def demo(
-    preset: Preset,
-    examples: Annotated[
-        Path | None,
-        typer.Option(help="Folder of images to try, or with folders a and b for the domains."),
-    ] = None,
-    host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 opens it to the network.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Default: the first free from 7860 on.")
-    ] = None,
-    max_megabytes: Annotated[float, typer.Option(min=0, help="Largest file taken.")] = 20,
-    max_megapixels: Annotated[
-        float | None,
-        typer.Option(
-            min=0, help="Largest image taken. Default: 60 if photos have a working size, else 4."
-        ),
-    ] = None,
-    tile: Tile = None,
-    allowed_host: Annotated[
-        list[str] | None,
-        typer.Option(help="Another host name for this machine in browsers; repeatable."),
-    ] = None,
+    *,
+    preset: str,
+    examples: Path | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    max_megabytes: float = 20,
+    max_megapixels: float | None = None,
+    tile: int | None = None,
+    allowed_host: list[str] | None = None,
 ):
     """Translate in the browser.
 
     Drop an image there, and see its translation and its round trip.
+
+    Args:
+        examples: Folder of images to try, or with folders a and b for the domains.
+        host: Address to listen at; 0.0.0.0 opens it to the network.
+        port: Default: the first free from 7860 on.
+        max_megabytes: Largest file taken.
+        max_megapixels: Largest image taken. Default: 60 if photos have a working size, else 4.
+        allowed_host: Another host name for this machine in browsers; repeatable.
     """
     from keras_cyclegan.commands.demo import launch_demo
 
@@ -424,19 +339,23 @@ def demo(
 
 @command
 def convert(
-    a_to_b: Annotated[Path, typer.Argument(help="PyTorch generator A→B: latest_net_G_A.pth.")],
-    out: Annotated[Path, typer.Argument(help="Preset folder to write.")],
-    b_to_a: Annotated[Path | None, typer.Option(help="Generator B→A: latest_net_G_B.pth.")] = None,
-    discriminator_a: Annotated[
-        Path | None, typer.Option(help="Judges domain A: latest_net_D_B.pth.")
-    ] = None,
-    discriminator_b: Annotated[
-        Path | None, typer.Option(help="Judges domain B: latest_net_D_A.pth.")
-    ] = None,
+    a_to_b: Path,
+    out: Path,
+    *,
+    b_to_a: Path | None = None,
+    discriminator_a: Path | None = None,
+    discriminator_b: Path | None = None,
 ):
     """Convert checkpoints of the authors' code, without torch.
 
     The result is a preset, which all other commands take.
+
+    Args:
+        a_to_b: PyTorch generator A→B: latest_net_G_A.pth.
+        out: Preset folder to write.
+        b_to_a: Generator B→A: latest_net_G_B.pth.
+        discriminator_a: Judges domain A: latest_net_D_B.pth.
+        discriminator_b: Judges domain B: latest_net_D_A.pth.
     """
     from keras_cyclegan.presets.convert import conversion_card, convert_checkpoints
 
@@ -477,7 +396,3 @@ def recipes():
     for name, options in TABLES.items():
         table.add_row(name, " ".join(as_flag(*option) for option in options.items()))
     Console().print(table)
-
-
-if __name__ == "__main__":
-    app()

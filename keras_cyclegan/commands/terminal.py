@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import sys
 import warnings
 
 import typer
@@ -18,7 +19,10 @@ class MessagesHandler(logging.Handler):
 
 
 def show_messages():
-    """Show what the package logs, for a command."""
+    """Show what the package logs, for a command, whatever the terminal can show of it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     logger = logging.getLogger("keras_cyclegan")
     if not any(isinstance(handler, MessagesHandler) for handler in logger.handlers):
         logger.addHandler(MessagesHandler())
@@ -27,11 +31,7 @@ def show_messages():
 
 @contextlib.contextmanager
 def plain_warnings(names):
-    """Show warnings in the words of the command line, without the line of code.
-
-    Args:
-        names: the options of the command.
-    """
+    """Show warnings without the line of code, with the options `names` as on the command line."""
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_: f"Warning: {with_flags(str(message), names)}\n"
     try:
@@ -42,11 +42,7 @@ def plain_warnings(names):
 
 @contextlib.contextmanager
 def clear_errors(names):
-    """Print an error without the stack, and with its options as on the command line.
-
-    Args:
-        names: the names of the command's parameters.
-    """
+    """Print an error without the stack, with the options `names` as on the command line."""
     try:
         yield
     except (typer.Exit, typer.Abort):  # RuntimeErrors, which say that all was said
@@ -60,14 +56,9 @@ def clear_errors(names):
 
 
 def with_flags(message, names):
-    """Replace options in a message of the package by those of the command line.
+    """Replace options in a message, `name` in backticks or name=value, by those of a command.
 
-    Args:
-        message: str. Options in it are `name` in backticks, or name=value.
-        names: the options of the command; other names aren't replaced.
-
-    Returns:
-        str.
+    Other names than `names`, the options of the command, aren't replaced.
     """
     if "identity_weight" in names:  # no option of the command is called as `compile`'s argument
         message = re.sub(

@@ -124,7 +124,7 @@ def test_commands_of_a_page_are_commands(page, monkeypatch):
     def parsed():
         raise Parsed
 
-    monkeypatch.setattr(cli, "import_keras_quietly", parsed)
+    monkeypatch.setattr(parser, "import_keras_quietly", parsed)
     for block in ALL[page]:
         if block.language != "bash":
             continue

@@ -1,0 +1,121 @@
+"""Makes commands of functions: their arguments, with the help in the docstring, are its options."""
+
+import functools
+import inspect
+import math
+import re
+from typing import Annotated, Literal
+
+import typer
+import typer.core
+
+from keras_cyclegan.arguments import FLIPS
+from keras_cyclegan.commands.terminal import clear_errors, plain_warnings, show_messages, with_flags
+from keras_cyclegan.quiet import import_keras_quietly
+from keras_cyclegan.training import TrainingOptions
+from keras_cyclegan.training.option import Size, as_size, options_of
+
+SHARED = {  # help of what several commands take
+    "preset": "Built-in name, folder, hf://, kaggle:// or https://.",
+    "tile": "Translate larger images in tiles of this side. Default: tiles if memory is short.",
+    "max_pixels": "Largest image; raise it for files that you trust. Default: 60 megapixels.",
+}
+FLAGS = {"paired": ("--paired/--unpaired",)}  # where they don't follow from the name
+KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY
+
+
+def command(app):
+    """Add a function to a Typer app as a command, as a decorator.
+
+    Arguments that can be given by place are arguments of the command, the others options. Their
+    help stands under `Args:` in the docstring, or in `SHARED`; `**options` are `TrainingOptions`.
+    Errors are printed in one line, without the stack.
+    """
+
+    def add(function):
+        text, _, described = inspect.getdoc(function).partition("\n\nArgs:\n")
+        pairs = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", described, flags=re.MULTILINE)
+        texts = SHARED | {name: " ".join(help.split()) for name, help in pairs}
+        parameters = []
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                parameters += training_parameters()
+                continue
+            is_option = parameter.kind is parameter.KEYWORD_ONLY
+            name, makes = parameter.name, typer.Option if is_option else typer.Argument
+            info = makes(*FLAGS.get(name, ()), help=texts[name])
+            annotation = Annotated[parameter.annotation, info]
+            parameters.append(parameter.replace(annotation=annotation, kind=KEYWORD_ONLY))
+
+        @functools.wraps(function)
+        def run(**given):
+            with clear_errors(given), plain_warnings(given):
+                show_messages()
+                import_keras_quietly()
+                return function(**given)
+
+        run.__signature__ = inspect.Signature(parameters)
+        return app.command(cls=Command, help=text)(run)
+
+    return add
+
+
+def training_parameters():
+    """Yield the options of a run; their default, None, shows which ones were given."""
+    options = options_of(TrainingOptions)
+    for name, option in options.items():
+        default = getattr(TrainingOptions, name, None)
+        has_default = default is not None and option.kind is not bool
+        text = f"{option.help} Default: {default}." if has_default else option.help
+        given = {"help": with_flags(text, options), "rich_help_panel": option.group}
+        if option.kind is Size:
+            given |= {"parser": as_size, "metavar": "SIZE"}
+        info = typer.Argument(help=option.help) if option.argument else typer.Option(**given)
+        kind = str if option.kind is Size else option.kind
+        kind = (Literal[option.choices] if option.choices else kind) | None
+        yield inspect.Parameter(name, KEYWORD_ONLY, annotation=Annotated[kind, info], default=None)
+
+
+class Command(typer.core.TyperCommand):
+    """A command that takes what `joined` brings together, and shows its options in groups."""
+
+    def parse_args(self, context, arguments):
+        return super().parse_args(context, joined(arguments))
+
+    def format_options(self, context, formatter):
+        groups = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(context):
+            if (record := parameter.get_help_record(context)) is not None:
+                is_argument = parameter.param_type_name == "argument"
+                title = "Arguments" if is_argument else parameter.rich_help_panel or "Options"
+                groups.setdefault(title, []).append(record)
+        for title, records in groups.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+def joined(arguments):
+    """Bring options that the parser doesn't know by itself to `--name=value`.
+
+    These are the two values of `--range-a LOW HIGH`, and `--flip` and `--no-flip` without a value.
+    """
+    arguments, found = list(arguments), []
+    while arguments:
+        name = arguments.pop(0)
+        if name in ("--range-a", "--range-b") and all(map(_is_number, arguments[:2] or "x")):
+            name = f"{name}={' '.join(arguments[:2])}"
+            del arguments[:2]
+        elif name == "--no-flip":
+            name = "--flip=none"
+        elif name == "--flip" and not (arguments and arguments[0] in FLIPS):
+            name = "--flip=horizontal"
+        found.append(name)
+    return found
+
+
+def _is_number(text):
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
