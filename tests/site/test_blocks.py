@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import keras_cyclegan
 from keras_cyclegan import CycleGAN, cli, cyclegan, networks
+from keras_cyclegan.commands import parser
 from keras_cyclegan.presets.table import SHIPPED
 
 SMALL = 64  # pixels; larger models are made and not trained
