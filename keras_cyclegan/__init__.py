@@ -115,13 +115,5 @@ def _register_classes(_):
 prefer_onednn()
 wrapt.when_imported("keras")(_register_classes)
 for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
-    # These register no classes.
-    if _module.name.partition(".")[2] not in (
-        "__main__",
-        "cli",
-        "commands",
-        "processor",
-        "quiet",
-        "training",
-    ):
+    if _module.name.partition(".")[2] not in _WITHOUT_CLASSES:
         wrapt.when_imported(_module.name)(_register_classes)

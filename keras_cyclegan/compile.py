@@ -26,6 +26,27 @@ from keras_cyclegan.steps import checks
 from keras_cyclegan.steps.averages import copy_network
 from keras_cyclegan.terms import Lazy, NetworkLosses, Scheduled, Terms
 
+# Arguments of `compile` that the model has as attributes of the same names.
+KEPT = (
+    "adversarial_loss",
+    "cycle_loss",
+    "identity_loss",
+    "perceptual_loss",
+    "content_loss",
+    "activation_loss",
+    "gradient_penalty",
+    "cycle_schedule",
+    "shown",
+    "weight_a",
+    "weight_b",
+    "ema_momentum",
+    "monitor_gradients",
+    "remat",
+    "steps_per_execution",
+    "run_eagerly",
+    "auto_scale_loss",
+)
+
 
 class CompileMixin(keras.Model):
     """Losses, optimizers and averages, for `CycleGAN`."""
@@ -121,10 +142,9 @@ class CompileMixin(keras.Model):
         self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
         self.identity_loss = _loss(identity_loss, IdentityLoss)
         self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
-        network = isinstance(content_loss, keras.Model)
-        self.content_loss = (
-            ContentLoss(content_loss) if network else _loss(content_loss, ContentLoss)
-        )
+        if isinstance(content_loss, keras.Model):
+            content_loss = ContentLoss(content_loss)
+        self.content_loss = _loss(content_loss, ContentLoss)
         self.activation_loss = _loss(activation_loss, ClassActivationLoss)
         self.cycle_schedule = cycle_schedule
         self.shown = shown
@@ -157,12 +177,11 @@ class CompileMixin(keras.Model):
         """Make the terms of both players: those of the losses, `added`, and the networks' own."""
         checks.check_added(added)
         weights = self.weight_a, self.weight_b
-        cycle, identity, penalty = self.cycle_loss, self.identity_loss, self.gradient_penalty
-        terms = [AdversarialTerm(self.adversarial_loss)]
-        if cycle is not None:
+        terms = [AdversarialTerm(self.adversarial_loss), DiscriminatorTerm(self.adversarial_loss)]
+        if (cycle := self.cycle_loss) is not None:
             term = CycleTerm(cycle, *weights)
             terms.append(Scheduled(term, self.cycle_schedule) if self.cycle_schedule else term)
-        if identity is not None:
+        if (identity := self.identity_loss) is not None:
             term = IdentityTerm(identity, *weights)
             terms.append(Lazy(term, getattr(identity, "every", 1)))
         if self.perceptual_loss is not None:
@@ -171,8 +190,7 @@ class CompileMixin(keras.Model):
             terms.append(ContentTerm(self.content_loss, *weights))
         if self.activation_loss is not None:
             terms.append(ActivationTerm(self.activation_loss))
-        terms.append(DiscriminatorTerm(self.adversarial_loss))
-        if penalty is not None:
+        if (penalty := self.gradient_penalty) is not None:
             terms.append(Lazy(PenaltyTerm(penalty), penalty.every))
         terms += [*added, NetworkLosses("generators"), NetworkLosses("discriminators")]
         for term in terms:
@@ -204,30 +222,14 @@ class CompileMixin(keras.Model):
         if not self.compiled:
             return None
         optimizer = without_loss_scaling(self.optimizer)
-        serialize = keras.saving.serialize_keras_object
-        return {
-            "generator_optimizer": serialize(optimizer.generator_optimizer),
-            "discriminator_optimizer": serialize(optimizer.discriminator_optimizer),
-            "adversarial_loss": serialize(self.adversarial_loss),
-            "cycle_loss": serialize(self.cycle_loss),
-            "identity_loss": serialize(self.identity_loss),
-            "perceptual_loss": serialize(self.perceptual_loss),
-            "content_loss": serialize(self.content_loss),
-            "activation_loss": serialize(self.activation_loss),
-            "gradient_penalty": serialize(self.gradient_penalty),
-            "cycle_schedule": serialize(self.cycle_schedule),
-            "terms": [serialize(term) for term in self.added_terms],
-            "shown": serialize(self.shown),
-            "weight_a": self.weight_a,
-            "weight_b": self.weight_b,
-            "ema_momentum": self.ema_momentum,
-            "monitor_gradients": self.monitor_gradients,
-            "remat": self.remat,
+        config = {name: getattr(self, name) for name in KEPT} | {
+            "generator_optimizer": optimizer.generator_optimizer,
+            "discriminator_optimizer": optimizer.discriminator_optimizer,
+            "terms": list(self.added_terms),
             "jit_compile": self.wanted_jit_compile,  # "auto" means another thing elsewhere
-            "steps_per_execution": self.steps_per_execution,
-            "run_eagerly": self.run_eagerly,
-            "auto_scale_loss": self.auto_scale_loss,
         }
+        serialize = keras.saving.serialize_keras_object
+        return {name: serialize(value) for name, value in config.items()}
 
     def compile_from_config(self, config):
         self.compile(

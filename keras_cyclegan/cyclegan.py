@@ -99,23 +99,18 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         channels_a, channels_b = compatibility.domain_channels(
             image_shape, generator_ab, generator_ba
         )
-        shape_a, shape_b = (*image_shape[:2], channels_a), (*image_shape[:2], channels_b)
+        shapes = {"a": (*image_shape[:2], channels_a), "b": (*image_shape[:2], channels_b)}
         policy = self.dtype_policy
 
-        def generator(given, name, shape, channels):
-            if not isinstance(given, str):
-                return given
-            return ResNetGenerator(shape, channels, dtype=policy, name=name)
+        def made(network, name, make, domain, *channels):
+            if not isinstance(network, str):
+                return network
+            return make(shapes[domain], *channels, dtype=policy, name=name)
 
-        def discriminator(given, name, shape):
-            if not isinstance(given, str):
-                return given
-            return PatchDiscriminator(shape, dtype=policy, name=name)
-
-        self.generator_ab = generator(generator_ab, "generator_ab", shape_a, channels_b)
-        self.generator_ba = generator(generator_ba, "generator_ba", shape_b, channels_a)
-        self.discriminator_a = discriminator(discriminator_a, "discriminator_a", shape_a)
-        self.discriminator_b = discriminator(discriminator_b, "discriminator_b", shape_b)
+        self.generator_ab = made(generator_ab, "generator_ab", ResNetGenerator, "a", channels_b)
+        self.generator_ba = made(generator_ba, "generator_ba", ResNetGenerator, "b", channels_a)
+        self.discriminator_a = made(discriminator_a, "discriminator_a", PatchDiscriminator, "a")
+        self.discriminator_b = made(discriminator_b, "discriminator_b", PatchDiscriminator, "b")
         self.image_shape = image_shape
         self.pool_size = pool_size
         self.pixels_a = pixels_a and as_format(pixels_a, channels_a)
@@ -219,13 +214,9 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
     def objective(self, batch, training=True):
         """Translate, and compute what the generators minimise together: eq. (3), section 5.2.
 
-        Args:
-            batch: `terms.Batch`.
-            training: bool, True by default.
-
         Returns:
             The weighted terms by name, scalars; and the translations by domain, as discriminators
-            are shown them, of the shapes of the real images, which pass no gradient on.
+            are shown them, which pass no gradient on.
         """
         passes = Passes(self, batch, training, self.generator_terms.needs)
         losses = self.generator_terms(passes)
@@ -233,26 +224,14 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         return losses, keras.tree.map_structure(ops.stop_gradient, shown)
 
     def game(self, batch, fakes, training=True):
-        """Compute what the discriminators minimise: to tell real from translated images.
+        """Compute what the discriminators minimise: to tell real images from translations.
 
-        Args:
-            batch: `terms.Batch`.
-            fakes: translations by domain, as discriminators are shown them.
-            training: bool, True by default.
-
-        Returns:
-            The terms by name, scalars.
+        `fakes` are translations by domain, as discriminators are shown them.
         """
         return self.discriminator_terms(Game(self, batch, fakes, training))
 
     def show(self, images, origin, batch):
-        """Return what a discriminator sees of images; see `shown` of `compile`.
-
-        Args:
-            images: real images or translations, `(n, height, width, channels)`, in [-1, 1].
-            origin: `"a"` or `"b"`, the domain of the real images that they are, or were made of.
-            batch: `terms.Batch`.
-        """
+        """Return what a discriminator sees of images: the `shown` of `compile`."""
         return images if self.shown is None else self.shown(images, origin, batch)
 
     def update_averages(self):

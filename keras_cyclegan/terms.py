@@ -1,11 +1,12 @@
 """What an objective is made of: the passes of a step, and the terms that are computed from them."""
 
 from collections.abc import Callable, Iterable
-from functools import cached_property
 from typing import Any
 
 import keras
 from keras import ops
+
+OTHER = {"a": "b", "b": "a"}  # domains
 
 
 class Batch(dict):
@@ -24,14 +25,8 @@ class Batch(dict):
 class Passes:
     """What the generators' terms see of a step: each pass is made once, if it is asked for.
 
-    Zhu et al. 2017, figure 3; `Term` names the passes.
-
-    Args:
-        model: the `CycleGAN`.
-        batch: `Batch`.
-        training: bool. Whether weights are trained; outside of it the averages translate.
-        needs: names of passes that are known to be needed; none by default.
-        generators: both generators. None, the default, takes the model's.
+    `passes.cycle_a` is what `_cycle("a")` gives; Zhu et al. 2017, figure 3. `needs` are the names
+    of passes that are known to be needed, `generators` those in place of the model's.
     """
 
     def __init__(self, model, batch, training, needs=(), generators=None):
@@ -46,58 +41,47 @@ class Passes:
             if name in self.needs:
                 getattr(self, name)
 
-    @cached_property
-    def _of_ab(self):
-        return self._translate("generator_ab", self.batch.a, self.batch.b, "same_b" in self.needs)
+    def __getattr__(self, name: str) -> Any:
+        kind, _, domain = name.rpartition("_")
+        make = getattr(type(self), f"_{kind}", None)
+        if make is None or domain not in OTHER:
+            raise AttributeError(f"A step has no pass {name!r}; `Term` names those that it has.")
+        value = make(self, domain)
+        setattr(self, name, value)
+        return value
 
-    @cached_property
-    def _of_ba(self):
-        return self._translate("generator_ba", self.batch.b, self.batch.a, "same_a" in self.needs)
+    def _fake(self, domain):
+        return getattr(self, f"translations_{domain}")[0]
 
-    fake_b = property(lambda self: self._of_ab[0])
-    fake_a = property(lambda self: self._of_ba[0])
+    def _same(self, domain):
+        if f"same_{domain}" in self.needs:
+            return getattr(self, f"translations_{domain}")[1]
+        return self(f"generator_{OTHER[domain]}{domain}", self.batch[domain])
 
-    @cached_property
-    def same_b(self):
-        return self._of_ab[1] if "same_b" in self.needs else self("generator_ab", self.batch.b)
+    def _translations(self, domain):
+        """Translate into a domain; its own images too, by the same call, if a term needs them."""
+        origin = OTHER[domain]
+        name = f"generator_{origin}{domain}"
+        if f"same_{domain}" not in self.needs:
+            return self(name, self.batch[origin]), None
+        both = (self.batch[origin], self.batch[domain])
+        return apply_to_both(lambda images, **_: self(name, images), *both, self.training)
 
-    @cached_property
-    def same_a(self):
-        return self._of_ba[1] if "same_a" in self.needs else self("generator_ba", self.batch.a)
+    def _cycle(self, domain):
+        other = OTHER[domain]
+        return self(f"generator_{other}{domain}", getattr(self, f"fake_{other}"))
 
-    @cached_property
-    def cycle_a(self):
-        return self("generator_ba", self.fake_b)
+    def _shown(self, domain):
+        return self.model.show(getattr(self, f"fake_{domain}"), OTHER[domain], self.batch)
 
-    @cached_property
-    def cycle_b(self):
-        return self("generator_ab", self.fake_a)
+    def _fake_logits(self, domain):
+        return self._judge(domain, getattr(self, f"shown_{domain}"))
 
-    @cached_property
-    def shown_a(self):
-        return self.model.show(self.fake_a, "b", self.batch)
+    def _real_logits(self, domain):
+        return self._judge(domain, self.model.show(self.batch[domain], domain, self.batch))
 
-    @cached_property
-    def shown_b(self):
-        return self.model.show(self.fake_b, "a", self.batch)
-
-    @cached_property
-    def fake_logits_a(self):
-        return self.model.discriminator_a(self.shown_a, training=self.training)
-
-    @cached_property
-    def fake_logits_b(self):
-        return self.model.discriminator_b(self.shown_b, training=self.training)
-
-    @cached_property
-    def real_logits_a(self):
-        real = self.model.show(self.batch.a, "a", self.batch)
-        return self.model.discriminator_a(real, training=self.training)
-
-    @cached_property
-    def real_logits_b(self):
-        real = self.model.show(self.batch.b, "b", self.batch)
-        return self.model.discriminator_b(real, training=self.training)
+    def _judge(self, domain, images):
+        return getattr(self.model, f"discriminator_{domain}")(images, training=self.training)
 
     def __call__(self, name: str, images: Any) -> Any:
         """Return `images` translated by the generator of that name, and keep what it adds."""
@@ -105,11 +89,6 @@ class Passes:
         translated = generator(images, training=self.training)
         self.added.setdefault(name, []).extend(added_losses(generator))
         return translated
-
-    def _translate(self, name, images, own, with_own):
-        if not with_own:
-            return self(name, images), None
-        return apply_to_both(lambda both, **_: self(name, both), images, own, self.training)
 
     def again(self) -> "Passes":
         """Return passes of the same networks and images that change no state."""
@@ -120,11 +99,7 @@ class Passes:
 class Game:
     """What the discriminators' terms see of a step: real images, and what was made of them.
 
-    Args:
-        model: the `CycleGAN`.
-        batch: `Batch`.
-        fakes: translations by domain, older ones too, as the discriminators are shown them.
-        training: bool.
+    `fakes` are translations by domain, older ones too, as the discriminators are shown them.
     """
 
     def __init__(self, model, batch, fakes, training):
