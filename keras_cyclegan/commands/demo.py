@@ -14,11 +14,11 @@ import typer
 from PIL import Image
 
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.commands.own_origin import OwnOrigin
-from keras_cyclegan.commands.upload_limits import UploadLimits
+from keras_cyclegan.commands.guards import OwnOrigin, UploadLimits
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError
 from keras_cyclegan.data.decode import open_image
+from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.data.pixels import as_pictures, formats_of
 from keras_cyclegan.data.writers import write_images
 from keras_cyclegan.inference.files import SUFFIXES
@@ -29,6 +29,7 @@ from keras_cyclegan.presets import list_presets
 GLYPHS = "Rag74"  # letters and digits that differ clearly between the two typefaces
 HOUR = 3600
 MAX_WAITING = 32  # translations
+SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 STYLE = """
 .gradio-container { width: 100%; max-width: 1280px !important; margin: 0 auto !important; }
@@ -49,29 +50,10 @@ def launch_demo(
     allowed_hosts=(),
     announce=typer.echo,
 ):
-    """Serve a preset in the browser until it is interrupted.
+    """Serve a preset in the browser until it is interrupted; its address is told to `announce`.
 
     Uploaded images and their translations are kept in a folder of this process, which is removed
-    when the process ends.
-
-    Args:
-        preset: see `CycleGAN.from_preset`.
-        examples: path of a folder of images to try; see `find_examples`. None, the default, draws
-            some for the preset `glyphs`, and shows none for others.
-        host: str. Address to listen at. With the default, only this machine reaches the demo.
-        port: int. None, the default, takes the first free one from 7860 on.
-        max_megabytes: float, 20 by default. Largest file.
-        max_megapixels: float. Largest image. None, the default, is 60 for a preset that translates
-            photos at its working size, and else 4: in the paper's generator a megapixel takes about
-            a gigabyte, unless it is tiled.
-        tile: see `CycleGAN.translate`.
-        allowed_hosts: host names that browsers may use, in addition to IP addresses, `localhost`,
-            `host` and the name of this machine.
-        announce: function that is called with the demo's address when it is ready.
-
-    Raises:
-        ImportError: gradio is not installed.
-        OSError: the port is taken.
+    when the process ends. `keras-cyclegan demo --help` describes the arguments.
     """
     with tempfile.TemporaryDirectory() as folder, ended_by_sigterm():
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
@@ -83,21 +65,29 @@ def launch_demo(
             examples = find_examples(examples)
         elif preset == "glyphs":
             examples = draw_glyphs(folder)
+        # In the paper's generator a megapixel takes about a gigabyte, unless it is tiled.
+        megapixels = max_megapixels or (60 if model.working_size else 4)
         page = build_demo(
             model,
             title=title_of(preset),
             description=described(model, list_presets().get(preset, {})),
             examples=examples,
-            max_pixels=round((max_megapixels or (60 if model.working_size else 4)) * 1e6),
+            max_pixels=round(megapixels * 1e6),
             tile=tile,
         )
+        theme = gradio.themes.Default(  # with the system's own fonts, so that the page fetches none
+            primary_hue="teal",
+            font=["system-ui", "sans-serif"],
+            font_mono=["ui-monospace", "monospace"],
+        )
         names = ("localhost", host, socket.gethostname(), *allowed_hosts)
+        guards = [Middleware(OwnOrigin, names=names), Middleware(UploadLimits)]
         try:
             _, address, _ = page.queue(max_size=MAX_WAITING).launch(
                 server_name=host,
                 server_port=port,
                 max_file_size=round(max_megabytes * 2**20),
-                theme=_theme(gradio),
+                theme=theme,
                 css=STYLE,
                 share=False,
                 ssr_mode=False,
@@ -105,9 +95,7 @@ def launch_demo(
                 footer_links=[],
                 prevent_thread_lock=True,
                 quiet=True,
-                app_kwargs={
-                    "middleware": [Middleware(OwnOrigin, names=names), Middleware(UploadLimits)]
-                },
+                app_kwargs={"middleware": guards},
             )
         except OSError as error:
             raise OSError(
@@ -166,27 +154,12 @@ def import_gradio():
 
 
 def find_examples(folder):
-    """Find the images of a folder that visitors can try with a click.
-
-    Args:
-        folder: path. Its images, and those in its sub-folder `a`, are taken for domain A; those in
-            its sub-folder `b` for domain B.
-
-    Returns:
-        List of pairs of a path and the direction of its translation.
-
-    Raises:
-        FileNotFoundError: there is no image.
-    """
-    folder = Path(folder)
+    """List the images of a folder and of its sub-folders `a` and `b`, each with its direction."""
+    places = {"": "a_to_b", "a": "a_to_b", "b": "b_to_a"}
     found = [
         (path, direction)
-        for place, direction in (
-            (folder, "a_to_b"),
-            (folder / "a", "a_to_b"),
-            (folder / "b", "b_to_a"),
-        )
-        for path in sorted(place.glob("*"))
+        for place, direction in places.items()
+        for path in sorted(Path(folder, place).glob("*"))
         if path.suffix.lower() in SUFFIXES and path.is_file()
     ]
     if not found:
@@ -199,35 +172,24 @@ def find_examples(folder):
 
 def draw_glyphs(folder):
     """Draw examples for the preset `glyphs`, as its training images are drawn."""
-    from keras_cyclegan.data.glyphs import render_glyphs
-
     drawn = []
     for domain, direction in (("a", "a_to_b"), ("b", "b_to_a")):
         for character, pixels in zip(GLYPHS, render_glyphs(GLYPHS, domain), strict=True):
             path = Path(folder, f"{character}_{domain}.png")
-            Image.fromarray(pixels).save(path, compress_level=1)
+            Image.fromarray(pixels).save(path)
             drawn.append((path, direction))
     return drawn
 
 
 def build_demo(model, title, description="", examples=None, max_pixels=4_000_000, tile="auto"):
-    """Make the page; it isn't served yet.
+    """Make the page, `gradio.Blocks`; it isn't served yet.
 
-    Args:
-        model: `CycleGAN`; the page offers the directions for which it has generators.
-        title, description: text about the model.
-        examples: list of pairs of a path and a direction.
-        max_pixels: int. Largest image that is translated.
-        tile: see `CycleGAN.translate`.
-
-    Returns:
-        `gradio.Blocks`.
+    `examples` are pairs of a path and a direction.
     """
     gr = import_gradio()
     generators = generators_of(model)
     directions = list(generators)
-    two_way = len(directions) == 2
-    few_pixels = max(model.image_shape[:2]) <= 64
+    pixels = ["pixels"] if max(model.image_shape[:2]) <= 64 else []
 
     def picture(label, name, interactive=False, **options):
         return gr.Image(
@@ -238,7 +200,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
             min_width=260,
             interactive=interactive,
             elem_id=name,
-            elem_classes=["picture", "pixels"] if few_pixels else ["picture"],
+            elem_classes=["picture", *pixels],
             **options,
         )
 
@@ -254,13 +216,12 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
                 height=360,
                 min_width=400,
                 elem_id="translation",
-                elem_classes=["pixels"] if few_pixels else [],
+                elem_classes=pixels,
             )
         with gr.Row():
-            mask = picture(
-                "Mask (white: painted)", "mask", visible=any(map(_has_masks, generators.values()))
-            )
-            round_trip = picture("Round trip", "round_trip", visible=two_way)
+            masked = any(map(_has_masks, generators.values()))
+            mask = picture("Mask (white: painted)", "mask", visible=masked)
+            round_trip = picture("Round trip", "round_trip", visible=len(directions) == 2)
         with gr.Row():
             direction = gr.Radio(
                 [(direction.arrow, str(direction)) for direction in directions],
@@ -294,73 +255,59 @@ def _translating(model, max_pixels, tile, cache):
     import gradio as gr
 
     def translate(image, direction):
-        """Yield the translation first, then the round trip too."""
         if image is None:
             refuse("Drop an image first.")
         path = Path(image["path"])
-        options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
         try:
-            generator = generator_for(model, direction)
-            given, wanted = formats_of(model, Direction(direction))
-            pixels = open_image(path, given.channels, max_pixels, given).pixels
-            if (
-                np.prod([runner(generator).rule.padded(side) for side in pixels.shape[:2]])
-                > max_pixels
-            ):
-                raise TooManyPixelsError  # a thin picture, padded
-            before = save(shown_in(given, pixels), "before.png")
-            masked = _has_masks(generator)
-            translated, mask = model.translate(path, return_attention=masked, **options), None
-            if masked:
-                translated, mask = translated
-                painted = np.uint8(np.round(255 * mask))
-                mask = save(painted, f"{path.stem}_{direction}_mask.png")
-            saved = save(shown_in(wanted, translated), f"{path.stem}_{direction}.png")
-            # Browsers don't show every kind of file.
-            seen = path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-            shown = gr.skip() if seen and given.dtype == "uint8" else before
-            both = (before, saved)
-            kept = saved
-            if wanted.dtype != "uint8":  # the picture is of 8 bits; the file to keep isn't
-                kept = Path(tempfile.mkdtemp(dir=cache), f"{path.stem}_{direction}{path.suffix}")
-                write_images(kept, translated[None], path)
-            yield shown, mask, both, None, gr.update(value=str(kept), interactive=True)
-            if len(generators_of(model)) == 2:
-                back = shown_in(given, model.reconstruct(path, **options))
-                back = save(back, f"{path.stem}_round_trip.png")
-                yield gr.skip(), gr.skip(), gr.skip(), back, gr.skip()
+            yield from translate_file(path, direction)
         except TooManyPixelsError:
             refuse(f"{path.name} has more than {max_pixels / 1e6:g} megapixels, the limit here.")
         except (ValueError, OSError, MemoryError) as error:
             # The server's path of an upload isn't shown to visitors.
             refuse(str(error).replace(str(path), path.name))
 
+    def translate_file(path, direction):
+        """Yield the translation first, then the round trip too."""
+        options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
+        generator = generator_for(model, direction)
+        given, wanted = formats_of(model, Direction(direction))
+        pixels = open_image(path, given.channels, max_pixels, given).pixels
+        padded = [runner(generator).rule.padded(side) for side in pixels.shape[:2]]
+        if np.prod(padded) > max_pixels:
+            raise TooManyPixelsError  # a thin picture
+        before = save(given, pixels, "before.png")
+        name, mask = f"{path.stem}_{direction}", None
+        if _has_masks(generator):
+            translated, painted = model.translate(path, return_attention=True, **options)
+            mask = save(None, np.uint8(np.round(255 * painted)), f"{name}_mask.png")
+        else:
+            translated = model.translate(path, **options)
+        saved = kept = save(wanted, translated, f"{name}.png")
+        is_shown = path.suffix.lower() in SHOWN_BY_BROWSERS and given.dtype == "uint8"
+        if wanted.dtype != "uint8":  # the picture is of 8 bits; the file to keep isn't
+            kept = Path(tempfile.mkdtemp(dir=cache), f"{name}{path.suffix}")
+            write_images(kept, translated[None], path)
+        file = gr.update(value=str(kept), interactive=True)
+        yield gr.skip() if is_shown else before, mask, (before, saved), None, file
+        if len(generators_of(model)) == 2:
+            back = save(given, model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
+            yield gr.skip(), gr.skip(), gr.skip(), back, gr.skip()
+
     def refuse(message):
         """Show an error; it may hold text of the visitor, and gradio shows HTML."""
         raise gr.Error(html.escape(message, quote=False), duration=None, print_exception=False)
 
-    def shown_in(pixels, image):
-        return image if pixels.dtype == "uint8" else as_pictures(pixels.to_unit(image))
-
-    def save(pixels, name):
+    def save(pixels, image, name):
+        """Write an image, of a format of pixels or of 8 bits, where gradio serves it."""
+        if pixels is not None and pixels.dtype != "uint8":
+            image = as_pictures(pixels.to_unit(image))
         path = Path(tempfile.mkdtemp(dir=cache), name)
-        Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels).save(
-            path, compress_level=1
-        )
+        image = image[:, :, 0] if image.shape[-1] == 1 else image
+        Image.fromarray(image).save(path, compress_level=1)
         return str(path)
 
     return translate
 
 
 def _has_masks(generator):
-    """Return whether a generator has masks of where it paints."""
     return hasattr(generator, "attention_network")
-
-
-def _theme(gr):
-    """Make a theme with the system's own fonts, so that the page fetches none."""
-    return gr.themes.Default(
-        primary_hue="teal",
-        font=["system-ui", "sans-serif"],
-        font_mono=["ui-monospace", "monospace"],
-    )

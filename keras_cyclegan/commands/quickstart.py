@@ -30,15 +30,8 @@ OPTIONS = TrainingOptions(
 def run_quickstart(folder, steps=1500):
     """Train on the embedded glyphs, score, translate, save, reload, export and compare.
 
-    Args:
-        folder: path for the run, its pictures and its models. Called again, it continues.
-        steps: int, 1500 by default. Training steps, of 4 images each; rounded down to whole epochs.
-
-    Returns:
-        The trained `CycleGAN`.
-
-    Raises:
-        RuntimeError: a model that was saved and loaded translates differently.
+    Called again, it continues the run in `folder`. Steps, of 4 images each, are rounded down to
+    whole epochs. A model that was saved and translates differently is a RuntimeError.
     """
     folder, console, began = Path(folder), Console(), time.perf_counter()
     options = dataclasses.replace(OPTIONS, steps_per_epoch=max(1, steps // OPTIONS.epochs))
@@ -57,15 +50,15 @@ def run_quickstart(folder, steps=1500):
 
     images = from_unit(images_a[:8])
     expected = model.translate(images)
-    reloaded = keras.saving.load_model(folder / "model.keras")
-    check_translations(
-        console, f"{folder}/model.keras, reloaded", expected, reloaded.translate(images)
-    )
-    preset = CycleGAN.from_preset(str(folder / "preset"))
-    check_translations(console, f"{folder}/preset, reloaded", expected, preset.translate(images))
+    reloaded = keras.saving.load_model(folder / "model.keras").translate(images)
+    check_translations(console, f"{folder}/model.keras, reloaded", expected, reloaded)
+    preset = CycleGAN.from_preset(str(folder / "preset")).translate(images)
+    check_translations(console, f"{folder}/preset, reloaded", expected, preset)
     if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
         model.export(folder / "served")
-        served = _serve(folder / "served", images)
+        served = tf.saved_model.load(str(folder / "served")).a_to_b(tf.constant(images)).numpy()
         check_translations(console, f"{folder}/served, a SavedModel", expected, served)
     else:
         console.print("No SavedModel: `export` needs KERAS_BACKEND=tensorflow; see the README.")
@@ -75,13 +68,12 @@ def run_quickstart(folder, steps=1500):
 
 def error_table(model, images_a, images_b):
     """Make a table of mean absolute errors to the other typeface, where black to white is 1."""
-    baseline = float(np.abs(images_a - images_b).mean()) / 2
-    generator_ab, generator_ba = model.generators()
-    forward = paired_error(generator_ab, images_a, images_b)
-    backward = paired_error(generator_ba, images_b, images_a)
+    untranslated = f"{float(np.abs(images_a - images_b).mean()) / 2:.4f}"
+    there, back = model.generators()
     table = Table("", "Sans → Serif Bold Italic", "Serif Bold Italic → Sans")
-    table.add_row("untranslated", f"{baseline:.4f}", f"{baseline:.4f}")
-    table.add_row("translated", f"{forward:.4f}", f"{backward:.4f}")
+    table.add_row("untranslated", untranslated, untranslated)
+    errors = paired_error(there, images_a, images_b), paired_error(back, images_b, images_a)
+    table.add_row("translated", *(f"{error:.4f}" for error in errors))
     return table
 
 
@@ -89,14 +81,6 @@ def paired_error(generator, sources, targets):
     """Compute the mean absolute difference of translations and targets, from 0 to 1."""
     translated = to_unit(from_unit(generator.predict(sources, batch_size=32, verbose=0)))
     return float(np.abs(translated - targets).mean()) / 2
-
-
-def _serve(folder, images):
-    """Translate with the SavedModel as a server would: with TensorFlow only."""
-    import tensorflow as tf
-
-    served = tf.saved_model.load(str(folder))
-    return served.a_to_b(tf.constant(images)).numpy()
 
 
 def check_translations(console, name, expected, received):

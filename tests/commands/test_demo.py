@@ -29,7 +29,7 @@ from keras_cyclegan.commands.demo import (
     find_examples,
     title_of,
 )
-from keras_cyclegan.commands.own_origin import OwnOrigin
+from keras_cyclegan.commands.guards import OwnOrigin
 from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.networks import AttentionGenerator
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from keras_cyclegan.commands.upload_limits import UploadLimits
+from keras_cyclegan.commands.guards import UploadLimits
 
 PART = {"type": "http.request", "body": b"x", "more_body": True}
 LAST = {"type": "http.request", "body": b"x", "more_body": False}
