@@ -15,30 +15,24 @@ class DifferentiableAugmentation(keras.layers.Layer):
 
     Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training". The
     discriminator sees real and translated images only after augmentation, in its own update and in
-    the generators', whose gradients pass through it: the discriminator can't learn the training
-    images by heart, and the generators don't learn the augmentation. Outside of training, images
-    stay as they are. One seed gives the same random numbers on every backend.
+    the generators', whose gradients pass through it: it can't learn the training images by heart.
+    Outside of training, images stay as they are.
 
     Args:
         brightness: float, 0.3 by default. An image is brightened or darkened by at most this.
         saturation: float, 0.6 by default. The distance of colours from gray is multiplied by a
             number between 1 minus and 1 plus this.
         contrast: float, 0.4 by default. The same for the distance from the image's mean.
-        translation: float, 0.125 by default. Largest shift, as a fraction of the height and of the
-            width; gray (0) fills the free border.
-        cutout: float, 0.5 by default. Side of a gray square that covers a part of the image, as a
-            fraction of the height and of the width; it can lie partly outside.
-        seed: int. Seed of the random numbers. None, the default, draws one.
+        translation: float, 0.125 by default. Largest shift, as a part of height and width; gray (0)
+            fills the free border.
+        cutout: float, 0.5 by default. Side, as a part of height and width, of a gray square that
+            covers a part of the image; it can lie partly outside.
+        seed: int. Seed of the random numbers, which are the same on every backend. None, the
+            default, draws one.
 
     Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1].
+        images: `(batch, height, width, channels)`, in [-1, 1], which the result can leave.
         training: bool.
-
-    Returns:
-        Images of the same shape, whose values can leave [-1, 1].
-
-    Raises:
-        ValueError: a strength is negative.
 
     Example:
 
@@ -87,9 +81,6 @@ class DifferentiableAugmentation(keras.layers.Layer):
             x = _cover(x, self.cutout, draws[5], draws[6])
         return x
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
     def get_config(self) -> dict[str, Any]:
         strengths = {name: getattr(self, name) for name in self.strengths}
         return {**super().get_config(), **strengths, "seed": self.seed}
@@ -113,13 +104,11 @@ def _picks(size, fraction, dtype):
 
 def _cover(images, side, down, right):
     """Cover a square around a centre, given as `(n, 1, 1, 1)` in [-1, 1], with zeros."""
+
+    def covered(size, centre):  # (n, size)
+        places = (2.0 * ops.arange(size, dtype="float32") + 1.0) / ops.cast(size, "float32") - 1.0
+        return ops.abs(places[None] - ops.cast(centre[:, :, 0, 0], "float32")) < side
+
     height, width = ops.shape(images)[1:3]
-    rows = _covered(height, side, down[:, :, 0, 0])[:, :, None, None]
-    columns = _covered(width, side, right[:, :, 0, 0])[:, None, :, None]
+    rows, columns = covered(height, down)[:, :, None, None], covered(width, right)[:, None, :, None]
     return ops.where(ops.logical_and(rows, columns), ops.zeros_like(images), images)
-
-
-def _covered(size, side, centre):
-    """Return whether each position lies in a square around `centre`, in [-1, 1]: `(n, size)`."""
-    places = (2.0 * ops.arange(size, dtype="float32") + 1.0) / ops.cast(size, "float32") - 1.0
-    return ops.abs(places[None] - ops.cast(centre, "float32")) < side

@@ -1,39 +1,30 @@
-"""Keras's convolution, which may double its images first, and Keras's cropping.
+"""Convolutions, and what surrounds them: doubling, padding, cropping.
 
 Files address a weight by the name of its layer's class. So that a network finds its weights with
 these layers and with Keras's own, they bear Keras's names.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import check_choice
+from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.layers import cpu
 from keras_cyclegan.processor import has_accelerator
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class Conv2D(keras.layers.Conv2D):
-    """A convolution without padding, or nearest-neighbour doubling before one (Odena et al. 2016).
+    """`keras.layers.Conv2D`, or nearest-neighbour doubling before one (Odena et al. 2016).
 
     Args:
-        filters: int. Channels of the output.
-        kernel_size: 3 by default; as in `keras.layers.Conv2D`.
         mode: None, the default, `"reflect"` or `"zeros"`: images are doubled, and surrounded by one
             pixel of these, before the convolution.
-        **kwargs: further arguments of `keras.layers.Conv2D`.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`; height and width may be unknown.
-        training: bool.
-
-    Returns:
-        `(batch, height - kernel + 1, width - kernel + 1, filters)`; with a `mode`, for 3×3,
-        `(batch, 2 * height, 2 * width, filters)`.
+        filters, kernel_size, **kwargs: as in `keras.layers.Conv2D`.
     """
 
     def __init__(self, filters, kernel_size=3, mode=None, **kwargs):
-        check_choice("mode", mode, (None, "reflect", "zeros"))
         super().__init__(filters, kernel_size, **kwargs)
         self.mode = mode
 
@@ -69,10 +60,8 @@ for _name in ("NarrowConv2D", "DoublingConv2D"):
 
 
 def double(images):
-    """Repeat each pixel twice in both directions.
-
-    `ops.repeat` forgets the channels where a side is unknown, and LiteRT asks for them.
-    """
+    """Repeat each pixel twice in both directions."""
+    # `ops.repeat` forgets the channels where a side is unknown, and LiteRT asks for them.
     _, height, width, channels = ops.shape(images)
     rows = ops.reshape(ops.stack([images, images], axis=2), (-1, 2 * height, width, channels))
     both = ops.stack([rows, rows], axis=3)
@@ -83,15 +72,8 @@ def double(images):
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D`; on a GPU under JAX a sum of shifted products.
 
-    XLA fuses these. cuDNN's depthwise gradients, which it takes else, are forty times slower: a
-    step of `FeatureGenerator`s with projected discriminators took more than a second on an H200.
-
-    Args:
-        *args, **kwargs: as in `keras.layers.DepthwiseConv2D`; with padding `"same"`, one stride,
-            and one output for each channel.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`.
+    XLA fuses these. cuDNN's depthwise gradients, which it takes else, are forty times slower. With
+    padding `"same"`, one stride, and one output for each channel.
     """
 
     def call(self, images):
@@ -100,14 +82,13 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return self.shifted_products(images)
 
     def shifted_products(self, images):
-        stride, size = self.strides[0], images.shape[1:3]
-        rows, columns = (-(-side // stride) for side in size)
-        lacking = [
-            max(0, (count - 1) * stride + taps - side)
-            for count, taps, side in zip((rows, columns), self.kernel_size, size, strict=True)
-        ]
-        around = [(0, 0), *((each // 2, each - each // 2) for each in lacking), (0, 0)]
-        images = ops.pad(images, around)
+        stride, counts, around = self.strides[0], [], [(0, 0)]
+        for side, taps in zip(images.shape[1:3], self.kernel_size, strict=True):
+            counts.append(-(-side // stride))
+            lacking = max(0, (counts[-1] - 1) * stride + taps - side)
+            around.append((lacking // 2, lacking - lacking // 2))
+        rows, columns = counts
+        images = ops.pad(images, [*around, (0, 0)])
         outputs = ops.cast(self.bias, images.dtype)
         for i in range(self.kernel_size[0]):
             for j in range(self.kernel_size[1]):
@@ -121,12 +102,6 @@ class Cropping2D(keras.layers.Cropping2D):
     """`keras.layers.Cropping2D`, whose gradient is a padding with zeros.
 
     Keras crops by Python's slices, whose gradient is many times slower on TensorFlow.
-
-    Args:
-        cropping: as in `keras.layers.Cropping2D`.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`.
     """
 
     def call(self, images):
@@ -134,3 +109,42 @@ class Cropping2D(keras.layers.Cropping2D):
         (top, bottom), (left, right) = self.cropping
         shape = (count, height - top - bottom, width - left - right, channels)
         return ops.slice(images, (0, top, left, 0), shape)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class ReflectionPadding2D(keras.layers.Layer):
+    """Surrounds images with their own mirror image, the edge pixel not repeated.
+
+    Equals `torch.nn.ReflectionPad2d`. It keeps the borders of a translation free of the frame that
+    zeros would draw.
+
+    Args:
+        padding: int of at least 0, 1 by default. Pixels added on each side, fewer than the image
+            has.
+
+    Example:
+
+    ```python
+    ReflectionPadding2D(3)(keras.ops.ones((1, 8, 8, 3))).shape  # (1, 14, 14, 3)
+    ```
+    """
+
+    def __init__(self, padding: Any = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(padding, int) or padding < 0:
+            raise ValueError(f"`padding` must be an int of at least 0. Received {padding!r}.")
+        self.padding = padding
+
+    def call(self, images: Tensor) -> Tensor:
+        if not self.padding:
+            return images  # torch refuses to pad by nothing
+        side = (self.padding, self.padding)
+        return ops.pad(images, ((0, 0), side, side, (0, 0)), mode="reflect")
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, height, width, channels = input_shape
+        grow = 2 * self.padding
+        return batch, height and height + grow, width and width + grow, channels
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "padding": self.padding}

@@ -24,11 +24,7 @@ _even = contextvars.ContextVar("even", default=False)
 
 @contextlib.contextmanager
 def fast_paths(even=False):
-    """Let layers take their fast ways outside of training too, while they are called or traced.
-
-    Args:
-        even: bool, False by default. Whether images of unknown size have even sides.
-    """
+    """Let layers take their fast ways outside of training too; `even`: unknown sides are even."""
     wanted, was_even = _wanted.set(True), _even.set(even)
     try:
         yield
@@ -43,14 +39,9 @@ def takes_fast_path(training):
     return wanted and keras.backend.backend() == "tensorflow" and not has_accelerator()
 
 
-# --- convolutions ------------------------------------------------------------------------------
-
-
 def is_narrow(layer, images):
-    """Return whether a convolution of stride 1 has few outputs, a large kernel and an even output.
-
-    oneDNN computes 16 output channels at once, and throws 13 of them away where there are 3.
-    """
+    """Return whether a convolution of stride 1 has few outputs, a large kernel, an even output."""
+    # oneDNN computes 16 output channels at once, and throws 13 of them away where there are 3.
     plain = layer.strides == layer.dilation_rate == (1, 1) and layer.groups == 1
     few = 4 * layer.filters <= LANES and min(layer.kernel_size) >= 5
     even = (
@@ -61,11 +52,9 @@ def is_narrow(layer, images):
 
 
 def convolve_four_pixels_at_a_time(images, kernel):
-    """Convolve with stride 1 and without padding, to an output of even height and width.
-
-    The four pixels of a 2×2 square become channels of one convolution with stride 2, whose kernel
-    is one pixel larger and holds the given one four times, shifted. Gradients gain too.
-    """
+    """Convolve with stride 1 and without padding, to an output of even height and width."""
+    # The four pixels of a 2×2 square become channels of one convolution with stride 2, whose kernel
+    # is one pixel larger and holds the given one four times, shifted. Gradients gain too.
     shifted = [
         ops.pad(kernel, ((down, 1 - down), (across, 1 - across), (0, 0), (0, 0)))
         for down in range(2)
@@ -77,12 +66,10 @@ def convolve_four_pixels_at_a_time(images, kernel):
 
 
 def double_and_convolve(images, kernel, mode):
-    """Double by nearest neighbours, pad by 1 and convolve by 3×3, before anything is doubled.
-
-    After doubling, neighbouring pixels are equal: an output depends on four different pixels, not
-    on nine. A transposed convolution of stride 2, whose 4×4 kernel holds sums of the 3×3 kernel's
-    rows and columns, takes 4/9 of the multiplications, and no memory for the doubled image.
-    """
+    """Double by nearest neighbours, pad by 1 and convolve by 3×3, before anything is doubled."""
+    # After doubling, neighbouring pixels are equal: an output depends on four different pixels, not
+    # on nine. A transposed convolution of stride 2, whose 4×4 kernel holds sums of the 3×3 kernel's
+    # rows and columns, takes 4/9 of the multiplications, and no memory for the doubled image.
     # A reflection of the doubled image equals a mirror with the edge before doubling.
     mirror = "constant" if mode == "zeros" else "symmetric"
     surrounded = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=mirror)
@@ -95,9 +82,6 @@ def double_and_convolve(images, kernel, mode):
     return ops.slice(doubled, (0, 2, 2, 0), (count, 2 * height - 4, 2 * width - 4, kernel.shape[2]))
 
 
-# --- instance norms ----------------------------------------------------------------------------
-
-
 def takes_fused_norm(images, training):
     """Return whether `fused_instance_norm` is faster for a batch of this many images."""
     count = images.shape[0]
@@ -105,11 +89,7 @@ def takes_fused_norm(images, training):
 
 
 def fused_instance_norm(images, epsilon):
-    """Normalise each image by one operation, a batch norm of it alone, and one for its gradient.
-
-    A group norm reads the image many times. Images go one after the other, or side by side if
-    their number is unknown.
-    """
+    """Normalise each image by a batch norm of it alone: a group norm reads it many times."""
     import tensorflow as tf
 
     count = images.shape[0]
@@ -119,7 +99,8 @@ def fused_instance_norm(images, epsilon):
         return ops.concatenate([_batch_norm(image, epsilon) for image in tf.split(images, count)])
     count, height, width = ops.shape(images)[:3]
     channels = images.shape[-1]
-    beside = ops.transpose(images, (1, 2, 0, 3))  # copies nothing if there is one image
+    # Side by side; this copies nothing if there is one image.
+    beside = ops.transpose(images, (1, 2, 0, 3))
     beside = ops.reshape(beside, (1, height, width, count * channels))
     beside = ops.reshape(_batch_norm(beside, epsilon), (height, width, count, channels))
     return ops.transpose(beside, (2, 0, 1, 3))

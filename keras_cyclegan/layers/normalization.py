@@ -1,22 +1,112 @@
-"""Mixtures of instance norm and layer norm, learned for each channel."""
+"""Norms that Keras lacks: of each channel of an image, of known statistics, and mixtures."""
 
+import functools
+import math
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.layers import cpu
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class GroupNormalization(keras.layers.GroupNormalization):
+    """An instance norm with a scale and an offset for each channel (checkpoints of 2017).
+
+    Files of weights find a layer by the name of its class: this one is Keras's.
+    """
+
+    def __init__(self, groups: int = -1, epsilon: float = 1e-5, **kwargs: Any) -> None:
+        super().__init__(groups=groups, epsilon=epsilon, **kwargs)
+
+    def call(self, images: Tensor, training: bool | None = False) -> Tensor:
+        if self.groups != images.shape[-1] or not cpu.takes_fused_norm(images, training):
+            images = ops.cast(images, "float32")
+            return super().call(images - common_value(images))
+        if not training:
+            images = cpu.subtract_unless_zero(images, common_value(images))
+        x = cpu.fused_instance_norm(images, self.epsilon)
+        return x * ops.cast(self.gamma, x.dtype) + ops.cast(self.beta, x.dtype) if self.scale else x
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class InstanceNormalization(GroupNormalization):
+    """Takes its mean from each channel of each image, and divides by its standard deviation.
+
+    Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization".
+    Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. Statistics are
+    float32 under every policy. A channel of one value is exactly zero, except in training on
+    TensorFlow without a GPU.
+
+    Args:
+        epsilon: float, 1e-5 by default. Added to variances.
+
+    Example:
+
+    ```python
+    normalised = InstanceNormalization()(images)
+    keras.ops.mean(normalised)  # about 0, and the standard deviation of each channel about 1
+    ```
+    """
+
+    def __init__(self, epsilon: float = 1e-5, **kwargs: Any) -> None:
+        super().__init__(epsilon=epsilon, center=False, scale=False, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**keras.layers.Layer.get_config(self), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class FrozenNormalization(keras.layers.Layer):
+    """Returns `(images - mean) * scale + offset`, the same for every image.
+
+    `CycleGAN.freeze_statistics` puts it in the place of instance norms, so that a pixel depends on
+    its surroundings only.
+
+    Example:
+
+    ```python
+    norm = FrozenNormalization()
+    norm(keras.ops.ones((1, 8, 8, 16)))  # ones, as long as no statistics are set
+    ```
+    """
+
+    pointwise = True  # tells `inference.tile_plan` that each pixel depends on itself alone
+
+    def build(self, input_shape: Any) -> None:
+        shape, options = (input_shape[-1],), {"trainable": False, "autocast": False}
+        self.mean = self.add_weight(shape, "zeros", name="mean", **options)
+        self.scale = self.add_weight(shape, "ones", name="scale", **options)
+        self.offset = self.add_weight(shape, "zeros", name="offset", **options)
+
+    def call(self, images: Tensor) -> Tensor:
+        x = (ops.cast(images, "float32") - self.mean) * self.scale + self.offset
+        return ops.cast(x, self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config()  # without it, Keras refuses a dtype policy as an argument
+
+
+def common_value(images):
+    """Return the value of each channel whose corners are equal, zero for others: `(n, 1, 1, c)`.
+
+    In a channel of one value, all that is left after the mean was taken is the mean's rounding
+    error. An instance norm divides it by the square root of epsilon, 0.003, and the borders of the
+    next convolution make a pattern of it, which the next norms magnify until nothing else is seen.
+    Relative to this value such a channel is zero, exactly. The norm doesn't depend on it otherwise.
+    """
+    corner = images[:, :1, :1]
+    others = images[:, :1, -1:], images[:, -1:, :1], images[:, -1:, -1:]
+    are_equal = functools.reduce(ops.logical_and, [corner == other for other in others])
+    return ops.stop_gradient(ops.where(are_equal, corner, ops.zeros_like(corner)))
 
 
 class _Mixed(keras.layers.Layer):
-    """ρ · instance norm + (1 − ρ) · layer norm, with ρ in [0, 1] for each channel.
+    """ρ · instance norm + (1 − ρ) · layer norm, with ρ in [0, 1] for each channel."""
 
-    Args:
-        rho: float. Initial value of ρ.
-        epsilon: float. Added to variances.
-    """
-
-    def __init__(self, rho, epsilon=1e-5, **kwargs):
+    def __init__(self, rho, epsilon, **kwargs):
         super().__init__(**kwargs)
         if not 0 <= rho <= 1:
             raise ValueError(f"`rho` must lie in [0, 1]. Received rho={rho!r}.")
@@ -24,13 +114,9 @@ class _Mixed(keras.layers.Layer):
         self.epsilon = epsilon
 
     def add_rho(self, channels):
-        self.rho = self.add_weight(
-            shape=(channels,),
-            initializer=keras.initializers.Constant(self.initial_rho),
-            constraint=UnitInterval(),
-            autocast=False,
-            name="rho",
-        )
+        start = keras.initializers.Constant(self.initial_rho)
+        options = {"constraint": UnitInterval(), "autocast": False, "name": "rho"}
+        self.rho = self.add_weight((channels,), start, **options)
 
     def mix(self, images):
         """Apply both norms to `(n, h, w, c)` in float32, and mix the results."""
@@ -55,15 +141,6 @@ class InstanceLayerNormalization(_Mixed):
         rho: float in [0, 1], 0 by default. Initial value of ρ.
         epsilon: float, 1e-5 by default. Added to variances.
 
-    Call arguments:
-        images: `(batch, height, width, channels)`.
-
-    Returns:
-        The same shape.
-
-    Raises:
-        ValueError: `rho` lies outside of [0, 1].
-
     Example:
 
     ```python
@@ -79,27 +156,20 @@ class InstanceLayerNormalization(_Mixed):
     def build(self, input_shape: Any) -> None:
         channels = input_shape[-1]
         self.add_rho(channels)
-        self.gamma = self.add_weight(
-            shape=(channels,), initializer="ones", autocast=False, name="gamma"
-        )
-        self.beta = self.add_weight(
-            shape=(channels,), initializer="zeros", autocast=False, name="beta"
-        )
+        self.gamma = self.add_weight((channels,), "ones", autocast=False, name="gamma")
+        self.beta = self.add_weight((channels,), "zeros", autocast=False, name="beta")
 
     def call(self, images: Tensor) -> Tensor:
         x = self.mix(images) * ops.cast(self.gamma, "float32") + ops.cast(self.beta, "float32")
         return ops.cast(x, images.dtype)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class AdaptiveInstanceLayerNormalization(_Mixed):
     """A learned mixture of instance norm and layer norm, with scale and offset from elsewhere.
 
-    Kim et al. 2020 (U-GAT-IT), eq. (1), AdaLIN: scale and offset are computed from the image by
-    other layers; ρ starts at 0.9, near instance norm.
+    Kim et al. 2020 (U-GAT-IT), eq. (1), AdaLIN: other layers compute scale and offset; ρ starts at
+    0.9, near instance norm.
 
     Args:
         rho: float in [0, 1], 0.9 by default. Initial value of ρ.
@@ -109,19 +179,11 @@ class AdaptiveInstanceLayerNormalization(_Mixed):
         inputs: list of the images, `(batch, height, width, channels)`, the scale and the offset,
             `(batch, channels)` each.
 
-    Returns:
-        Images of the same shape.
-
-    Raises:
-        ValueError: `rho` lies outside of [0, 1].
-
     Example:
 
     ```python
-    maps = keras.random.normal((2, 8, 8, 16))
-    style = keras.ops.mean(maps, axis=(1, 2))  # (2, 16)
-    scale, offset = keras.layers.Dense(16)(style), keras.layers.Dense(16)(style)
-    AdaptiveInstanceLayerNormalization()([maps, scale, offset]).shape  # (2, 8, 8, 16)
+    maps, style = keras.random.normal((2, 8, 8, 16)), keras.random.normal((2, 16))
+    AdaptiveInstanceLayerNormalization()([maps, style, style]).shape  # (2, 8, 8, 16)
     ```
     """
 
@@ -136,9 +198,6 @@ class AdaptiveInstanceLayerNormalization(_Mixed):
         scale, offset = (ops.cast(x, "float32")[:, None, None] for x in (scale, offset))
         return ops.cast(self.mix(images) * scale + offset, images.dtype)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape[0]
-
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class UnitInterval(keras.constraints.Constraint):
@@ -150,11 +209,7 @@ class UnitInterval(keras.constraints.Constraint):
 
 def _normalised(images, axes, epsilon):
     mean = ops.mean(images, axis=axes, keepdims=True)
-    squares = ops.square(images - mean)
-    count = 1
-    for axis in axes:
-        count *= ops.shape(images)[axis]
-    unbiased = ops.sum(squares, axis=axes, keepdims=True) / ops.cast(
-        ops.maximum(count - 1, 1), "float32"
-    )
+    total = ops.sum(ops.square(images - mean), axis=axes, keepdims=True)
+    count = math.prod(ops.shape(images)[axis] for axis in axes)
+    unbiased = total / ops.cast(ops.maximum(count - 1, 1), "float32")
     return (images - mean) / ops.sqrt(unbiased + epsilon)

@@ -15,25 +15,17 @@ class ImagePool(keras.layers.Layer):
     While the pool fills, each image is stored and returned. Once it is full, each image either
     passes through (probability ½) or takes the place of a random stored image, which is returned
     instead. Shrivastava et al. 2017, section 2.3; Zhu et al. 2017, section 4, with 50 images.
-    Images of a batch pass one after the other.
-
-    The state is made of non-trainable weights, so that the pool works inside XLA and a training
-    checkpoint holds all of it, the random generator's state included. One seed gives the same
-    random numbers on every backend.
+    Images of a batch pass one after the other. The state is made of non-trainable weights, for XLA
+    and checkpoints, the random generator's included.
 
     Args:
-        size: int, 50 by default. Images kept; with 0 every image is returned as it is.
-        seed: int. Seed of the random numbers. None, the default, draws one.
+        size: int of at least 0, 50 by default. Images kept; with 0 all are returned as they are.
+        seed: int. Seed of the random numbers, which are the same on every backend. None, the
+            default, draws one.
 
     Call arguments:
-        images: `(batch, height, width, channels)`. Height and width are the same in every call.
-
-    Returns:
-        Images of the same shape, each the given one or an older one.
-
-    Raises:
-        ValueError: `size` is no int of at least 0; when called, the images' size is unknown or
-            differs from the one that the pool was built for.
+        images: `(batch, height, width, channels)`, of one known height and width in every call;
+            a ValueError refuses others.
 
     Example:
 
@@ -55,29 +47,23 @@ class ImagePool(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         if None in input_shape[1:] and self.size:
             raise ValueError(
-                "An image pool stores images of one size: height, width and channels must be "
-                f"known. Received shape {tuple(input_shape)}. Use `size=0` for varying sizes."
+                "An image pool stores images of one known size. Received shape "
+                f"{tuple(input_shape)}. Use `size=0` for varying sizes."
             )
         if self.size:
-            self.images = self.add_weight(
-                shape=(self.size, *input_shape[1:]),
-                initializer="zeros",
-                trainable=False,
-                autocast=False,
-                name="images",
-            )
-            self.count = self.add_weight(
-                shape=(), dtype="int32", initializer="zeros", trainable=False, name="count"
-            )
+            options = {"initializer": "zeros", "trainable": False}
+            shape = (self.size, *input_shape[1:])
+            self.images = self.add_weight(shape, autocast=False, name="images", **options)
+            self.count = self.add_weight((), dtype="int32", name="count", **options)
         super().build(input_shape)
 
     def check_shape(self, images):
         """Refuse images of another shape than those that the pool was built for."""
-        if self.size and tuple(images.shape[1:]) != tuple(self.images.shape[1:]):
+        given, own = tuple(images.shape[1:]), self.size and tuple(self.images.shape[1:])
+        if self.size and given != own:
             raise ValueError(
-                f"This pool stores images of shape {tuple(self.images.shape[1:])}. Received images "
-                f"of shape {tuple(images.shape[1:])}. Build the model for the size of its training "
-                "images (`image_shape`), or without a pool (`pool_size=0`)."
+                f"This pool stores images of shape {own}. Received images of shape {given}. Build "
+                "the model with their `image_shape`, or without a pool (`pool_size=0`)."
             )
 
     def call(self, images: Tensor) -> Tensor:
@@ -106,9 +92,6 @@ class ImagePool(keras.layers.Layer):
         self.count.assign(count)
         return returned
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
     def save_own_variables(self, store):
         super().save_own_variables(store)
         # Keras leaves the state of a layer's random generator out of the file.
@@ -127,17 +110,9 @@ class ImagePool(keras.layers.Layer):
 def random_integers(state, count):
     """Draw `count` integers in [0, 2³¹), the same on every backend and inside of XLA.
 
-    `keras.random` draws other numbers on each backend. These are hashes of the seed, the number of
-    earlier draws and the index: C. Wellons's `lowbias32`, each output bit of which depends on every
-    input bit.
-
-    Args:
-        state: the two integers that `keras.random.SeedGenerator.next` returns: the seed, and how
-            often numbers were drawn.
-        count: int, or scalar tensor.
-
-    Returns:
-        int32 tensor `(count,)`.
+    `keras.random` draws other numbers on each backend. These are hashes of the index and of what
+    `SeedGenerator.next` returns, the seed and the number of earlier draws: C. Wellons's
+    `lowbias32`, each output bit of which depends on every input bit.
     """
     state = ops.cast(state, "int32")
     return _hash(_hash(_hash(state[0]) ^ state[1]) ^ ops.arange(count, dtype="int32")) & 0x7FFFFFFF
@@ -151,11 +126,9 @@ def _hash(x):
 
 
 def _shift(x, bits):
-    """Shift bits to the right, and fill with zeros from the left."""
     return ops.right_shift(x, bits) & (2 ** (32 - bits) - 1)
 
 
 def _replace(images, index, image):
-    """Return `images` with `image` at `index` of the first axis."""
     start = (index, *([0] * (len(images.shape) - 1)))
     return ops.slice_update(images, start, image[None])

@@ -13,18 +13,10 @@ class InputSkip(keras.layers.Layer):
     """Adds an image to the input of a tanh, so that the tanh gives the image back.
 
     `tanh(h + artanh(0.98 · image))` is the image, 2 % nearer to gray, where the network's output h
-    is 0; where h is large, h decides. Unlike a gate between the two it passes the whole gradient on
-    to h from the first step.
+    is 0; where h is large, h decides. Unlike a gate it passes the whole gradient on to h.
 
     Call arguments:
-        inputs: list of h and the images, `(batch, height, width, channels)` each; the images are in
-            [-1, 1].
-
-    Returns:
-        `h + artanh(0.98 · images)`, of the same shape; apply tanh to it.
-
-    Raises:
-        ValueError: h and the images differ in channels.
+        inputs: list of h and the images in [-1, 1], `(batch, height, width, channels)` each.
 
     Example:
 

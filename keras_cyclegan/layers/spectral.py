@@ -13,22 +13,11 @@ class SpectralNormalization(keras.layers.Wrapper):
     """Divides the kernel of a layer by its largest singular value, which bounds its gradient.
 
     Miyato et al. 2018. One power iteration in each training call estimates the value, and gradients
-    pass through the division, on every backend. `keras.layers.SpectralNormalization` assigns the
-    divided kernel to the layer instead, so that on JAX its kernel and its gradients differ from
-    those of the other backends.
+    pass through the division. `keras.layers.SpectralNormalization` assigns the divided kernel to
+    the layer instead, so that on JAX its gradients differ from those of the other backends.
 
     Args:
         layer: layer whose `kernel` has the outputs on its last axis: `Conv2D`, `Dense`.
-
-    Call arguments:
-        inputs: the layer's inputs.
-        training: bool. Whether to store the result of the power iteration for the next call.
-
-    Returns:
-        The layer's outputs.
-
-    Raises:
-        ValueError: when built, the layer has no `kernel`.
 
     Example:
 
@@ -45,17 +34,11 @@ class SpectralNormalization(keras.layers.Wrapper):
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         if not hasattr(self.layer, "kernel"):
-            raise ValueError(
-                f"Spectral norm divides a layer's kernel. Received {type(self.layer).__name__}, "
-                "which has none."
-            )
-        self.vector = self.add_weight(
-            shape=(self.layer.kernel.shape[-1],),
-            initializer=keras.initializers.RandomNormal(stddev=1.0),
-            dtype="float32",
-            trainable=False,
-            name="vector",
-        )
+            kind = type(self.layer).__name__
+            raise ValueError(f"Spectral norm divides a layer's kernel. Received {kind} without it.")
+        initializer = keras.initializers.RandomNormal(stddev=1.0)
+        options = {"dtype": "float32", "trainable": False, "name": "vector"}
+        self.vector = self.add_weight((self.layer.kernel.shape[-1],), initializer, **options)
 
     def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         kernel = ops.cast(self.layer.kernel, "float32")

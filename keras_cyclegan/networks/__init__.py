@@ -2,8 +2,11 @@
 
 from keras_cyclegan.networks.attention import AttentionGenerator
 from keras_cyclegan.networks.feature import FeatureGenerator
-from keras_cyclegan.networks.multiscale import MultiScaleDiscriminator
-from keras_cyclegan.networks.patchgan import PatchDiscriminator, PixelDiscriminator
+from keras_cyclegan.networks.patchgan import (
+    MultiScaleDiscriminator,
+    PatchDiscriminator,
+    PixelDiscriminator,
+)
 from keras_cyclegan.networks.projected import ProjectedDiscriminator
 from keras_cyclegan.networks.resnet import ResNetGenerator
 from keras_cyclegan.networks.ugatit import UGATITDiscriminator, UGATITGenerator

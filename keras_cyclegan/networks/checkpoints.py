@@ -12,34 +12,24 @@ from keras_cyclegan.networks.size_limits import build_without_weights, check_wei
 
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
 MAX_PREFIXES = 4  # `module.`, `_orig_mod.`, `netG_A.` … one before the other
-# What other code names its tensors, and why they have no place here.
-FOREIGN = {
-    r"(.*\.)?filt": "`filt` are the blur filters of CUT's networks, which halve and double in "
-    "another way",
-    r"(.*\.)?model\.\d+\.block\..*": "`block` stands for PyTorch-GAN's generator, which doubles by "
-    "resizing and pads in another way",
+FOREIGN = {  # what other code names its tensors
+    r"(.*\.)?filt": "`filt` are the blur filters of CUT's networks",
+    r"(.*\.)?model\.\d+\.block\..*": "PyTorch-GAN's generator, of `block`s, doubles by resizing",
 }
 
 
 def convert_network(
     state_dict: dict[str, Any], image_size: tuple[int, int] | None = None, name: str | None = None
 ) -> keras.Model:
-    """Make the network that a state dict belongs to, with its weights.
-
-    For weights that don't come in the authors' files: `convert_checkpoints` reads those.
+    """Make the ResNet, U-Net, PatchGAN or pixel network that a state dict belongs to.
 
     Args:
         state_dict: dict from torch's names to numpy arrays, kernels in torch's layout. What
             wrappers put before all names (`module.`, `_orig_mod.`, `netG_A.`) is left out.
         image_size: `(height, width)`, None by default, as in `convert_checkpoints`.
-        name: str. Name of the network; None, the default, lets Keras choose one.
-
-    Returns:
-        `ResNetGenerator`, `UNetGenerator`, `PatchDiscriminator` or `PixelDiscriminator`.
 
     Raises:
-        ValueError: the tensors belong to no network that can be converted, or one is missing,
-            unknown or of another shape.
+        ValueError: the tensors make no such network.
 
     Example:
 
@@ -72,27 +62,21 @@ def convert_network(
     return network
 
 
-class TorchShapes:
-    """The shapes of tensors by torch's names; an error names the tensor that is missing."""
-
-    def __init__(self, tensors):
-        self.tensors = tensors
-
-    def __contains__(self, key):
-        return key in self.tensors
+class TorchTensors(dict):
+    """Tensors by torch's names; an error names the one that is missing."""
 
     def kernel(self, key):
         """Return the shape of a convolution's kernel."""
-        if key not in self.tensors:
+        if key not in self:
             raise ValueError(f"{key} is missing")
-        shape = self.tensors[key].shape
+        shape = self[key].shape
         if len(shape) != 4 or 0 in shape:
             raise ValueError(f"{key} has shape {shape}, expected a kernel of 4 dimensions")
         return shape
 
     def matches(self, pattern):
         """Return the matches of a pattern at the beginning of names."""
-        return [found for key in self.tensors if (found := re.match(pattern, key))]
+        return [found for key in self if (found := re.match(pattern, key))]
 
     def last(self, pattern, otherwise=0):
         """Return the largest number that stands in a name where `pattern` has its group."""
@@ -100,15 +84,13 @@ class TorchShapes:
 
 
 def _find_family(tensors):
-    """Return the class, tensors without a prefix, its arguments, and its layers by torch's names.
-
-    A class that can be read has `torch_layout(shapes)`, which gives None for another family's
-    tensors, else the arguments and the layers. It bounds what depth it takes from the names.
-    """
+    """Return the class, tensors without prefix, its arguments, its layers by torch's names."""
+    # A class that can be read has `torch_layout(tensors)`, which gives None for another family's
+    # tensors, else the arguments and the layers. It bounds what depth it takes from the names.
     given = tensors
     for _ in range(MAX_PREFIXES):
         for family in map(networks.__dict__.get, networks.__all__):
-            layout = getattr(family, "torch_layout", lambda _: None)(TorchShapes(tensors))
+            layout = getattr(family, "torch_layout", lambda _: None)(TorchTensors(tensors))
             if layout is not None:
                 return family, tensors, *layout
         prefixes = {key.partition(".")[0] for key in tensors}
@@ -130,13 +112,12 @@ def _refuse_foreign(state_dict):
 
 
 def _refuse_batch_norm(state_dict):
-    """Say what is wrong where convolutions have no bias and norms have statistics and a scale."""
     for key in state_dict:
         module = key.removesuffix(".running_mean")
         if module != key and f"{module}.weight" in state_dict:
             raise ValueError(
-                f"{module} is a batch norm ({key} beside its weight; convolutions have no bias). "
-                "Networks here have instance norm: train with the authors' `--norm instance`."
+                f"{module} is a batch norm ({key} beside its weight). Networks here have instance "
+                "norm: train with the authors' `--norm instance`."
             )
 
 
@@ -154,14 +135,13 @@ def _arrays(tensors, network, modules):
     variables = _variables(network, modules)
     arrays, problems = {}, [f"{key} is missing" for key in variables if key not in tensors]
     for key, tensor in tensors.items():
-        if key not in variables:
-            problems.append(f"{key} is unknown")
-            continue
         # A kernel is (out, in, h, w), transposed (in, out, h, w); in Keras (h, w, in, out), (h, w,
         # out, in). No flip.
         array = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-        expected = tuple(variables[key].shape)
-        if array.shape != expected:
+        expected = tuple(variables[key].shape) if key in variables else None
+        if expected is None:
+            problems.append(f"{key} is unknown")
+        elif array.shape != expected:
             if tensor.ndim == 4:
                 expected = tuple(expected[axis] for axis in (3, 2, 0, 1))
             problems.append(f"{key} has shape {tensor.shape}, expected {expected}")

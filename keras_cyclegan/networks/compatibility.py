@@ -24,20 +24,12 @@ def check_network(name, network):
 
 
 def domain_channels(image_shape, generator_ab, generator_ba):
-    """Return the channels of both domains, which the given generators may fix.
-
-    Returns:
-        Channels of domain A and of domain B.
-
-    Raises:
-        ValueError: a generator contradicts `image_shape`.
-    """
+    """Return the channels of domains A and B; raise if a generator contradicts `image_shape`."""
+    channels_a = channels_b = image_shape[2]
     if isinstance(generator_ab, keras.Model):
         channels_a, channels_b = generator_ab.input_shape[-1], generator_ab.output_shape[-1]
     elif isinstance(generator_ba, keras.Model):
-        channels_a, channels_b = generator_ba.output_shape[-1], generator_ba.input_shape[-1]
-    else:
-        return image_shape[2], image_shape[2]
+        channels_b, channels_a = generator_ba.input_shape[-1], generator_ba.output_shape[-1]
     if channels_a != image_shape[2]:
         raise ValueError(
             f"`image_shape` {image_shape} says that images of domain A have {image_shape[2]} "
@@ -47,44 +39,33 @@ def domain_channels(image_shape, generator_ab, generator_ba):
 
 
 def check_networks(image_shape, networks, channels):
-    """Raise a ValueError where networks don't fit each other.
-
-    Args:
-        image_shape: `(height, width, channels)` of domain A.
-        networks: dict of the model's networks by name.
-        channels: channels of domain A and of domain B.
-    """
-    channels_a, channels_b = channels
+    """Raise a ValueError where a dict of networks by name doesn't fit sizes and channels."""
     if not any(name.startswith("generator") for name in networks):
         raise ValueError("Training needs a generator; this model has none.")
     if len({id(network) for network in networks.values()}) < len(networks):
         raise ValueError("Both directions are one network. Each needs its own weights: make two.")
-    shapes = {
-        "generator_ab": (channels_a, channels_b),
-        "generator_ba": (channels_b, channels_a),
-        "discriminator_a": (channels_a, None),
-        "discriminator_b": (channels_b, None),
-    }
+    of = dict(zip("ab", channels, strict=True))
+    size = tuple(image_shape[:2])
     for name, network in networks.items():
-        taken, given = shapes[name]
-        for verb, found, expected in (
-            ("takes", network.input_shape[-1], taken),
-            ("gives", network.output_shape[-1] if given else None, given),
-        ):
+        player, domains = name.split("_")
+        sides = [("takes", network.input_shape[-1], of[domains[0]])]
+        if player == "generator":
+            sides.append(("gives", network.output_shape[-1], of[domains[1]]))
+        for verb, found, expected in sides:
             if found != expected:
                 raise ValueError(
-                    f"The networks don't fit together: images have {channels_a} (A) and "
-                    f"{channels_b} (B) channels, but {name} {verb} {found}, not {expected}."
+                    f"The networks don't fit together: images have {of['a']} (A) and {of['b']} (B) "
+                    f"channels, but {name} {verb} {found}, not {expected}."
                 )
-    size = tuple(image_shape[:2])
-    for name, network in networks.items() if None not in size else ():
+        if None in size:
+            continue
         try:
             given = network.compute_output_shape((1, *size, network.input_shape[-1]))
         except ValueError as error:
             raise ValueError(
                 f"{name} can't take images of {size[0]}×{size[1]} pixels (`image_shape`): {error}"
             ) from error
-        if name.startswith("generator") and tuple(given[1:3]) != size:
+        if player == "generator" and tuple(given[1:3]) != size:
             raise ValueError(
                 f"{name} must give back the size of its images: {size[0]}×{size[1]} pixels "
                 f"(`image_shape`). It makes {' × '.join(map(str, given[1:]))}."

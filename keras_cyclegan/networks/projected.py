@@ -1,17 +1,22 @@
 """A discriminator that judges the features of a frozen, pretrained network."""
 
+import concurrent.futures
+import functools
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
-from keras_cyclegan.arguments import check_image_shape
-from keras_cyclegan.layers import DifferentiableAugmentation, SpectralNormalization
-from keras_cyclegan.networks.building_blocks import conv, float32_activation
-from keras_cyclegan.networks.image_network import ImageNetwork
+from keras_cyclegan.data.pixels import unit_to_pixels
+from keras_cyclegan.layers import DifferentiableAugmentation
+from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
+from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
+from keras_cyclegan.networks.encoders import STRIDES, find_application, hash_of, tapped
 from keras_cyclegan.networks.patchgan import PatchDiscriminator
-from keras_cyclegan.networks.projected_features import ProjectedFeatures
+
+MIXED = 64  # channels of each mixed map
+OWN = "own"  # the name in a config of a model that the user gave
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -21,39 +26,29 @@ class ProjectedDiscriminator(ImageNetwork):
     Sauer et al. 2021, "Projected GANs Converge Faster"; Kumari et al. 2022 (vision-aided GAN). Maps
     of a frozen network at strides 4, 8, 16 and 32 are mixed by random, frozen convolutions: across
     channels, and from coarse scales to fine ones. A small head with spectral norm judges each
-    scale; beside them a narrow PatchGAN looks at the pixels, for texture and grids. A translator
-    learns from it in thousands of steps what takes tens of thousands with a PatchGAN alone.
+    scale; beside them a narrow PatchGAN looks at the pixels. Logits are a list, the PatchGAN's
+    last. A translator learns in thousands of steps what takes tens of thousands without.
 
-    The frozen part is made when it is first needed, and isn't stored in `weights`, in files or in
-    presets: the config holds its name and its hash, and the random weights of the mixing follow
-    from `seed`. So a preset loads and translates on a machine that lacks the frozen weights.
+    The frozen part is made when it is first needed, and isn't stored in files: the config holds its
+    name and its hash, and the random mixing follows from `seed`. So a preset loads and translates
+    on a machine that lacks the frozen weights.
 
     Args:
         image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default; 1 or 3
-            channels. Heads halve their maps until they are about 8×8 at this size; images of other
-            sizes work too.
+            channels. Heads halve their maps until they are about 8×8 at this size.
         features: `"efficientnet-lite1"` (the default; `pip install keras-cyclegan[fast]`); the name
             of a network of `keras.applications`, which Keras downloads; or a `keras.Model` from
             images in [-1, 1] to several maps, the finest first, each half as high and wide as the
-            one before. A model isn't kept in saved files.
+            one before, which isn't kept in saved files.
         filters: int, 64 by default. Width of the heads.
         pixel_filters: int, 32 by default. Width of the PatchGAN on the pixels; 0 for none.
         augmentation: dict of arguments of `DifferentiableAugmentation`, which changes all images in
             training. None, the default, for none.
-        num_scales: int. Number of heads, the finest scale first. None, the default, takes one for
-            each map.
+        num_scales: int. Number of heads, the finest scale first. None, the default, takes all.
         seed: int, 0 by default. Seed of the random mixing.
         features_hash: str, SHA-256 that the frozen weights must have. None, the default, takes that
-            of this version's weights, or of what Keras has downloaded; a config holds it.
-        dtype: dtype or policy of the heads, the global one by default; features and logits are
-            float32 under each.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1].
-
-    Returns:
-        A list of logits `(batch, rows, columns, 1)`, float32: one map for each scale, then the
-        PatchGAN's.
+            of the weights that are found; a config holds it.
+        dtype: dtype or policy of the heads, the global one by default; the rest is float32.
 
     Raises:
         ValueError: an option is unknown or doesn't fit the images.
@@ -81,67 +76,166 @@ class ProjectedDiscriminator(ImageNetwork):
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
-        image_shape = check_image_shape(image_shape)
+        image_shape, images = image_input(image_shape)
         if image_shape[2] not in (1, 3):
-            raise ValueError(
-                "Frozen features are of grayscale or RGB images: 1 or 3 channels. Received "
-                f"image_shape={image_shape}."
-            )
-        frozen = ProjectedFeatures(
-            features, num_scales, seed, features_hash, dtype="float32", name="features"
-        )
-        images = keras.Input((None, None, image_shape[2]), name="images")
+            raise ValueError(f"Images must have 1 or 3 channels. Received {image_shape=}.")
+        options = {"dtype": "float32", "name": "features"}
+        frozen = ProjectedFeatures(features, num_scales, seed, features_hash, **options)
+        features, num_scales = frozen.features, frozen.num_scales
         x = images
         if augmentation is not None:
             augment = DifferentiableAugmentation(**augmentation, dtype="float32", name="augment")
             x = augment(x)
         side = min(size or 256 for size in image_shape[:2])
+        heads = _Heads(dtype, stddev=0.05, spectral_norm=True)
         logits = [
-            _head(scale, _halvings(side, stride), filters, f"scale{i + 1}", dtype)
+            heads.judge(scale, filters, side / stride, f"scale{i + 1}")
             for i, (scale, stride) in enumerate(zip(frozen(x), frozen.strides, strict=True))
         ]
         if pixel_filters:
             patch = PatchDiscriminator(image_shape, pixel_filters, dtype=dtype, name="pixels")
             logits.append(patch(x))
-        super().__init__(
-            images,
-            logits,
-            dtype,
-            name,
-            image_shape=image_shape,
-            features=frozen.features,
-            filters=filters,
-            pixel_filters=pixel_filters,
-            augmentation=augmentation,
-            num_scales=frozen.num_scales,
-            seed=seed,
-            features_hash=frozen.features_hash,
-        )
+        super().__init__(images, logits, locals())
 
     def get_config(self):
         # What Keras downloads has a hash only once it is there.
         return {**super().get_config(), "features_hash": self.get_layer("features").features_hash}
 
 
-def _halvings(side, stride):
-    """Count how often a map of this stride is halved until it is about 8 wide."""
-    return max(0, round(np.log2(side / stride / 8)))
+class _Heads(Blocks):
+    """The heads, each for the map of one scale."""
+
+    def judge(self, x, filters, side, name):
+        """Halve a map of about `side` pixels until it has 8, and judge its patches."""
+        halvings = max(0, round(np.log2(side / 8)))
+        for i in range(halvings + 1):
+            size, strides = (3, 1) if i == halvings else (4, 2)
+            layer = f"{name}_conv{i + 1}"
+            x = self.conv(self.pad(x, 1, f"{layer}_pad"), filters, size, strides, layer)
+            # Not batch norm: at batch size 1 its statistics are those of one image or of two.
+            x = layers.GroupNormalization(8, name=f"{layer}_norm", dtype=self.dtype)(x)
+            x = self.leaky_relu(x, f"{layer}_relu")
+        x = self.conv(self.pad(x, 1, f"{name}_logits_pad"), 1, 3, name=f"{name}_logits")
+        return self.output(x, "linear", name)
 
 
-def _head(x, halvings, filters, name, dtype):
-    """Add the head of one scale: 4×4 convolutions of stride 2, a 3×3 one, one for the logits."""
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class ProjectedFeatures(layers.Layer):
+    """A frozen network's maps `(n, rows, columns, 64)`, the finest first, randomly mixed.
 
-    def convolve(x, count, kernel_size, strides, name):
-        x = layers.ZeroPadding2D(1, name=f"{name}_pad", dtype=dtype)(x)
-        convolution = conv(count, kernel_size, strides, f"{name}_conv", dtype, stddev=0.05)
-        return SpectralNormalization(convolution, name=name, dtype=dtype)(x)
+    Its arguments are those of `ProjectedDiscriminator`.
+    """
 
-    for i in range(halvings + 1):
-        last = i == halvings
-        layer = f"{name}_conv{i + 1}"
-        x = convolve(x, filters, 3 if last else 4, 1 if last else 2, layer)
-        # Not batch norm: at batch size 1 its statistics are those of one image or of two.
-        x = layers.GroupNormalization(8, name=f"{layer}_norm", dtype=dtype)(x)
-        x = layers.LeakyReLU(0.2, name=f"{layer}_relu", dtype=dtype)(x)
-    x = convolve(x, 1, 3, 1, f"{name}_logits")
-    return float32_activation("linear", name)(x)
+    def __init__(
+        self, features="efficientnet-lite1", num_scales=None, seed=0, features_hash=None, **kwargs
+    ):
+        super().__init__(**kwargs)
+        given = features if isinstance(features, keras.Model) else None
+        if given is None and not isinstance(features, str):
+            raise ValueError(f"`features` is a name or a keras.Model. Received {features!r}.")
+        most = len(given.outputs) if given else len(STRIDES)
+        num_scales = num_scales or most
+        if not 0 < num_scales <= most and features != OWN:
+            raise ValueError(f"`num_scales` must be 1 to {most} here. Received {num_scales=}.")
+        self.features = OWN if given else features
+        self.num_scales = num_scales
+        self.seed = seed
+        self.features_hash = features_hash
+        if features in VARIANTS and features_hash is None:
+            self.features_hash = VARIANTS[features].sha256
+        self.strides = [4 * 2**i for i in range(num_scales)]
+        # A function hides the frozen network from Keras, which would save and count its weights.
+        self._network = functools.cache(lambda: _outside_of_scopes(self._make, given))
+
+    def _make(self, given):
+        if given is not None:
+            return _Projection(given, given, self.num_scales, self.seed)
+        if self.features == OWN:
+            raise ValueError(
+                "This ProjectedDiscriminator was made with your own model as `features`. Files "
+                "don't hold that model: make a new one with it, and give it these weights."
+            )
+        projection = _named_projection(self.features, self.num_scales, self.seed)
+        if self.features_hash not in (None, projection.hash):
+            raise ValueError(
+                f"This discriminator was trained on weights of {self.features} whose SHA-256 is "
+                f"{self.features_hash}. Those here have {projection.hash}."
+            )
+        self.features_hash = projection.hash
+        return projection
+
+    def call(self, images):
+        if images.shape[-1] == 1:
+            images = ops.repeat(images, 3, axis=-1)
+        return self._network()(images)
+
+    def compute_output_shape(self, input_shape):
+        batch, *size, _ = input_shape
+        return [
+            (batch, *(side and -(-side // stride) for side in size), MIXED)
+            for stride in self.strides
+        ]
+
+    def get_config(self):
+        own = ("features", "num_scales", "seed", "features_hash")
+        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
+
+
+def _outside_of_scopes(function, *arguments):
+    """Call `function(*arguments)` outside of the open graph, trace or scope of this thread."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(function, *arguments).result()
+
+
+@functools.cache
+def _named_projection(name, num_scales, seed):
+    """Make one frozen network for all discriminators of a process with these arguments."""
+    if name in VARIANTS:
+        network, found = efficientnet_lite(name, taps=True), VARIANTS[name].sha256
+        prepare = normalise
+    else:
+        make, preprocess = find_application(name, *VARIANTS, "a keras.Model")
+        network = tapped(make(include_top=False, input_shape=(None, None, 3)), name)
+        found = hash_of(network)
+
+        def prepare(images):
+            return preprocess(unit_to_pixels(images))
+
+    def extract(images):
+        return network(prepare(images), training=False)
+
+    return _Projection(extract, network, num_scales, seed, found)
+
+
+class _Projection:
+    """The maps of `network` that `extract(images)` gives, mixed; kept out of every model."""
+
+    def __init__(self, extract, network, num_scales, seed, found=None):
+        self.extract = extract
+        self.hash = found
+        channels = [x.shape[-1] for x in network.outputs[:num_scales]]
+        random = np.random.RandomState(seed)  # the same numbers in every version of numpy
+        self.across = [self._kernel(random, 1, count) for count in channels]
+        self.down = [self._kernel(random, 3, MIXED) for _ in channels[1:]]
+
+    @staticmethod
+    def _kernel(random, size, channels):
+        """Draw as He et al. 2015, without the factor 2, which is for a ReLU that follows."""
+        deviation = 1.0 / np.sqrt(size * size * channels)
+        values = deviation * random.standard_normal((size, size, channels, MIXED))
+        return keras.Variable(values.astype("float32"), dtype="float32", trainable=False)
+
+    def __call__(self, images):
+        maps = self.extract(images)[: len(self.across)]
+        mixed, coarser = [], None
+        for i in reversed(range(len(self.across))):
+            x = ops.conv(ops.cast(maps[i], "float32"), self.across[i].value, padding="valid")
+            if coarser is not None:
+                above = ops.conv(coarser, self.down[i].value, padding="same")
+                height, width = ops.shape(above)[1:3]
+                doubled = (2 * height, 2 * width)
+                above = ops.image.resize(above, doubled, interpolation="bilinear")
+                height, width = ops.shape(x)[1:3]
+                x = x + above[:, :height, :width]
+            mixed.append(coarser := x)
+        return mixed[::-1]

@@ -10,19 +10,16 @@ from keras_cyclegan.files.untrusted import shown
 MAX_WEIGHTS = 2**30  # 4 GiB in float32
 MAX_FRESH_WEIGHTS = 2**27  # of networks whose weights no file holds
 MAX_COUNTS = {"num_blocks": 64, "num_downsamplings": 16, "num_layers": 16, "pool_size": 10_000}
+MAX_COUNTS["image_shape"] = 2**16  # height, width or channels that networks are described for
 MAX_OTHER_COUNT = 64  # for other arguments that begin with num_
-MAX_SIDE = 2**16  # height, width or channels that networks are described for
 
 
 def check_counts(class_name, arguments):
     """Raise a ValueError for more blocks, halvings … than anyone needs, before they are built."""
     for name, value in arguments.items():
-        if name == "image_shape" and isinstance(value, list):
-            sizes, most = value, MAX_SIDE
-        elif name in MAX_COUNTS or name.startswith("num_"):
-            sizes, most = [value], MAX_COUNTS.get(name, MAX_OTHER_COUNT)
-        else:
-            continue
+        other = MAX_OTHER_COUNT if name.startswith("num_") else math.inf
+        most = MAX_COUNTS.get(name, other)
+        sizes = value if isinstance(value, list | tuple) else [value]
         if any(isinstance(size, int | float) and size > most for size in sizes):
             raise ValueError(f"{class_name} has {name}={shown(value)}; {most} are allowed.")
 
@@ -35,11 +32,9 @@ def check_weights(networks, most=MAX_WEIGHTS):
 
 
 def build_without_weights(build):
-    """Return what `build()` makes, with shapes in place of weights.
-
-    In a stateless scope Keras gives a variable no value, but notes it among those to fill when
-    another scope ends. The notes belong to a thread, so that this is done in one that ends at once.
-    """
+    """Return what `build()` makes, with shapes in place of weights."""
+    # In a stateless scope Keras gives a variable no value, but notes it among those to fill when
+    # another scope ends. The notes belong to a thread, so that this is done in one that ends.
 
     def build_in_scope():
         with keras.StatelessScope(initialize_variables=False):

@@ -5,14 +5,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from keras_cyclegan.arguments import check_image_shape, check_multiple
-from keras_cyclegan.networks.building_blocks import (
-    conv,
-    float32_activation,
-    instance_norm,
-    normal_initializer,
-)
-from keras_cyclegan.networks.image_network import ImageNetwork
+from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
 from keras_cyclegan.networks.size_limits import check_counts
 
 
@@ -22,31 +15,17 @@ class UNetGenerator(ImageNetwork):
 
     Isola et al. 2017 (appendix, section 6.1) as in the authors' `unet_256` (8 halvings) and
     `unet_128` (7): widths 1, 2, 4, 8, 8, … times `filters`, and the encoder's features at each
-    resolution concatenated to the decoder's.
+    resolution concatenated to the decoder's. It is called as a `ResNetGenerator`; heights and
+    widths must be multiples of `2 ** num_downsamplings`.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
-            channels are fixed: the network takes every height and width that are multiples of
-            `2 ** num_downsamplings`.
-        output_channels: int, 3 by default. Channels of the translation.
+        image_shape, output_channels: as for `ResNetGenerator`.
         filters: int, 64 by default. Width of the outermost layer.
         num_downsamplings: int of at least 5 (the authors' smallest). None, the default, takes 7 for
             images smaller than 256 pixels, else 8.
-        affine_norm: bool, False by default. Whether instance norms learn a scale and an offset.
-        dropout: float, 0 by default. Rate in the decoder's middle blocks; the authors' option is
-            0.5.
-        dtype: dtype or policy of every layer, the global one by default; the output is float32
-            under each.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1].
-
-    Returns:
-        `(batch, height, width, output_channels)`, float32, in [-1, 1].
-
-    Raises:
-        ValueError: fewer than 5 halvings, or a height or width that is no multiple of
-            `2 ** num_downsamplings`.
+        affine_norm, dtype: as for `ResNetGenerator`.
+        dropout: float, 0 by default; the authors' option is 0.5. Rate in the decoder's middle
+            blocks.
 
     Example:
 
@@ -67,73 +46,51 @@ class UNetGenerator(ImageNetwork):
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
-        height, width, channels = check_image_shape(image_shape)
+        image_shape, images = image_input(image_shape)
         if num_downsamplings is None:
-            num_downsamplings = 8 if min(height or 256, width or 256) >= 256 else 7
+            num_downsamplings = 8 if min(side or 256 for side in image_shape[:2]) >= 256 else 7
         if num_downsamplings < 5:
             raise ValueError(
                 f"A U-Net halves at least 5 times. Received num_downsamplings={num_downsamplings}."
             )
-        check_multiple(height, width, 2**num_downsamplings, "This U-Net generator")
-
-        images = keras.Input((None, None, channels), name="images")
+        blocks = Blocks(dtype, affine_norm=affine_norm)
         x = images
         skips = []
         for i in range(num_downsamplings):
-            name_i = f"down{i + 1}"
+            level = f"down{i + 1}"
             if i:
-                x = layers.LeakyReLU(0.2, name=f"{name_i}_relu", dtype=dtype)(x)
-            x = layers.ZeroPadding2D(1, name=f"{name_i}_pad", dtype=dtype)(x)
-            x = conv(filters * min(2**i, 8), 4, 2, name=f"{name_i}_conv", dtype=dtype)(x)
+                x = blocks.leaky_relu(x, f"{level}_relu")
+            x = blocks.pad(x, 1, f"{level}_pad")
+            x = blocks.conv(x, filters * min(2**i, 8), 4, 2, f"{level}_conv")
             if 0 < i < num_downsamplings - 1:
-                x = instance_norm(affine_norm, f"{name_i}_norm", dtype)(x)
+                x = blocks.norm(x, f"{level}_norm")
             skips.append(x)  # (n, h / 2^(i+1), w / 2^(i+1), c)
         x = skips.pop()  # the innermost has no partner in the decoder
         for i in reversed(range(num_downsamplings)):
-            name_i = f"up{i + 1}"
-            x = layers.ReLU(name=f"{name_i}_relu", dtype=dtype)(x)
-            x = layers.Conv2DTranspose(
-                filters * min(2 ** (i - 1), 8) if i else output_channels,
-                4,
-                2,
-                padding="same",
-                kernel_initializer=normal_initializer(),
-                name=f"{name_i}_conv",
-                dtype=dtype,
-            )(x)
+            level = f"up{i + 1}"
+            x = blocks.relu(x, f"{level}_relu")
+            count = filters * min(2 ** (i - 1), 8) if i else output_channels
+            x = blocks.transposed(x, count, 4, f"{level}_conv", padding="same")
             if i:
-                x = instance_norm(affine_norm, f"{name_i}_norm", dtype)(x)
+                x = blocks.norm(x, f"{level}_norm")
                 if dropout and 4 <= i < num_downsamplings - 1:
-                    x = layers.Dropout(dropout, name=f"{name_i}_dropout", dtype=dtype)(x)
-                x = layers.Concatenate(name=f"{name_i}_skip", dtype=dtype)([skips.pop(), x])
-        x = float32_activation("tanh", "tanh")(x)
-        super().__init__(
-            images,
-            x,
-            dtype,
-            name,
-            image_shape=(height, width, channels),
-            output_channels=output_channels,
-            filters=filters,
-            num_downsamplings=num_downsamplings,
-            affine_norm=affine_norm,
-            dropout=dropout,
-            multiple=2**num_downsamplings,
-        )
+                    x = layers.Dropout(dropout, name=f"{level}_dropout", dtype=dtype)(x)
+                x = layers.Concatenate(name=f"{level}_skip", dtype=dtype)([skips.pop(), x])
+        super().__init__(images, blocks.translation(x), locals(), multiple=2**num_downsamplings)
 
     @staticmethod
-    def torch_layout(shapes):
+    def torch_layout(tensors):
         """Say what the authors' tensors make, one level inside of the other: `checkpoints.py`."""
-        inner = shapes.matches(r"model\.model\.1\.model\.((3\.model\.)*)")
+        inner = tensors.matches(r"model\.model\.1\.model\.((3\.model\.)*)")
         if not inner:
             return None
         depth = max(len(found[1]) // len("3.model.") for found in inner) + 2
         check_counts("UNetGenerator", {"num_downsamplings": depth})
-        filters, channels = shapes.kernel("model.model.0.weight")[:2]
+        filters, channels = tensors.kernel("model.model.0.weight")[:2]
         size = max(2**depth, 128)
         arguments = {
             "image_shape": (size, size, channels),
-            "output_channels": shapes.kernel("model.model.3.weight")[1],
+            "output_channels": tensors.kernel("model.model.3.weight")[1],
             "filters": filters,
             "num_downsamplings": depth,
         }

@@ -8,15 +8,10 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
     """One optimizer for the generators and one for the discriminators, as a single Keras optimizer.
 
     `CycleGAN.compile` makes it, so that Keras saves, resumes and scales both as it does any other.
-    Variables are recognised by identity, because two functional networks can have equal paths.
-
-    Args:
-        generator_optimizer: `keras.optimizers.Optimizer`.
-        discriminator_optimizer: `keras.optimizers.Optimizer`.
-        discriminator_variables: the variables that `discriminator_optimizer` trains.
     """
 
     def __init__(self, generator_optimizer, discriminator_optimizer, discriminator_variables):
+        # By identity, because two functional networks can have equal paths.
         owned = {id(variable) for variable in discriminator_variables}
         super().__init__(
             lambda variable: (
@@ -42,7 +37,7 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
 
     @property
     def learning_rate(self):
-        """The generators' learning rate; setting it sets the discriminators' too."""
+        """The generators' rate; setting it sets the discriminators' too."""
         return self.generator_optimizer.learning_rate
 
     @learning_rate.setter
@@ -69,18 +64,14 @@ def without_loss_scaling(optimizer):
 
 
 def gradient_measures(optimizer, generator_gradients, discriminator_gradients):
-    """Compute the global norms of both lists of gradients before clipping, and the loss scale.
+    """Return the global norms of gradients, and the loss scale; not finite in a skipped step."""
 
-    Args:
-        optimizer: the one that will apply the gradients.
-        generator_gradients: list of tensors, of a loss that `optimizer.scale_loss` scaled.
-        discriminator_gradients: list of tensors, likewise.
+    def norm(gradients):
+        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
+        return ops.sqrt(sum(squares))
 
-    Returns:
-        float32 scalars by `measure_names`; not finite in a step that loss scaling skips.
-    """
     scale = ops.cast(optimizer.scale_loss(1.0), "float32")
-    norms = [_global_norm(g) / scale for g in (generator_gradients, discriminator_gradients)]
+    norms = [norm(generator_gradients) / scale, norm(discriminator_gradients) / scale]
     return dict(zip(measure_names(optimizer), [*norms, scale], strict=False))
 
 
@@ -89,8 +80,3 @@ def measure_names(optimizer):
     names = ["gradient_norm_generators", "gradient_norm_discriminators"]
     moves = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
     return [*names, "loss_scale"] if moves else names
-
-
-def _global_norm(gradients):
-    squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
-    return ops.sqrt(sum(squares))

@@ -18,23 +18,15 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     Zhu et al. 2017, section 4: 2e-4 for 100 epochs, then to zero over the next 100.
 
     Without `decay_steps` the schedule is open: `CycleGAN.fit` counts its steps and sets when the
-    rate falls. That is held in a variable, so that another `fit` needs no new graph. Before `fit`,
-    and in any other model, the rate of an open schedule is constant.
+    rate falls, in a variable. Before `fit`, and in any other model, the rate is constant.
 
     Args:
         initial_learning_rate: float, 2e-4 by default. The constant rate.
         constant_steps: int, 0 by default. Step at which the rate begins to fall.
-        decay_steps: int. Number of steps in which it falls; after them it stays constant. None,
-            the default: `fit` sets the steps.
+        decay_steps: int. Number of steps in which it falls. None, the default: `fit` sets them.
         decay_epochs: int. Number of epochs at the end of `fit` in which the rate falls. None, the
             default: half of all epochs.
         final_learning_rate: float, 0 by default. The rate after the fall.
-
-    Call arguments:
-        step: int scalar.
-
-    Returns:
-        The rate, a float32 scalar.
 
     Raises:
         ValueError: a number is too small, or two arguments contradict each other.
@@ -59,22 +51,14 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         final_learning_rate: float = 0.0,
     ) -> None:
         super().__init__()
-        for name, value, least in (
-            ("constant_steps", constant_steps, 0),
-            ("decay_steps", decay_steps, 1),
-            ("decay_epochs", decay_epochs, 0),
-        ):
-            if value is not None and value < least:
-                raise ValueError(f"`{name}` must be at least {least}. Received {name}={value}.")
-        if decay_steps is None and constant_steps:
+        given = f"{constant_steps=}, {decay_steps=}, {decay_epochs=}"
+        fall = 1 if decay_steps is None else decay_steps
+        if fall < 1 or constant_steps < 0 or (decay_epochs or 0) < 0:
+            raise ValueError(f"A number of steps or epochs is too small. Received {given}.")
+        if (decay_steps is None and constant_steps) or None not in (decay_steps, decay_epochs):
             raise ValueError(
-                "`constant_steps` goes with `decay_steps`: give both, or neither and `fit` sets "
-                f"them. Received constant_steps={constant_steps}."
-            )
-        if decay_steps is not None and decay_epochs is not None:
-            raise ValueError(
-                "`decay_steps` fixes the fall; `decay_epochs` leaves its steps to `fit`. Received "
-                f"decay_steps={decay_steps} and decay_epochs={decay_epochs}. Give one of them."
+                "`constant_steps` needs `decay_steps`, which fixes the fall; `decay_epochs` leaves "
+                f"both to `fit`. Received {given}."
             )
         self.initial_learning_rate = initial_learning_rate
         self.constant_steps = constant_steps
@@ -89,12 +73,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.decay_steps is None
 
     def follow_epochs(self, steps_per_epoch: int, epochs: int, earlier_steps: int = 0) -> Any:
-        """Set the steps: constant first, then falling; Zhu et al. 2017, section 4.
+        """Set the steps of a training after `earlier_steps`: constant first, then falling.
 
-        Args:
-            steps_per_epoch: int; None where the data can't tell, for a constant rate.
-            epochs: int. Epochs of the whole training.
-            earlier_steps: int. Steps that were made before this training.
+        Where the data can't tell, `steps_per_epoch` is None, for a constant rate.
         """
         if steps_per_epoch is None:
             constant, decay = NEVER, 1
@@ -118,10 +99,5 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.initial_learning_rate * (1.0 - fallen) + self.final_learning_rate * fallen
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "constant_steps": self.constant_steps,
-            "decay_steps": self.decay_steps,
-            "decay_epochs": self.decay_epochs,
-            "final_learning_rate": self.final_learning_rate,
-        }
+        names = ("constant_steps", "decay_steps", "decay_epochs", "final_learning_rate")
+        return {name: getattr(self, name) for name in ("initial_learning_rate", *names)}

@@ -7,8 +7,8 @@ import numpy as np
 
 from keras_cyclegan.data import resize_image, to_unit
 from keras_cyclegan.files.download import DownloadError
-from keras_cyclegan.networks.applications import find_application
 from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
+from keras_cyclegan.networks.encoders import find_application
 from keras_cyclegan.scores.images import as_levels, require_rgb
 from keras_cyclegan.scores.inception import (
     WEIGHTS_URL,

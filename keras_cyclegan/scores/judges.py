@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.data.resize import resize_image
-from keras_cyclegan.networks.applications import find_application
+from keras_cyclegan.networks.encoders import find_application
 from keras_cyclegan.scores.images import as_levels
 from keras_cyclegan.scores.measured import batches
 

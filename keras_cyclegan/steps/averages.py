@@ -16,16 +16,10 @@ def copy_network(network):
 
 
 def update_average(average, network, momentum, iterations):
-    """Move the average's weights towards the network's, after a training step.
+    """Move the weights of a copy towards those of `network`, after step `iterations`.
 
-    The momentum starts at 0 and rises to its value over the first steps, so that the weights before
-    training have no effect on the average.
-
-    Args:
-        average: the copy of `network` that `copy_network` made.
-        network: `keras.Model`, just trained.
-        momentum: float below 1. The fraction of the average that a step keeps, in the long run.
-        iterations: int scalar. Number of steps, this one included.
+    `momentum` is the fraction of the average that a step keeps; it starts at 0 and rises to its
+    value over the first steps, so that the weights before training have no effect.
     """
     earlier = ops.cast(iterations, "float32") - 1.0
     momentum = ops.clip(earlier / (earlier + 10.0), 0.0, momentum)

@@ -11,6 +11,11 @@ from keras_cyclegan.processor import warn_of_slow_dtype
 from keras_cyclegan.steps import checks
 
 
+def keras_step(step):
+    """Return `step(self, data)` in the form in which Keras calls it: unchanged, but on JAX."""
+    return step
+
+
 class BaseTrainer:
     """`fit` with checks of its data, and the epoch's means, for `CycleGAN`.
 
@@ -20,10 +25,7 @@ class BaseTrainer:
       by name and other results; returns both, and the gradients of the terms' sum;
     - `input_gradient(function, images)`: returns the gradient of the scalar `function(images)`,
       such that it can be differentiated again;
-    - `apply(gradients, variables)`: applies the optimizer once;
-    - `draw(pool, images)`, where a step sees only a part of the batch;
-    - `random_states()` and `restore_random_states(states)`, where layers use random generators that
-      are no variables.
+    - `apply(gradients, variables)`: applies the optimizer once.
     """
 
     def fit(
@@ -37,31 +39,22 @@ class BaseTrainer:
         validation_split=0.0,
         validation_data=None,
         shuffle=None,
-        *,
-        initial_epoch=0,
-        steps_per_epoch=None,
         **kwargs,
     ):
         """Train as `keras.Model.fit` does, on batches `(a, b)` or dicts with more than a pair.
 
-        An open learning rate (`compile` without optimizers, or a `LinearDecay` without
-        `decay_steps`) is constant over the first half of `epochs` and falls over the second: Zhu et
-        al. 2017, section 4.
+        An open learning rate (a `LinearDecay` without `decay_steps`) is constant over the first
+        half of `epochs` and falls over the second: Zhu et al. 2017, section 4.
 
         Args:
             x: dataset, `keras.utils.PyDataset` or generator of batches: pairs `(a, b)` in [-1, 1],
-                or dicts of `"a"`, `"b"` and whatever rides along for terms (masks, pairs, labels);
-                or a dict of arrays; or the images of domain A as one array. None, the default as
-                in Keras, is no data.
+                or dicts of `"a"`, `"b"` and what rides along for terms (masks, pairs, labels); a
+                dict of arrays; or the images of domain A as one array. None, the default, for none.
             y: images of domain B, as many as in `x`, where `x` is an array; else None, the default.
-            shuffle: bool. None, the default, shuffles where Keras can: arrays, and a `PyDataset` of
-                known length.
+            shuffle: bool. None, the default, shuffles arrays, and a `PyDataset` of known length.
             batch_size, epochs, verbose, callbacks: as in `keras.Model.fit`.
             validation_split, validation_data: as in `keras.Model.fit`.
-            initial_epoch, steps_per_epoch, **kwargs: as in `keras.Model.fit`.
-
-        Returns:
-            `keras.callbacks.History`.
+            **kwargs: `initial_epoch`, `steps_per_epoch` and others of `keras.Model.fit`.
 
         Raises:
             ValueError: the first batch isn't a pair of images in [-1, 1] of the model's shapes, or
@@ -83,48 +76,27 @@ class BaseTrainer:
             optimizer = without_loss_scaling(self.optimizer)
             if optimizer.rate_schedules:
                 checks.check_callbacks(callbacks)
-            steps = checks.count_steps(x, batch_size, steps_per_epoch, validation_split)
-            self.follow_epochs(optimizer, steps, epochs, initial_epoch)
+            steps = kwargs.get("steps_per_epoch")
+            steps = checks.count_steps(x, batch_size, steps, validation_split)
+            self.follow_epochs(optimizer, steps, epochs, kwargs.get("initial_epoch", 0))
             warn_of_slow_dtype([layer for layer in self.layers if isinstance(layer, keras.Model)])
-        return super().fit(
-            x,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_split,
-            validation_data,
-            shuffle,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            **kwargs,
-        )
+        given = x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data
+        return super().fit(*given, shuffle, **kwargs)
 
     def follow_epochs(self, optimizer, steps_per_epoch, epochs, initial_epoch):
-        """Tell the schedules of rates and of terms how long a `fit` is.
-
-        Args:
-            optimizer: the `AdversarialOptimizer`.
-            steps_per_epoch: int, or None where the data can't tell.
-            epochs: int. Epochs of the whole training.
-            initial_epoch: int. The first of them that is still to be made.
-        """
+        """Tell the schedules of rates and of terms how long a `fit` is; None for unknown steps."""
         earlier = 0
         if steps_per_epoch is not None:  # whole epochs of earlier calls; 0 in a run that is resumed
             done = int(ops.convert_to_numpy(optimizer.iterations)) // steps_per_epoch
             earlier = max(0, done - initial_epoch) * steps_per_epoch
         elif optimizer.rate_schedules:
             warnings.warn(
-                "The number of batches in the data is unknown, so that the schedules stay "
-                "constant: the learning rate doesn't fall. Give `fit` `steps_per_epoch`.",
+                "The number of batches in the data is unknown, so that the learning rate and other "
+                "schedules stay constant. Give `fit` `steps_per_epoch`.",
                 stacklevel=3,
             )
-        for follower in (
-            *optimizer.rate_schedules,
-            *self.generator_terms,
-            *self.discriminator_terms,
-        ):
+        terms = (*self.generator_terms, *self.discriminator_terms)
+        for follower in (*optimizer.rate_schedules, *terms):
             follower.follow_epochs(steps_per_epoch, epochs, earlier)
 
     def unpack(self, data):
@@ -132,21 +104,19 @@ class BaseTrainer:
         return checks.unpack_batch(data, *self.channels)
 
     def check_shapes(self, data):
-        """Check shapes before the first step: an error within a step costs JAX the weights."""
+        # Before the first step: an error within a step costs JAX the weights.
         batch = self.unpack(data)
         self.pool_a.check_shape(batch.a)
         self.pool_b.check_shape(batch.b)
 
     def check_values(self, data):
-        """Check the values of a batch, see `checks.check_values`."""
         checks.check_values(self.unpack(data))
 
     def exchange(self, fakes):
-        """Return what the pools give for translations by domain: older ones among them."""
+        """Return what the pools give for translations by domain, older ones among them."""
         return {d: self.draw(getattr(self, f"pool_{d}"), images) for d, images in fakes.items()}
 
     def draw(self, pool, images):
-        """Return images that `pool` exchanges for `images`."""
         return pool(images)
 
     def random_states(self):
@@ -154,19 +124,17 @@ class BaseTrainer:
         return []
 
     def restore_random_states(self, states):
-        """Restore what `random_states` returned; a checkpoint of another backend may hold some."""
+        """Restore what `random_states` returned, perhaps on another backend."""
 
     def update(self, generators, discriminators):
         """Apply the gradients of both players at once."""
-        self.apply(
-            generators + discriminators, self.generator_variables + self.discriminator_variables
-        )
+        variables = self.generator_variables + self.discriminator_variables
+        self.apply(generators + discriminators, variables)
 
     def measure(self, generators, discriminators):
         """Return the `gradient_measures` of both players, if `compile` asked for them."""
-        if not self.monitor_gradients:
-            return {}
-        return gradient_measures(self.optimizer, generators, discriminators)
+        wanted = self.monitor_gradients
+        return gradient_measures(self.optimizer, generators, discriminators) if wanted else {}
 
     def track(self, losses, batch, measures=None):
         """Add a step's losses and `gradient_measures` to the epoch's means; return the means."""
@@ -178,7 +146,6 @@ class BaseTrainer:
         for name, value in measures.items():
             # Loss scaling skips a step whose gradients overflow, and so does the mean.
             finite = ops.isfinite(value)
-            self.loss_trackers[name].update_state(
-                ops.where(finite, value, 0.0), sample_weight=ops.cast(finite, "float32")
-            )
+            value, weight = ops.where(finite, value, 0.0), ops.cast(finite, "float32")
+            self.loss_trackers[name].update_state(value, sample_weight=weight)
         return {name: self.loss_trackers[name].result() for name in (*losses, *measures)}

@@ -12,19 +12,13 @@ from keras_cyclegan.terms import Batch, Term
 
 
 def check_arguments(given, weight_a, weight_b, ema_momentum):
-    """Raise a ValueError for unknown arguments of `CycleGAN.compile` and numbers out of range.
-
-    Args:
-        given: dict of the arguments meant for `keras.Model.compile`.
-        weight_a, weight_b, ema_momentum: arguments of `CycleGAN.compile`.
-    """
+    """Raise a ValueError for unknown arguments of `CycleGAN.compile` and numbers out of range."""
     known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
     if unknown := sorted(set(given) - known):
         raise ValueError(
-            f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its two optimizers are "
+            f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its optimizers are "
             "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
-            "`cycle_loss`, `identity_loss`, `perceptual_loss`, `activation_loss` and "
-            "`gradient_penalty`; terms of your own go into `terms`."
+            "`cycle_loss` and the others of its docstring; terms of your own go into `terms`."
         )
     for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
         if not isinstance(weight, (int, float)) or not weight >= 0:
@@ -39,10 +33,7 @@ def check_added(terms):
     """Raise a ValueError unless all of `terms` are terms."""
     for term in terms:
         if not isinstance(term, Term):
-            raise ValueError(
-                "`terms` must be a list of `keras_cyclegan.losses.Term` objects. Received "
-                f"{term!r}."
-            )
+            raise ValueError(f"`terms` must be a list of `losses.Term` objects. Received {term!r}.")
 
 
 def check_names(terms):
@@ -58,8 +49,7 @@ def check_names(terms):
             taken[name] = term
         if not term.names and type(term).__module__.partition(".")[0] != "keras_cyclegan":
             raise ValueError(
-                f"{type(term).__name__} has no `names`: set the class attribute `names`, a tuple "
-                "of the names of the scalars that it returns."
+                f"{type(term).__name__} has no `names`: set them, a tuple, to those of its scalars."
             )
 
 
@@ -67,8 +57,8 @@ def check_remat(remat, *generators):
     """Raise a ValueError for `remat` of generators that draw numbers or keep statistics."""
     if remat and any(generator.non_trainable_variables for generator in generators):
         raise ValueError(
-            "`remat=True` computes a generator's pass twice, and both must be equal: it takes no "
-            "generator with dropout or batch norm. Leave these out, or compile with `remat=False`."
+            "`remat=True` computes a generator's pass twice, and both must be equal: leave dropout "
+            "and batch norm out of generators, or compile with `remat=False`."
         )
 
 
@@ -77,49 +67,40 @@ def check_adversarial(loss, penalty):
     if not (hasattr(loss, "generator") and hasattr(loss, "discriminator")):
         raise ValueError(
             "`adversarial_loss` must be an `AdversarialLoss`, its kind, or an object with the "
-            "methods `generator(fake_logits)` and `discriminator(real_logits, fake_logits)`; the "
-            "former gets the logits of real images too where the attribute `needs_real` is True. "
+            "methods `generator(fake_logits)` and `discriminator(real_logits, fake_logits)`. "
             f"Received {loss!r}."
         )
     if getattr(loss, "kind", None) == "wasserstein" and penalty is None:
         raise ValueError(
-            "The Wasserstein loss diverges without a penalty on the discriminators' gradient. "
-            'Compile with `gradient_penalty="wgan_gp"`.'
+            'The Wasserstein loss diverges without a penalty: give `gradient_penalty="wgan_gp"`.'
         )
 
 
 def check_data(data, second, check_shapes, check_values):
-    """Check the first batch of `fit(data, second)`.
-
-    Of a dataset that can seek (from `data.load` or `data.unpaired_dataset`) no batch is taken:
-    it makes batches from uint8 images, so that their values are right.
-
-    Args:
-        data, second: arguments of `fit`.
-        check_shapes: function that raises for a batch, or the specs of one, of wrong shapes.
-        check_values: function that raises for a batch of wrong values.
-
-    Returns:
-        `data`; or in place of a generator, which can be read only once, one that checks when it
-        starts.
-    """
+    """Check the first batch of `fit(data, second)`; return `data`, or a generator that checks."""
 
     def check(batch):
         check_shapes(batch)
         check_values(batch)
 
-    if isinstance(data, types.GeneratorType):
-        return _checked(data, check)
-    if isinstance(data, (tuple, list)):
-        raise ValueError(  # Keras would take all of it for images of domain A
-            f"Give `fit` two arrays as two arguments, `fit(a, b)`, or one dict of arrays. Received "
+    def checked():
+        for i, batch in enumerate(data):
+            if i == 0:
+                check(batch)
+            yield batch
+
+    if isinstance(data, types.GeneratorType):  # which can be read only once
+        return checked()
+    if isinstance(data, (tuple, list)):  # Keras would take all of it for images of domain A
+        raise ValueError(
+            "Give `fit` two arrays as two arguments, `fit(a, b)`, or one dict of arrays. Received "
             f"one {type(data).__name__} of {len(data)}."
         )
     if isinstance(data, dict):
         check({name: array[:8] for name, array in data.items()})
     elif hasattr(data, "shape"):
         check(data[:8] if second is None else (data[:8], second[:8]))
-    elif hasattr(data, "seek"):
+    elif hasattr(data, "seek"):  # from `data.load`, whose values are right
         check_shapes(data.element_spec)
     elif isinstance(data, keras.utils.PyDataset):
         check(data[0])
@@ -138,9 +119,8 @@ def check_callbacks(callbacks):
     for callback in keras.tree.flatten(callbacks):
         if isinstance(callback, setters):
             raise ValueError(
-                f"{type(callback).__name__} sets the learning rate, and so does the schedule that "
-                "`compile()` chose. Compile with two optimizers of a constant rate, the paper's: "
-                "`keras.optimizers.Adam(2e-4, beta_1=0.5, epsilon=1e-8)`."
+                f"{type(callback).__name__} sets the learning rate, and so does the schedule of "
+                "`compile()`. Compile with two optimizers of a constant rate: `paper_adam(2e-4)`."
             )
 
 
@@ -160,13 +140,6 @@ def count_steps(data, batch_size=None, steps_per_epoch=None, validation_split=0.
     return count if count and count > 0 else None
 
 
-def _checked(batches, check):
-    first = next(batches)
-    check(first)
-    yield first
-    yield from batches
-
-
 def unpack_batch(data, channels_a, channels_b):
     """Return a `Batch` of a pair `(a, b)` or of a dict, `(n, height, width, channels)` each."""
     if isinstance(data, (tuple, list)):
@@ -176,7 +149,15 @@ def unpack_batch(data, channels_a, channels_b):
     if isinstance(data, (tuple, list)) and len(data) == 2:
         data = {"a": data[0], "b": data[1]}
     if not isinstance(data, dict) or not {"a", "b"} <= data.keys():
-        raise _no_pair(data)
+        if hasattr(data, "shape"):
+            received = f"one array of shape {tuple(data.shape)}"
+        else:
+            parts = f"with keys {sorted(data)}" if isinstance(data, dict) else f"of {len(data)}"
+            received = f"a {type(data).__name__} {parts}"
+        raise ValueError(
+            "A batch must be a pair (images of domain A, images of domain B), or a dict of 'a', "
+            f"'b' and what rides along: give two arrays as `fit(a, b)`. Received {received}."
+        )
     for name, channels in (("a", channels_a), ("b", channels_b)):
         if len(data[name].shape) != 4 or data[name].shape[-1] != channels:
             raise ValueError(
@@ -186,20 +167,6 @@ def unpack_batch(data, channels_a, channels_b):
     # `train_on_batch` leaves the arrays of a dict as they are, and torch can't multiply by them.
     arrays = {name: value for name, value in data.items() if isinstance(value, np.ndarray)}
     return Batch(data | {name: keras.ops.convert_to_tensor(x) for name, x in arrays.items()})
-
-
-def _no_pair(data):
-    """Make the error for a batch without images of both domains."""
-    if isinstance(data, (tuple, list)):
-        received = f"a {type(data).__name__} of {len(data)}"
-    elif isinstance(data, dict):
-        received = f"a dict with keys {sorted(data)}"
-    else:
-        received = f"one array of shape {tuple(data.shape)}"
-    return ValueError(
-        "A batch must be a pair (images of domain A, images of domain B), or a dict of 'a', 'b' "
-        f"and what rides along. Received {received}. Give two arrays as two arguments: `fit(a, b)`."
-    )
 
 
 def check_values(batch):
@@ -218,8 +185,5 @@ def check_values(batch):
         except ValueError as error:
             raise ValueError(f"Images of domain {domain}: {error}") from None
     if seems_zero_to_one(*domains.values()):
-        warnings.warn(
-            "No value of the first images is below 0. If they are scaled to [0, 1], scale them to "
-            "[-1, 1]: `2 * images - 1`.",
-            stacklevel=4,
-        )
+        message = "No value of the first images is below 0. Are they in [0, 1]? Scale them to "
+        warnings.warn(f"{message}[-1, 1]: `2 * images - 1`.", stacklevel=4)

@@ -9,10 +9,9 @@ import numpy as np
 logger = logging.getLogger(__name__)
 
 HOW_TO_CONNECT_MACHINES = (
-    "Set these environment variables of Keras on each machine: "
-    "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, an address of the first machine that all reach; "
-    "KERAS_DISTRIBUTION_NUM_PROCESSES, the number of machines; and KERAS_DISTRIBUTION_PROCESS_ID, "
-    "the number of this machine, from 0."
+    "Set on each machine KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, an address of the first one "
+    "that all reach; KERAS_DISTRIBUTION_NUM_PROCESSES, the number of machines; and "
+    "KERAS_DISTRIBUTION_PROCESS_ID, the number of this machine, from 0."
 )
 
 
@@ -20,17 +19,8 @@ HOW_TO_CONNECT_MACHINES = (
 def distributed(over, batch_size):
     """Enter a context in which a model is made, compiled and fitted, so that devices share batches.
 
-    On TensorFlow by `tf.distribute.MirroredStrategy`, on JAX by `keras.distribution.DataParallel`.
-    Apart from rounding, the result is the same as on one device with the same batch.
-
-    Args:
-        over: `"devices"` for all devices of this machine, `"machines"` for all machines that the
-            environment names (JAX), or None for one device.
-        batch_size: int. Images of a domain in one step, on all devices together.
-
-    Raises:
-        ValueError: the batch can't be divided by the number of devices, the backend doesn't support
-            it, or the environment names no machines.
+    These are all `"devices"` of this machine, or all `"machines"` that the environment names (JAX);
+    None is for one device. Apart from rounding, the result is the same.
     """
     if over is None:
         yield
@@ -81,38 +71,15 @@ def is_chief():
 
 
 def check_agreement(advice, **facts):
-    """Raise an error if processes differ in one of `facts`; all of them must call it.
-
-    Args:
-        advice: str. What to do, for the error.
-        **facts: ints that should be the same in all processes.
-
-    Raises:
-        RuntimeError: one of them isn't the same.
-    """
+    """Raise a RuntimeError, with advice, if processes differ in an int; all must call it."""
     for fact, values in zip(facts, _gather(list(facts.values())).T, strict=True):
         if len(set(values)) > 1:
-            given = ", ".join(map(str, values))
-            raise RuntimeError(
-                f"The machines differ in {fact.replace('_', ' ')}: {given}. {advice}"
-            )
+            fact, given = fact.replace("_", " "), ", ".join(map(str, values))
+            raise RuntimeError(f"The machines differ in {fact}: {given}. {advice}")
 
 
 def fail_together(function):
-    """Call a function on every machine; if it raises on one, raise on all.
-
-    Otherwise the others would wait for that machine until the backend gives up, minutes later.
-
-    Args:
-        function: function without arguments, which doesn't wait for the other machines.
-
-    Returns:
-        What the function returned on this machine.
-
-    Raises:
-        Exception: the function raised it on this machine.
-        RuntimeError: the function raised on another machine.
-    """
+    """Call `function()`, which doesn't wait for others, on every machine; raise on all or none."""
     failure = result = None
     try:
         result = function()
@@ -120,8 +87,7 @@ def fail_together(function):
         failure = error
     if largest_of_all(int(failure is not None)):
         raise failure or RuntimeError(
-            "Another machine can't start this training; its message says why. Solve that, and "
-            "start all machines again."
+            "Another machine can't start; its message says why. Solve that, and start all again."
         )
     return result
 
@@ -132,7 +98,6 @@ def largest_of_all(value):
 
 
 def _gather(values):
-    """Collect the ints of all processes, `(processes, len(values))`."""
     if process_share()[1] == 1:
         return np.array([values])
     from jax.experimental import multihost_utils

@@ -11,29 +11,17 @@ from keras_cyclegan.steps.base import BaseTrainer
 def keras_step(step):
     """Return `step(self, data)` in the form in which Keras calls it: `step(self, state, data)`.
 
-    Args:
-        step: method of a model that reads and assigns its variables.
-
-    Returns:
-        A method that runs `step` with the variables' values taken from `state`, and returns the
-        step's result and the new state. `state` is a tuple of the values of trainable variables,
-        other variables, in training the optimizer's variables, and the metrics' variables.
+    It returns the step's result and the new state. `state` is a tuple of the values of trainable
+    variables, other variables, in training the optimizer's variables, and the metrics' variables.
     """
 
     @functools.wraps(step)
     def step_on_state(self, state, data):
-        trained = [self.optimizer.variables] if len(state) == 4 else []
-        groups = [
-            self.trainable_variables,
-            self.non_trainable_variables,
-            *trained,
-            self.metrics_variables,
-        ]
-        mapping = [
-            pair
-            for variables, values in zip(groups, state, strict=True)
-            for pair in zip(variables, values, strict=True)
-        ]
+        groups = [self.trainable_variables, self.non_trainable_variables]
+        groups += [self.optimizer.variables] if len(state) == 4 else []
+        groups.append(self.metrics_variables)
+        values = zip(groups, state, strict=True)
+        mapping = [pair for group in values for pair in zip(*group, strict=True)]
         with keras.StatelessScope(mapping, collect_losses=True) as scope:
             logs = step(self, data)
         return logs, tuple([scope.get_current_value(v) for v in group] for group in groups)

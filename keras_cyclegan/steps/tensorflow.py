@@ -6,16 +6,11 @@ from keras_cyclegan.processor import warn_if_too_late
 from keras_cyclegan.steps.base import BaseTrainer
 
 
-def keras_step(step):
-    """Return `step(self, data)` in the form in which Keras calls it: unchanged."""
-    return step
-
-
 class Trainer(BaseTrainer):
     """Gradients by `tf.GradientTape`.
 
-    Under a strategy each replica runs the step on its part of the batch. The optimizer sums the
-    replicas' gradients, so that `keras.losses.Loss` divides means by the number of replicas.
+    Under a strategy each replica runs the step on its part of the batch; the optimizer sums the
+    gradients, which losses have divided by the number of replicas.
     """
 
     def make_train_function(self, force=False):
@@ -38,11 +33,8 @@ class Trainer(BaseTrainer):
         self.optimizer.apply(gradients, variables)
 
     def draw(self, pool, images):
-        """Exchange images with the pool.
-
-        Under a strategy, every replica gives the images of all replicas to its copy of the pool.
-        The copies stay equal, because they see the same images and draw the same numbers.
-        """
+        # Every replica gives the images of all replicas to its copy of the pool: the copies stay
+        # equal, because they see the same images and draw the same numbers.
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync == 1:
             return pool(images)

@@ -6,28 +6,15 @@ import torch
 from keras_cyclegan.steps.base import BaseTrainer
 
 
-def keras_step(step):
-    """Return `step(self, data)` in the form in which Keras calls it: unchanged."""
-    return step
-
-
 class Trainer(BaseTrainer):
     """Gradients by `torch.autograd.grad`, which sets no variable's `.grad`."""
 
     def make_train_function(self, force=False):
         if self.jit_compile:
             raise ValueError(
-                "On torch a step can't be compiled: torch.compile traces Keras's layers again and "
-                "again until it gives up. Compile the model with `jit_compile=False`, or train on "
-                "the backends jax or tensorflow; weights and `.keras` files are the same."
-            )
-        if (
-            self.compute_dtype == "float16"
-            and self.trainable_variables[0].value.device.type == "cpu"
-        ):
-            raise ValueError(
-                "torch has no gradients of float16 convolutions on a CPU. Use the policy "
-                "`mixed_bfloat16`, a GPU, or another backend."
+                "On torch a step can't be compiled: torch.compile traces Keras's layers until it "
+                "gives up. Compile with `jit_compile=False`, or train on jax or tensorflow, whose "
+                "files are the same."
             )
         super().make_train_function(force)
 
@@ -46,7 +33,7 @@ class Trainer(BaseTrainer):
         return torch.autograd.grad(function(images), images, create_graph=True)[0]
 
     def random_states(self):
-        """Return the states of torch's own generators, which Keras's dropout uses: uint8 arrays."""
+        # Torch's own generators, which Keras's dropout uses.
         states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
         return [state.numpy() for state in states]
 

@@ -221,8 +221,8 @@ def _augmentation(options):
 
 def _check_features(name):
     """Raise a ValueError for a name that a discriminator would only miss in the first step."""
-    from keras_cyclegan.networks.applications import find_application
     from keras_cyclegan.networks.efficientnet import VARIANTS
+    from keras_cyclegan.networks.encoders import find_application
 
     if name not in VARIANTS:
         find_application(name, *VARIANTS)

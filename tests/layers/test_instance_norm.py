@@ -9,7 +9,7 @@ from support.gradients import input_gradient
 
 from keras_cyclegan.layers import InstanceNormalization, cpu
 from keras_cyclegan.layers.cpu import MAX_IMAGES, fast_paths
-from keras_cyclegan.layers.instance_norm import GroupNormalization
+from keras_cyclegan.layers.normalization import GroupNormalization
 
 pytestmark = pytest.mark.backend
 IMAGES = np.random.RandomState(0).normal(3, 2, (3, 4, 5, 2)).astype("float32")

@@ -12,9 +12,9 @@ from keras_cyclegan.networks import (
     ProjectedDiscriminator,
     ResNetGenerator,
     efficientnet,
-    projected_features,
+    projected,
 )
-from keras_cyclegan.networks.projected_features import ProjectedFeatures, _Projection
+from keras_cyclegan.networks.projected import ProjectedFeatures, _Projection
 
 VARIANT = "efficientnet-lite1"
 PACKAGE = efficientnet.VARIANTS[VARIANT].package.replace("-", "_")
@@ -66,7 +66,7 @@ def test_any_size_is_judged(height, width):
 
 def test_features_are_mixed_across_channels_and_from_coarse_to_fine():
     extract = own_features()
-    projection = _Projection(extract, [4, 5, 6], 3, seed=5)
+    projection = _Projection(extract, extract, 3, seed=5)
     random = np.random.RandomState(5)
     across = [random.standard_normal((1, 1, c, 64)) / np.sqrt(c) for c in (4, 5, 6)]
     down = [random.standard_normal((3, 3, 64, 64)) / np.sqrt(9 * 64) for _ in range(2)]
@@ -206,7 +206,7 @@ def test_networks_of_keras_applications_are_tapped_at_four_strides_and_named_wit
         return made[-1]
 
     application = mobile_net, keras.applications.mobilenet.preprocess_input
-    monkeypatch.setattr(projected_features, "find_application", lambda *names: application)
+    monkeypatch.setattr(projected, "find_application", lambda *names: application)
     network = make("MobileNetOfThisTest")
     assert network.get_config()["features_hash"] is None
     judge(network, images())
@@ -230,7 +230,7 @@ def test_networks_without_maps_at_the_strides_are_refused(monkeypatch):
         half = keras.layers.Conv2D(2, 2, 2)(pixels)
         return keras.Model(pixels, keras.layers.Conv2D(2, 8, 8)(half))
 
-    monkeypatch.setattr(projected_features, "find_application", lambda *names: (coarse, None))
+    monkeypatch.setattr(projected, "find_application", lambda *names: (coarse, None))
     with pytest.raises(ValueError, match="CoarseOfThisTest has none at 4 and 8 and 32"):
         judge(make("CoarseOfThisTest"), images())
 

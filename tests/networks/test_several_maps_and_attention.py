@@ -19,7 +19,7 @@ from keras_cyclegan.networks import (
     UGATITGenerator,
     UNetGenerator,
 )
-from keras_cyclegan.networks.multiscale import HalveByMean
+from keras_cyclegan.networks.patchgan import HalveByMean
 from keras_cyclegan.networks.size_limits import build_without_weights
 
 
