@@ -13,7 +13,7 @@ def load(options, seed):
     """Unpaired batches for training, and whole sets to score on."""
     size, steps = options.image_size, options.steps
     if options.data == "shapes":
-        from keras_cyclegan.data.image_sets import ImageSets
+        from keras_cyclegan.data.load import ImageSets
 
         train = [shapes(domain, 800, seed=i, size=size) for i, domain in enumerate("ab")]
         train = kcg.data.unpaired_dataset(

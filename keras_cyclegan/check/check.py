@@ -11,7 +11,7 @@ from keras_cyclegan.check.survey import Survey, duplicates, survey
 from keras_cyclegan.data.load import check_channels
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.ranges import LEAST_USED
-from keras_cyclegan.data.sources import Splits, find_source
+from keras_cyclegan.data.sources import Splits, find_splits
 
 MIN_PROBED = 10  # images of each domain
 TOLD = 0.98  # accuracy from which one look is enough to tell the domains
@@ -20,21 +20,13 @@ ALIKE = 0.6
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """The result of `check_data`.
+    """What `check_data` found: in each of `"train_a"`, `"train_b"`, perhaps `"test_a"`, `"test_b"`.
 
     Attributes:
-        surveys: dict of `"train_a"`, `"train_b"`, and perhaps `"test_a"` and `"test_b"` to what was
-            found in each.
-        duplicates: list of lists of names of images that are equal, over all of these.
+        surveys: dict from these to `Survey`.
+        duplicates: lists of names of images that are equal, over all of these.
         probe: what tells A from B, or None where there are too few images.
-        warnings: list of strings: what to look at before training.
-
-    Example:
-
-    ```python
-    checked = check_data("glyphs")
-    round(checked.probe.accuracy, 1)  # 1.0: the typefaces are told apart
-    ```
+        warnings: what to look at before training.
     """
 
     surveys: dict[str, Survey]
@@ -51,26 +43,20 @@ def check_data(
 ) -> Checked:
     """Look at all images of a source before training on them.
 
-    Counts, sizes, bits, ranges and channels; files that can't be read, and equal images, also
-    across training and test; and how well a linear probe on frozen features tells A from B.
-    Translators learn exactly what it sees: where that is a border, a logo or a trace of JPEG, they
-    learn that.
+    Sizes, bits, ranges and channels; unreadable and equal images, also across training and test;
+    and how well a linear probe on frozen features tells A from B: translators learn what it sees,
+    also where that is a border, a logo or a trace of JPEG.
 
     Args:
         source: see `data.load`.
         channels: int, 3 by default, or `(channels_a, channels_b)`; what training will ask for.
-        features: `"network"`, the maps of an EfficientNet-Lite0 trained on ImageNet (extra
-            `scores`), or `"statistics"`, colours, contrast, edges and traces of JPEG. None, the
-            default, takes the first if it is installed.
+        features: `"network"`, maps of an EfficientNet-Lite0 trained on ImageNet (extra `scores`),
+            or `"statistics"`, colours, contrast, edges and traces of JPEG. None, the default, takes
+            the first if it is installed.
         max_pixels: int, 60,000,000 by default; see `data.load`.
 
     Returns:
         `Checked`.
-
-    Raises:
-        FileNotFoundError: a folder is missing.
-        ValueError: a folder is empty.
-        ImportError: `features` is `"network"`, and its weights aren't installed.
 
     Example:
 
@@ -80,39 +66,48 @@ def check_data(
     ```
     """
     channels = check_channels(channels)
-    splits = find_source(source, channels).splits()
+    splits = find_splits(source, channels)
     surveys = {
         name: survey(split, channels[name.endswith("_b")], max_pixels)
         for name, split in zip(Splits._fields[:4], splits[:4], strict=True)
         if split is not None
     }
-    sides = [surveys["train_a"].copies, surveys["train_b"].copies]
+    copies = [[image.copy for image in surveys[f"train_{domain}"].copies] for domain in "ab"]
     found = None
-    if min(map(len, sides)) >= MIN_PROBED:
+    if min(map(len, copies)) >= MIN_PROBED:
         describe = None if features == "statistics" else network_patches(features == "network")
-        images_a, images_b = (np.stack(list(side.values())) for side in sides)
-        found = probe(images_a, images_b, describe)
+        found = probe(*map(np.stack, copies), describe)
     equal = duplicates(surveys.values())
-    return Checked(surveys, equal, found, list(_warnings(surveys, equal, found, channels)))
+    warnings = [text for name, each in surveys.items() for text in _warnings_of(name, each)]
+    warnings += [*_warnings_across(surveys, equal), *_warnings_of_probe(found)]
+    return Checked(surveys, equal, found, warnings)
 
 
-def _warnings(surveys, equal, found, channels):
-    for name, each in surveys.items():
-        if each.unreadable:
-            yield (
-                f"{each.title}: {len(each.unreadable)} of {each.count} images can't be used. "
-                "Training ends before it begins; --on-error skip leaves them out."
-            )
-        if len(each.kinds) > 1:
-            kinds = ", ".join(f"{n} of {d} × {c}" for (d, c), n in each.kinds.most_common())
-            yield f"{each.title} mixes kinds of pixels ({kinds}): bring them to one."
-        used = each.range_used
-        if each.names and "uint8" not in str(each.kinds) and (used is None or used < LEAST_USED):
-            domain = name[-1]
-            yield (
-                f"{each.title} holds values from {each.low:g} to {each.high:g}: give "
-                f"--range-{domain} {each.low:g} {each.high:g}, or --range-{domain} auto."
-            )
+def _warnings_of(name, survey):
+    if survey.unreadable:
+        yield (
+            f"{survey.title}: {len(survey.unreadable)} of {survey.count} images can't be used. "
+            "Training ends before it begins; --on-error skip leaves them out."
+        )
+    dtypes = {dtype for dtype, _ in survey.kinds}
+    if len(survey.kinds) > 1:
+        kinds = ", ".join(f"{n} of {d} × {c}" for (d, c), n in survey.kinds.most_common())
+        yield f"{survey.title} mixes kinds of pixels ({kinds}): bring them to one."
+    if not dtypes or "uint8" in dtypes:
+        return
+    low, high = survey.ends
+    used = 0
+    if len(dtypes) == 1 and "float32" not in dtypes:
+        limits = np.iinfo(dtypes.pop())
+        used = (high - low) / (limits.max - limits.min)
+    if used < LEAST_USED:
+        yield (
+            f"{survey.title} holds values from {low:g} to {high:g}: give --range-{name[-1]} "
+            f"{low:g} {high:g}, or --range-{name[-1]} auto."
+        )
+
+
+def _warnings_across(surveys, equal):
     across = [names for names in equal if len({name.partition(":")[0] for name in names}) > 1]
     if across:
         yield (
@@ -122,22 +117,23 @@ def _warnings(surveys, equal, found, channels):
     if len(equal) > len(across):
         yield f"{len(equal) - len(across)} images come more than once in a folder."
     a, b = surveys["train_a"], surveys["train_b"]
-    if a.names and b.names:
-        shapes = [each.median_size() for each in (a, b)]
-        ratios = [width / height for height, width in shapes]
-        if max(ratios) > 1.15 * min(ratios):
-            yield (
-                f"Images of A are {shapes[0][0]}×{shapes[0][1]}, of B {shapes[1][0]}×"
-                f"{shapes[1][1]} in the median: stretched to one size, they differ in their "
-                "proportions, and that is learned. --resize cover keeps them."
-            )
-    if found is not None and found.accuracy >= TOLD:
+    if not (a.images and b.images):
+        return
+    ratios = [each.median_size[1] / each.median_size[0] for each in (a, b)]
+    if max(ratios) > 1.15 * min(ratios):
+        shapes = ["{}×{}".format(*each.median_size) for each in (a, b)]
         yield (
-            f"A linear probe tells A from B in {found.accuracy:.0%} of images: see in the page "
-            "whether by what shall be translated, or by a border, a logo or the background."
+            f"Images of A are {shapes[0]}, of B {shapes[1]} in the median: stretched to one size, "
+            "they differ in their proportions, and that is learned. --resize cover keeps them."
         )
-    if found is not None and found.accuracy <= ALIKE:
+
+
+def _warnings_of_probe(found):
+    told = found and f"A linear probe tells A from B in {found.accuracy:.0%} of images"
+    if found and found.accuracy >= TOLD:
         yield (
-            f"A linear probe tells A from B in {found.accuracy:.0%} of images, little more than "
-            "chance: are both folders of different kinds?"
+            f"{told}: see in the page whether by what shall be translated, or by a border, a logo "
+            "or the background."
         )
+    if found and found.accuracy <= ALIKE:
+        yield f"{told}, little more than chance: are both folders of different kinds?"

@@ -15,16 +15,7 @@ SHOWN = 4  # sizes and kinds of a split in the table
 
 
 def write_page(checked, path, source):
-    """Write an HTML page.
-
-    Args:
-        checked: `Checked`.
-        path: path of the page.
-        source: string. Name of the data, for the title.
-
-    Raises:
-        OSError: it can't be written.
-    """
+    """Write what was found, `Checked`, in the data of that name."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
@@ -34,17 +25,15 @@ def write_page(checked, path, source):
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    unreadable = [each for survey in checked.surveys.values() for each in survey.unreadable]
     page = templates.get_template("check.html").render(
         source=printable(str(source)),
         checked=checked,
         rows=table(checked),
         accuracy=checked.probe and f"{checked.probe.accuracy:.0%}",
-        telling=list(_telling(checked)),
+        telling=list(_telling(checked)) if checked.probe else [],
         lists=[
-            (
-                "Images that can't be used",
-                [x for s in checked.surveys.values() for x in s.unreadable],
-            ),
+            ("Images that can't be used", unreadable),
             ("Equal images", [", ".join(names) for names in checked.duplicates]),
         ],
     )
@@ -61,8 +50,8 @@ def table(checked):
             str(len(each.unreadable)),
             _listed({f"{h}×{w}": n for (h, w), n in each.sizes.most_common()}),
             _listed({f"{d} × {c}": n for (d, c), n in each.kinds.most_common()}),
-            f"{each.low:g} to {each.high:g}" if each.names else "–",
-            _colours(each),
+            "{:g} to {:g}".format(*each.ends) if each.images else "–",
+            _colours([image.mean for image in each.images]),
         )
         for each in checked.surveys.values()
     ]
@@ -76,33 +65,27 @@ def _listed(counts):
     return shown + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _colours(each):
-    if not each.names or len({mean.shape for mean in each.means}) > 1:
+def _colours(means):
+    if len({mean.shape for mean in means}) != 1:
         return "–"
-    means = np.stack(each.means)
-    pairs = zip(means.mean(axis=0), means.std(axis=0), strict=True)
+    pairs = zip(np.mean(means, axis=0), np.std(means, axis=0), strict=True)
     return ", ".join(f"{mean:.4g} ({deviation:.3g})" for mean, deviation in pairs)
 
 
 def _telling(checked):
     """Yield the images that the probe is surest of, half of them of A, with a map of each."""
-    if checked.probe is None:
-        return
-    sides = [checked.surveys["train_a"], checked.surveys["train_b"]]
-    keys = [list(side.copies) for side in sides]
+    a, b = (checked.surveys[f"train_{domain}"].copies for domain in "ab")
     largest = np.abs(checked.probe.maps).max() or 1.0
-    taken = {"A": 0, "B": 0}
+    left = {"A": TELLING // 2, "B": TELLING // 2}
     for index, heat in zip(checked.probe.indices, checked.probe.maps, strict=True):
-        domain = int(index >= len(keys[0]))
-        name = "AB"[domain]
-        if taken[name] >= TELLING // 2:
+        domain, image = ("A", a[index]) if index < len(a) else ("B", b[index - len(a)])
+        left[domain] -= 1
+        if left[domain] < 0:
             continue
-        taken[name] += 1
-        key = keys[domain][index - domain * len(keys[0])]
         gray = np.clip(127.5 + 127.5 * heat / largest, 0, 255).astype("uint8")[..., None]
         yield {
-            "name": printable(sides[domain].names[key]),
-            "domain": name,
-            "image": picture(sides[domain].copies[key]),
+            "name": printable(image.name),
+            "domain": domain,
+            "image": picture(image.copy),
             "map": picture(resize_image(gray, (SIDE, SIDE))),
         }

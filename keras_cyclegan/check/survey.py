@@ -1,4 +1,4 @@
-"""Counts what the images of a split are: sizes, bits, ranges, equal files, unreadable files."""
+"""Looks at every image of a split: its size, bits, range, and whether it can be read."""
 
 import collections
 import concurrent.futures
@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 import statistics
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,58 +15,57 @@ from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.files.untrusted import printable
 
-SIDE = 128  # of the copies that colours are counted on and that the probe sees
+SIDE = 128  # of the copies that the probe sees
 PROBED = 400  # images of a domain, evenly spread over its files
 
 
-@dataclasses.dataclass
-class Survey:
-    """What was found in one split of one domain.
+class Seen(NamedTuple):
+    """One image: the hash of its pixels, the mean of each channel, a small RGB copy or None."""
 
-    Attributes:
-        title: its name.
-        count: images that were found.
-        unreadable: list of messages, one for each image that can't be read.
-        sizes: `Counter` of `(height, width)`.
-        kinds: `Counter` of `(dtype, channels)`.
-        low, high: the lowest and the highest value of all images.
-        names: the images that could be read, in order.
-        hashes: a hash of the pixels of each of these.
-        means: array `(n, channels)`: the mean of each of these, in the numbers of the files.
-        copies: dict from indices in `names` to small uint8 copies `(SIDE, SIDE, 3)`.
-    """
+    name: str
+    size: tuple[int, int]
+    kind: tuple[str, int]
+    low: float
+    high: float
+    digest: str
+    mean: np.ndarray
+    copy: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What was found in one split of one domain: images, and messages of those unreadable."""
 
     title: str
     count: int
-    unreadable: list[str] = dataclasses.field(default_factory=list)
-    sizes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    kinds: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    low: float = np.inf
-    high: float = -np.inf
-    names: list[str] = dataclasses.field(default_factory=list)
-    hashes: list[str] = dataclasses.field(default_factory=list)
-    means: list = dataclasses.field(default_factory=list)
-    copies: dict = dataclasses.field(default_factory=dict)
+    images: list[Seen]
+    unreadable: list[str]
 
     @property
-    def range_used(self):
-        """The part of what its files' dtype holds that the values span, or None for floats."""
-        dtypes = {dtype for dtype, _ in self.kinds}
-        if len(dtypes) != 1 or "float32" in dtypes:
-            return None
-        ends = np.iinfo(dtypes.pop())
-        return (self.high - self.low) / (ends.max - ends.min)
+    def sizes(self):
+        return collections.Counter(image.size for image in self.images)
 
+    @property
+    def kinds(self):
+        return collections.Counter(image.kind for image in self.images)
+
+    @property
+    def ends(self):
+        """The lowest and the highest value of all images."""
+        return min(image.low for image in self.images), max(image.high for image in self.images)
+
+    @property
+    def copies(self):
+        return [image for image in self.images if image.copy is not None]
+
+    @property
     def median_size(self):
-        sizes = list(self.sizes.elements())
-        return tuple(int(statistics.median(side)) for side in zip(*sizes, strict=True))
+        sides = zip(*(image.size for image in self.images), strict=True)
+        return tuple(int(statistics.median(side)) for side in sides)
 
 
 def survey(split, channels, max_pixels=MAX_PIXELS):
     """Open every image of a `Split`, and note what it is."""
-    found = Survey(split.title, split.count)
-    if split.draw:
-        return _drawn(found, split, channels)
     step = max(1, split.count // PROBED)
 
     def look(numbered):
@@ -73,51 +73,41 @@ def survey(split, channels, max_pixels=MAX_PIXELS):
         try:
             image = _open(source, channels, max_pixels)
         except (ImportError, OSError, ValueError) as error:
-            return name, printable(error), None
-        return name, image, small(image) if number % step == 0 else None
+            text = printable(error)
+            return text if name in text else f"{name}: {text}"
+        return Seen(
+            split.names[number],
+            image.shape[:2],
+            (image.dtype.name, image.shape[2]),
+            float(image.min()),
+            float(image.max()),
+            hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).hexdigest(),
+            image.mean(axis=(0, 1), dtype="float64"),
+            _small(image) if number % step == 0 else None,
+        )
 
+    records = split.records()
+    if split.draw:
+        records = zip(split.names, split.draw((32, 32), channels), strict=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for (name, image, copy), short in zip(
-            pool.map(look, enumerate(split.records())), split.names, strict=True
-        ):
-            if isinstance(image, str):
-                found.unreadable.append(image if name in image else f"{name}: {image}")
-            else:
-                _note(found, short, image, copy)
-    return found
+        found = list(pool.map(look, enumerate(records)))
+    unreadable = [each for each in found if isinstance(each, str)]
+    images = [each for each in found if isinstance(each, Seen)]
+    return Survey(split.title, split.count, images, unreadable)
 
 
 def _open(source, channels, max_pixels):
     if isinstance(source, np.ndarray):
         return source
     try:
-        return open_native(source, channels, max_pixels).pixels
+        return open_native(source, channels, max_pixels)
     except ValueError:
         if channels in (1, 3):
             raise
-        return open_native(source, 3, max_pixels).pixels  # to count what it is
+        return open_native(source, 3, max_pixels)  # to count what it is
 
 
-def _note(found, name, image, copy):
-    found.sizes[image.shape[:2]] += 1
-    found.kinds[image.dtype.name, image.shape[2]] += 1
-    found.low = min(found.low, float(image.min()))
-    found.high = max(found.high, float(image.max()))
-    if copy is not None:
-        found.copies[len(found.names)] = copy
-    found.names.append(name)
-    content = np.ascontiguousarray(image)
-    found.hashes.append(hashlib.blake2b(content, digest_size=16).hexdigest())
-    found.means.append(image.mean(axis=(0, 1), dtype="float64"))
-
-
-def _drawn(found, split, channels):
-    for number, image in enumerate(split.draw((32, 32), channels)):
-        _note(found, split.names[number], image, small(image))
-    return found
-
-
-def small(image):
+def _small(image):
     """Return a uint8 copy `(SIDE, SIDE, 3)`, whose contrast is its own where it isn't of 8 bits."""
     if image.dtype != np.uint8:
         low, high = np.quantile(image, [0.005, 0.995])
@@ -130,6 +120,7 @@ def duplicates(surveys):
     """Return lists of `"folder: name"` of images whose pixels are equal, over all splits."""
     by_hash = collections.defaultdict(list)
     for each in surveys:
-        for name, digest in zip(each.names, each.hashes, strict=True):
-            by_hash[digest].append(f"{os.path.basename(each.title)}: {printable(name)}")
+        for image in each.images:
+            name = f"{os.path.basename(each.title)}: {printable(image.name)}"
+            by_hash[image.digest].append(name)
     return [names for names in by_hash.values() if len(names) > 1]

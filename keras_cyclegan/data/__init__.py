@@ -2,8 +2,7 @@
 
 from keras_cyclegan.data.batches import paired_dataset, unpaired_dataset
 from keras_cyclegan.data.decode import decode_image
-from keras_cyclegan.data.image_sets import load_sets
-from keras_cyclegan.data.load import load
+from keras_cyclegan.data.load import load, load_sets
 from keras_cyclegan.data.pixel_limit import TooManyPixelsError
 from keras_cyclegan.data.pixels import PixelFormat, from_unit, to_unit
 from keras_cyclegan.data.resize import resize_image

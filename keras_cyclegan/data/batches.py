@@ -31,8 +31,7 @@ def unpaired_dataset(
 
     Zhu et al. 2017, appendix 7.1. The images of domain A come in shuffled order, each once before
     any comes again; for each, one of domain B is drawn independently. Each image is cut at a random
-    place and flipped with probability ½, anew each time it comes. All of this is a function of the
-    seed and the step: see `seek` below.
+    place and flipped with probability ½, anew each time it comes: a function of seed and step.
 
     Args:
         images_a: uint8 array (or `numpy.memmap`), `(n, height, width, channels)`: domain A, not
@@ -54,8 +53,8 @@ def unpaired_dataset(
             in `_a` belongs to the images of A, and has as many entries: `"mask_a"` (uint8; becomes
             float32, 0 to 1), `"weight_a"`, `"label_a"` and any other; arrays
             `(n, height, width, channels)` are cut and turned as their images are. `"pair_a"` and
-            `"pair_b"` are images that show the same: as many of each, drawn, cut and turned
-            together. None, the default, for none.
+            `"pair_b"` are images that show the same, drawn, cut and turned together. None, the
+            default, for none.
         pixels_a: `PixelFormat`: what the numbers of A's images mean. None, the default: 8 bits.
         pixels_b: the same for domain B.
 
@@ -63,15 +62,14 @@ def unpaired_dataset(
         A `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size, channels)`,
         all dimensions known; with companions, of dicts with the keys `"a"`, `"b"` and theirs. It is
         finite: each iteration is the next epoch, of known length, with a new order and new crops.
-        Beyond a dataset's usual methods it has `seek(step)`, after which the next iteration yields
-        what an uninterrupted run sees from that step on, and the attributes `steps_per_epoch`,
-        `position` and `seed`. Where TensorFlow isn't installed, it is a `keras.utils.PyDataset` of
-        numpy arrays, with the same batches, bit by bit.
+        It has `seek(step)`, after which the next iteration yields what an uninterrupted run sees
+        from that step on, and the attributes `steps_per_epoch`, `position` and `seed`. Without
+        TensorFlow, it is a `keras.utils.PyDataset` with the same batches, bit by bit.
 
     Raises:
-        ValueError: the images aren't arrays of their format and of rank 4, are empty or smaller
-            than `image_size`; sizes aren't multiples of 4; companions don't fit; an epoch has no
-            whole batch; or a number is out of range.
+        ValueError: the images aren't arrays of their format and rank, are empty or smaller than
+            `image_size`; sizes aren't multiples of 4; companions don't fit; an epoch has no whole
+            batch; or a number is out of range.
 
     Example:
 
@@ -90,29 +88,31 @@ def unpaired_dataset(
         raise ValueError("Images of several sizes need an `image_size` to cut from them.")
     image_size = as_size(first.size if image_size is None else image_size, "image_size")
     for name, stream in streams.items():
-        if isinstance(stream.values, Images):
-            _check_crop(f"images_{name}" if name in "ab" else name, stream.values, image_size)
+        if isinstance(stream.values, Images) and (stream.values.sizes < image_size).any():
+            height, width = stream.values.sizes.min(axis=0)
+            raise ValueError(
+                f"`{f'images_{name}' if name in 'ab' else name}` are {height}×{width}, smaller "
+                f"than the crop `image_size`, {image_size[0]}×{image_size[1]}. Give a smaller one."
+            )
     flip = as_flip(flip, image_size)
     check_sampling(batch_size, steps_per_epoch, seed)
-    _, processes = process_share
-    if batch_size % processes:
+    if batch_size % process_share[1]:
         raise ValueError(
-            f"A batch of {batch_size} can't be shared by {processes} processes. Give a "
-            f"`batch_size` that is a multiple of {processes}."
+            f"A batch of {batch_size} can't be shared by {process_share[1]} processes: give a "
+            "`batch_size` that is a multiple."
         )
     if steps_per_epoch is None:
         counts = [len(streams[domain].values) for domain in "ab"]
         steps_per_epoch = max(counts) // batch_size
         if not steps_per_epoch:
             raise ValueError(
-                f"No whole batch of {batch_size} in an epoch: there are {counts[0]} images in "
-                f"domain A and {counts[1]} in B. Give a smaller `batch_size`, or "
-                "`steps_per_epoch`."
+                f"No whole batch of {batch_size} in an epoch: there are {counts[0]} images in A "
+                f"and {counts[1]} in B. Give a smaller `batch_size`, or `steps_per_epoch`."
             )
     if seed is None:
         seed = random.randrange(2**31)
 
-    dataset = _with_tensorflow("UnpairedDataset", "UnpairedBatches")
+    dataset = _loader("UnpairedDataset", "UnpairedBatches")
     return dataset(streams, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share)
 
 
@@ -126,10 +126,7 @@ def paired_dataset(
 ) -> Any:
     """Make batches for validation: the first of A with the first of B, and so on, unchanged.
 
-    There are `min(len(images_a), len(images_b))` pairs, and each comes exactly once; the other
-    images of the larger domain are not used. Where `batch_size` doesn't divide the number of pairs,
-    the last batch is smaller. `CycleGAN.evaluate` weights each batch by its size, so that its means
-    are means over pairs.
+    Each of the `min(len(images_a), len(images_b))` pairs comes once; the last batch may be smaller.
 
     Args:
         images_a: uint8 array, `(n, height, width, channels)`, height and width multiples of 4.
@@ -141,38 +138,31 @@ def paired_dataset(
         A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], or of dicts, the same each time.
 
     Raises:
-        ValueError: the images aren't arrays of their format and of rank 4, are empty, or differ in
-            height or width; or sizes aren't multiples of 4.
+        ValueError: the images aren't arrays of their format and rank, are empty, or differ in size.
 
     Example:
 
     ```python
     photos, maps = np.zeros((5, 32, 32, 3), "uint8"), np.zeros((7, 32, 32, 1), "uint8")
-    pairs = paired_dataset(photos, maps, batch_size=2)
-    [len(a) for a, b in pairs]  # [2, 2, 1]
+    [len(a) for a, b in paired_dataset(photos, maps, batch_size=2)]  # [2, 2, 1]
     ```
     """
     streams = make_streams(images_a, images_b, companions, pixels_a, pixels_b)
     sizes = [streams[domain].values.size for domain in "ab"]
     if None in sizes or sizes[0] != sizes[1]:
-        shown = ["several sizes" if size is None else f"{size[0]}×{size[1]}" for size in sizes]
-        raise ValueError(
-            "Both domains must have one size for validation. Received images of "
-            f"{shown[0]} and {shown[1]}."
-        )
+        a, b = ("several sizes" if size is None else "{}×{}".format(*size) for size in sizes)
+        raise ValueError(f"Validation needs one size in both domains. Received {a} and {b}.")
     as_size(sizes[0], "image_size")
-    _check_count("batch_size", batch_size)
-
-    dataset = _with_tensorflow("validation_batches", "PairedBatches")
+    check_sampling(batch_size)
     pairs = min(len(streams[domain].values) for domain in "ab")
-    return dataset(streams, pairs, batch_size)
+    return _loader("validation_batches", "PairedBatches")(streams, pairs, batch_size)
 
 
-def _with_tensorflow(name, without):
+def _loader(on_tensorflow, on_threads):
     """Return what runs on tf.data, or what runs on threads where TensorFlow isn't installed."""
     if importlib.util.find_spec("tensorflow"):
-        return getattr(importlib.import_module("keras_cyclegan.data.pipeline"), name)
-    return getattr(importlib.import_module("keras_cyclegan.data.threads"), without)
+        return getattr(importlib.import_module("keras_cyclegan.data.pipeline"), on_tensorflow)
+    return getattr(importlib.import_module("keras_cyclegan.data.threads"), on_threads)
 
 
 def make_streams(images_a, images_b, companions=None, pixels_a=None, pixels_b=None):
@@ -184,42 +174,36 @@ def make_streams(images_a, images_b, companions=None, pixels_a=None, pixels_b=No
     companions = companions or {}
     for name, values in companions.items():
         if name[-2:] not in ("_a", "_b"):
-            raise ValueError(
-                f"The name of a companion ends in _a or _b, the domain that it belongs to: "
-                f'"mask_a". Received {name!r}.'
-            )
-        domain, is_pair = streams[name[-1]], name.startswith("pair_")
-        if is_pair:
-            values = _as_images(name, values, domain.pixels)
-            stream = Stream(values, "pair", domain.pixels)
-            other = companions.get(f"pair_{'b' if name[-1] == 'a' else 'a'}", ())
-            fits = len(values) == len(other)
+            raise ValueError(f"A companion's name ends in _a or _b, its domain. Received {name!r}.")
+        of = streams[name[-1]]
+        if name.startswith("pair_"):
+            like = f"pair_{'b' if name[-1] == 'a' else 'a'}"
+            stream = Stream(_as_images(name, values, of.pixels), "pair", of.pixels)
+            fits = len(values) == len(companions.get(like, ()))
         else:
-            stream = _as_companion(name, values, name[-1])
-            fits = len(stream.values) == len(domain.values) and (
-                not isinstance(stream.values, Images)
-                or (stream.values.sizes == domain.values.sizes).all()
-            )
+            like = f"images_{name[-1]}"
+            stream = _as_companion(name, values)
+            sizes = getattr(stream.values, "sizes", of.values.sizes)
+            fits = len(stream.values) == len(of.values) and (sizes == of.values.sizes).all()
         if not fits:
             raise ValueError(
-                f"`{name}` must have as many entries, of the same sizes, as "
-                f"{'the other images of the pairs' if is_pair else f'`images_{name[-1]}`'}. "
-                f"Received {len(values)} entries."
+                f"`{name}` must have as many entries, of the same sizes, as `{like}`. Received "
+                f"{len(values)} entries."
             )
         streams[name] = stream
     return streams
 
 
-def _as_companion(name, values, domain):
+def _as_companion(name, values):
     is_mask = name.startswith(MASK)
     if isinstance(values, (Images, list)) or values.ndim == 4:
         values = values if isinstance(values, Images) else Images(values)
-        return Stream(values, domain, MASK if is_mask else None)
+        return Stream(values, name[-1], MASK if is_mask else None)
     if is_mask:
         raise ValueError(
-            f"`{name}` must have the shape (n, height, width, 1). Received: {values.shape}."
+            f"`{name}` must have the shape (n, height, width, 1). Received {values.shape}."
         )
-    return Stream(np.asarray(values), domain)
+    return Stream(np.asarray(values), name[-1])
 
 
 def _as_images(name, images, pixels):
@@ -234,27 +218,16 @@ def _as_images(name, images, pixels):
         if not isinstance(item, np.ndarray) or item.dtype != dtype:
             kind = getattr(item, "dtype", None) or type(images).__name__
             raise ValueError(
-                f"`{name}` must be a numpy array of {dtype}. Received: {kind}. "
-                "`keras_cyclegan.data.from_unit` makes uint8 of values in [-1, 1]; multiply values "
-                f"in [0, 1] by 255 and round them; {', '.join(DTYPES[1:])} need a `PixelFormat`, "
-                "which says their range."
+                f"`{name}` must be a numpy array of {dtype}. Received {kind}. `data.from_unit` "
+                "makes uint8 of values in [-1, 1]; multiply values in [0, 1] by 255 and round them;"
+                f" {', '.join(DTYPES[1:])} need a `PixelFormat`, which says their range."
             )
         if item.ndim != rank or 0 in item.shape:
             raise ValueError(
                 f"`{name}` must have the shape ({shape}height, width, channels), none of them 0. "
-                f"Received: {item.shape}."
+                f"Received {item.shape}."
             )
     return Images(images)
-
-
-def _check_crop(name, images, image_size):
-    smallest = images.sizes.min(axis=0)
-    if (smallest < image_size).any():
-        raise ValueError(
-            f"`{name}` are {smallest[0]}×{smallest[1]}, smaller than the crop "
-            f"`image_size`, {image_size[0]}×{image_size[1]}. Enlarge them, or give a smaller "
-            "`image_size`."
-        )
 
 
 def as_flip(flip, image_size):
@@ -266,34 +239,27 @@ def as_flip(flip, image_size):
     return flip
 
 
-def as_pair(size, name):
-    """Return `(height, width)` of an int or a pair."""
+def as_size(size, name, multiple=4):
+    """Return `(height, width)` of an int or a pair; the generators halve their input twice."""
     pair = size if isinstance(size, (tuple, list)) else (size, size)
     if len(pair) != 2 or not all(isinstance(n, numbers.Integral) for n in pair):
-        raise ValueError(f"`{name}` is an int or (height, width). Received: {name}={size!r}.")
-    return int(pair[0]), int(pair[1])
-
-
-def as_size(size, name):
-    """Return `(height, width)` of an int or a pair, which must be multiples of 4."""
-    height, width = as_pair(size, name)
-    if height < 4 or width < 4 or height % 4 or width % 4:
+        raise ValueError(f"`{name}` is an int or (height, width). Received {name}={size!r}.")
+    height, width = pair
+    if min(pair) < multiple or height % multiple or width % multiple:
         raise ValueError(
-            "The generators halve their input twice: height and width must be multiples of 4. "
-            f"Received: {name}={height}×{width}."
+            f"Height and width must be multiples of {multiple}. Received {name}={height}×{width}."
         )
-    return height, width
+    return int(height), int(width)
 
 
-def check_sampling(batch_size, steps_per_epoch, seed):
-    """Raise a ValueError for arguments that can't be used; `load` calls this before it decodes."""
-    _check_count("batch_size", batch_size)
-    if steps_per_epoch is not None:
-        _check_count("steps_per_epoch", steps_per_epoch)
-    if seed is not None and not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**31):
-        raise ValueError(f"`seed` is an int from 0 to 2³¹ - 1. Received: {seed!r}.")
-
-
-def _check_count(name, value):
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"`{name}` is a whole number, 1 or more. Received: {value!r}.")
+def check_sampling(batch_size, steps_per_epoch=None, seed=None):
+    """Raise a ValueError for numbers that can't be used; `load` calls this before it decodes."""
+    for name, value, least in (
+        ("batch_size", batch_size, 1),
+        ("steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1),
+        ("seed", 0 if seed is None else seed, 0),
+    ):
+        if not isinstance(value, numbers.Integral) or not least <= value < 2**31:
+            raise ValueError(
+                f"`{name}` is a whole number from {least} to 2³¹ - 1. Received {value!r}."
+            )

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_cyclegan.data.kinds import KINDS, Place, kind_of, split_name
-from keras_cyclegan.data.pillow_files import OpenedImage, open_file, open_pillow, to_array
+from keras_cyclegan.data.kinds import Place, holds_many, kind_of, split_name
+from keras_cyclegan.data.pillow_files import OpenedImage, open_file, open_pillow
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.pixels import DTYPES, check_unit
 from keras_cyclegan.data.stacks import read_frame
@@ -16,40 +16,24 @@ from keras_cyclegan.data.stacks import read_frame
 def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
     """Open a path, the bytes of a file, a binary file, a PIL image or an array.
 
-    Training and translation both open images by these rules:
-
-    - EXIF orientation is applied, where it can be read: the array is upright.
-    - Gray becomes RGB with three equal channels; for `channels=1`, RGB becomes luma (ITU-R 601).
-    - Where 8 bits are asked for, 16-bit gray is scaled to them (`value / 257`, rounded), not
-      clipped, and 16-bit RGB keeps its high byte, which is what Pillow decodes.
-    - Transparency is composited on white; the alpha channel is returned beside the pixels.
-    - Palettes, CMYK, YCbCr and LAB become RGB by Pillow's conversion, through the colour profile
-      if there is one; pixels with another profile than sRGB become sRGB.
-    - Of a file with several frames or pages, the first one is taken, unless a `Place` names one.
-    - 32-bit integers and floats in a file are refused where 8 bits are asked for.
+    Training and translation both open images by these rules: EXIF orientation is applied. Gray
+    becomes RGB with three equal channels; for `channels=1`, RGB becomes luma (ITU-R 601). Where 8
+    bits are asked for, 16-bit gray is scaled to them (`value / 257`, rounded), 16-bit RGB keeps its
+    high byte, which is what Pillow decodes, and 32 bits are refused. Transparency is composited on
+    white; the alpha channel is returned beside the pixels. Palettes, CMYK, YCbCr and LAB become
+    RGB, and pixels with another profile than sRGB become sRGB. Of several frames or pages the first
+    one is taken, unless a `Place` names one.
 
     Args:
         image: path, `Place`, bytes or binary file of an image (of JPEG, PNG, WebP, BMP and TIFF the
             content decides, not the name), `PIL.Image.Image`, or a numpy array `(height, width)` or
             `(height, width, channels)` of uint8, of the dtype of `pixels`, or of floats in [-1, 1].
-        channels: int, 3 by default. Channels of the result. Files of JPEG, PNG, WebP and BMP have 1
-            or 3.
-        max_pixels: int, 60,000,000 by default. Largest height times width that is decoded from a
-            path, bytes or file; a TIFF, a WebP and a JPEG of several scans, whose decoders take
-            more memory, may have 80, 47 and 61 % of that. A PIL image or an array may have any
-            size.
+        channels: int. Channels of the result. Files of JPEG, PNG, WebP and BMP have 1 or 3.
+        max_pixels: int. Largest height times width of a file; see `decode_image`.
         pixels: `PixelFormat` of the result. None, the default: 8 bits.
 
     Returns:
         `OpenedImage`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        MemoryError: there is too little memory for the image.
-        TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
-        TypeError: `image` is none of these.
-        ValueError: the file is no image or is incomplete; the pixels have no known range, are NaN,
-            or floats outside of [-1, 1]; or the channels or the dtype don't fit.
     """
     from PIL import Image
 
@@ -73,12 +57,11 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
 
 
 def open_native(image, channels=3, max_pixels=MAX_PIXELS):
-    """Open a file in the dtype that it has, one of uint8, uint16, int16 and float32.
+    """Return the pixels of a file in the dtype that it has, one of uint8, uint16, int16, float32.
 
     Integers of other sizes become the next larger of these that holds them, or floats.
     """
-    opened = _open_path(image, channels, max_pixels, native=True)
-    return opened._replace(pixels=as_kept(opened.pixels, None, image))
+    return as_kept(_open_path(image, channels, max_pixels, native=True).pixels, None, image)
 
 
 def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -90,7 +73,8 @@ def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -
     Args:
         source: path, bytes, binary file, or `PIL.Image.Image`.
         channels: int, 3 (RGB, the default) or 1 (gray).
-        max_pixels: int, 60,000,000 by default. Largest height times width; see `open_image`.
+        max_pixels: int, 60,000,000 by default. Largest height times width; a TIFF, a WebP and a
+            JPEG of several scans, which take more memory, may have 80, 47 and 61 % of that.
 
     Returns:
         uint8 array, `(height, width, channels)`.
@@ -107,11 +91,8 @@ def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -
     ```
     """
     if channels not in (1, 3):
-        raise ValueError(f"Images are decoded to 1 or 3 channels. Received: channels={channels!r}.")
+        raise ValueError(f"Images are decoded to 1 or 3 channels. Received channels={channels!r}.")
     return open_image(source, channels, max_pixels).pixels
-
-
-# --- files -------------------------------------------------------------------------------------
 
 
 def _open_path(source, channels, max_pixels, native):
@@ -120,14 +101,12 @@ def _open_path(source, channels, max_pixels, native):
         if opened is None:
             raise ValueError("A TIFF of many channels, or of more than 8 bits, is given as a path.")
         return opened
-    place = source if isinstance(source, Place) else Place(*_path_and_index(source))
-    kind = kind_of(place.path)
-    if kind not in KINDS or not KINDS[kind].many or (kind == "TIFF" and place.index == 0):
+    place = source if isinstance(source, Place) else Place(*split_name(source))
+    if not holds_many(place.path) or (kind_of(place.path) == "TIFF" and place.index == 0):
         opened = open_file(place.path, channels, max_pixels, native)
         if opened is not None:
             return opened
-    frame = read_frame(place.path, place.index, place.name, channels, max_pixels)
-    frame = _with_channels(frame, channels)
+    frame = _with_channels(read_frame(place, channels, max_pixels), channels)
     if not native and frame.dtype != np.uint8:
         raise ValueError(
             f"{source} holds {frame.dtype}, and images of 8 bits are expected here. Train with a "
@@ -136,32 +115,22 @@ def _open_path(source, channels, max_pixels, native):
     return OpenedImage(frame)
 
 
-def _path_and_index(source):
-    path, name = split_name(source)
-    return path, 0, name
-
-
 def as_kept(pixels, given, name):
-    """Return pixels in the dtype that images are kept in.
-
-    Args:
-        pixels: numpy array of any dtype.
-        given: `PixelFormat` that they must have, or None for whichever holds them.
-        name: what to call them in messages.
+    """Return pixels in the dtype of a `PixelFormat`, or for None in that of `DTYPES` that fits.
 
     Raises:
-        ValueError: they are NaN or infinite, or don't fit.
+        ValueError: they are NaN or infinite, or don't fit; `name` says what they are.
     """
     if pixels.dtype.kind not in "uifb":
         raise ValueError(f"{name} holds {pixels.dtype}, which are no pixels.")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ValueError(f"{name} holds NaN or infinity. Fill such pixels with a value.")
-    kept = str(pixels.dtype.newbyteorder("="))
+    kept = pixels.dtype.name
     if kept not in DTYPES:
         kept = {"bool": "uint8", "int8": "int16"}.get(kept, "float32")
-    if given is None or given.dtype == kept:
-        return spread(pixels.astype(kept, copy=False), given)
-    fits = given.dtype == "float32" or (
+    if given is None:
+        return pixels.astype(kept, copy=False)
+    fits = given.dtype in (kept, "float32") or (
         pixels.dtype.kind in "ui"
         and "uint8" not in (kept, given.dtype)
         and given.ends[0] <= pixels.min()
@@ -172,21 +141,16 @@ def as_kept(pixels, given, name):
             f"{name} holds {pixels.dtype}, from {pixels.min()} to {pixels.max()}; expected "
             f"{given}. Convert it as the images of the training were."
         )
-    return spread(pixels.astype(given.dtype), given)
+    pixels = pixels.astype(given.dtype, copy=False)
+    return spread(pixels, given) if given.per_image else pixels
 
 
 def spread(pixels, given):
-    """Spread the values of one image over all that its dtype holds, where a format says so."""
-    if given is None or not given.per_image:
-        return pixels
+    """Spread the values of one image over the range of a format."""
     low, high = float(pixels.min()), float(pixels.max())
-    ends = (given.low, given.high)
     values = (pixels.astype("float64") - low) / max(high - low, 1e-12)
-    values = values * (ends[1] - ends[0]) + ends[0]
+    values = values * (given.high - given.low) + given.low
     return (values if given.dtype == "float32" else np.rint(values)).astype(given.dtype)
-
-
-# --- arrays ------------------------------------------------------------------------------------
 
 
 def _with_channels(array, channels):
@@ -201,43 +165,28 @@ def _with_channels(array, channels):
     if image.shape[2] == 1 and channels == 3:
         return np.repeat(image, 3, axis=2)
     if image.shape[2] != channels:
+        gray = {1: "; gray also as (height, width)", 3: "; gray as 1 or as (height, width)"}
+        with_alpha = channels in gray and image.dtype == np.uint8
+        alternatives = gray.get(channels, "") + f", and {channels + 1} with alpha" * with_alpha
         raise ValueError(
-            f"{channels} channels are needed{_alternatives(channels, image.dtype)}. Received an "
-            f"image of shape {array.shape}."
+            f"{channels} channels are needed{alternatives}. Received an image of shape "
+            f"{array.shape}."
         )
     return image
 
 
 def _open_array(array, channels):
-    _check_values(array)
-    has_alpha = array.ndim == 3 and array.shape[2] == channels + 1
-    if has_alpha and channels in (1, 3) and array.dtype == np.uint8 and array.size:
-        return OpenedImage(_on_white(array[:, :, :-1], array[:, :, -1]), array[:, :, -1])
-    image = _with_channels(array, channels)
-    return OpenedImage(image if image.dtype == np.uint8 else image.astype("float32"))
+    from PIL import Image
 
-
-def _check_values(array):
-    """Raise a ValueError for pixels that are neither uint8 nor floats in [-1, 1]."""
+    has_alpha = array.ndim == 3 and array.shape[2] == channels + 1 and channels in (1, 3)
     if array.dtype == np.uint8:
-        return
-    if not np.issubdtype(array.dtype, np.floating):
+        if has_alpha and array.size:
+            return open_pillow(Image.fromarray(np.ascontiguousarray(array)), channels, "The array")
+        return OpenedImage(_with_channels(array, channels))
+    if array.dtype.kind != "f":
         raise ValueError(
             "Pixels are uint8 (0 … 255) or floats in [-1, 1]. Received an array of dtype "
             f"{array.dtype}."
         )
     check_unit(array)
-
-
-def _alternatives(channels, dtype):
-    text = {1: "; gray also as (height, width)", 3: "; gray as 1 or as (height, width)"}
-    with_alpha = channels in text and dtype == np.uint8
-    return text.get(channels, "") + (f", and {channels + 1} with alpha" if with_alpha else "")
-
-
-def _on_white(pixels, alpha):
-    """Composite an array on white, as files are in training."""
-    from PIL import Image
-
-    rgba = np.concatenate([np.broadcast_to(pixels, (*alpha.shape, 3)), alpha[:, :, None]], axis=2)
-    return to_array(Image.fromarray(rgba), "RGB" if pixels.shape[2] == 3 else "L").pixels
+    return OpenedImage(_with_channels(array, channels).astype("float32"))

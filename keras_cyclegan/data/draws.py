@@ -8,7 +8,8 @@ machine, with TensorFlow or without.
 
 import numpy as np
 
-A, B, INDEX_B, PAIR, INDEX_PAIR = range(5)  # numbers of an image's draws: its cut, or which image
+# The numbers of the draws for each group of images: its cuts, and which images (A's are shuffled).
+GROUPS = {"a": (0, None), "b": (1, 2), "pair": (3, 4)}
 ROW, COLUMN, MIRROR, UPSIDE_DOWN, QUARTER = range(5)  # numbers of the draws of a cut
 TURNS = {  # the draws for each way to flip; a turn is the sum of 1, 2 and 4
     "none": (),
@@ -17,53 +18,41 @@ TURNS = {  # the draws for each way to flip; a turn is the sum of 1, 2 and 4
     "both": (MIRROR, UPSIDE_DOWN),
     "rot90": (MIRROR, UPSIDE_DOWN, QUARTER),
 }
+AXES = {MIRROR: 1, UPSIDE_DOWN: 0}  # which a turn reverses; the other one exchanges both
 LOW = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
 _START = 0x02461E293EC8F720  # TensorFlow's key for making keys of seeds
 
 
-def draw_images(numbers, seed, counts):
-    """Draw which images of each group come at the given numbers.
+def draw_places(numbers, seed, group, sizes, window, flip):
+    """Draw which images of a group come, and where and how each is cut out.
 
     Args:
         numbers: int64 array `(n,)`: which images of the run.
         seed: int.
-        counts: dict from the groups `"a"`, `"b"` and `"pair"` to their numbers of images.
-
-    Returns:
-        dict from the groups to int64 arrays `(n,)`. Those of `a` come in shuffled order, each once
-        before any comes again; the others are drawn independently.
-    """
-    found = {}
-    for group, count in counts.items():
-        if group == "a":
-            found[group] = shuffled_index(numbers, count, seed)
-        else:
-            use = {"b": INDEX_B, "pair": INDEX_PAIR}[group]
-            found[group] = uniform_int(fold_in((seed, use), numbers), count, bits=64)
-    return found
-
-
-def draw_cuts(numbers, seed, group, sizes, window, flip):
-    """Draw a window and a turn for each image.
-
-    Args:
-        numbers, seed, group: see `draw_images`.
-        sizes: pair of int arrays `(n,)`, heights and widths of the images, or two ints.
+        group: one of `GROUPS`.
+        sizes: int64 array `(count, 2)`, heights and widths of the group's images.
         window: `(height, width)` that is cut out.
         flip: one of `TURNS`.
 
     Returns:
-        int64 array `(n, 3)`: first row, first column, and the turn: 1 for mirrored left and right,
-        plus 2 for upside down, plus 4 for rows and columns exchanged after that.
+        int64 array `(n, 4)`: index, first row, first column, and the turn: 1 for mirrored left and
+        right, plus 2 for upside down, plus 4 for rows and columns exchanged after that.
     """
-    key = fold_in((seed, {"a": A, "b": B, "pair": PAIR}[group]), numbers)
-    cuts = np.zeros((len(numbers), 3), "int64")
-    for axis, length in ((ROW, sizes[0]), (COLUMN, sizes[1])):
-        cuts[:, axis] = uniform_int(fold_in_32(key, axis), length - window[axis] + 1)
+    use, which = GROUPS[group]
+    if which is None:
+        index = shuffled_index(numbers, len(sizes), seed)
+    else:
+        index = uniform_int(fold_in((seed, which), numbers), len(sizes), bits=64)
+    key = fold_in((seed, use), numbers)
+    places = np.zeros((len(numbers), 4), "int64")
+    places[:, 0] = index
+    for axis in (ROW, COLUMN):
+        room = sizes[index, axis] - window[axis] + 1
+        places[:, 1 + axis] = uniform_int(fold_in_32(key, axis), room)
     for turn in TURNS[flip]:
-        cuts[:, 2] += (uniform(fold_in_32(key, turn)) > 0.5) << (turn - MIRROR)
-    return cuts
+        places[:, 3] += (uniform(fold_in_32(key, turn)) > 0.5) << (turn - MIRROR)
+    return places
 
 
 def fold_in(seed, number):
@@ -99,15 +88,9 @@ def shuffled_index(number, count, seed):
     word = np.uint64((bits + bits % 2) // 2)
     mask = np.uint64((1 << int(word)) - 1)
     keys = [np.uint64(498247692) & mask, _uint64(seed) & LOW & mask, passes & LOW & mask]
-    keys.append(
-        np.uint64(0xFFFFFFFC) & mask
-        ^ np.uint64(1)
-        ^ keys[0]
-        ^ _rotate(keys[2], -3, word, mask)
-        ^ _rotate(keys[2], -4, word, mask)
-    )
-    found = index
-    outside = np.ones(number.shape, bool)
+    turned = _rotate(keys[2], -3, word, mask) ^ _rotate(keys[2], -4, word, mask)
+    keys.append(np.uint64(0xFFFFFFFC) & mask ^ np.uint64(1) ^ keys[0] ^ turned)
+    found, outside = index, np.ones(number.shape, bool)
     while outside.any():  # the cipher's block may be larger: walk on to an index that exists
         found = np.where(outside, _encrypt(found, keys, word, mask), found)
         outside = found >= count

@@ -6,19 +6,18 @@ import zlib
 
 import numpy as np
 
+from keras_cyclegan.data.store import Split
+
 FONTS = ("DejaVuSans.ttf", "DejaVuSerif-BoldItalic.ttf")  # domain A, domain B
 TEST_CHARACTERS = 192
 
 
 def glyph_characters():
-    """Split the letters and numbers that both fonts have into training and test sets.
+    """Split the letters and numbers that both fonts have into train A, train B and test.
 
     Both fonts have 1,931 (Unicode categories L and N), many of which look alike (the Latin, Greek
     and Cyrillic A, or u and и in italics). Of those with the same 32×32 picture in one of the fonts
     only the first is kept, so that no test picture is in the training sets: 1,747 remain.
-
-    Returns:
-        Three lists of characters without common ones: train A, train B, test. Always the same.
     """
     from matplotlib.ft2font import FT2Font
 
@@ -38,20 +37,27 @@ def glyph_characters():
     return train[::2], train[1::2], test
 
 
+def glyph_splits():
+    """Return a `Split` each of train A, train B, test A and test B; the latter two are aligned."""
+    train_a, train_b, test = glyph_characters()
+    return [_split(train_a, "a"), _split(train_b, "b"), _split(test, "a"), _split(test, "b")]
+
+
+def _split(characters, domain):
+    def draw(size, channels):
+        if size[0] != size[1]:
+            raise ValueError(f"Glyphs are square. Received image_size={size[0]}×{size[1]}.")
+        return render_glyphs(characters, domain, size[0], channels)
+
+    return Split(f"glyphs {domain}", "", list(characters), list, draw)
+
+
 def render_glyphs(characters, domain, size=32, channels=3):
     """Draw characters black on white, horizontally centred on a common baseline.
 
     A border of a sixteenth of the size (2 of 32 pixels) stays free, so that shifts by as much cut
-    nothing off: characters that would reach into it are moved or drawn smaller.
-
-    Args:
-        characters: list of characters.
-        domain: `"a"` (DejaVu Sans) or `"b"` (DejaVu Serif Bold Italic).
-        size: int. Height and width in pixels.
-        channels: 1 or 3.
-
-    Returns:
-        uint8 array, `(n, size, size, channels)`.
+    nothing off: characters that would reach into it are moved or drawn smaller. Returns a uint8
+    array, `(n, size, size, channels)`.
     """
     from PIL import Image, ImageDraw
 

@@ -6,21 +6,15 @@ from typing import NamedTuple
 
 
 class Kind(NamedTuple):
-    """A kind of file.
+    """A kind of file: suffixes in lower case (the usual one first), and what it can hold.
 
-    Attributes:
-        suffixes: tuple of strings, in lower case; the first one is the usual one.
-        dtypes: dtypes of pixels that it can hold.
-        channels: the counts of channels that it can hold, or None for any.
-        many: bool. Whether one file can hold many images: pages, slices, items.
-        package: what reads it, beside Pillow and NumPy, or None.
+    `channels` is None for any; `many`: one file can hold many images, such as pages or slices.
     """
 
     suffixes: tuple[str, ...]
     dtypes: tuple[str, ...] = ("uint8",)
     channels: tuple[int, ...] | None = (1, 3, 4)
     many: bool = False
-    package: str | None = None
 
 
 ALL = ("uint8", "uint16", "int16", "float32")
@@ -29,28 +23,22 @@ KINDS = {
     "PNG": Kind((".png",), ("uint8", "uint16")),
     "WebP": Kind((".webp",), channels=(3, 4)),
     "BMP": Kind((".bmp",), channels=(1, 3)),
-    "TIFF": Kind((".tif", ".tiff"), ALL, None, True, "tifffile"),
-    "NumPy": Kind((".npy", ".npz"), ALL, None, True),
-    "HDF5": Kind((".h5", ".hdf5"), ALL, None, True, "h5py"),
-    "NIfTI": Kind((".nii", ".nii.gz"), ALL, (1,), True, "nibabel"),
-    "MetaImage": Kind((".mha", ".mhd"), ALL, None, True, "SimpleITK"),
-    "DICOM": Kind((".dcm",), ALL[1:], (1,), True, "pydicom"),
+    "TIFF": Kind((".tif", ".tiff"), ALL, None, many=True),
+    "NumPy": Kind((".npy", ".npz"), ALL, None, many=True),
+    "HDF5": Kind((".h5", ".hdf5"), ALL, None, many=True),
+    "NIfTI": Kind((".nii", ".nii.gz"), ALL, (1,), many=True),
+    "MetaImage": Kind((".mha", ".mhd"), ALL, None, many=True),
+    "DICOM": Kind((".dcm",), ALL[1:], (1,), many=True),
 }
 SUFFIXES = tuple(suffix for kind in KINDS.values() for suffix in kind.suffixes)
 
 
 class Place(NamedTuple):
-    """One image of a file that may hold many.
-
-    Attributes:
-        path: `pathlib.Path` of the file.
-        index: int.
-        name: name of the data set in an HDF5 file, or None for its only one.
-    """
+    """One image of a file that may hold many; `name` is that of a data set in an HDF5 file."""
 
     path: Path
-    index: int = 0  # type: ignore[assignment]
     name: str | None = None
+    index: int = 0  # type: ignore[assignment]
 
     def __str__(self):
         return f"{self.path}{f':/{self.name}' if self.name else ''}[{self.index}]"
@@ -67,6 +55,12 @@ def kind_of(path):
     """Return the name of a path's kind by its suffix, or None."""
     suffix = suffix_of(path)
     return next((name for name, kind in KINDS.items() if suffix in kind.suffixes), None)
+
+
+def holds_many(path):
+    """Return whether files of a path's kind can hold many images."""
+    kind = kind_of(path)
+    return kind is not None and KINDS[kind].many
 
 
 def split_name(path):

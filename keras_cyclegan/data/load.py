@@ -1,21 +1,27 @@
-"""One function for all sources: folders, tensorflow-datasets, arrays and the embedded glyphs."""
+"""One function for all sources: folders, tensorflow-datasets, arrays and the embedded glyphs.
 
-from typing import Any
+`load` makes datasets for training, `load_sets` whole sets for measuring scores.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from keras_cyclegan.arguments import PathLike, check_choice
 from keras_cyclegan.data.batches import (
     as_flip,
-    as_pair,
     as_size,
     check_sampling,
     paired_dataset,
     unpaired_dataset,
 )
+from keras_cyclegan.data.folders import take
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
+from keras_cyclegan.data.pixels import as_format
 from keras_cyclegan.data.prepare import Decoder
 from keras_cyclegan.data.ranges import check_range, find_format
 from keras_cyclegan.data.resize import RESIZES
-from keras_cyclegan.data.sources import find_source
+from keras_cyclegan.data.sources import Splits, find_pair, find_splits
 
 
 def load(
@@ -43,8 +49,7 @@ def load(
     """Load unpaired images for training, and pairs of images for validation.
 
     Zhu et al. 2017, appendix 7.1. Every image is decoded and resized once, before this returns, so
-    that unusable files are found now and not hours later. Order, crops and flips are random and
-    change in each epoch.
+    that unusable files are found now and not hours later.
 
     Args:
         source: one of
@@ -57,37 +62,31 @@ def load(
               file, `"FILE.h5:/NAME"`, a NIfTI, MetaImage or DICOM volume, whose slices are images;
             - two arrays of images, `(n, height, width, channels)`;
             - `"tfds:NAME"`, a dataset of tensorflow-datasets: `"tfds:cycle_gan/horse2zebra"`;
-            - `"glyphs"`, the embedded set: letters and numbers in DejaVu Sans (A) and in DejaVu
-              Serif Bold Italic (B). No character is in both training domains; in validation,
-              both images of a pair show the same one. It needs no files and no internet.
+            - `"glyphs"`, the embedded set, offline: letters and numbers in DejaVu Sans (A) and in
+              DejaVu Serif Bold Italic (B), in training none in both; validation is paired.
         image_size: int or `(height, width)`, multiples of 4: the size of the images in a batch.
             None, the default, takes 256, and 32 for glyphs.
         batch_size: int, 1 by default, as in the paper.
         load_size: int or `(height, width)`: the size that training images are resized to, before
             `image_size` is cut out at random. None, the default, takes `image_size * 286 / 256`,
-            rounded, as in the paper. Glyphs are not resized but get a white border up to this size
-            (2 pixels at 32), so that the cut shifts them.
+            rounded, as in the paper. Glyphs get a white border up to this size instead.
         resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
             `"cover"` (keeps the aspect ratio, and cuts the longer side off) or `"crop"` (cuts
-            windows of `image_size` out of the whole image without resizing, or out of its centre of
-            `load_size` if that is given; smaller images are errors). Validation images are brought
-            to `image_size` in the same way, without random cuts and flips.
+            windows out of the whole image, or out of its centre of `load_size` if that is given;
+            smaller images are errors). Validation images are brought to `image_size` likewise.
         channels: int, 3 by default, or `(channels_a, channels_b)`. JPEG, PNG, WebP and BMP have 1
             or 3.
-        flip: bool, or one of the ways of `unpaired_dataset`, each with probability ½. None, the
-            default, mirrors all but glyphs left and right.
-        seed: int. Makes order, crops and flips repeatable. None, the default, draws one from
-            Python's `random`, which `keras.utils.set_random_seed` fixes.
-        steps_per_epoch: int. None, the default: as many as the larger domain has whole batches.
-        validation_split: float in [0, 1), 0 by default. Fraction of each folder to keep for
-            validation where there are no `testA` and `testB`. The choice depends on names only.
+        flip: bool, or one of the ways of `unpaired_dataset`. None, the default, mirrors all but
+            glyphs left and right.
+        seed, steps_per_epoch, process_share: see `unpaired_dataset`.
+        validation_split: float in [0, 1), 0 by default. Fraction of the images of each domain to
+            keep for validation where there are none. The choice depends on names only.
         on_error: `"raise"` (the default), or `"skip"`: leave out unusable images, and warn with
             their number and names.
         memory_limit: int, 2 GiB by default. Bytes of decoded images to keep in memory (for a
             moment, it takes twice as many). If there are more, they are kept on disk.
         cache_folder: path of the folder on disk. None, the default, takes `keras_cyclegan/images`
             in `KERAS_HOME` or `~/.keras`. Its files are used again unless the images have changed.
-        process_share: `(index, count)`, (0, 1) by default; see `unpaired_dataset`.
         range_a: the values of A's images that become -1 and 1: `(low, high)`, two numbers or two
             tuples with one for each channel; `"auto"`, the 0.5 and 99.5 % quantiles over all images
             of A (`"auto_per_channel"`: of each channel); or `"image"`, each image's own lowest and
@@ -98,14 +97,13 @@ def load(
         unit_a: string, `""` by default: the unit of A's values, such as `"HU"`, for tables.
         unit_b: the same for domain B.
         group_by: regular expression. With `validation_split`, images whose names agree in its first
-            group stay on one side: slices of a patient, frames of a film. None, the default: each
-            file by itself, with all of its pages.
+            group (or in all that it matches, without groups) stay on one side: slices of a patient,
+            frames of a film. None, the default: each file by itself, with all of its pages.
         max_pixels: int, 60,000,000 by default. Files of more pixels are refused, as they could fill
             the memory.
 
     Returns:
-        `(train, validation)`, two `tf.data.Dataset`s of batches `(a, b)`, float32 in [-1, 1]:
-        `train` is an `unpaired_dataset`, `validation` a `paired_dataset`, or `None` where there
+        `(train, validation)`: an `unpaired_dataset` and a `paired_dataset`, or `None` where there
         are no images for it. `train.pixels_a` and `train.pixels_b` say what the values mean; give
         them to `CycleGAN`, so that it translates to the same units.
 
@@ -120,7 +118,7 @@ def load(
     ```python
     train, validation = load("glyphs", batch_size=4, seed=0)
     a, b = next(iter(train))
-    a.shape  # (4, 32, 32, 3)
+    a.shape  # (4, 32, 32, 3), float32 in [-1, 1]
     ```
     """
     check_choice("resize", resize, RESIZES)
@@ -128,62 +126,69 @@ def load(
     check_sampling(batch_size, steps_per_epoch, seed)
     ranges = check_range("range_a", range_a), check_range("range_b", range_b)
     channels = check_channels(channels)
-    found = find_source(source, channels, validation_split, group_by)
-    image_size = as_size(found.image_size if image_size is None else image_size, "image_size")
-    load_size = _load_size(load_size, image_size, resize == "crop" and not found.drawn)
-    flip = as_flip(found.flip if flip is None else flip, image_size)
+    splits = find_splits(source, channels, validation_split, group_by)
+    drawn = splits.train_a.draw is not None
+    image_size = as_size((32 if drawn else 256) if image_size is None else image_size, "image_size")
+    load_size = _load_size(load_size, image_size, resize == "crop" and not drawn)
+    flip = as_flip(not drawn if flip is None else flip, image_size)
 
-    splits = found.splits()
-    decoder = Decoder(resize, max_pixels, on_error, cache_folder, memory_limit, ranges)
-    sets = decoder.decode(splits[:4], [load_size] * 2 + [image_size] * 2, channels, image_size)
-    formats = tuple(
-        find_format(*each)
-        for each in zip(
-            "ab",
-            (splits.train_a.title, splits.train_b.title),
-            (stored.images.dtype.name for stored in sets[:2]),
-            channels,
-            (stored.statistics for stored in sets[:2]),
-            ranges,
-            (unit_a, unit_b),
-            strict=True,
-        )
+    decoder = Decoder(
+        channels, image_size, resize, max_pixels, on_error, cache_folder, memory_limit, ranges
     )
-    companions = [
-        decoder.companions(given, stored, size, image_size, formats)
-        for given, stored, size in (
-            (splits.companions, sets[:2], load_size),
-            (splits.test_companions, sets[2:], image_size),
+    sizes = [load_size] * 2 + [image_size] * 2
+    stored = decoder.decode(zip(Splits._fields, splits, sizes, strict=False))
+    formats = [
+        find_format(
+            domain,
+            split.title,
+            stored[f"train_{domain}"].images.dtype.name,
+            count,
+            stored[f"train_{domain}"].statistics,
+            given,
+            unit,
+        )
+        for domain, split, count, given, unit in zip(
+            "ab", splits, channels, ranges, (unit_a, unit_b), strict=False
         )
     ]
+
+    def riding_along(companions, part, size):
+        wanted = []
+        for name, split in (companions or {}).items():
+            if name.startswith("mask"):
+                split = take(split, stored[f"{part}_{name[-1]}"].kept)
+            wanted.append((name, split, size))
+        found = decoder.decode(wanted, "raise")  # none of these can be left out
+        return {name: each.images for name, each in found.items()}
+
     train = unpaired_dataset(
-        sets[0].images,
-        sets[1].images,
+        stored["train_a"].images,
+        stored["train_b"].images,
         image_size=image_size,
         batch_size=batch_size,
         flip=flip,
         seed=seed,
         steps_per_epoch=steps_per_epoch,
         process_share=process_share,
-        companions=companions[0],
+        companions=riding_along(splits.companions, "train", load_size),
         pixels_a=formats[0],
         pixels_b=formats[1],
     )
-    if sets[2] is None:
+    if splits.test_a is None:
         return train, None
-    test_a, test_b = (stored.images for stored in sets[2:])
-    validation = paired_dataset(test_a, test_b, batch_size, companions[1], formats[0], formats[1])
-    return train, validation
+    companions = riding_along(splits.test_companions, "test", image_size)
+    tests = stored["test_a"].images, stored["test_b"].images
+    return train, paired_dataset(*tests, batch_size, companions, *formats)
 
 
 def _load_size(load_size, image_size, whole):
     """Return `(height, width)`, or None for images that are kept whole."""
     if load_size is None:
         return None if whole else tuple(round(n * 286 / 256) for n in image_size)
-    load_size = as_pair(load_size, "load_size")
+    load_size = as_size(load_size, "load_size", multiple=1)
     if any(n < m for n, m in zip(load_size, image_size, strict=True)):
         raise ValueError(
-            "`image_size` is cut out of images of `load_size`, which can't be smaller. Received: "
+            "`image_size` is cut out of images of `load_size`, which can't be smaller. Received "
             f"image_size={image_size}, load_size={load_size}."
         )
     return load_size
@@ -193,5 +198,76 @@ def check_channels(channels):
     """Return `(channels_a, channels_b)` of an int or a pair."""
     pair = tuple(channels) if isinstance(channels, (tuple, list)) else (channels, channels)
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
-        raise ValueError(f"`channels` is an int or (A's, B's). Received: channels={channels!r}.")
+        raise ValueError(f"`channels` is an int or (A's, B's). Received channels={channels!r}.")
     return pair
+
+
+class ImageSets(NamedTuple):
+    """All images of both domains, `(n, height, width, channels)`; `paired`: `b[i]` is the truth."""
+
+    a: np.ndarray
+    b: np.ndarray
+    paired: bool
+
+
+def load_sets(
+    source: PathLike,
+    image_size: int | tuple[int, int],
+    channels: int | tuple[int, int] = (3, 3),
+    split: str = "test",
+    paired: bool | None = None,
+    pixels_a: Any = None,
+    pixels_b: Any = None,
+    max_pixels: int = MAX_PIXELS,
+) -> ImageSets:
+    """Load all images of one split, in order and without random crops, to measure scores on them.
+
+    Args:
+        source: a folder with `testA` and `testB`, `"tfds:NAME"`, or `"glyphs"`: see `load`.
+        image_size: int or `(height, width)`, multiples of 4, to which images are stretched.
+        channels: int, or `(channels_a, channels_b)`; (3, 3) by default.
+        split: `"test"` (the default) or `"train"`.
+        paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None, the default: it is where
+            both folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs'
+            test set.
+        pixels_a: `PixelFormat` that the images of A must have. None, the default: 8 bits.
+        pixels_b: the same for domain B.
+        max_pixels: int, 60,000,000 by default; see `load`.
+
+    Returns:
+        `ImageSets`, a tuple `(a, b, paired)`.
+
+    Raises:
+        FileNotFoundError: a folder is missing.
+        ValueError: images can't be used, or can't be paired.
+
+    Example:
+
+    ```python
+    a, b, paired = load_sets("glyphs", 32)
+    b.shape  # (192, 32, 32, 3)
+    ```
+    """
+    size = as_size(image_size, "image_size")
+    channels = check_channels(channels)
+    check_choice("split", split, ("test", "train"))
+    formats = [as_format(p, n) for p, n in zip((pixels_a, pixels_b), channels, strict=True)]
+    *splits, aligned = find_pair(source, channels, split)
+    decoder = Decoder(channels, size, max_pixels=max_pixels, formats=formats)
+    stored = decoder.decode(zip("ab", splits, (size, size), strict=True))
+    a, b = (each.images.as_array() for each in stored.values())
+    if paired and aligned is None:
+        raise ValueError(
+            f"{source} can't be paired: tensorflow-datasets shuffles each domain by itself. Give "
+            "the folder of its images."
+        )
+    if paired and len(a) != len(b):
+        raise ValueError(
+            f"Pairs need as many images of A as of B. Received {len(a)} and {len(b)} in {source}."
+        )
+    return ImageSets(a, b, bool(aligned) if paired is None else paired)
+
+
+def image_names(source, split="test"):
+    """Name each image of `load_sets`, of A and of B: paths in the folder, or characters."""
+    return [found.names for found in find_pair(source, name=split)[:2]]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_cyclegan.data.pixel_limit import HEAD, check_pixels, check_webp
+from keras_cyclegan.data.stacks import needs
 from keras_cyclegan.files.untrusted import check_regular, printable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
@@ -21,31 +22,16 @@ _pillow_limit = threading.Lock()
 
 
 class OpenedImage(NamedTuple):
-    """One image as an array.
-
-    Attributes:
-        pixels: `(height, width, channels)`, upright; transparency is composited on white.
-        alpha: uint8 `(height, width)`, or None where the image has no transparency.
-        profile: whether the file had a colour profile; its pixels are sRGB's now.
-    """
+    """Pixels `(height, width, channels)`, upright and on white; alpha `(height, width)` or None."""
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
-    profile: bool = False
 
 
 def open_file(source, channels, max_pixels, native=False):
-    """Open a path, the bytes of a file, or a binary file.
+    """Open a path, the bytes of a file, or a binary file; `native`: 16 bits stay 16 bits.
 
-    Args:
-        source: path, bytes or binary file.
-        channels: 1 or 3.
-        max_pixels: see `open_image`.
-        native: bool. Whether 16 bits stay 16 bits; else they become 8.
-
-    Returns:
-        `OpenedImage`; or None for a TIFF that Pillow can't open as it is: of several bands, or
-        with `native`, of more than 8 bits.
+    None for a TIFF that Pillow can't open as it is: of several bands, or `native` and deeper.
     """
     from PIL import Image
 
@@ -63,7 +49,7 @@ def open_file(source, channels, max_pixels, native=False):
             raise
         if is_tiff and not encoded and not hasattr(source, "read"):
             return None
-        raise unreadable(name, error) from error
+        raise _unreadable(name, error) from error
     with image:
         check_pixels(image, name, max_pixels)
         if is_tiff and (channels not in (1, 3) or (native and not _has_eight_bits(image))):
@@ -71,31 +57,6 @@ def open_file(source, channels, max_pixels, native=False):
         if native and head[12:16] == b"IHDR" and head[24] == 16 and image.mode[0] != "I":
             return _deep_png(file, name)
         return open_pillow(image, channels, name, native)
-
-
-def _has_eight_bits(image):
-    return image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr") and (
-        max(np.ravel(image.tag_v2.get(258, 1))) <= 8
-    )
-
-
-def _deep_png(file, name):
-    """Open a PNG with 16 bits a channel and colours or transparency, which Pillow makes 8 bits."""
-    from keras_cyclegan.data.stacks import needs
-
-    codecs = needs("imagecodecs", f"{name}, a PNG of 16 bits with colours or transparency,")
-    if hasattr(file, "read"):
-        file.seek(0)
-        content = file.read()
-    else:
-        with open(file, "rb") as opened:
-            content = opened.read()
-    pixels = codecs.png_decode(content)
-    if pixels.shape[2] in (2, 4):
-        share = pixels[..., -1:] / np.float32(65535)
-        pixels = np.rint(pixels[..., :-1] * share + 65535 * (1 - share)).astype("uint16")
-        return OpenedImage(pixels, np.rint(share[..., 0] * 255).astype("uint8"))
-    return OpenedImage(pixels)
 
 
 def _head(file):
@@ -108,33 +69,6 @@ def _head(file):
     head = file.read(HEAD)
     file.seek(0)
     return head
-
-
-def open_pillow(image, channels, name, native=False):
-    """Return the `OpenedImage` of a PIL image."""
-    if channels not in (1, 3):
-        raise ValueError(
-            f"{name} has 1 or 3 colour channels, but {channels} are needed. Give TIFF, NumPy or "
-            f"HDF5 files, or arrays of shape (height, width, {channels})."
-        )
-    try:
-        image.load()
-        return to_array(image, "RGB" if channels == 3 else "L", native)
-    except MemoryError as error:
-        width, height = image.size
-        raise MemoryError(
-            f"There is too little memory to open {name}, of {height}×{width} pixels: expected "
-            f"about {8 * height * width // 10**6 + 1} MB. End other programs, or make it smaller."
-        ) from error
-    except Exception as error:
-        raise unreadable(name, error) from error
-
-
-def unreadable(source, error):
-    return ValueError(
-        f"Can't read {printable(source)}: expected a whole JPEG, PNG, WebP, BMP or TIFF image with "
-        f"8 or 16 bits a channel. Pillow says: {error} ({type(error).__name__})."
-    )
 
 
 @contextlib.contextmanager
@@ -150,20 +84,66 @@ def _unlimited_pillow():
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def to_array(image, mode, native=False):
+def _has_eight_bits(image):
+    return image.mode in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr") and (
+        max(np.ravel(image.tag_v2.get(258, 1))) <= 8
+    )
+
+
+def _deep_png(file, name):
+    """Open a PNG with 16 bits a channel and colours or transparency, which Pillow makes 8 bits."""
+    codecs = needs("imagecodecs", f"{name}, a PNG of 16 bits with colours or transparency,")
+    with contextlib.ExitStack() as stack:
+        opened = file if hasattr(file, "read") else stack.enter_context(open(file, "rb"))
+        opened.seek(0)
+        pixels = codecs.png_decode(opened.read())
+    if pixels.shape[2] in (1, 3):
+        return OpenedImage(pixels)
+    share = pixels[..., -1:] / np.float32(65535)
+    pixels = np.rint(pixels[..., :-1] * share + 65535 * (1 - share)).astype("uint16")
+    return OpenedImage(pixels, np.rint(share[..., 0] * 255).astype("uint8"))
+
+
+def open_pillow(image, channels, name, native=False):
+    """Return the `OpenedImage` of a PIL image."""
+    if channels not in (1, 3):
+        raise ValueError(
+            f"{name} has 1 or 3 colour channels, but {channels} are needed. Give TIFF, NumPy or "
+            f"HDF5 files, or arrays of shape (height, width, {channels})."
+        )
+    try:
+        image.load()
+        return _to_array(image, "RGB" if channels == 3 else "L", native)
+    except MemoryError as error:
+        width, height = image.size
+        raise MemoryError(
+            f"There is too little memory to open {name}, of {height}×{width} pixels: expected "
+            f"about {8 * height * width // 10**6 + 1} MB. End other programs, or make it smaller."
+        ) from error
+    except Exception as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(source, error):
+    return ValueError(
+        f"Can't read {printable(source)}: expected a whole JPEG, PNG, WebP, BMP or TIFF image with "
+        f"8 or 16 bits a channel. Pillow says: {error} ({type(error).__name__})."
+    )
+
+
+def _to_array(image, mode, native):
     """Return a PIL image's upright pixels in a mode, "RGB" or "L".
 
     It is converted block by block: as a whole, a large image would be in memory up to five times.
     """
     width, height = image.size
     orientation = _orientation(image)
+    shape = (width, height) if orientation > 4 else (height, width)
     is_deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
     if native and is_deep:  # PNG has no 32-bit gray: an older Pillow's "I" has 16 bits
-        pixels = np.asarray(image).astype("uint16")[:, :, None]
-        upright = np.empty_like(pixels.swapaxes(0, 1) if orientation > 4 else pixels)
-        _as_stored(upright, orientation)[:] = pixels
-        return OpenedImage(np.repeat(upright, len(mode), axis=2) if len(mode) > 1 else upright)
-    shape = (width, height) if orientation > 4 else (height, width)
+        upright = np.empty(shape, "uint16")
+        _as_stored(upright, orientation)[:] = np.asarray(image)
+        return OpenedImage(np.repeat(upright[:, :, None], len(mode), axis=2))
     pixels = np.empty((*shape, len(mode)), "uint8")
     alpha = None
     columns = min(width, BLOCK)
@@ -179,7 +159,7 @@ def to_array(image, mode, native=False):
             if transparency is not None:
                 alpha = np.empty(shape, "uint8") if alpha is None else alpha
                 _as_stored(alpha, orientation)[place] = transparency
-    return OpenedImage(pixels, alpha, bool(image.info.get("icc_profile")))
+    return OpenedImage(pixels, alpha)
 
 
 def _orientation(image):
@@ -188,6 +168,15 @@ def _orientation(image):
     except Exception:  # EXIF that can't be read says nothing of orientation
         return 1
     return found if found in range(1, 9) else 1
+
+
+def _as_stored(upright, orientation):
+    """Return a view of upright pixels in the orientation of the file; see EXIF's tag 274."""
+    if orientation > 4:
+        upright = upright.swapaxes(0, 1)
+    rows = -1 if orientation in (3, 4, 6, 7) else 1
+    columns = -1 if orientation in (2, 3, 7, 8) else 1
+    return upright[::rows, ::columns]
 
 
 def _profile_transform(image):
@@ -207,23 +196,16 @@ def _profile_transform(image):
         return None
 
 
-def srgb_profile():
-    """Return the bytes of sRGB's profile."""
-    from PIL import ImageCms
-
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def _convert(image, mode, is_deep, to_srgb=None):
+def _convert(image, mode, is_deep, to_srgb):
     """Return the pixels of a small image on white, and its alpha channel."""
     from PIL import Image
 
+    alpha = None
     if is_deep:
         image = Image.fromarray(((np.asarray(image, "uint32") + 128) // 257).astype("uint8"))
     elif image.mode in ("I", "F"):
         raise ValueError(f'32-bit pixels (Pillow\'s mode "{image.mode}") have no known range')
-    alpha = None
-    if image.has_transparency_data:
+    elif image.has_transparency_data:
         image = image.convert("RGBA")
         band = image.getchannel("A")
         alpha = np.asarray(band)
@@ -233,18 +215,5 @@ def _convert(image, mode, is_deep, to_srgb=None):
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     elif to_srgb:
         image = to_srgb.apply(image)
-    return with_channels(image if image.mode == mode else image.convert(mode)), alpha
-
-
-def _as_stored(upright, orientation):
-    """Return a view of upright pixels in the orientation of the file; see EXIF's tag 274."""
-    if orientation in (5, 6, 7, 8):
-        upright = upright.swapaxes(0, 1)
-    rows = -1 if orientation in (3, 4, 6, 7) else 1
-    columns = -1 if orientation in (2, 3, 7, 8) else 1
-    return upright[::rows, ::columns]
-
-
-def with_channels(image):
-    array = np.asarray(image)
-    return array[:, :, None] if array.ndim == 2 else array
+    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    return pixels.reshape(*pixels.shape[:2], len(mode)), alpha

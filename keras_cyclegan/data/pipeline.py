@@ -1,8 +1,11 @@
 """The training set as a `tf.data.Dataset`. Import it where it is used: it needs TensorFlow."""
 
+import functools
+import os
+
 import tensorflow as tf
 
-from keras_cyclegan.data.draws import MIRROR, QUARTER, TURNS, UPSIDE_DOWN
+from keras_cyclegan.data.draws import AXES, MIRROR, QUARTER, TURNS
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.sampler import Sampler, as_batch
 
@@ -58,7 +61,7 @@ def _cutter(stream, window, flip):
     if not isinstance(values, Images):
         items = tf.constant(values)
         return lambda place: items[place[0]]
-    tensor, (height, width), channels = as_tensor(values), window, values.channels
+    tensor, (height, width), channels = _as_tensor(values), window, values.channels
     with tf.device("CPU:0"):
         starts, widths = tf.constant(values.starts), tf.constant(values.sizes[:, 1])
 
@@ -70,30 +73,27 @@ def _cutter(stream, window, flip):
         rows = tf.reshape(rows, (height, across, channels))
         image = tf.slice(rows, (0, column, 0), (height, width, channels))
         for bit in TURNS[flip]:
-            image = _turn(image, bit, tf.bitwise.right_shift(turn, bit - MIRROR) % 2 > 0)
+            turns = tf.bitwise.right_shift(turn, bit - MIRROR) % 2 > 0
+            turned = functools.partial(_turned, image, bit)
+            image = tf.cond(turns, turned, functools.partial(tf.identity, image))
         return stream.scale(image)
 
     return cut
 
 
-def _turn(image, bit, turns):
-    turned = {
-        MIRROR: lambda: tf.reverse(image, [1]),
-        UPSIDE_DOWN: lambda: tf.reverse(image, [0]),
-        QUARTER: lambda: tf.transpose(image, (1, 0, 2)),
-    }[bit]
-    return tf.cond(turns, turned, lambda: image)
+def _turned(image, bit):
+    return tf.transpose(image, (1, 0, 2)) if bit == QUARTER else tf.reverse(image, [AXES[bit]])
 
 
 def validation_batches(streams, pairs, batch_size):
     """Make batches of the first `pairs` entries of all streams, in order and unchanged."""
-    tensors = {}
-    for name, (values, *_) in streams.items():
-        if isinstance(values, Images):
-            shape = (len(values), *values.size, values.channels)
-            tensors[name] = tf.reshape(as_tensor(values), shape)
-        else:
-            tensors[name] = tf.constant(values)
+
+    def tensor(values):
+        if not isinstance(values, Images):
+            return tf.constant(values)
+        return tf.reshape(_as_tensor(values), (len(values), *values.size, values.channels))
+
+    tensors = {name: tensor(stream.values) for name, stream in streams.items()}
 
     @without_autograph
     def batch(start):
@@ -103,14 +103,14 @@ def validation_batches(streams, pairs, batch_size):
     return tf.data.Dataset.range(0, pairs, batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
-def as_tensor(images):
-    """Make a flat tensor of `Images`; an array that is mapped into memory stays on disk."""
+def _as_tensor(images):
+    """Make a flat tensor of `Images`; a whole file that is mapped into memory stays on disk."""
+    values = images.values
     # In the host's memory, where tf.data works. Captured tensors aren't copied into its graph.
     with tf.device("CPU:0"):
-        if images.is_whole_file():
+        path = getattr(values, "filename", None)
+        if path and values.nbytes == os.path.getsize(path):
             return tf.raw_ops.ImmutableConst(
-                dtype=images.dtype,
-                shape=images.values.shape,
-                memory_region_name=str(images.values.filename),
+                dtype=values.dtype, shape=values.shape, memory_region_name=str(path)
             )
-        return tf.constant(images.values)
+        return tf.constant(values)

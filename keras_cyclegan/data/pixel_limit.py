@@ -1,7 +1,5 @@
 """Limits the pixels of an image before it is decoded, because small files can fill the memory."""
 
-import struct
-
 MAX_PIXELS = 60_000_000  # less than 500 MB, at eight bytes per pixel
 
 # Bytes per pixel while an image is opened: Pillow's (measured by benchmarks/decoding.py; its colour
@@ -12,6 +10,7 @@ TIFF = 10  # a compressed strip may be the whole image
 WEBP = 17  # two frames of a possible animation, and a copy
 MAX_SCANS = 64
 HEAD = 30  # first bytes of a WebP, which hold its size
+JPEG_HEADERS = {*range(0xC0, 0xD0), 0xDB, 0xDD, *range(0xE0, 0xF0), 0xFE} - {0xC8}  # with a length
 
 
 class TooManyPixelsError(ValueError):
@@ -22,18 +21,7 @@ class TooManyPixelsError(ValueError):
 
 
 def check_pixels(image, name, max_pixels):
-    """Raise an error for an opened, not yet decoded image that would take too much memory or time.
-
-    Args:
-        image: result of `PIL.Image.open`.
-        name: its name in messages.
-        max_pixels: int. Largest height times width of an image that takes `PLAIN` bytes per pixel;
-            for images that take more bytes, the limit is lower.
-
-    Raises:
-        TooManyPixelsError: it has more pixels. The message says which `max_pixels` is needed.
-        ValueError: it is a JPEG of too many scans.
-    """
+    """Refuse an opened, not yet decoded PIL image that would take too much memory or time."""
     each, tile = PLAIN, 0
     if image.format == "TIFF":
         each = TIFF
@@ -49,12 +37,7 @@ def check_pixels(image, name, max_pixels):
 
 
 def check_webp(head, name, max_pixels):
-    """Do the same for a WebP, for which Pillow allocates all pixels when it opens the file.
-
-    Args:
-        head: the file's first `HEAD` bytes; other files than WebP are ignored.
-        name, max_pixels: as above.
-    """
+    """Do the same for the head of a WebP: Pillow allocates all of its pixels as it opens it."""
     if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or len(head) < HEAD:
         return
     kind, frame = head[12:16], head[20:]
@@ -88,34 +71,21 @@ def _check(size, pixels, each, form, name, max_pixels):
 
 
 def _has_several_scans(image):
-    """Return whether a JPEG's first scan lacks channels or bits of them.
+    """Return whether a JPEG is progressive, or its first scan lacks channels, or is hard to find.
 
     Pillow knows progressive files, but not those with one channel after the other.
     """
     if image.info.get("progressive"):
         return True
-    file = image.fp
-    position = file.tell()
-    try:
-        file.seek(2)
-        while True:
-            while file.read(1) not in (b"\xff", b""):
-                pass
-            code = file.read(1)
-            while code == b"\xff":
-                code = file.read(1)
-            if code == b"":
-                return True  # there is no scan, although Pillow opened the file
-            if code in (b"\x00", b"\x01") or b"\xd0" <= code <= b"\xd8":
-                continue  # markers without a length
-            (length,) = struct.unpack(">H", file.read(2))
-            if code == b"\xda":
-                return file.read(1) != bytes([image.layers])
-            file.seek(length - 2, 1)
-    except (struct.error, ValueError):
-        return True
-    finally:
-        file.seek(position)
+    file, position = image.fp, image.fp.tell()
+    file.seek(2)
+    marker = file.read(2)
+    while marker[:1] == b"\xff" and marker[1:] and marker[1] in JPEG_HEADERS:
+        file.seek(int.from_bytes(file.read(2), "big") - 2, 1)
+        marker = file.read(2)
+    channels = file.read(3)[2:]
+    file.seek(position)
+    return marker != b"\xff\xda" or channels != bytes([image.layers])
 
 
 def _check_scans(image, name):

@@ -15,15 +15,14 @@ class PixelFormat:
     """What the numbers of a domain's images mean: their type, range and unit.
 
     Attributes:
-        dtype: `"uint8"` (the default), `"uint16"`, `"int16"` or `"float32"`, in which images are
-            kept.
+        dtype: `"uint8"` (the default), `"uint16"`, `"int16"` or `"float32"`, as images are kept.
         channels: int, 3 by default.
         low: the value that becomes -1, 0 by default: a float, or a tuple with one for each channel.
-            What is lower is clipped.
+            What lies beyond is clipped.
         high: the value that becomes 1, 255 by default.
         unit: str for tables and pictures, such as `"HU"`; `""`, none, by default.
-        per_image: bool, False by default. Whether `low` and `high` are each image's own lowest and
-            highest values spread over all that the dtype holds; that can't be undone.
+        per_image: bool, False by default. Whether each image's own lowest and highest values were
+            spread over `low` to `high`; that can't be undone.
 
     Example:
 
@@ -87,10 +86,9 @@ class PixelFormat:
         pixels = (cast(images, "float32") + 1.0) * number(self.span / 2)
         if np.any(self.low):
             pixels = pixels + number(self.low)
-        low, high = np.clip(self.low, *self.ends), np.clip(self.high, *self.ends)
-        if self.dtype == "float32":
-            return clip(pixels, number(low), number(high))
-        return cast(clip(round_(pixels), number(low), number(high)), self.dtype)
+        low, high = (number(np.clip(end, *self.ends)) for end in (self.low, self.high))
+        pixels = clip(pixels if self.dtype == "float32" else round_(pixels), low, high)
+        return cast(pixels, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -106,7 +104,7 @@ EIGHT_BITS = PixelFormat()
 def as_format(given: Any, channels: int) -> PixelFormat:
     """Return a `PixelFormat` of one, of its config, or of None: 8 bits."""
     if given is None:
-        return dataclasses.replace(EIGHT_BITS, channels=channels)
+        return PixelFormat(channels=channels)
     found = PixelFormat(**given) if isinstance(given, dict) else given
     if not isinstance(found, PixelFormat) or found.channels != channels:
         raise ValueError(f"Expected a `PixelFormat` of {channels} channels. Received {given!r}.")
@@ -120,11 +118,7 @@ def format_config(model):
 
 
 def adopt_formats(model, dataset):
-    """Give a model the formats of the data that it trains on, where it has none.
-
-    Raises:
-        ValueError: it was given others.
-    """
+    """Give a model the formats of the data that it trains on; other ones are a ValueError."""
     for name in ("pixels_a", "pixels_b"):
         of_data, of_model = getattr(dataset, name, None), getattr(model, name, None)
         if of_data is None or of_data == of_model:
@@ -186,12 +180,9 @@ def from_unit(images: Any) -> Any:
 
 
 def as_pictures(images, channels=None):
-    """Return images in [-1, 1] of any channels as uint8 of one channel or three, to look at.
+    """Return numpy images in [-1, 1] of any channels as uint8 of one or three, to look at.
 
-    Args:
-        images: numpy array `(…, channels)`.
-        channels: one or three channels that are shown. None, the default, shows the first three, or
-            the only one; of two, the first.
+    `channels` are the ones that are shown; None: the first three, or the first of fewer.
     """
     count = images.shape[-1]
     if channels is None:
@@ -200,10 +191,7 @@ def as_pictures(images, channels=None):
 
 
 def unit_to_pixels(images):
-    """Scale from [-1, 1] to floats in 0 … 255, which `keras.applications` take.
-
-    Nothing is rounded or clipped, so that gradients pass.
-    """
+    """Scale from [-1, 1] to floats in 0 … 255, unrounded, which `keras.applications` take."""
     return (images + 1.0) * 127.5
 
 

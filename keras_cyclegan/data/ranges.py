@@ -12,46 +12,36 @@ logger = logging.getLogger(__name__)
 
 QUANTILES = (0.005, 0.995)
 LEAST_USED = 1 / 8  # part of a dtype's range that a set uses, if no range is given
-SAMPLED = 2**18  # pixels of a set that quantiles are taken of, at least one row of every image
+SAMPLED = 2**18  # pixels of a set that quantiles are taken of, at least 16 of every image
+WORDS = ("auto", "auto_per_channel", "image")
 
 
 class Statistics(NamedTuple):
-    """What is known of a set's values.
-
-    Attributes:
-        low: lowest value of each channel, over all pixels.
-        high: highest value of each channel, over all pixels.
-        sample: array `(n, channels)`: pixels of all images, all of them in a small set.
-    """
+    """The lowest and highest values of each channel, and pixels `(n, channels)`: all, if few."""
 
     low: np.ndarray
     high: np.ndarray
     sample: np.ndarray
 
 
-class Measure:
-    """Collects the `Statistics` of a set, image by image."""
+def measure(image, number, count):
+    """Return the `Statistics` of an image, the one of that number of so many."""
+    pixels = image.reshape(-1, image.shape[-1])
+    sample, size = pixels, max(SAMPLED // count, 16)
+    if len(pixels) > size:
+        sample = pixels[np.random.default_rng(number).integers(0, len(pixels), size)]
+    return Statistics(pixels.min(axis=0), pixels.max(axis=0), sample.astype("float32"))
 
-    def __init__(self, count):
-        self.each = max(SAMPLED // count, 16)
-        self.random = np.random.default_rng(0)
-        self.found = []
 
-    def add(self, image):
-        pixels = image.reshape(-1, image.shape[-1])
-        low, high = pixels.min(axis=0), pixels.max(axis=0)
-        if len(pixels) > self.each:
-            pixels = pixels[self.random.integers(0, len(pixels), self.each)]
-        self.found.append(Statistics(low, high, pixels.astype("float32")))
-
-    def result(self):
-        low, high, sample = zip(*self.found, strict=True)
-        return Statistics(np.min(low, axis=0), np.max(high, axis=0), np.concatenate(sample))
+def merged(found):
+    """Return the `Statistics` of several images together."""
+    low, high, sample = zip(*found, strict=True)
+    return Statistics(np.min(low, axis=0), np.max(high, axis=0), np.concatenate(sample))
 
 
 def check_range(name, given):
-    """Return a range as None, `"auto"`, `"auto_per_channel"`, `"image"`, or (low, high)."""
-    if given is None or given in ("auto", "auto_per_channel", "image"):
+    """Return a range as None, one of `WORDS`, or (low, high), two numbers or two tuples."""
+    if given is None or given in WORDS:
         return given
     if isinstance(given, str):
         try:
@@ -68,22 +58,10 @@ def check_range(name, given):
 
 
 def find_format(domain, title, dtype, channels, statistics, given, unit=""):
-    """Decide which values of a domain's images become -1 and 1.
+    """Decide which values of a domain's images become -1 and 1; return their `PixelFormat`.
 
-    Args:
-        domain: `"a"` or `"b"`.
-        title: the name of the set in messages.
-        dtype: dtype that the images are kept in.
-        channels: int.
-        statistics: `Statistics`, or None for 8 bits without a given range.
-        given: see `check_range`.
-        unit: string.
-
-    Returns:
-        `PixelFormat`.
-
-    Raises:
-        ValueError: the values use a small part of the range of their dtype, and none is given.
+    `domain` and `title` are for messages, `dtype` and `channels` those of the images as they are
+    kept, `statistics` None for 8 bits without a range, and `given` is of `check_range`.
     """
     whole = PixelFormat(dtype, channels, 0.0, 1.0, unit)
     if given == "image":
@@ -93,39 +71,34 @@ def find_format(domain, title, dtype, channels, statistics, given, unit=""):
         if dtype != "uint8":
             _refuse_small_part(domain, title, whole, statistics)
         return PixelFormat(dtype, channels, *whole.ends, unit)
-    if given in ("auto", "auto_per_channel"):
-        low, high = quantiles(statistics, per_channel=given != "auto")
-    else:
-        low, high = given
-    found = PixelFormat(dtype, channels, low, high, unit)
-    beyond = np.mean(
-        (statistics.sample < np.float32(found.low)) | (statistics.sample > np.float32(found.high))
-    )
+    if given in WORDS:
+        given = _quantiles(statistics, per_channel=given != "auto")
+    found = PixelFormat(dtype, channels, *given, unit)
+    values = statistics.sample
+    beyond = 100 * np.mean((values < np.float32(found.low)) | (values > np.float32(found.high)))
     logger.info(
-        "%s: %s; %.2f %% of the values lie beyond this range and are clipped.",
-        title,
-        found,
-        100 * beyond,
+        "%s: %s; %.2f %% of the values lie beyond this range and are clipped.", title, found, beyond
     )
     return found
 
 
-def quantiles(statistics, per_channel=False):
+def _quantiles(statistics, per_channel=False):
     """Return the values below which and above which half a percent of the pixels lie."""
     low, high = np.quantile(statistics.sample, QUANTILES, axis=0 if per_channel else None)
     if np.any(low >= high):
-        low, high = (statistics.low, statistics.high)
+        low, high = statistics.low, statistics.high
         low, high = (low, high) if per_channel else (low.min(), high.max())
     return np.asarray(low).tolist(), np.asarray(high).tolist()
 
 
 def _refuse_small_part(domain, title, whole, statistics):
+    """Raise a ValueError if the values use a small part of the range of their dtype."""
     low, high = float(statistics.low.min()), float(statistics.high.max())
     lowest, highest = whole.ends
     part = (high - low) / (highest - lowest)
     if part >= LEAST_USED:
         return
-    auto = " to ".join(f"{end:g}" for end in quantiles(statistics))
+    auto = " to ".join(f"{end:g}" for end in _quantiles(statistics))
     grays = "" if whole.dtype == "float32" else f"; {round(part * 255) + 1} of 256 grays are left"
     power = next((2**bits - 1 for bits in range(8, 17) if low >= 0 and high < 2**bits), 0)
     ends = (0, power) if power and whole.dtype != "float32" else (f"{low:g}", f"{high:g}")

@@ -13,16 +13,14 @@ def resize_image(
 ) -> NDArray:
     """Bring an image to a size, by bicubic interpolation with antialiasing.
 
-    Zhu et al. 2017, appendix 7.1, stretch training images to 286×286.
-
     Args:
         image: array of uint8, uint16, int16 or float32, `(height, width, channels)`.
         size: `(height, width)`.
         resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
-            `"cover"` (keeps the aspect ratio: scales until the image covers the size, then cuts the
-            centre out) or `"crop"` (cuts the centre out without scaling).
-        is_mask: bool, False by default. Whether to take the nearest pixel in place of an
-            interpolation, so that no new values arise.
+            `"cover"` (scales until the image covers the size, then cuts the centre out) or `"crop"`
+            (cuts the centre out without scaling).
+        is_mask: bool, False by default. Whether to take the nearest pixel, so that no new values
+            arise.
 
     Returns:
         Array of the same dtype, `(*size, channels)`.
@@ -51,20 +49,18 @@ def resize_image(
             )
         return image[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
     method = Image.Resampling.NEAREST if is_mask else Image.Resampling.BICUBIC
+    fit = Image.Image.resize if resize == "stretch" else ImageOps.fit
 
     def resized(pixels):
-        pillow = Image.fromarray(pixels)
-        if resize == "stretch":
-            return np.asarray(pillow.resize((width, height), method))
-        return np.asarray(ImageOps.fit(pillow, (width, height), method))
+        return np.asarray(fit(Image.fromarray(pixels), (width, height), method))
 
-    if image.dtype == np.uint8 and image.shape[2] == 3:
-        return resized(image)
-    bands = [image[:, :, band] for band in range(image.shape[2])]
-    if image.dtype != np.uint8:
-        bands = [band.astype("float32") for band in bands]
-    bands = np.stack([resized(band) for band in bands], axis=-1)
-    if np.issubdtype(image.dtype, np.integer) and image.dtype != np.uint8:
+    if image.dtype == np.uint8:
+        if image.shape[2] == 3:
+            return resized(image)
+        return np.stack([resized(band) for band in np.moveaxis(image, 2, 0)], axis=-1)
+    bands = [resized(band.astype("float32")) for band in np.moveaxis(image, 2, 0)]
+    bands = np.stack(bands, axis=-1)
+    if image.dtype.kind in "ui":
         ends = np.iinfo(image.dtype)
         bands = np.clip(np.rint(bands), ends.min, ends.max)
     return bands.astype(image.dtype)

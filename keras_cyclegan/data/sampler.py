@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_cyclegan.data.draws import draw_cuts, draw_images
+from keras_cyclegan.data.draws import draw_places
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.pixels import PixelFormat
 
@@ -38,16 +38,10 @@ class Stream(NamedTuple):
 class Sampler:
     """Batches of unpaired images; each iteration is the next epoch, and any step can be sought.
 
-    Everything random is a function of the seed and the step alone. An iteration yields the steps
-    from `position` to the end of that epoch, and moves `position` there when it starts. So each
-    epoch has a new order and new crops, over several calls of `fit` too. After `seek(step)` the
-    next iteration yields what an uninterrupted run sees from `step` on, also within an epoch.
-
-    An iteration counts as soon as it starts, even if only one batch is taken from it: after
-    `next(iter(train))`, or when Keras took a batch to build a model, `seek(0)` goes back. To `fit`,
-    the dataset is finite and has a known length. For longer or shorter epochs give
-    `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`, where it would cut one
-    iteration into epochs and leave `seek` without effect until that ends.
+    Everything random is a function of the seed and the step. An iteration yields the steps from
+    `position` to the end of that epoch, and moves `position` there as it starts: `seek(0)` goes
+    back, also after `next(iter(train))` or a batch that Keras took to build a model. For other
+    epochs give `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`.
 
     Attributes:
         steps_per_epoch: int. Steps of an epoch.
@@ -68,20 +62,15 @@ class Sampler:
         self.process_share = process_share
         self.pixels_a, self.pixels_b = streams["a"].pixels, streams["b"].pixels
         self.position = 0
-        # What tells sizes: the first images of each group.
-        self.groups = {}
+        self.groups = {}  # what tells sizes: the first images of each
         for stream in streams.values():
             if isinstance(stream.values, Images):
                 self.groups.setdefault(stream.group, stream.values)
 
     def seek(self, step):
-        """Set the step at which the next iteration starts, counted over all epochs.
-
-        Args:
-            step: int, 0 or more. An epoch starts at each multiple of `steps_per_epoch`.
-        """
+        """Set the step, counted over all epochs, at which the next iteration starts."""
         if step != int(step) or step < 0:
-            raise ValueError(f"A step is a whole number, 0 or more. Received: {step!r}.")
+            raise ValueError(f"A step is a whole number, 0 or more. Received {step!r}.")
         self.position = int(step)
 
     def begin(self):
@@ -91,32 +80,13 @@ class Sampler:
         return start, self.position
 
     def plan(self, start, end):
-        """Draw the images of this process for some steps.
-
-        Returns:
-            List of int64 arrays `(n, 4)`, one for each group: which image, and its cut; see
-            `draw_cuts`.
-        """
+        """Draw the places of this process's images of some steps, a list with an array a group."""
         numbers = np.arange(start * self.batch_size, end * self.batch_size)
         index, processes = self.process_share
         share = self.batch_size // processes
         numbers = numbers[numbers % self.batch_size // share == index]
-        counts = {group: len(images) for group, images in self.groups.items()}
-        drawn = draw_images(numbers, self.seed, counts)
         return [
-            np.column_stack(
-                [
-                    drawn[group],
-                    draw_cuts(
-                        numbers,
-                        self.seed,
-                        group,
-                        images.sizes[drawn[group]].T,
-                        self.image_size,
-                        self.flip,
-                    ),
-                ]
-            )
+            draw_places(numbers, self.seed, group, images.sizes, self.image_size, self.flip)
             for group, images in self.groups.items()
         ]
 

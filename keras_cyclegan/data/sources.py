@@ -1,238 +1,140 @@
-"""Where images come from: one table of sources, each of which gives `Split`s."""
+"""Where images come from: glyphs, tensorflow-datasets, folders, files of many images, arrays."""
 
 import numbers
 import os
 import pathlib
 import re
 import zlib
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_cyclegan.data.folders import find_split, hold_out, matching
-from keras_cyclegan.data.glyphs import glyph_characters, render_glyphs
+from keras_cyclegan.data.glyphs import glyph_splits
 from keras_cyclegan.data.store import Split
 from keras_cyclegan.data.tfds import tfds_splits
-from keras_cyclegan.files.untrusted import printable
+from keras_cyclegan.files.untrusted import listing, printable
 
 
 class Splits(NamedTuple):
-    """The images of a source.
+    """The images of a source: a `Split` of each domain, and perhaps for validation.
 
     Attributes:
-        train_a, train_b: `Split` of each domain.
-        test_a, test_b: the same for validation, or None.
-        companions: dict from names such as `"mask_a"` to the `Split` that rides along with
-            training images.
+        companions: dict from names such as `"mask_a"` to what rides along with training images.
         test_companions: the same for validation.
+        aligned: whether A and B of validation show the same, one by one; None if it isn't known.
     """
 
     train_a: Split
     train_b: Split
     test_a: Split | None = None
     test_b: Split | None = None
-    companions: Mapping[str, Split] = MappingProxyType({})
-    test_companions: Mapping[str, Split] = MappingProxyType({})
+    companions: dict[str, Split] | None = None
+    test_companions: dict[str, Split] | None = None
+    aligned: bool | None = False
 
 
-class Source:
-    """What gives images; the kinds below stand in `SOURCES`.
-
-    Attributes:
-        image_size: int, the size of training images where none is given.
-        flip: bool, whether they are mirrored where nothing else is said.
-        drawn: bool, whether they are made in their size, not decoded.
-    """
-
-    image_size = 256
-    flip = True
-    drawn = False
-
-    def __init__(self, given, channels=(3, 3), validation_split=0.0, group_by=None):
-        self.given = given
-        self.channels = channels
-        self.validation_split = validation_split
-        self.group_by = group_by
-        if not isinstance(validation_split, numbers.Real) or not 0.0 <= validation_split < 1.0:
-            raise ValueError(f"`validation_split` is in [0, 1). Received: {validation_split!r}.")
-        if validation_split and type(self) is not Folders:
+def find_splits(given, channels=(3, 3), validation_split=0.0, group_by=None):
+    """Return the `Splits` of a source; see `load`."""
+    if not isinstance(validation_split, numbers.Real) or not 0.0 <= validation_split < 1.0:
+        raise ValueError(f"`validation_split` is in [0, 1). Received {validation_split!r}.")
+    if isinstance(given, str) and given == "glyphs":
+        splits = Splits(*glyph_splits(), aligned=True)
+    elif isinstance(given, str) and given.startswith("tfds:"):
+        splits = Splits(*tfds_splits(given.removeprefix("tfds:")), aligned=None)
+    elif _is_folder(given):
+        splits = Splits(*_of_folder(pathlib.Path(given), channels))
+    elif isinstance(given, (tuple, list)) and len(given) == 2:
+        splits = Splits(*_find(given, channels))
+    else:
+        raise ValueError(f"Expected a folder, or two folders (a, b). Received {given!r}.")
+    if validation_split:
+        if splits.test_a is not None:
             raise ValueError(
-                f"{given!r:.40} has validation data of its own. Received: "
+                f"{given!r:.99} has validation data of its own, such as testA and testB. Received "
                 f"validation_split={validation_split}."
             )
-
-    def pair(self, name):
-        """Return the `Split`s of both domains; `name` is `"train"` or `"test"`."""
-        splits = self.splits()
-        return (splits.train_a, splits.train_b) if name == "train" else splits[2:4]
-
-    def aligned(self, name):
-        """Return whether the images of A and B in `pair(name)` show the same, one by one."""
-        return False
-
-
-class Glyphs(Source):
-    """The embedded letters and numbers, which aren't mirrored."""
-
-    image_size = 32
-    flip = False
-    drawn = True
-
-    @staticmethod
-    def takes(source):
-        return isinstance(source, str) and source == "glyphs"
-
-    def splits(self):
-        train_a, train_b, test = glyph_characters()
-        drawn = (train_a, "a"), (train_b, "b"), (test, "a"), (test, "b")
-        return Splits(*(_glyph_split(*each) for each in drawn))
-
-    def aligned(self, name):
-        return name == "test"
+        halves = [hold_out(split, validation_split, group_by) for split in splits[:2]]
+        splits = Splits(*(half[0] for half in halves), *(half[1] for half in halves))
+    if _is_folder(given):
+        splits = splits._replace(
+            companions=_masks(given, splits[:2]) | _pairs(given, channels),
+            test_companions=_masks(given, splits[2:4]),
+        )
+    return splits
 
 
-def _glyph_split(characters, domain):
-    def draw(size, channels):
-        if size[0] != size[1]:
-            raise ValueError(f"Glyphs are square. Received: image_size={size[0]}×{size[1]}.")
-        return render_glyphs(characters, domain, size[0], channels)
-
-    return Split(f"glyphs {domain}", "", len(characters), list, list(characters), draw)
-
-
-class Tfds(Source):
-    """A dataset of tensorflow-datasets, `"tfds:NAME"`. It shuffles each domain by itself."""
-
-    @staticmethod
-    def takes(source):
-        return isinstance(source, str) and source.startswith("tfds:")
-
-    def splits(self):
-        return Splits(*tfds_splits(self.given.removeprefix("tfds:")))
-
-    def aligned(self, name):
-        return None  # it can't be known
+def find_pair(given, channels=(3, 3), name="test"):
+    """Return the `Split`s of both domains, of "train" or "test", and whether they are aligned."""
+    if not _is_folder(given):
+        splits = find_splits(given, channels)
+        return *(splits[:2] if name == "train" else splits[2:4]), splits.aligned and name == "test"
+    folders = _named(given, name)
+    missing = [str(folder) for folder in folders if not folder.is_dir()]
+    if missing:
+        raise FileNotFoundError(
+            f"Scores are measured on {folders[0]} and {folders[1]}. There is no folder "
+            f"{' and no '.join(missing)}."
+        )
+    splits = _find(folders, channels)
+    bare = [[re.sub(r"_[AB]$", "", pathlib.PurePath(n).stem) for n in s.names] for s in splits]
+    return *splits, bare[0] == bare[1]
 
 
-class Arrays(Source):
-    """Two arrays of images, `(n, height, width, channels)` each."""
-
-    @staticmethod
-    def takes(source):
-        return isinstance(source, tuple) and all(isinstance(x, np.ndarray) for x in source)
-
-    def splits(self):
-        return Splits(*(_array_split(a, f"array {i}") for i, a in enumerate(self.given)))
+def _is_folder(given):
+    sources = isinstance(given, str) and (given == "glyphs" or given.startswith("tfds:"))
+    return isinstance(given, (str, os.PathLike)) and not sources
 
 
-def _array_split(images, title):
+def _named(root, name):
+    return [pathlib.Path(root) / f"{name}{domain}" for domain in "AB"]
+
+
+def _find(places, channels):
+    return [
+        _of_array(place) if isinstance(place, np.ndarray) else find_split(place, count)
+        for place, count in zip(places, channels, strict=True)
+    ]
+
+
+def _of_array(images):
     names = [f"image {i}" for i in range(len(images))]
     key = f"{images.shape} {zlib.crc32(np.ascontiguousarray(images))}"
-    return Split(title, key, len(images), lambda: zip(names, images, strict=True), names)
+    return Split("the array", key, names, lambda: list(zip(names, images, strict=True)))
 
 
-class Folders(Source):
-    """A folder with `trainA` and `trainB`, or two folders or files of many images."""
-
-    @staticmethod
-    def takes(source):
-        return True
-
-    def splits(self):
-        train, tests, root = self._places()
-        found = [find_split(place, n) for place, n in zip(train, self.channels, strict=True)]
-        if tests is None:
-            halves = [hold_out(split, self.validation_split, self.group_by) for split in found]
-            found, held_out = zip(*halves, strict=True)
-        else:
-            if self.validation_split:
-                raise ValueError(
-                    f"{self.given} has testA and testB: they are the validation data. "
-                    f"Received: validation_split={self.validation_split}."
-                )
-            held_out = [find_split(place, n) for place, n in zip(tests, self.channels, strict=True)]
-        return Splits(
-            *found, *held_out, self._companions(root, found), self._companions(root, held_out, True)
+def _of_folder(root, channels):
+    train, test = _named(root, "train"), _named(root, "test")
+    if not all(place.is_dir() for place in train):
+        inside = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
+        found = listing([printable(name) for name in inside]) or "nothing there"
+        raise FileNotFoundError(
+            f"{printable(root)} must be a folder with sub-folders trainA and trainB (and testA and "
+            f"testB for validation). Found: {'a file' if root.is_file() else found}. Two folders "
+            'of other names are given as a pair; other sources are "glyphs" and "tfds:NAME".'
         )
-
-    def _companions(self, root, splits, is_test=False):
-        """Find the folders beside the images that ride along: masks of both, and pairs."""
-        found = {}
-        for domain, split in zip("AB", splits, strict=True):
-            masks = root and root / f"mask{domain}"
-            if masks and masks.is_dir() and split:
-                found[f"mask_{domain.lower()}"] = matching(split, find_split(masks))
-        pairs = [root / f"pair{domain}" for domain in "AB"] if root and not is_test else []
-        if any(pair.is_dir() for pair in pairs):
-            pair_a, pair_b = (
-                find_split(pair, n) for pair, n in zip(pairs, self.channels, strict=True)
-            )
-            matching(pair_b, pair_a)  # the same names on both sides
-            found |= {"pair_a": pair_a, "pair_b": matching(pair_a, pair_b)}
-        return found
-
-    def _places(self):
-        """Return the places of both domains, those of validation, and the folder, or None."""
-        if isinstance(self.given, (tuple, list)):
-            if len(self.given) != 2:
-                raise ValueError(
-                    f"Expected two folders, (a, b). Received {len(self.given)}: {self.given!r}."
-                )
-            return self.given, None, None
-        if not isinstance(self.given, (str, os.PathLike)):
-            raise ValueError(f"Expected a folder, or two folders (a, b). Received: {self.given!r}.")
-        root = pathlib.Path(self.given)
-        train, tests = ([root / f"{name}{domain}" for domain in "AB"] for name in ("train", "test"))
-        if not all(place.is_dir() for place in train):
-            raise FileNotFoundError(
-                f"{printable(root)} must be a folder with sub-folders trainA and trainB (and testA "
-                f"and testB for validation). Found: {_found(root)}. Two folders of other names are "
-                'given as a pair: load(("photos", "paintings")); other sources are "glyphs" and '
-                '"tfds:NAME".'
-            )
-        if tests[0].is_dir() != tests[1].is_dir():
-            raise ValueError(
-                f"{root} has only one of testA and testB. Validation needs both: add the other, or "
-                "remove or rename this one."
-            )
-        return train, tests if tests[0].is_dir() else None, root
-
-    def pair(self, name):
-        root = pathlib.Path(self.given)
-        folders = [root / f"{name}{domain}" for domain in "AB"]
-        missing = [str(folder) for folder in folders if not folder.is_dir()]
-        if missing:
-            raise FileNotFoundError(
-                f"Scores are measured on {folders[0]} and {folders[1]}. There is no folder "
-                f"{' and no '.join(missing)}."
-            )
-        return [find_split(folder, n) for folder, n in zip(folders, self.channels, strict=True)]
-
-    def aligned(self, name):
-        """Return whether both folders hold the same names, apart from a final _A and _B."""
-        names = [[_bare(name) for name in split.names] for split in self.pair(name)]
-        return names[0] == names[1]
+    if test[0].is_dir() != test[1].is_dir():
+        raise ValueError(
+            f"{root} has only one of testA and testB. Validation needs both: add the other, or "
+            "remove or rename this one."
+        )
+    return [*_find(train, channels), *(_find(test, channels) if test[0].is_dir() else [])]
 
 
-SOURCES = (Glyphs, Tfds, Arrays, Folders)
+def _masks(root, splits):
+    """Find the masks of images, in folders beside theirs."""
+    return {
+        f"mask_{domain}": matching(split, find_split(folder))
+        for domain, folder, split in zip("ab", _named(root, "mask"), splits, strict=True)
+        if folder.is_dir() and split
+    }
 
 
-def find_source(given, channels=(3, 3), validation_split=0.0, group_by=None):
-    """Return the source that `given` names; see `load`."""
-    kind = next(kind for kind in SOURCES if kind.takes(given))
-    return kind(given, channels, validation_split, group_by)
-
-
-def _bare(name):
-    return re.sub(r"_[AB]$", "", pathlib.PurePath(name).stem)
-
-
-def _found(root):
-    if root.is_file():
-        return "a file"
-    names = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
-    return (
-        ", ".join(map(printable, names[:8])) + (", …" if len(names) > 8 else "") or "nothing there"
-    )
+def _pairs(root, channels):
+    """Find pairs of images that ride along, which have the same names on both sides."""
+    folders = _named(root, "pair")
+    if not any(folder.is_dir() for folder in folders):
+        return {}
+    pair_a, pair_b = _find(folders, channels)
+    matching(pair_b, pair_a)
+    return {"pair_a": pair_a, "pair_b": matching(pair_a, pair_b)}

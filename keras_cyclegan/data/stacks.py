@@ -16,7 +16,9 @@ import numpy as np
 from keras_cyclegan.data.kinds import KINDS, kind_of
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS, TooManyPixelsError
 
-VOLUME = 16  # a volume may have so many times the pixels of an image
+AT_ONCE = 16  # a file that is read as a whole may have so many times the pixels of an image
+IN_PARTS = 1024  # and others so many times, where an image counts as 65,536 pixels at least
+COPIED_TAGS = (282, 283, 296, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)  # Geo, GDAL
 _lock = threading.Lock()
 
 
@@ -25,77 +27,66 @@ class Stack(NamedTuple):
 
     Attributes:
         shape: `(n, height, width, channels)`.
-        read: function that returns the array of this shape, in the file's dtype.
-        dtype: `numpy.dtype` of the file's numbers.
-        unit: string, empty where the file doesn't say.
-        like: what a file of the same kind needs to be written; see `write_stack`.
+        read: function of an index that returns one image, in the file's dtype; or without
+            arguments, where a file can't be read in parts, one that returns the whole array.
+        in_parts: bool. Which of both `read` is.
+        like: what a file of the same kind needs to be written; see `writers`.
     """
 
     shape: tuple[int, int, int, int]
     read: Any
-    dtype: np.dtype
-    unit: str = ""
+    in_parts: bool = True
     like: Any = None
 
 
 def open_stack(path, name=None, channels=None, max_pixels=MAX_PIXELS):
-    """Read the header of a file of arrays.
+    """Read the header of a file of arrays, whose suffix says what it is.
 
-    Args:
-        path: path of the file; its suffix says what it is.
-        name: name of a data set in an HDF5 file. None, the default, for the only one.
-        channels: int. In a NumPy or HDF5 file of rank 3, the last axis is of channels if it is as
-            long, or of length 1; else the first one counts images of one channel.
-        max_pixels: see `open_image`; a volume may have 16 times as many in all.
-
-    Returns:
-        `Stack`.
-
-    Raises:
-        ImportError: the library that reads it isn't installed.
-        TooManyPixelsError: it has more pixels.
-        ValueError: the file is damaged, or its axes are unknown.
+    Of a NumPy or HDF5 file of rank 3, the last axis is of channels if it has `channels` or 1; else
+    the first one counts images of one channel. `name` is that of an HDF5 file's data set; None for
+    the only one.
     """
-    kind = kind_of(path)
-    try:
-        stack = _OPEN[kind](os.fspath(path), name, channels)
-    except (ImportError, TooManyPixelsError, FileNotFoundError):
-        raise
-    except Exception as error:  # these libraries fail in dozens of ways on damaged files
-        if isinstance(error, MemoryError):
-            raise
-        raise ValueError(
-            f"Can't read {path} as {kind}: {error} ({type(error).__name__})."
-        ) from error
-    count, height, width, _ = stack.shape
-    for pixels, limit in ((height * width, max_pixels), (math.prod(stack.shape), VOLUME)):
-        limit = max_pixels * VOLUME if limit == VOLUME else limit
-        if pixels > limit:
-            raise TooManyPixelsError(
-                f"{path} has {count} images of {height}×{width} pixels, more than `max_pixels` = "
-                f"{max_pixels} (and {VOLUME} times that in all), which guards against small files "
-                f"that fill the memory. If you trust the file, raise it: "
-                f"`max_pixels={-(-max_pixels * pixels // limit)}`."
-            )
+    stack = _reading(path, _OPEN[kind_of(path)], os.fspath(path), name, channels)
+    count, height, width, channels = stack.shape
+    least, times = (2**16, IN_PARTS) if stack.in_parts else (1, AT_ONCE)
+    total = count * max(height * width * channels, least)
+    needed = max(height * width, -(-total // times))
+    if needed > max_pixels:
+        raise TooManyPixelsError(
+            f"{path} has {count} images of {height}×{width} pixels, more than `max_pixels` = "
+            f"{max_pixels} (and {times} times that in all), which guards against small files that "
+            f"fill the memory. If you trust the file, raise it: `max_pixels={needed}`."
+        )
     return stack
 
 
-def read_frame(path, index=0, name=None, channels=None, max_pixels=MAX_PIXELS):
-    """Return one image of a file, `(height, width, channels)`, in the file's dtype."""
+def read_frame(place, channels=None, max_pixels=MAX_PIXELS):
+    """Return the image at a `Place`, `(height, width, channels)`, in the file's dtype."""
+    path, name, index = place
     state = os.stat(path)
-    with _lock:  # the images of a file come one after the other, and are read once
-        array = _read(os.fspath(path), name, channels, max_pixels, state.st_mtime_ns, state.st_size)
-    return array[index]
+    key = (os.fspath(path), name, channels, max_pixels, state.st_mtime_ns, state.st_size)
+    with _lock:  # the images of a file come one after the other: its header is read once
+        stack, whole = _opened(*key)
+    image = _reading(path, stack.read, index) if whole is None else whole[index]
+    return image.reshape(stack.shape[1:])
 
 
 @functools.lru_cache(maxsize=1)
-def _read(path, name, channels, max_pixels, *_):
+def _opened(path, name, channels, max_pixels, *_):
+    stack = open_stack(path, name, channels, max_pixels)
+    return stack, None if stack.in_parts else _reading(path, stack.read)
+
+
+def _reading(path, read, *arguments):
+    """Call a function of a library, which fails in dozens of ways on damaged files."""
     try:
-        return open_stack(path, name, channels, max_pixels).read()
-    except (ImportError, ValueError, MemoryError, FileNotFoundError):
+        return read(*arguments)
+    except (ImportError, TooManyPixelsError, FileNotFoundError, MemoryError):
         raise
     except Exception as error:
-        raise ValueError(f"Can't read {path}: {error} ({type(error).__name__}).") from error
+        raise ValueError(
+            f"Can't read {path} as {kind_of(path)}: {error} ({type(error).__name__})."
+        ) from error
 
 
 def needs(package, path):
@@ -112,75 +103,75 @@ def _open_tiff(path, name, channels):
     tifffile = needs("tifffile", path)
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
-        axes, shape = series.axes, series.shape
-        page = series.keyframe
-        if max(page.tilewidth * page.tilelength, 0) > MAX_PIXELS:
-            raise TooManyPixelsError(f"{path} has a tile of {page.tilewidth}×{page.tilelength}.")
+        axes, shape, page = series.axes, series.shape, series.keyframe
+        pages = [each for each in series.pages if each is not None and each.parent is file]
+        in_file = len(pages) == len(series.pages)  # an OME-TIFF may name other files
+        numbers = [each.index for each in pages]
+        offset, dtype = series.dataoffset, file.byteorder + series.dtype.char
         like = {
-            "tags": [
-                (tag.code, tag.dtype, tag.count, tag.value, True)
-                for tag in page.tags
-                if tag.code in COPIED_TAGS
-            ],
-            "photometric": page.photometric.name.lower(),
-            "planar": page.planarconfig.name.lower() if page.samplesperpixel > 1 else None,
+            tag.code: (tag.code, tag.dtype, tag.count, tag.value, True)
+            for tag in page.tags
+            if tag.code in COPIED_TAGS
         }
-        dtype = series.dtype
-    if sorted(axes)[-2:] != ["X", "Y"] and not {"X", "Y"} <= set(axes):
+    if page.tilewidth * page.tilelength > MAX_PIXELS:
+        raise TooManyPixelsError(f"{path} has a tile of {page.tilewidth}×{page.tilelength}.")
+    if not {"X", "Y"} <= set(axes):
         raise ValueError(f"its axes are {axes}; expected rows Y and columns X")
     if {"S", "C"} <= set(axes):
         raise ValueError(f"its axes {axes} have both samples and channels")
-    last = "".join(axis for axis in axes if axis in "SC")
-    order = [i for i, axis in enumerate(axes) if axis not in "YXSC"]
-    order += [axes.index(axis) for axis in "YX" + last]
-    height, width = shape[axes.index("Y")], shape[axes.index("X")]
-    bands = shape[axes.index(last)] if last else 1
-    whole = (math.prod(shape) // (height * width * bands), height, width, bands)
+    sizes = dict(zip(axes, shape, strict=True))
+    inner = "YX" + "".join(axis for axis in axes if axis in "SC")
+    outer = "".join(axis for axis in axes if axis not in inner)
+    bands = sizes[inner[2]] if inner[2:] else 1
+    counts = [sizes[axis] for axis in outer]
+    whole = (math.prod(counts), sizes["Y"], sizes["X"], bands)
 
-    def read():
+    def arranged(array, given, wanted):
+        return array.transpose([given.index(axis) for axis in wanted])
+
+    def read_page(index):
+        with tifffile.TiffFile(path) as file:
+            return arranged(file.pages[numbers[index]].asarray(), page.axes, inner)
+
+    def read_mapped(index):
+        mapped = np.memmap(path, dtype, "r", offset, shape)
+        image = arranged(mapped, axes, outer + inner)[np.unravel_index(index, counts)]
+        return np.array(image, dtype=image.dtype.newbyteorder("="))
+
+    def read_whole():
         with tifffile.TiffFile(path) as file:
             array = file.series[0].asarray()
-        return array.transpose(order).reshape(whole)
+        return arranged(array, axes, outer + inner).reshape(whole)
 
-    return Stack(whole, read, dtype, like=like)
-
-
-# Resolution, its unit, and the tags of GeoTIFF and GDAL.
-COPIED_TAGS = (282, 283, 296, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+    if offset and in_file:
+        return Stack(whole, read_mapped, like=like)
+    if in_file and len(numbers) == whole[0] and sorted(page.axes) == sorted(inner):
+        return Stack(whole, read_page, like=like)
+    return Stack(whole, read_whole, in_parts=False, like=like)
 
 
 def _open_numpy(path, name, channels):
-    if path.lower().endswith(".npz"):
-        with zipfile.ZipFile(path) as file:
-            names = [n for n in file.namelist() if n.endswith(".npy")]
-            if len(names) != 1:
-                raise ValueError(f"expected one array; it holds {', '.join(names) or 'none'}")
-            with file.open(names[0]) as member:
-                shape, dtype = _numpy_header(member)
-    else:
-        with open(path, "rb") as file:
-            shape, dtype = _numpy_header(file)
-    whole = array_shape(shape, channels)
+    if path.lower().endswith(".npy"):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        whole = _array_shape(array.shape, channels)
+        return Stack(whole, lambda index: _item(array, index, whole))
+    with zipfile.ZipFile(path) as file:  # the header alone, since it may be a small file of zeros
+        names = [n for n in file.namelist() if n.endswith(".npy")]
+        if len(names) != 1:
+            raise ValueError(f"expected one array; it holds {', '.join(names) or 'none'}")
+        with file.open(names[0]) as member:
+            version, _ = np.lib.format.read_magic(member)
+            header = getattr(np.lib.format, f"read_array_header_{version}_0")(member)
+    whole = _array_shape(header[0], channels)
 
     def read():
-        found = np.load(path, allow_pickle=False, mmap_mode=None if path[-1] in "zZ" else "r")
-        return (found if isinstance(found, np.ndarray) else found[found.files[0]]).reshape(whole)
+        with np.load(path, allow_pickle=False) as file:
+            return file[names[0].removesuffix(".npy")].reshape(whole)
 
-    return Stack(whole, read, dtype)
-
-
-def _numpy_header(file):
-    version = np.lib.format.read_magic(file)
-    reader = np.lib.format.read_array_header_1_0
-    shape, _, dtype = (
-        reader(file) if version == (1, 0) else np.lib.format.read_array_header_2_0(file)
-    )
-    if dtype.hasobject:
-        raise ValueError("it holds Python objects, which could run code")
-    return shape, dtype
+    return Stack(whole, read, in_parts=False)
 
 
-def array_shape(shape, channels):
+def _array_shape(shape, channels):
     """Return `(n, height, width, channels)` of an array of rank 2, 3 or 4; see `open_stack`."""
     if len(shape) == 2:
         return (1, *shape, 1)
@@ -191,49 +182,51 @@ def array_shape(shape, channels):
     raise ValueError(f"its shape is {tuple(shape)}; expected (n, height, width, channels)")
 
 
+def _item(array, index, whole):
+    """Read one image of an array or a data set that may be a single one."""
+    return np.array(array[index] if len(array) == whole[0] else array[()])
+
+
 def _open_hdf5(path, name, channels):
     h5py = needs("h5py", path)
     with h5py.File(path, "r") as file:
-        found = {}
+        found = []
         file.visititems(
-            lambda key, item: (
-                found.update({key: item.shape})
-                if isinstance(item, h5py.Dataset) and item.ndim >= 2
-                else None
-            )
+            lambda key, item: found.append(key) if len(getattr(item, "shape", ())) >= 2 else None
         )
-        if name is None and len(found) == 1:
-            name = next(iter(found))
+        name = found[0] if name is None and len(found) == 1 else name
         if name not in found:
             raise ValueError(
                 f"it holds the data sets {', '.join(found) or '(none)'}: give one as {path}:/NAME"
             )
         if file[name].external or file[name].is_virtual:
             raise ValueError(f"the data set {name} keeps its numbers in other files")
-        whole, dtype = array_shape(file[name].shape, channels), file[name].dtype
+        whole = _array_shape(file[name].shape, channels)
 
-    def read():
+    def read(index):
         with h5py.File(path, "r") as file:
-            return file[name][()].reshape(whole)
+            return _item(file[name], index, whole)
 
-    return Stack(whole, read, dtype, like=name)
+    return Stack(whole, read, like=name)
 
 
 def _open_nifti(path, name, channels):
-    nibabel = needs("nibabel", path)
-    image = nibabel.load(path)
+    image = needs("nibabel", path).load(path)
     shape = (*image.shape, 1)[: max(3, image.ndim)]
-    width, height = shape[:2]
-    slope, intercept = image.dataobj.slope, image.dataobj.inter
-    plain = slope == 1 and intercept == 0
-    dtype = image.get_data_dtype() if plain else np.dtype("float32")
-    whole = (math.prod(shape[2:]), height, width, 1)
+    width, height, *others = shape
+    whole = (math.prod(others), height, width, 1)
+    like = image.affine, image.header.copy(), image.shape
 
-    def read():
-        array = np.asanyarray(nibabel.load(path).dataobj)
+    def read(index):
+        place = np.unravel_index(index, others) if image.ndim > 2 else ()
+        return np.asanyarray(image.dataobj[(..., *place)]).T
+
+    def read_whole():
+        array = np.asanyarray(image.dataobj)
         return array.reshape(width, height, -1).transpose(2, 1, 0)[..., None]
 
-    return Stack(whole, read, dtype, like=(image.affine, image.header.copy(), image.shape))
+    in_parts = not path.lower().endswith(".gz")
+    return Stack(whole, read if in_parts else read_whole, in_parts, like)
 
 
 def _open_meta(path, name, channels):
@@ -244,49 +237,40 @@ def _open_meta(path, name, channels):
     reader.ReadImageInformation()
     width, height, *others = reader.GetSize()
     whole = (math.prod(others), height, width, reader.GetNumberOfComponents())
-    dtype = np.dtype(sitk.GetArrayFromImage(sitk.Image([1, 1], reader.GetPixelID())).dtype)
 
     def read():
         return sitk.GetArrayFromImage(sitk.ReadImage(path, imageIO="MetaImageIO")).reshape(whole)
 
-    return Stack(whole, read, dtype)
+    return Stack(whole, read, in_parts=False)
 
 
 def _open_dicom(path, name, channels):
-    pydicom = needs("pydicom", path)
+    pydicom, pixels = needs("pydicom", path), needs("pydicom.pixels", path)
     header = pydicom.dcmread(path, stop_before_pixels=True)
     if header.get("SamplesPerPixel", 1) != 1:
         raise ValueError("it has colours; expected MONOCHROME1 or MONOCHROME2")
-    slope, intercept, inverted = rescale_of(header)
+    slope, intercept, (low, high), inverted = dicom_scale(header)
+    signed = header.PixelRepresentation or min(intercept, intercept + slope * high) < 0
+    dtype = "int16" if signed else "uint16"
+    dtype = dtype if slope == int(slope) and intercept == int(intercept) else "float32"
     whole = (int(header.get("NumberOfFrames", 1) or 1), header.Rows, header.Columns, 1)
-    whole_numbers = slope == int(slope) and intercept == int(intercept)
-    bits = (intercept, intercept + slope * (2**header.BitsStored - 1))
-    signed = header.PixelRepresentation or min(bits) < 0
-    dtype = np.dtype(("int16" if signed else "uint16") if whole_numbers else "float32")
 
-    def read():
-        stored = pydicom.dcmread(path).pixel_array.reshape(whole).astype("float64")
-        stored = sum(inverted) - stored if inverted else stored
+    def read(index):
+        stored = pixels.pixel_array(path, index=index).astype("float64")
+        stored = low + high - stored if inverted else stored
         return (stored * slope + intercept).astype(dtype)
 
-    unit = "HU" if header.get("Modality") == "CT" else str(header.get("RescaleType", "") or "")
-    return Stack(whole, read, dtype, unit, like=path)
+    return Stack(whole, read)
 
 
-def rescale_of(header):
-    """Return slope, intercept, and for MONOCHROME1 the ends of the stored values, else None."""
-    slope, intercept = (
-        float(header.get(name, default) or default)
-        for name, default in (("RescaleSlope", 1.0), ("RescaleIntercept", 0.0))
-    )
-    bits = int(header.BitsStored)
-    ends = (
-        (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        if header.PixelRepresentation
-        else (0, 2**bits - 1)
-    )
-    inverted = header.get("PhotometricInterpretation") == "MONOCHROME1"
-    return slope, intercept, ends if inverted else None
+def dicom_scale(header):
+    """Return slope, intercept, the ends of the stored values, and whether they are inverted."""
+    slope = float(header.get("RescaleSlope", 1) or 1)
+    intercept = float(header.get("RescaleIntercept", 0) or 0)
+    bits, signed = int(header.BitsStored), bool(header.PixelRepresentation)
+    low = -(2 ** (bits - 1)) if signed else 0
+    ends = (low, low + 2**bits - 1)
+    return slope, intercept, ends, header.get("PhotometricInterpretation") == "MONOCHROME1"
 
 
 _OPEN = {

@@ -13,13 +13,14 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data.images import Images
-from keras_cyclegan.data.ranges import Measure, Statistics
+from keras_cyclegan.data.ranges import Statistics, merged
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.untrusted import printable
 
 logger = logging.getLogger(__name__)
 
 PROGRESS_FROM = 500  # images; a progress bar isn't worth it for fewer
+CHUNK = 64  # few images wait in memory to be decoded or stored
 MAX_NAMED = 10  # bad files that a message names
 
 
@@ -34,90 +35,80 @@ class Split:
     Attributes:
         title: its name in messages.
         key: a string that changes when the images change.
-        count: the number of images.
+        names: the images' names, without the folder.
         records: function that returns an iterable of `(name, what to decode)`.
-        names: list of the images' names, without the folder.
-        draw: function of `(size, channels)` that makes all images as an array, for images that
-            aren't decoded; else None.
+        draw: function of `(size, channels)` that makes all images as an array, in place of
+            `records`.
     """
 
     title: str
     key: str
-    count: int
-    records: Callable[[], Iterable]
     names: list[str]
+    records: Callable[[], Iterable]
     draw: Callable | None = None
+
+    @property
+    def count(self):
+        return len(self.names)
 
 
 class Stored(NamedTuple):
-    """Decoded images.
-
-    Attributes:
-        images: `Images`.
-        kept: list of the numbers of those that could be used.
-        statistics: `Statistics`, or None for images of 8 bits.
-    """
+    """Decoded images, the numbers of those that could be used, and their `Statistics` or None."""
 
     images: Images
     kept: list[int]
     statistics: Statistics | None = None
 
 
-def store_images(
-    split, decode, on_error="raise", disk=None, memory_limit=np.inf, least_bytes=0, measured=False
-):
+def store_images(split, decode, on_error, path, memory_limit, least_bytes):
     """Decode all images of a split, so that bad files are found before training, not in it.
 
     Args:
         split: `Split`.
-        decode: maps what a record holds to an array `(height, width, channels)` as it is measured,
-            and one as it is kept, or raises ValueError.
-        on_error: `"raise"`, or `"skip"`: leave bad images out, and warn with their number and
-            names.
-        disk: function that returns the path, without suffix, of files for arrays of more bytes than
-            `memory_limit`. They are used again if they are there.
-        memory_limit: float. Bytes that are kept in memory.
-        least_bytes: int. Bytes that the images will take at least.
-        measured: bool. Whether 8 bits too get statistics.
+        decode: maps the number of an image and what its record holds to an array `(height, width,
+            channels)` and its `Statistics` or None, or raises a ValueError.
+        on_error: `"skip"`: leave bad images out, and warn with their number and names.
+        path: of files, without suffix, for what takes more bytes than `memory_limit`; they are used
+            again if they are there.
+        memory_limit, least_bytes: bytes that may be kept in memory, and that there are at least.
 
     Returns:
         `Stored`.
-
-    Raises:
-        UnusableImagesError: images are bad (all of them are counted, the first ones named). It is
-            a `ValueError`.
     """
-    if least_bytes > memory_limit and (stored := _read(disk(), split, on_error)):
-        return stored
-    found, size = [], 0
-    summary = _Summary(split, measured)
-    images = _decoded(split, decode, on_error, summary)
+    if least_bytes > memory_limit and (earlier := _read(path, split, on_error)):
+        return earlier
+    kept, shapes, statistics = [], [], []
+
+    def decoded():
+        for number, image, measured in _decoded(split, decode, on_error):
+            kept.append(number)
+            shapes.append(image.shape)
+            statistics.append(measured)
+            yield image
+
+    def stored(values):
+        images = Images(values, [shape[:2] for shape in shapes], shapes[0][2])
+        return Stored(images, kept, merged(statistics) if statistics[0] else None)
+
+    found, size, images = [], 0, decoded()
     for image in images:
         found.append(image)
         size += image.nbytes
         if max(size, least_bytes) > memory_limit:
             break
     else:
-        return summary.stored(np.concatenate([image.reshape(-1) for image in found]))
-
-    path = disk()
-    if stored := _read(path, split, on_error):
-        return stored
+        return stored(np.concatenate([image.reshape(-1) for image in found]))
+    if earlier := _read(path, split, on_error):
+        return earlier
     with atomic_file(f"{path}.pixels") as unfinished, open(unfinished, "wb") as file:
         for image in itertools.chain(found, images):
             file.write(np.ascontiguousarray(image))
-        found.clear()
-    stored = summary.stored(np.memmap(f"{path}.pixels", summary.dtype, mode="r"))
+    result = stored(np.memmap(f"{path}.pixels", found[0].dtype, mode="r"))
+    about = result.statistics._asdict() if result.statistics else {}
+    about |= {"dtype": found[0].dtype.name, "shapes": shapes, "kept": kept}
     with atomic_file(f"{path}.npz") as unfinished, open(unfinished, "wb") as file:
-        np.savez(
-            file,
-            dtype=summary.dtype,
-            sizes=stored.images.sizes,
-            channels=stored.images.channels,
-            kept=stored.kept,
-            **(stored.statistics._asdict() if stored.statistics else {}),
-        )
-    return stored
+        np.savez(file, **about)
+    return result
 
 
 def _read(path, split, on_error):
@@ -136,79 +127,49 @@ def _read(path, split, on_error):
             stacklevel=2,
         )
     values = np.memmap(f"{path}.pixels", str(about["dtype"]), mode="r")
-    images = Images(values, about["sizes"], int(about["channels"]))
+    images = Images(values, about["shapes"][:, :2], int(about["shapes"][0, 2]))
     statistics = Statistics(*(about[n] for n in Statistics._fields)) if "low" in about else None
     return Stored(images, about["kept"].tolist(), statistics)
 
 
-class _Summary:
-    """What is noted of the images while they are decoded."""
+def _decoded(split, decode, on_error):
+    """Yield number, image and statistics of good images in order; at the end, tell the bad ones."""
 
-    def __init__(self, split, measured):
-        self.measured = measured
-        self.measure = Measure(split.count)
-        self.dtype, self.channels, self.sizes, self.kept = None, None, [], []
-
-    def add(self, number, original, image):
-        if self.dtype is None:
-            self.dtype, self.channels = image.dtype.name, image.shape[2]
-            self.measured |= self.dtype != "uint8"
-        if image.dtype != self.dtype:
-            raise ValueError(
-                f"it holds {image.dtype}, the images before it {self.dtype}: bring them to one kind"
-            )
-        if self.measured:
-            self.measure.add(original)
-        self.sizes.append(image.shape[:2])
-        self.kept.append(number)
-
-    def stored(self, values):
-        images = Images(values, self.sizes, self.channels)
-        return Stored(images, self.kept, self.measure.result() if self.measured else None)
-
-
-def _decoded(split, decode, on_error, summary):
-    """Yield the good images in order; at the end, raise or warn about the bad ones."""
-
-    def attempt(record):
-        name, source = record
+    def attempt(numbered):
+        number, (name, source) = numbered
         try:
-            return decode(source)
+            return number, name, *decode(number, source)
         except (ImportError, ValueError, OSError) as error:
             text = printable(error)
-            return text if name in text else f"{name}: {text}"
+            return number, text if name in text else f"{name}: {text}", None, None
 
-    bad = []
-    bar = None
+    bad, dtype, bar = [], None, None
     if split.count >= PROGRESS_FROM:
         bar = keras.utils.Progbar(split.count, unit_name="image")
         logger.info("Decoding %d images of %s", split.count, split.title)
     records = enumerate(split.records())
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        # In chunks, so that few images wait in memory to be decoded or stored.
-        while chunk := list(itertools.islice(records, 64)):
-            made = pool.map(attempt, [record for _, record in chunk])
-            for (number, (name, _)), images in zip(chunk, made, strict=True):
-                if not isinstance(images, str):
-                    try:
-                        summary.add(number, *images)
-                    except ValueError as error:
-                        images = f"{name}: {error}"
-                if isinstance(images, str):
-                    bad.append(images)
+        while chunk := list(itertools.islice(records, CHUNK)):
+            for number, text, image, statistics in pool.map(attempt, chunk):
+                dtype = dtype or (image is not None and image.dtype)
+                if image is None:
+                    bad.append(text)
+                elif image.dtype != dtype:
+                    bad.append(
+                        f"{text}: it holds {image.dtype}, the images before it {dtype}: bring them "
+                        "to one kind"
+                    )
                 else:
-                    yield images[1]
+                    yield number, image, statistics
             if bar is not None:
                 bar.add(len(chunk))
     if not bad:
         return
     listing = "\n".join(bad[:MAX_NAMED]) + ("\n…" if len(bad) > MAX_NAMED else "")
-    if on_error == "skip" and len(bad) < split.count:
-        warnings.warn(
-            f"Skipped {len(bad)} of {split.count} images of {split.title}:\n{listing}",
-            stacklevel=3,
+    if on_error != "skip" or len(bad) == split.count:
+        raise UnusableImagesError(
+            f"{len(bad)} of {split.count} images of {split.title} can't be used:\n{listing}"
         )
-        return
-    raise UnusableImagesError(
-        f"{len(bad)} of {split.count} images of {split.title} can't be used:\n{listing}"
+    warnings.warn(
+        f"Skipped {len(bad)} of {split.count} images of {split.title}:\n{listing}", stacklevel=3
     )

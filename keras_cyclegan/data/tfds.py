@@ -8,19 +8,10 @@ SPLITS = ("trainA", "trainB", "testA", "testB")
 
 
 def tfds_splits(name):
-    """Open a dataset of tensorflow-datasets; download it first where it is missing.
-
-    Args:
-        name: its name in tensorflow-datasets: `"cycle_gan/horse2zebra"`. It needs the splits
-            trainA, trainB, testA and testB, and the feature `image`.
+    """Open a dataset, such as `"cycle_gan/horse2zebra"`; download it first where it is missing.
 
     Returns:
         Four `Split`s: train A, train B, test A, test B.
-
-    Raises:
-        ValueError: there is no such dataset, or it has other splits.
-        RuntimeError: it can't be downloaded.
-        ImportError: tensorflow-datasets isn't installed.
     """
     try:
         import tensorflow_datasets as tfds
@@ -58,10 +49,10 @@ def _split(tfds, builder, split):
             f"{builder.info.full_name} isn't an unpaired dataset: expected the splits "
             f"{', '.join(SPLITS)} with a feature `image`. tensorflow-datasets says: {error}"
         ) from error
+    names = [f"example {i}" for i in range(len(dataset))]
 
     def records():
-        for number, example in enumerate(tfds.as_numpy(dataset)):
-            yield f"example {number}", io.BytesIO(example["image"])
+        for name, example in zip(names, tfds.as_numpy(dataset), strict=True):
+            yield name, io.BytesIO(example["image"])
 
-    names = [f"example {i}" for i in range(len(dataset))]
-    return Split(title, title, len(dataset), records, names)
+    return Split(title, title, names, records)

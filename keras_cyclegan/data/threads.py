@@ -7,7 +7,7 @@ import os
 import keras
 import numpy as np
 
-from keras_cyclegan.data.draws import MIRROR, QUARTER, TURNS, UPSIDE_DOWN
+from keras_cyclegan.data.draws import AXES, MIRROR, QUARTER, TURNS
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.sampler import Sampler, as_batch
 
@@ -21,7 +21,8 @@ class UnpairedBatches(Sampler, keras.utils.PyDataset):
         Sampler.__init__(self, *args, **kwargs)
         keras.utils.PyDataset.__init__(self)
         self._pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
-        self._places, self._waiting = None, {}
+        self._share = self.batch_size // self.process_share[1]
+        self._running, self._left = None, 0
 
     def __len__(self):
         return self.steps_per_epoch
@@ -29,13 +30,9 @@ class UnpairedBatches(Sampler, keras.utils.PyDataset):
     @property
     def num_batches(self):
         """Steps of the next iteration, or of that which runs: fewer after `seek` into an epoch."""
-        if self._places is None:
+        if self._running is None:
             return self.steps_per_epoch - self.position % self.steps_per_epoch
-        return len(self._places[0]) // self._share
-
-    @property
-    def _share(self):
-        return self.batch_size // self.process_share[1]
+        return self._left
 
     @property
     def element_spec(self):
@@ -49,25 +46,23 @@ class UnpairedBatches(Sampler, keras.utils.PyDataset):
         return keras.KerasTensor(shape, "float32" if stream.pixels else values.dtype)
 
     def on_epoch_begin(self):
-        self._waiting.clear()
-        self._places = self.plan(*self.begin())
+        self._running = None
+        self._left = self.num_batches
+        self._running = iter(self)
 
     def on_epoch_end(self):
-        self._places = None
+        self._running = None
 
     def __getitem__(self, index):
-        if self._places is None:
+        if self._running is None:
             self.on_epoch_begin()
-        for number in range(index, min(index + AHEAD, self.num_batches)):
-            if number not in self._waiting:
-                self._waiting[number] = self._pool.submit(self._batch, number, self._places)
-        return self._waiting.pop(index).result()
+        return next(self._running)  # Keras asks for one after the other
 
     def __iter__(self):
-        self.on_epoch_begin()
-        places, share = self._places, self._share
-        self._places = None
-        numbers, waiting = iter(range(len(places[0]) // share)), collections.deque()
+        return self._batches(self.plan(*self.begin()))
+
+    def _batches(self, places):
+        numbers, waiting = iter(range(len(places[0]) // self._share)), collections.deque()
         while True:
             while len(waiting) < AHEAD and (number := next(numbers, None)) is not None:
                 waiting.append(self._pool.submit(self._batch, number, places))
@@ -77,12 +72,9 @@ class UnpairedBatches(Sampler, keras.utils.PyDataset):
 
     def _batch(self, number, places):
         rows = slice(number * self._share, (number + 1) * self._share)
-        places = dict(zip(self.groups, places, strict=True))
+        places = {group: each[rows] for group, each in zip(self.groups, places, strict=True)}
         return as_batch(
-            {
-                name: stream.scale(self._cut(stream, places[stream.group][rows]))
-                for name, stream in self.streams.items()
-            }
+            {n: s.scale(self._cut(s, places[s.group])) for n, s in self.streams.items()}
         )
 
     def _cut(self, stream, places):
@@ -94,17 +86,10 @@ class UnpairedBatches(Sampler, keras.utils.PyDataset):
             window = stream.values[index][row : row + height, column : column + width]
             for bit in TURNS[self.flip]:
                 if turn >> (bit - MIRROR) & 1:
-                    window = _turned(window, bit)
+                    quarter = bit == QUARTER
+                    window = window.swapaxes(0, 1) if quarter else np.flip(window, AXES[bit])
             image[:] = window
         return images
-
-
-def _turned(image, bit):
-    return {
-        MIRROR: lambda: image[:, ::-1],
-        UPSIDE_DOWN: lambda: image[::-1],
-        QUARTER: lambda: image.swapaxes(0, 1),
-    }[bit]()
 
 
 class PairedBatches(keras.utils.PyDataset):
@@ -124,8 +109,5 @@ class PairedBatches(keras.utils.PyDataset):
             raise IndexError(index)  # ends an iteration
         rows = range(index * self.batch_size, min((index + 1) * self.batch_size, self.pairs))
         return as_batch(
-            {
-                name: stream.scale(np.stack([stream.values[row] for row in rows]))
-                for name, stream in self.streams.items()
-            }
+            {n: s.scale(np.stack([s.values[i] for i in rows])) for n, s in self.streams.items()}
         )

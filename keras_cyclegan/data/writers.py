@@ -4,38 +4,30 @@ import os
 
 import numpy as np
 
-from keras_cyclegan.data.kinds import KINDS, kind_of, split_name, suffix_of
-from keras_cyclegan.data.pillow_files import srgb_profile
-from keras_cyclegan.data.stacks import COPIED_TAGS, needs, open_stack, rescale_of
+from keras_cyclegan.data.kinds import KINDS, holds_many, kind_of, split_name, suffix_of
+from keras_cyclegan.data.stacks import COPIED_TAGS, dicom_scale, needs, open_stack
 from keras_cyclegan.files.atomic import atomic_file
 
 
 def write_images(path, images, like=None, profile=False):
-    """Write images to a file, whole or not at all.
+    """Write images `(n, height, width, channels)` to a file, whole or not at all.
 
-    Args:
-        path: path of the file; its suffix says its kind.
-        images: array `(n, height, width, channels)`.
-        like: path of the file that they are translations of; one of the same kind gives its tags,
-            resolution, affine, names and headers. None, the default, for none.
-        profile: bool, False by default. Whether to embed sRGB's colour profile.
-
-    Raises:
-        OSError: it can't be written.
-        ValueError: files of this kind can't hold such images.
+    `like` is the file that they are translations of; one of the same kind gives its tags,
+    resolution, affine, names and headers. `profile`: whether to embed sRGB's.
     """
     kind = kind_of(path)
     check_kind(path, images.dtype.name, images.shape[3], len(images))
-    same = like is not None and kind_of(split_name(like)[0]) == kind
+    if like is not None and kind_of(split_name(like)[0]) != kind:
+        like = None
     by_pillow = images.dtype == np.uint8 and len(images) == 1 and images.shape[3] in (1, 3, 4)
-    write = _WRITE.get(kind, _write_pillow)
-    if by_pillow and kind == "TIFF":
-        write = _write_pillow
     try:
         with atomic_file(path) as unfinished:
             # What writes by suffix gets it: the unfinished file's name has another.
             named = f"{unfinished}{suffix_of(path)}"
-            write(named, images, like if same else None, profile)
+            if kind not in _WRITE or (kind == "TIFF" and by_pillow):
+                _write_pillow(named, images[0], like, profile)
+            else:
+                _WRITE[kind](named, images, like)
             os.replace(named, unfinished)
     except ImportError:
         raise
@@ -47,14 +39,13 @@ def write_images(path, images, like=None, profile=False):
 
 def check_kind(path, dtype, channels, count=1):
     """Raise a ValueError if files of this suffix can't hold such images."""
-    name = kind_of(path)
-    kind = KINDS.get(name)
+    kind = KINDS.get(kind_of(path))
 
     def holds(kind):
         return dtype in kind.dtypes and (kind.channels is None or channels in kind.channels)
 
     # JPEG and BMP drop transparency, WebP makes colours of gray.
-    drawn = dtype == "uint8" and channels in (1, 3, 4) and kind is not None and not kind.many
+    drawn = dtype == "uint8" and channels in (1, 3, 4) and not holds_many(path)
     if kind is None or not (holds(kind) or drawn) or (count > 1 and not kind.many):
         able = [
             each.suffixes[0] for each in KINDS.values() if holds(each) and (count == 1 or each.many)
@@ -65,44 +56,36 @@ def check_kind(path, dtype, channels, count=1):
         )
 
 
-def _write_pillow(path, images, like, profile):
-    from PIL import Image
+def _write_pillow(path, image, like, profile):
+    from PIL import Image, ImageCms
 
-    image = images[0]
-    kind = kind_of(path)
-    if image.dtype != np.uint8:
-        return _write_deep_png(path, image)
-    picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+    kind, gray = kind_of(path), image.shape[2] == 1
+    if image.dtype != np.uint8 and not gray:
+        codecs = needs("imagecodecs", f"{path}, a PNG of 16 bits with colours,")
+        with open(path, "wb") as file:
+            file.write(codecs.png_encode(image))
+        return
+    picture = Image.fromarray(image[:, :, 0] if gray else image)
     if kind in ("JPEG", "BMP"):
         picture = picture.convert("RGB")
-    options = {"icc_profile": srgb_profile()} if profile and kind != "BMP" else {}
+    options = {}
+    if profile and kind != "BMP":
+        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+        options["icc_profile"] = srgb.tobytes()
     if kind == "TIFF" and like is not None:
         with Image.open(like) as source:
             tags = getattr(source, "tag_v2", {})
-            info = {code: tags[code] for code in COPIED_TAGS if code in tags}
-        options["tiffinfo"] = info
+            options["tiffinfo"] = {code: tags[code] for code in COPIED_TAGS if code in tags}
     picture.save(path, format=kind.upper(), quality=95, **options)
 
 
-def _write_deep_png(path, image):
-    from PIL import Image
-
-    if image.shape[2] == 1:
-        return Image.fromarray(image[:, :, 0]).save(path)
-    with open(path, "wb") as file:
-        file.write(
-            needs("imagecodecs", f"{path}, a PNG of 16 bits with colours,").png_encode(image)
-        )
-
-
-def _write_tiff(path, images, like, profile):
+def _write_tiff(path, images, like):
     tifffile = needs("tifffile", path)
-    about = open_stack(like).like if like is not None else {"tags": []}
-    tags = {tag[0]: tag for tag in about["tags"]}
+    tags = {} if like is None else dict(open_stack(like).like)
+    x, y, unit = (tags.pop(code, None) for code in (282, 283, 296))
     options = {}
-    if 282 in tags and 283 in tags:
-        options["resolution"] = (tags[282][3], tags[283][3])
-        options["resolutionunit"] = tags[296][3] if 296 in tags else None
+    if x and y:
+        options = {"resolution": (x[3], y[3]), "resolutionunit": unit and unit[3]}
     bands = images.shape[3]
     with tifffile.TiffWriter(path, bigtiff=images.nbytes > 2**31) as file:
         for image in images:
@@ -110,61 +93,52 @@ def _write_tiff(path, images, like, profile):
                 image if bands > 1 else image[:, :, 0],
                 photometric="rgb" if bands == 3 else "minisblack",
                 planarconfig="contig" if bands > 1 else None,
-                extratags=[tag for code, tag in tags.items() if code not in (282, 283, 296)],
+                extratags=tags.values(),
                 metadata=None,
                 **options,
             )
 
 
-def _write_numpy(path, images, like, profile):
-    shape = _array_shape(images, like)
-    if path.lower().endswith(".npz"):
-        name = "images"
-        if like is not None:
-            with np.load(like, allow_pickle=False) as file:
-                name = file.files[0]
-        np.savez_compressed(path, **{name: images.reshape(shape)})
-    else:
-        np.save(path, images.reshape(shape), allow_pickle=False)
-
-
-def _write_hdf5(path, images, like, profile):
-    import h5py
-
+def _write_numpy(path, images, like):
+    array = _as_array(images)
+    if path.lower().endswith(".npy"):
+        return np.save(path, array, allow_pickle=False)
     name = "images"
     if like is not None:
-        like, name = split_name(like)
-        name = name or open_stack(like).like
+        with np.load(like, allow_pickle=False) as file:
+            name = file.files[0]
+    return np.savez_compressed(path, **{name: array})
+
+
+def _write_hdf5(path, images, like):
+    import h5py
+
+    name = "images" if like is None else open_stack(*split_name(like)).like
     with h5py.File(path, "w") as file:
-        file[name] = images.reshape(_array_shape(images, like))
+        file[name] = _as_array(images)
 
 
-def _array_shape(images, like):
-    """Return the rank that the source had: without the axis of one channel, or of one image."""
-    count, height, width, channels = images.shape
-    if channels > 1:
-        return images.shape if count > 1 else (height, width, channels)
-    return (count, height, width) if count > 1 else (height, width)
+def _as_array(images):
+    """Drop the axis of one channel, and that of one image, as arrays in files usually have it."""
+    images = images[..., 0] if images.shape[3] == 1 else images
+    return images[0] if len(images) == 1 else images
 
 
-def _write_nifti(path, images, like, profile):
+def _write_nifti(path, images, like):
     nibabel = needs("nibabel", path)
-    affine, header, shape = (None, None, None)
+    array, affine, header = images[..., 0].transpose(2, 1, 0), np.eye(4), None
     if like is not None:
         affine, header, shape = open_stack(like).like
-    array = images[..., 0].transpose(2, 1, 0)
-    array = array.reshape(shape) if shape else array
-    if header is not None:
+        array = array.reshape(shape)
         header.set_data_dtype(images.dtype)
         header.set_slope_inter(1, 0)
-    image = nibabel.Nifti1Image(array, np.eye(4) if affine is None else affine, header)
-    nibabel.save(image, path)
+    nibabel.save(nibabel.Nifti1Image(array, affine, header), path)
 
 
-def _write_meta(path, images, like, profile):
+def _write_meta(path, images, like):
     sitk = needs("SimpleITK", path)
-    array = images if images.shape[3] > 1 else images[..., 0]
     source = None if like is None else sitk.ReadImage(os.fspath(like), imageIO="MetaImageIO")
+    array = images if images.shape[3] > 1 else images[..., 0]
     if source is not None and source.GetDimension() == 2:
         array = array[0]
     image = sitk.GetImageFromArray(array, isVector=images.shape[3] > 1)
@@ -175,21 +149,17 @@ def _write_meta(path, images, like, profile):
     sitk.WriteImage(image, path, useCompression=False)
 
 
-def _write_dicom(path, images, like, profile):
+def _write_dicom(path, images, like):
     pydicom = needs("pydicom", path)
     if like is None:
         raise ValueError("a DICOM file is written from one of the same kind only")
     file = pydicom.dcmread(like)
-    slope, intercept, inverted = rescale_of(file)
+    slope, intercept, (low, high), inverted = dicom_scale(file)
     stored = (images[..., 0].astype("float64") - intercept) / slope
-    stored = sum(inverted) - stored if inverted else stored
-    signed, bits = file.PixelRepresentation, int(file.BitsStored)
-    ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    dtype = f"{'' if signed else 'u'}int{file.BitsAllocated}"
-    stored = np.clip(np.rint(stored), *ends).astype(dtype)
-    file.set_pixel_data(
-        stored[0] if len(stored) == 1 else stored, file.PhotometricInterpretation, bits
-    )
+    stored = np.clip(np.rint(low + high - stored if inverted else stored), low, high)
+    stored = stored.astype(f"{'' if file.PixelRepresentation else 'u'}int{file.BitsAllocated}")
+    stored = stored[0] if len(stored) == 1 else stored
+    file.set_pixel_data(stored, file.PhotometricInterpretation, int(file.BitsStored))
     file.ImageType = ["DERIVED", "SECONDARY", *list(file.get("ImageType", []))[2:]]
     file.save_as(path)
 

@@ -75,7 +75,7 @@ def _open_picture(image, formats, max_pixels):
         pixels, finish = _open_picture(array, formats, max_pixels)
         return Picture(pixels, lambda unit: keras.ops.convert_to_tensor(finish(unit)))
     given, wanted = formats
-    pixels, alpha, _ = open_image(image, given.channels, max_pixels, given)
+    pixels, alpha = open_image(image, given.channels, max_pixels, given)
     eight_bits = given.dtype == wanted.dtype == "uint8"
     in_unit = getattr(image, "dtype", np.uint8) != np.uint8 and given.dtype != "float32"
     in_unit &= pixels.dtype == np.float32

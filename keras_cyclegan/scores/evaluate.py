@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
-from keras_cyclegan.data.image_sets import ImageSets, image_names
+from keras_cyclegan.data.load import ImageSets, image_names
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.pixels import PixelFormat, formats_of
 from keras_cyclegan.inference.pictures import BATCH_PIXELS

@@ -7,7 +7,7 @@ import os
 import zlib
 from pathlib import Path
 
-from keras_cyclegan.data.image_sets import image_names
+from keras_cyclegan.data.load import image_names
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.lock import InUse, hold
 from keras_cyclegan.training.option import options_of

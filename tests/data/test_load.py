@@ -235,8 +235,8 @@ def test_failed_load_leaves_no_cache(folder, tmp_path):
         ({"channels": 0}, "channels=0"),
         ({"channels": 4}, "has 1 or 3 colour channels, but 4 are needed"),
         ({"channels": (1, 3, 3)}, r"channels=\(1, 3, 3\)"),
-        ({"validation_split": None}, "Received: None"),
-        ({"validation_split": 0.5}, "they are the validation data"),
+        ({"validation_split": None}, "Received None"),
+        ({"validation_split": 0.5}, "has validation data of its own"),
         ({"validation_split": 1.5}, r"in \[0, 1\)"),
     ],
 )
@@ -254,7 +254,7 @@ def test_bad_sampling_is_refused_before_anything_is_decoded(folder, options, mon
 
 def test_bad_folders_are_named(folder, tmp_path):
     for source in (None, 3):
-        with pytest.raises(ValueError, match=f"Received: {source}"):
+        with pytest.raises(ValueError, match=f"Received {source}"):
             load(source)
     with pytest.raises(FileNotFoundError, match="Found: a file"):
         load(folder / "trainA" / "000.png")
@@ -264,9 +264,9 @@ def test_bad_folders_are_named(folder, tmp_path):
         load(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="Found: set"):
         load(tmp_path)
-    with pytest.raises(FileNotFoundError, match="Received: missing"):
+    with pytest.raises(FileNotFoundError, match="Received missing"):
         load((folder / "trainA", "missing"))
-    with pytest.raises(ValueError, match="Expected two folders"):
+    with pytest.raises(ValueError, match="Expected a folder, or two"):
         load((folder, folder, folder))
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no images in .*empty"):

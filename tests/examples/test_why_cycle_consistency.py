@@ -11,7 +11,7 @@ from support.examples import EXAMPLES, example
 
 import keras_cyclegan
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.data.image_sets import ImageSets
+from keras_cyclegan.data.load import ImageSets
 from keras_cyclegan.metrics import FACADES_PALETTE
 
 
