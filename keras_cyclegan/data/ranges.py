@@ -1,7 +1,6 @@
 """Which values of a set become -1 and 1: given, measured over all of its images, or refused."""
 
 import logging
-import numbers
 from typing import NamedTuple
 
 import numpy as np
@@ -40,21 +39,23 @@ def merged(found):
 
 
 def check_range(name, given):
-    """Return a range as None, one of `WORDS`, or (low, high), two numbers or two tuples."""
+    """Return a range as None, one of `WORDS`, or lists of the channels' lows and highs, or of one.
+
+    As text it is LOW HIGH, or LOW,LOW,… HIGH,HIGH,… with one for each channel.
+    """
     if given is None or given in WORDS:
         return given
-    if isinstance(given, str):
-        try:
-            given = tuple(float(end) for end in given.replace(",", " ").replace(":", " ").split())
-        except ValueError:
-            given = (given,)
-    ends = np.asarray(given, dtype=object)
-    if len(ends) != 2 or not all(isinstance(n, numbers.Real) for n in ends.ravel()):
+    try:
+        ends = given
+        if isinstance(given, str):
+            ends = [end.split(",") for end in given.replace(":", " ").split()]
+        low, high = (np.asarray(end, "float64").reshape(-1).tolist() for end in ends)
+    except (TypeError, ValueError):
         raise ValueError(
             f"`{name}` is (LOW, HIGH), two numbers or two tuples with one for each channel; "
             f'"auto", "auto_per_channel" or "image". Received {given!r}.'
-        )
-    return given
+        ) from None
+    return low, high
 
 
 def find_format(domain, title, dtype, channels, statistics, given, unit=""):

@@ -31,9 +31,8 @@ def tfds_splits(name):
     except Exception as error:
         raise RuntimeError(
             f"tensorflow-datasets could not download or prepare {name!r}: {error} "
-            f"({type(error).__name__}). Without internet, put the images into the folders trainA, "
-            "trainB, testA and testB of one folder, and give its path in place of "
-            f'"tfds:{name}".'
+            f"({type(error).__name__}). Without internet, give a folder with the images in the "
+            f"folders {', '.join(SPLITS)}."
         ) from error
     return tuple(_split(tfds, builder, split) for split in SPLITS)
 
