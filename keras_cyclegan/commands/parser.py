@@ -116,6 +116,6 @@ def joined(arguments):
 
 def _is_number(text):
     try:
-        return math.isfinite(float(text))
+        return all(math.isfinite(float(number)) for number in text.split(","))
     except ValueError:
         return False

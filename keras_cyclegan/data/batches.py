@@ -195,15 +195,14 @@ def make_streams(images_a, images_b, companions=None, pixels_a=None, pixels_b=No
 
 
 def _as_companion(name, values):
-    is_mask = name.startswith(MASK)
-    if isinstance(values, (Images, list)) or values.ndim == 4:
-        values = values if isinstance(values, Images) else Images(values)
-        return Stream(values, name[-1], MASK if is_mask else None)
-    if is_mask:
+    pixels = MASK if name.startswith(MASK) else None
+    if isinstance(values, list) or getattr(values, "ndim", 0) == 4:
+        values = Images(values)
+    elif pixels and not isinstance(values, Images):
         raise ValueError(
             f"`{name}` must have the shape (n, height, width, 1). Received {values.shape}."
         )
-    return Stream(np.asarray(values), name[-1])
+    return Stream(values, name[-1], pixels)
 
 
 def _as_images(name, images, pixels):

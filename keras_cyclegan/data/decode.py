@@ -116,11 +116,7 @@ def _open_path(source, channels, max_pixels, native):
 
 
 def as_kept(pixels, given, name):
-    """Return pixels in the dtype of a `PixelFormat`, or for None in that of `DTYPES` that fits.
-
-    Raises:
-        ValueError: they are NaN or infinite, or don't fit; `name` says what they are.
-    """
+    """Return pixels in the dtype of a `PixelFormat`, or for None in that of `DTYPES` that fits."""
     if pixels.dtype.kind not in "uifb":
         raise ValueError(f"{name} holds {pixels.dtype}, which are no pixels.")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
@@ -155,22 +151,17 @@ def spread(pixels, given):
 
 def _with_channels(array, channels):
     image = array[:, :, None] if array.ndim == 2 else array
-    if image.ndim != 3:
+    if image.ndim != 3 or 0 in image.shape:
         raise ValueError(
             "An image has shape (height, width) or (height, width, channels), a batch (n, height, "
-            f"width, channels). Received an array of shape {array.shape}."
+            f"width, channels), and pixels. Received an array of shape {array.shape}."
         )
-    if 0 in image.shape:
-        raise ValueError(f"The image has no pixels. Received an array of shape {array.shape}.")
     if image.shape[2] == 1 and channels == 3:
         return np.repeat(image, 3, axis=2)
     if image.shape[2] != channels:
-        gray = {1: "; gray also as (height, width)", 3: "; gray as 1 or as (height, width)"}
-        with_alpha = channels in gray and image.dtype == np.uint8
-        alternatives = gray.get(channels, "") + f", and {channels + 1} with alpha" * with_alpha
         raise ValueError(
-            f"{channels} channels are needed{alternatives}. Received an image of shape "
-            f"{array.shape}."
+            f"{channels} channels are needed; gray has 1 or none, 8 bits 1 more with alpha. "
+            f"Received an image of shape {array.shape}."
         )
     return image
 
@@ -184,9 +175,6 @@ def _open_array(array, channels):
             return open_pillow(Image.fromarray(np.ascontiguousarray(array)), channels, "The array")
         return OpenedImage(_with_channels(array, channels))
     if array.dtype.kind != "f":
-        raise ValueError(
-            "Pixels are uint8 (0 … 255) or floats in [-1, 1]. Received an array of dtype "
-            f"{array.dtype}."
-        )
+        raise ValueError(f"Pixels are uint8 or floats in [-1, 1]. Received {array.dtype}.")
     check_unit(array)
     return OpenedImage(_with_channels(array, channels).astype("float32"))

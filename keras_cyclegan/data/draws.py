@@ -45,14 +45,12 @@ def draw_places(numbers, seed, group, sizes, window, flip):
     else:
         index = uniform_int(fold_in((seed, which), numbers), len(sizes), bits=64)
     key = fold_in((seed, use), numbers)
-    places = np.zeros((len(numbers), 4), "int64")
-    places[:, 0] = index
-    for axis in (ROW, COLUMN):
-        room = sizes[index, axis] - window[axis] + 1
-        places[:, 1 + axis] = uniform_int(fold_in_32(key, axis), room)
+    rooms = (sizes[index] - window + 1).T
+    cuts = [uniform_int(fold_in_32(key, axis), rooms[axis]) for axis in (ROW, COLUMN)]
+    turns = np.zeros_like(index)
     for turn in TURNS[flip]:
-        places[:, 3] += (uniform(fold_in_32(key, turn)) > 0.5) << (turn - MIRROR)
-    return places
+        turns += (uniform(fold_in_32(key, turn)) > 0.5) << (turn - MIRROR)
+    return np.column_stack([index, *cuts, turns])
 
 
 def fold_in(seed, number):

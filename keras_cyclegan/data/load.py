@@ -137,20 +137,11 @@ def load(
     )
     sizes = [load_size] * 2 + [image_size] * 2
     stored = decoder.decode(zip(Splits._fields, splits, sizes, strict=False))
-    formats = [
-        find_format(
-            domain,
-            split.title,
-            stored[f"train_{domain}"].images.dtype.name,
-            count,
-            stored[f"train_{domain}"].statistics,
-            given,
-            unit,
-        )
-        for domain, split, count, given, unit in zip(
-            "ab", splits, channels, ranges, (unit_a, unit_b), strict=False
-        )
-    ]
+    formats = []
+    for i, domain in enumerate("ab"):
+        images, _, statistics = stored[f"train_{domain}"]
+        about = splits[i].title, images.dtype.name, channels[i], statistics, ranges[i]
+        formats.append(find_format(domain, *about, (unit_a, unit_b)[i]))
 
     def riding_along(companions, part, size):
         wanted = []

@@ -35,40 +35,33 @@ def open_file(source, channels, max_pixels, native=False):
     """
     from PIL import Image
 
-    encoded = isinstance(source, (bytes, bytearray))
-    name = f"an image of {len(source)} bytes" if encoded else source
-    file = io.BytesIO(source) if encoded else source
-    head = _head(file)
-    check_webp(head, name, max_pixels)
-    is_tiff = head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-    try:
-        with _unlimited_pillow():
-            image = Image.open(file, formats=FORMATS)  # reads the header only
-    except Exception as error:  # Pillow's parsers fail in a dozen ways on a damaged file
-        if isinstance(error, MemoryError) or getattr(error, "errno", None):  # it can't be opened
+    in_memory = isinstance(source, (bytes, bytearray))
+    name = f"an image of {len(source)} bytes" if in_memory else source
+    with contextlib.ExitStack() as opened:
+        file = io.BytesIO(source) if in_memory else source
+        is_path = not hasattr(file, "read")
+        if is_path:
+            check_regular(source)
+            file = opened.enter_context(open(source, "rb"))
+        file.seek(0)  # as Pillow does
+        head = file.read(HEAD)
+        check_webp(head, name, max_pixels)
+        is_tiff = head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        try:
+            with _unlimited_pillow():
+                image = Image.open(file, formats=FORMATS)  # reads the header only
+        except MemoryError:
             raise
-        if is_tiff and not encoded and not hasattr(source, "read"):
-            return None
-        raise _unreadable(name, error) from error
-    with image:
+        except Exception as error:  # Pillow's parsers fail in a dozen ways on a damaged file
+            if is_tiff and is_path:
+                return None
+            raise _unreadable(name, error) from error
         check_pixels(image, name, max_pixels)
         if is_tiff and (channels not in (1, 3) or (native and not _has_eight_bits(image))):
             return None
         if native and head[12:16] == b"IHDR" and head[24] == 16 and image.mode[0] != "I":
             return _deep_png(file, name)
         return open_pillow(image, channels, name, native)
-
-
-def _head(file):
-    """Read the first bytes of a path or a binary file."""
-    if not hasattr(file, "read"):
-        check_regular(file)
-        with open(file, "rb") as opened:
-            return opened.read(HEAD)
-    file.seek(0)  # as Pillow does
-    head = file.read(HEAD)
-    file.seek(0)
-    return head
 
 
 @contextlib.contextmanager
@@ -93,10 +86,8 @@ def _has_eight_bits(image):
 def _deep_png(file, name):
     """Open a PNG with 16 bits a channel and colours or transparency, which Pillow makes 8 bits."""
     codecs = needs("imagecodecs", f"{name}, a PNG of 16 bits with colours or transparency,")
-    with contextlib.ExitStack() as stack:
-        opened = file if hasattr(file, "read") else stack.enter_context(open(file, "rb"))
-        opened.seek(0)
-        pixels = codecs.png_decode(opened.read())
+    file.seek(0)
+    pixels = codecs.png_decode(file.read())
     if pixels.shape[2] in (1, 3):
         return OpenedImage(pixels)
     share = pixels[..., -1:] / np.float32(65535)
@@ -108,8 +99,8 @@ def open_pillow(image, channels, name, native=False):
     """Return the `OpenedImage` of a PIL image."""
     if channels not in (1, 3):
         raise ValueError(
-            f"{name} has 1 or 3 colour channels, but {channels} are needed. Give TIFF, NumPy or "
-            f"HDF5 files, or arrays of shape (height, width, {channels})."
+            f"{name} has 1 or 3 colour channels, but {channels} are needed: give TIFF, NumPy or "
+            "HDF5 files, or arrays."
         )
     try:
         image.load()

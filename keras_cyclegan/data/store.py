@@ -151,16 +151,12 @@ def _decoded(split, decode, on_error):
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         while chunk := list(itertools.islice(records, CHUNK)):
             for number, text, image, statistics in pool.map(attempt, chunk):
-                dtype = dtype or (image is not None and image.dtype)
                 if image is None:
                     bad.append(text)
-                elif image.dtype != dtype:
-                    bad.append(
-                        f"{text}: it holds {image.dtype}, the images before it {dtype}: bring them "
-                        "to one kind"
-                    )
-                else:
+                elif image.dtype == (dtype := dtype or image.dtype):
                     yield number, image, statistics
+                else:
+                    bad.append(f"{text}: it holds {image.dtype}, the images before it {dtype}")
             if bar is not None:
                 bar.add(len(chunk))
     if not bad:

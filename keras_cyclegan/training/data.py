@@ -10,9 +10,9 @@ from keras_cyclegan.training.option import Size, as_size, option, sides_of
 FOLDER = "Folder with trainA, trainB (and testA, testB); tfds:NAME; glyphs; or the images of A."
 SECOND_FOLDER = "Images of B, where those of A are in a folder of any name."
 RANGE = (
-    "Values of A that become black and white: LOW HIGH; auto, the 0.5 and 99.5 % quantiles over "
-    "all images; auto_per_channel; or image, each image's own, which can't be undone. Default: all "
-    "that 8 or 16 bits hold."
+    "Values of A that become black and white: LOW HIGH, or LOW,LOW,… HIGH,HIGH,… of each channel; "
+    "auto, the 0.5 and 99.5 % quantiles over all images; auto_per_channel; or image, each image's "
+    "own, which can't be undone. Default: all that 8 or 16 bits hold."
 )
 LOAD_SIZE = (
     "Size that images are brought to, before `image_size` is cut out. Default: 286/256 of "
@@ -67,7 +67,8 @@ class DataOptions:
             formed["flip"] = "horizontal" if self.flip else "none"
         for name in ("range_a", "range_b"):
             if isinstance(given := getattr(self, name), (tuple, list)):
-                formed[name] = " ".join(map(str, given))
+                ends = (end if isinstance(end, (tuple, list)) else [end] for end in given)
+                formed[name] = " ".join(",".join(map(str, end)) for end in ends)
         for name, value in formed.items():
             object.__setattr__(self, name, value)
 

@@ -400,7 +400,7 @@ def nan_at(*index):
         (np.zeros((0, 8, 8, 3), "uint8"), ValueError, "holds no image"),
         (np.zeros((2, 0, 8, 3), "uint8"), ValueError, "no pixels"),
         (Image.new("RGB", (0, 4)), ValueError, r"no pixels. Received a PIL image of size \(0, 4\)"),
-        (np.zeros((8, 8, 5), "uint8"), ValueError, "3 channels are needed.* and 4 with alpha"),
+        (np.zeros((8, 8, 5), "uint8"), ValueError, "3 channels are needed.*1 more with alpha"),
         (np.zeros((8, 8, 4), "float32"), ValueError, r"3 channels are needed.*\(8, 8, 4\)"),
         (np.zeros((2, 8, 8, 2), "uint8"), ValueError, "3 channels are needed"),
         (np.zeros(8, "uint8"), ValueError, r"An image has shape.*\(8,\)"),

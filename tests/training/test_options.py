@@ -67,6 +67,8 @@ def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked
 
 def test_two_values_two_sides_and_two_folders_are_taken(asked):
     assert asked("--range-a", "-1024", "3071").range_a == "-1024 3071"
+    assert asked("--range-a", "-30,-25", "5,10").range_a == "-30,-25 5,10"
+    assert TrainingOptions("glyphs", range_a=((0, 1), (2, 3))).range_a == "0,1 2,3"
     assert asked("--range-b", "auto").range_b == "auto"
     assert asked("--image-size", "256x192").image_size == "256x192"
     assert asked("others").data_b == "others"
