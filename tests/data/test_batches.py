@@ -357,7 +357,7 @@ def test_repeat_goes_on_over_epochs():
         ({"batch_size": 11}, "No whole batch of 11 in an epoch: there are 10 images"),
         ({"batch_size": 0}, "`batch_size` is a whole number from 1 .* Received 0"),
         ({"steps_per_epoch": 0}, "`steps_per_epoch` is a whole number"),
-        ({"seed": -1}, "`seed` is an int from 0"),
+        ({"seed": -1}, "`seed` is a whole number from 0"),
     ],
 )
 def test_bad_options_are_named(options, message):
