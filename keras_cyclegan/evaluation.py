@@ -1,8 +1,8 @@
 """Scores of a translator on a set of images: as a table, as JSON, and as an HTML page."""
 
-from keras_cyclegan.scores.evaluate import Evaluation, evaluate
+from keras_cyclegan.scores.evaluate import evaluate
 from keras_cyclegan.scores.labels import read_palette
-from keras_cyclegan.scores.measured import Measured
+from keras_cyclegan.scores.measured import Evaluation, Measured
 from keras_cyclegan.scores.report import write_report
 from keras_cyclegan.scores.table import print_scores, write_json
 

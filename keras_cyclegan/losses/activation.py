@@ -13,25 +13,13 @@ from keras_cyclegan.terms import Term, apply_to_both
 class ClassActivationLoss(WeightedLoss):
     """Cross-entropy of a generator's auxiliary classifier, which tells the domains apart.
 
-    Kim et al. 2020 (U-GAT-IT), section 2.1.2, the CAM loss: the classifier of the generator that
-    translates S to T gives logits η, above 0 for images of S. Its class activation map then shows
-    where the domains differ, which is what the generator changes:
-
-        weight · [−log σ(η(s)) − log(1 − σ(η(t)))],  s of S, t of T
-
-    The classifiers of U-GAT-IT's *discriminators* need no loss of their own: the adversarial loss
-    takes the mean of all four outputs of `UGATITDiscriminator`, the authors their sum:
-    `AdversarialLoss(weight=4)`.
+    Kim et al. 2020 (U-GAT-IT), section 2.1.2, the CAM loss: weight · [−log σ(η(s)) − log(1 −
+    σ(η(t)))] of the logits η, `(batch, 2)`, for images s that a generator translates and t of its
+    target domain. Its class activation map then shows where the domains differ. (Of the four
+    outputs of `UGATITDiscriminator` the authors take the sum: `AdversarialLoss(weight=4)`.)
 
     Args:
         weight: float; 1000, the paper's, by default.
-
-    Call arguments:
-        y_true: logits of images of the domain that is translated from, `(batch, 2)`.
-        y_pred: logits of images of the domain that is translated to, `(batch, 2)`.
-
-    Raises:
-        ValueError: `weight` is negative.
 
     Example:
 
@@ -42,10 +30,10 @@ class ClassActivationLoss(WeightedLoss):
     ```
     """
 
-    def __init__(
-        self, weight: float = 1000.0, name: str | None = "activation", **kwargs: Any
-    ) -> None:
-        super().__init__(weight, name, **kwargs)
+    default_name = "activation"
+
+    def __init__(self, weight: float = 1000.0, **kwargs: Any) -> None:
+        super().__init__(weight, **kwargs)
 
     def call(self, y_true, y_pred):
         return self.weight * (ops.softplus(-y_true) + ops.softplus(y_pred))

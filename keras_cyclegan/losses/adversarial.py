@@ -10,6 +10,32 @@ from keras_cyclegan.losses.weighted import WeightedLoss, check_weight
 from keras_cyclegan.terms import Average, Term
 
 
+def _cross_entropies(real, fake, wanted=1.0):
+    return 0.5 * (ops.softplus(real) - wanted * real + ops.softplus(fake))
+
+
+def _relativistic(real, fake, wanted=1.0):
+    above, below = real - ops.mean(fake), fake - ops.mean(real)
+    return 0.5 * (ops.softplus(-above) + ops.softplus(below))
+
+
+# What a generator minimises of logits, and a discriminator, which wants real ones to be `w`.
+GAMES = {
+    "least_squares": (
+        lambda r, f: ops.square(f - 1.0),
+        lambda r, f, w: 0.5 * (ops.square(r - w) + ops.square(f)),
+    ),
+    "min_max": (lambda r, f: ops.softplus(-f), _cross_entropies),
+    "min_max_saturating": (lambda r, f: -ops.softplus(f), _cross_entropies),
+    "hinge": (
+        lambda r, f: -f,
+        lambda r, f, w: 0.5 * (ops.relu(1.0 - r) + ops.relu(1.0 + f)),
+    ),
+    "wasserstein": (lambda r, f: -f, lambda r, f, w: 0.5 * (f - r)),
+    "relativistic_average": (lambda r, f: _relativistic(f, r), _relativistic),
+}
+
+
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class AdversarialLoss(WeightedLoss):
     """The game between a generator and the discriminator of its target domain.
@@ -38,9 +64,6 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         last_map_weight: float, 1 by default. Factor of the last of several maps, for both players:
             in a `ProjectedDiscriminator` it is that of the PatchGAN beside the features.
 
-    Raises:
-        ValueError: `kind` is unknown or has no targets to smooth, or a number is out of range.
-
     Example:
 
     ```python
@@ -48,20 +71,11 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
     loss.generator(discriminator(fake))
     loss.discriminator(discriminator(real), discriminator(fake))
     ```
-
-    `loss(1, logits)` and `loss(0, logits)` are the distance to the verdict "real" or "fake", for
-    least squares and min-max without label smoothing.
     """
 
-    kinds = (
-        "least_squares",
-        "min_max",
-        "min_max_saturating",
-        "hinge",
-        "wasserstein",
-        "relativistic_average",
-    )
+    kinds = tuple(GAMES)
     with_targets = ("least_squares", "min_max", "min_max_saturating")
+    default_name = "adversarial"
     saved = ("kind", "weight", "label_smoothing", "last_map_weight")
 
     def __init__(
@@ -70,25 +84,21 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
         weight: float = 1.0,
         label_smoothing: float = 0.0,
         last_map_weight: float = 1.0,
-        name: str | None = "adversarial",
         **kwargs: Any,
     ) -> None:
         check_choice("kind", kind, self.kinds)
-        super().__init__(weight, name, **kwargs)
+        super().__init__(weight, **kwargs)
         if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                "`label_smoothing` must be at least 0 and below 1. "
-                f"Received label_smoothing={label_smoothing!r}."
-            )
+            raise ValueError(f"`label_smoothing` must lie in [0, 1). Received {label_smoothing=}.")
         if label_smoothing and kind not in self.with_targets:
             raise ValueError(
                 f"Labels can be smoothed for {', '.join(self.with_targets)}; {kind!r} has none. "
-                f"Received label_smoothing={label_smoothing}."
+                f"Received {label_smoothing=}."
             )
         check_weight("last_map_weight", last_map_weight)
         self.kind, self.label_smoothing = kind, float(label_smoothing)
         self.last_map_weight = float(last_map_weight)
-        self._mean = Average(name=f"{name}_mean", reduction=self.reduction, dtype=self.dtype)
+        self._mean = Average(name=f"{self.name}_mean", reduction=self.reduction, dtype=self.dtype)
 
     @property
     def needs_real(self):
@@ -107,57 +117,23 @@ log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
                 f"{self.kind!r} compares translated with real images: the generator's loss needs "
                 "`real_logits` too."
             )
-        return self._over_maps(self._for_generator, fake_logits, real_logits)
+        return self._over_maps(GAMES[self.kind][0], fake_logits, real_logits)
 
     def discriminator(self, real_logits: Any, fake_logits: Any) -> Tensor:
         """Compute what a discriminator minimises: half on real, half on translated images."""
-        return self._over_maps(self._for_discriminator, fake_logits, real_logits)
-
-    def _for_generator(self, fake, real):
-        if self.kind == "least_squares":
-            return ops.square(fake - 1.0)
-        if self.kind == "min_max":
-            return ops.softplus(-fake)
-        if self.kind == "min_max_saturating":
-            return -ops.softplus(fake)
-        if self.kind == "relativistic_average":
-            return self._for_discriminator(fake=real, real=fake)
-        return -fake
-
-    def _for_discriminator(self, fake, real):
         wanted = 1.0 - self.label_smoothing
-        if self.kind == "least_squares":
-            return 0.5 * (ops.square(real - wanted) + ops.square(fake))
-        if self.kind in ("min_max", "min_max_saturating"):
-            return 0.5 * (ops.softplus(real) - wanted * real + ops.softplus(fake))
-        if self.kind == "hinge":
-            return 0.5 * (ops.relu(1.0 - real) + ops.relu(1.0 + fake))
-        if self.kind == "relativistic_average":
-            above, below = real - ops.mean(fake), fake - ops.mean(real)
-            return 0.5 * (ops.softplus(-above) + ops.softplus(below))
-        return 0.5 * (fake - real)
+        return self._over_maps(GAMES[self.kind][1], fake_logits, real_logits, wanted)
 
-    def _over_maps(self, values, fake_logits, real_logits):
+    def _over_maps(self, values, fake_logits, real_logits, *wanted):
         fakes, losses = keras.tree.flatten(fake_logits), []
         reals = [None] * len(fakes) if real_logits is None else keras.tree.flatten(real_logits)
         for fake, real in zip(fakes, reals, strict=True):
             fake, real = (None if x is None else ops.cast(x, self.dtype) for x in (fake, real))
-            found = self.weight * values(fake=fake, real=real)
+            found = self.weight * values(real, fake, *wanted)
             losses.append(self._mean(found, found))
         if len(losses) > 1:
             losses[-1] = self.last_map_weight * losses[-1]
         return sum(losses) / len(losses)
-
-    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        if self.kind not in ("least_squares", "min_max") or self.label_smoothing:
-            smoothed = " with smoothed labels" if self.label_smoothing else ""
-            raise ValueError(
-                f"{self.kind!r}{smoothed} treats the two players differently: call "
-                "`loss.generator(fake_logits)` and `loss.discriminator(real_logits, fake_logits)`."
-            )
-        if self.kind == "least_squares":
-            return self.weight * ops.square(y_pred - y_true)
-        return self.weight * (ops.softplus(y_pred) - y_true * y_pred)
 
 
 GENERATOR_OF = {"b": "ab", "a": "ba"}  # each domain's

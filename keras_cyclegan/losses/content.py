@@ -49,18 +49,12 @@ class ContentLoss(WeightedLoss):
             logits of classes.
 
     Call arguments:
-        y_true: images, `(batch, height, width, channels)`, in [-1, 1].
+        y_true: images, `(batch, height, width, channels)`, in [-1, 1]; `"structure"` needs 11×11.
         y_pred: their translations, as high and as wide.
-
-    Raises:
-        ValueError: an argument is unknown or out of range; when called, `"structure"` gets images
-            smaller than 11×11, or the loss was reloaded from a file, which holds no model.
-        ImportError: the package that holds the weights of `"efficientnet-lite1"` isn't installed.
 
     Example:
 
     ```python
-    model.compile(content_loss="edges")
     model.compile(content_loss=ContentLoss("mutual_information", weight=2.0))
     image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3))
     ContentLoss("edges")(image, -image)  # 0: negatives have the same edges
@@ -68,6 +62,7 @@ class ContentLoss(WeightedLoss):
     """
 
     kinds = ("edges", "mutual_information", "structure", "features", "model")
+    default_name = "content"
     saved = ("kind", "weight", "extractor", "depths", "from_logits")
 
     def __init__(
@@ -77,10 +72,9 @@ class ContentLoss(WeightedLoss):
         extractor: str = "vgg16",
         depths: tuple[int, ...] = (3,),
         from_logits: bool = False,
-        name: str | None = "content",
         **kwargs: Any,
     ) -> None:
-        super().__init__(weight, name, **kwargs)
+        super().__init__(weight, **kwargs)
         self.network = kind if isinstance(kind, keras.Model) else None
         self.kind = "model" if self.network else kind
         check_choice("kind", self.kind, self.kinds)

@@ -34,14 +34,7 @@ class GradientPenalty:
         real: `(batch, height, width, channels)`, in [-1, 1].
         fake: translated images of the same shape.
         step: int scalar. Number of the training step.
-        input_gradient: function `(f, images)` to the gradient of the scalar `f(images)`, which can
-            be differentiated again: `CycleGAN.input_gradient` of each backend.
-
-    Returns:
-        Scalar, to be added to the discriminator's loss.
-
-    Raises:
-        ValueError: `kind` is unknown, `weight` is negative, or `every` is no int of at least 1.
+        input_gradient: `CycleGAN.input_gradient`.
 
     Example:
 

@@ -34,11 +34,6 @@ class PerceptualLoss(NormLoss):
             extractor with 1 or 3 channels.
         y_pred: reconstructions, the same shape.
 
-    Raises:
-        ValueError: an argument is unknown or out of range; when called, the loss was reloaded from
-            a file, which holds no extractor.
-        ImportError: the package that holds the weights of `"efficientnet-lite1"` isn't installed.
-
     Example:
 
     ```python
@@ -48,15 +43,12 @@ class PerceptualLoss(NormLoss):
     ```
     """
 
+    default_name = "perceptual"
+
     def __init__(
-        self,
-        extractor: Any = "vgg16",
-        norm: str = "l2",
-        weight: float = 1.0,
-        name: str | None = "perceptual",
-        **kwargs: Any,
+        self, extractor: Any = "vgg16", norm: str = "l2", weight: float = 1.0, **kwargs: Any
     ) -> None:
-        super().__init__(norm, weight, name, **kwargs)
+        super().__init__(norm, weight, **kwargs)
         if not (extractor in (*NAMED, None) or callable(extractor)):
             names = ", ".join(repr(known) for known in NAMED)
             raise ValueError(

@@ -19,9 +19,9 @@ class NormLoss(WeightedLoss):
     kinds = tuple(DISTANCES)
     saved = ("norm", "weight")
 
-    def __init__(self, norm, weight, name, **kwargs):
+    def __init__(self, norm, weight, **kwargs):
         check_choice("norm", norm, self.kinds)
-        super().__init__(weight, name, **kwargs)
+        super().__init__(weight, **kwargs)
         self.norm = norm
 
     def call(self, y_true, y_pred):
@@ -64,6 +64,7 @@ class CycleConsistencyLoss(NormLoss):
     ```
     """
 
+    default_name = "cycle"
     saved = ("norm", "weight", "ssim_weight", "coarse_weight")
 
     def __init__(
@@ -72,10 +73,9 @@ class CycleConsistencyLoss(NormLoss):
         weight: float = 10.0,
         ssim_weight: float = 0.0,
         coarse_weight: float = 0.0,
-        name: str | None = "cycle",
         **kwargs: Any,
     ) -> None:
-        super().__init__(norm, weight, name, **kwargs)
+        super().__init__(norm, weight, **kwargs)
         for argument, share in (("ssim_weight", ssim_weight), ("coarse_weight", coarse_weight)):
             if not 0 <= share <= 1:
                 raise ValueError(f"`{argument}` must lie in [0, 1]. Received {argument}={share!r}.")
@@ -115,13 +115,6 @@ class IdentityLoss(NormLoss):
         weight: float, 5 by default: the authors' λ_identity times λ, 0.5 · 10.
         every: int, 1 by default. Steps from one computation in training to the next.
 
-    Call arguments:
-        y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
-        y_pred: their translations into their own domain, the same shape.
-
-    Raises:
-        ValueError: an argument is unknown or out of range.
-
     Example:
 
     ```python
@@ -130,17 +123,13 @@ class IdentityLoss(NormLoss):
     ```
     """
 
+    default_name = "identity"
     saved = ("norm", "weight", "every")
 
     def __init__(
-        self,
-        norm: str = "l1",
-        weight: float = 5.0,
-        every: int = 1,
-        name: str | None = "identity",
-        **kwargs: Any,
+        self, norm: str = "l1", weight: float = 5.0, every: int = 1, **kwargs: Any
     ) -> None:
-        super().__init__(norm, weight, name, **kwargs)
+        super().__init__(norm, weight, **kwargs)
         check_every(every)
         self.every = every
 

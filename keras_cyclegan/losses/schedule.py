@@ -10,14 +10,10 @@ from keras_cyclegan.optimizers import LinearDecay
 class WeightSchedule(LinearDecay):
     """A factor of a loss's weight that starts at 1 and falls in a straight line.
 
-    Wang and Lin 2018, "CycleGAN with Better Cycles": at first, a strong cycle loss keeps the
-    generators from mapping images to anything that fools the discriminators. Later it prevents
-    changes that look right but can't be undone, so that it is made weak, but not 0: without a cycle
-    loss nothing ties a translation to its image.
-
-    Without `decay_steps` the schedule is open, like `LinearDecay`: it falls over all steps of
-    `CycleGAN.fit` or over the last `decay_epochs`. Validation always takes the full weight, so that
-    epochs can be compared.
+    Wang and Lin 2018, "CycleGAN with Better Cycles": later in training the cycle loss prevents
+    changes that look right but can't be undone, so that it is made weak, but not 0: without it
+    nothing ties a translation to its image. Validation always takes the full weight, so that epochs
+    can be compared.
 
     Args:
         final: float of at least 0, 0.1 by default. The factor at the end.
@@ -25,15 +21,6 @@ class WeightSchedule(LinearDecay):
         decay_steps: int. Number of steps in which it falls. None, the default: `fit` sets them.
         decay_epochs: int. Number of epochs at the end of `fit` in which it falls. None, the
             default: all epochs.
-
-    Call arguments:
-        step: int scalar.
-
-    Returns:
-        The factor, a float32 scalar.
-
-    Raises:
-        ValueError: `final` is negative; for the steps see `LinearDecay`.
 
     Example:
 

@@ -8,9 +8,9 @@ class WeightedLoss(keras.losses.Loss):
 
     saved: tuple[str, ...] = ("weight",)
 
-    def __init__(self, weight, name, reduction="sum_over_batch_size", dtype="float32"):
+    def __init__(self, weight, name=None, reduction="sum_over_batch_size", dtype="float32"):
         check_weight("weight", weight)
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(name=name or self.default_name, reduction=reduction, dtype=dtype)
         self.weight = float(weight)
 
     def get_config(self):

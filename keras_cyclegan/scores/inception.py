@@ -26,21 +26,15 @@ class InceptionFeatures:
     whatever their size.
 
     Args:
-        weights: path of `pt_inception-2015-12-05-6726825d.pth`. `None`, the default, downloads it
-            once (91 MB).
-        model: `keras.Model` to use in place of the published network. Excludes `weights`. None, the
-            default, takes the published network.
+        weights: path of `pt_inception-2015-12-05-6726825d.pth`. None, the default, downloads it
+            once (91 MB), or raises `DownloadError`.
+        model: `keras.Model` in place of the published network, which None, the default, takes.
 
     Call arguments:
         images: RGB, `(batch, height, width, 3)`: uint8, or floats in [-1, 1].
 
     Returns:
         float32 array, `(batch, 2048)`.
-
-    Raises:
-        DownloadError: the weights can't be downloaded.
-        ValueError: `weights` and `model` are both given, or the file holds other weights; when
-            called, the images aren't RGB.
 
     Example:
 

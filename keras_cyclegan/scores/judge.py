@@ -1,7 +1,6 @@
 """What a user's own network says of images before and after translation."""
 
 import dataclasses
-import pathlib
 from typing import Any
 
 import numpy as np
@@ -27,71 +26,61 @@ class Judged:
     images: list[dict[str, Any]]
 
 
-def measure(setting):
+def measure(evaluation):
     """Measure how often the judge is right of translations: by labels, or by its own answers.
 
     Without labels, right is what it says of the original: translation then shouldn't change it.
     """
-    judge, labels = setting.options["judge"], setting.options["labels"]
+    judge, labels = evaluation.options["judge"], evaluation.options["labels"]
     if judge is None:
         return
-    for direction, trip in setting.round_trips.items():
+    for direction, translated in evaluation.translated.items():
         domain = direction.source
-        before = answers(judge, setting.images[domain])
-        after = answers(judge, trip.translated)
-        classes = before.shape[-1]
+        before = answers(judge, evaluation.images[domain])
+        after = answers(judge, translated)
         if labels is None:
-            truth, names = before.argmax(axis=-1), [str(i) for i in range(classes)]
+            name, described = "Judge's agreement with itself", "its answers on the originals"
+            truth, names = before.argmax(axis=-1), [str(i) for i in range(before.shape[-1])]
+            compared = [after]
         else:
-            found = labels_of(labels, domain, setting.names[domain], before.shape)
-            if found is None:
-                setting.notes.append(
-                    f"The judge isn't asked about {direction.arrow}: no image of "
-                    f"{domain.upper()} has a label."
-                )
-                continue
-            truth, names = found
-        shares = _shares(truth, after, classes)
-        baseline = None if labels is None else _shares(truth, before, classes)
-        name = "Judge's agreement with itself" if labels is None else "Judge's accuracy"
-        protocol = setting.protocol(
-            name,
-            len(truth),
-            judge=judge.title,
-            labels="its answers on the originals" if labels is None else _described(labels),
-        )
+            name = "Judge's accuracy"
+            described = "given as arrays" if isinstance(labels, dict) else str(labels)
+            truth, names = labels_of(labels, domain, evaluation.names[domain], before.shape)
+            compared = [after, before]
+        if truth is None:
+            evaluation.notes.append(
+                f"The judge isn't asked about {direction.arrow}: no image of {domain.upper()} has "
+                "a label."
+            )
+            continue
+        shares = [_shares(truth, said) for said in compared]
         kinds = {"": lambda share: share[0].sum() / share[1].sum()}
         if truth.ndim > 1:
             kinds[", mean IoU"] = lambda share: np.nanmean(share[0] / _safe(share[2]))
         for suffix, value in kinds.items():
-            known = {**protocol, "metric": name + suffix}
-            scores = [Score(float(value(s)), known) for s in (shares, baseline) if s is not None]
+            protocol = {"judge": judge.title, "labels": described}
+            protocol = evaluation.protocol(name + suffix, len(truth), **protocol)
+            scores = [Score(float(value(share)), protocol) for share in shares]
             yield Measured(name + suffix, direction, "higher", *scores)
-        setting.judged[direction] = Judged(
-            _by_class(names, shares, baseline),
-            _by_image(setting.names[domain], truth, after, names),
-        )
-
-
-def _described(labels):
-    return str(labels) if isinstance(labels, (str, pathlib.Path)) else "given as arrays"
+        images = _by_image(evaluation.names[domain], truth, after, names)
+        evaluation.judged[direction] = Judged(_by_class(names, *shares), images)
 
 
 def _safe(counts):
     return np.where(counts > 0, counts, np.nan)
 
 
-def _shares(truth, logits, classes):
+def _shares(truth, said):
     """Return right answers, labels and the union of labels and answers, `(classes,)` each."""
     kept = truth >= 0
-    truth, answer = truth[kept], logits.argmax(axis=-1)[kept]
+    truth, answer = truth[kept], said.argmax(axis=-1)[kept]
     right, labelled, answered = (
-        np.bincount(x, minlength=classes) for x in (truth[answer == truth], truth, answer)
+        np.bincount(x, minlength=said.shape[-1]) for x in (truth[answer == truth], truth, answer)
     )
     return right, labelled, labelled + answered - right
 
 
-def _by_class(names, shares, baseline):
+def _by_class(names, shares, baseline=None):
     right, count, _ = shares
     rows = [
         {
@@ -105,26 +94,25 @@ def _by_class(names, shares, baseline):
     return sorted(rows, key=lambda row: row["translated"])
 
 
-def _by_image(image_names, truth, logits, names):
+def _by_image(image_names, truth, said, names):
     """Rank images: by the share of pixels that are right, or by the margin of the right class."""
-    answer = logits.argmax(axis=-1)
-    if truth.ndim > 1:
+    answer, maps = said.argmax(axis=-1), truth.ndim > 1
+    if maps:
         kept = truth >= 0
         right = ((answer == truth) & kept).sum((1, 2)) / np.maximum(kept.sum((1, 2)), 1)
-        order = np.argsort(right, kind="stable")
+        margin = right
     else:
         right = (answer == truth).astype(float)
-        rows = np.arange(len(truth))
-        others = logits.copy()
+        rows, others = np.arange(len(truth)), said.copy()
         others[rows, truth] = -np.inf
-        order = np.argsort(logits[rows, truth] - others.max(axis=-1), kind="stable")
+        margin = said[rows, truth] - others.max(axis=-1)
     return [
         {
             "index": int(i),
             "name": image_names[i],
-            "label": None if truth.ndim > 1 else names[truth[i]],
-            "answer": None if truth.ndim > 1 else names[answer[i]],
+            "label": None if maps else names[truth[i]],
+            "answer": None if maps else names[answer[i]],
             "right": float(right[i]),
         }
-        for i in order
+        for i in np.argsort(margin, kind="stable")
     ]

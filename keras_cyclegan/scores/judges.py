@@ -5,6 +5,7 @@ import pathlib
 import keras
 import numpy as np
 
+from keras_cyclegan.arguments import to_install
 from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.networks.encoders import find_application
@@ -13,14 +14,7 @@ from keras_cyclegan.scores.measured import batches
 
 
 class Judge:
-    """A network with the preparation of its images.
-
-    Args:
-        network: function of float32 images `(n, height, width, channels)` to an array.
-        shape: `(height, width, channels)` that it takes; None where any will do.
-        title: string, for protocols.
-        prepare: function of images in 0 … 255, float32, to what the network takes.
-    """
+    """A network, the shape that it takes, and `prepare` from 0 … 255, float32, to its range."""
 
     def __init__(self, network, shape, title, prepare):
         self.network, self.shape, self.title, self.prepare = network, shape, title, prepare
@@ -40,16 +34,7 @@ class Judge:
 
 
 def find_judge(given, value_range=(-1.0, 1.0)):
-    """Make the judge that a user names.
-
-    Args:
-        given: a `keras.Model`, the path of a `.keras` or an `.onnx` file, a name in
-            `keras.applications`; `None` for no judge.
-        value_range: what 0 and 255 are to the network; `keras.applications` know it themselves.
-
-    Raises:
-        FileNotFoundError, ValueError, ImportError: there is no such network, or no ONNX Runtime.
-    """
+    """Make the judge that a user names, see `evaluate`; None for none."""
     if given is None or isinstance(given, Judge):
         return given
     low, high = value_range
@@ -59,21 +44,20 @@ def find_judge(given, value_range=(-1.0, 1.0)):
     def prepare(images):
         return images * np.float32((high - low) / 255) + np.float32(low)
 
+    name = title = str(given)
     if isinstance(given, keras.Model):
-        return Judge(given.predict_on_batch, given.input_shape[1:], given.name, prepare)
-    name = str(given)
-    if name.endswith((".keras", ".onnx")):
+        model, title = given, given.name
+    elif name.endswith((".keras", ".onnx")):
         if not pathlib.Path(name).exists():
             raise FileNotFoundError(f"There is no judge {name}.")
         title = f"{pathlib.Path(name).name}, {low:g} to {high:g}"
         if name.endswith(".onnx"):
             return Judge(*_onnx(name), title, prepare)
         model = keras.saving.load_model(name, compile=False)
-        return Judge(model.predict_on_batch, model.input_shape[1:], title, prepare)
-    build, preprocess = find_application(name, "a .keras file", "an .onnx file")
-    model = build(weights="imagenet")
-    title = f"keras.applications.{name}, imagenet"
-    return Judge(model.predict_on_batch, model.input_shape[1:], title, preprocess)
+    else:
+        build, prepare = find_application(name, "a .keras file", "an .onnx file")
+        model, title = build(weights="imagenet"), f"keras.applications.{name}, imagenet"
+    return Judge(model.predict_on_batch, model.input_shape[1:], title, prepare)
 
 
 def _onnx(path):
@@ -81,18 +65,13 @@ def _onnx(path):
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError(
-            'A judge in an ONNX file needs ONNX Runtime: `pip install "keras-cyclegan[onnx]"`.'
-        ) from error
+        raise ImportError(f"A judge in an ONNX file needs {to_install('onnx')}.") from error
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     (taken, *others), output = session.get_inputs(), session.get_outputs()[0].name
     shape = [side if isinstance(side, int) else None for side in taken.shape]
     if others or len(shape) != 4:
-        raise ValueError(
-            f"A judge takes one batch of images. {path} takes "
-            + ", ".join(f"{each.name} {each.shape}" for each in (taken, *others))
-            + "."
-        )
+        given = ", ".join(f"{each.name} {each.shape}" for each in (taken, *others))
+        raise ValueError(f"A judge takes one batch of images. {path} takes {given}.")
     channels_first = shape[1] in (1, 3) and shape[3] not in (1, 3)
     single = shape[0] == 1  # exported for one image at a time
 

@@ -1,7 +1,5 @@
 """Kernel Inception distance."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
@@ -17,20 +15,12 @@ class KernelInceptionDistance(FeatureDistance):
     be used for a hundred images too, and may be slightly negative: Bińkowski et al., "Demystifying
     MMD GANs", ICLR 2018. Tables usually print it times 100; this is the value itself.
 
-    `score()` and `result()` take the two whole sets. All features are kept until `reset_state()`,
-    so that the result is the same whatever the batch size.
-
     Args:
         extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
             default), see `InceptionFeatures`; a keras model, which gets the images as they are; a
             callable; or `None` where features are given in place of images.
         protocol: dict. Describes `"extractor"` and `"resizing"` in words, which scores carry, where
             the extractor has no attribute `protocol` of its own. None, the default, for no words.
-        name: string, `"kernel_inception_distance"` by default.
-        dtype: None by default. Has no effect on the computation.
-
-    Raises:
-        ValueError: `extractor` is none of these.
 
     Example:
 
@@ -46,14 +36,9 @@ class KernelInceptionDistance(FeatureDistance):
 
     default_name = "kernel_inception_distance"
 
-    def reset_state(self) -> None:
-        super().reset_state()
-        self._batches: dict[str, list[Any]] = {"real": [], "generated": []}
-
     def score(self) -> Score:
         """Return the distance between the two whole sets, a `Score`."""
-        self._require_two_of_each()
-        value = unbiased_discrepancy(self._set("real"), self._set("generated"))
+        value = unbiased_discrepancy(*self._sets())
         return self._score(value, estimate="unbiased, whole sets")
 
     def subset_score(self, subsets: int = 100, subset_size: int = 1000, seed: int = 2020) -> Score:
@@ -66,18 +51,14 @@ class KernelInceptionDistance(FeatureDistance):
             subsets: int. How many pairs of subsets are drawn.
             subset_size: int. Images in each, drawn without replacement.
             seed: int. Equal seeds draw equal subsets.
-
-        Raises:
-            ValueError: a set is smaller than `subset_size`.
         """
-        self._require_two_of_each()
-        if subsets < 1 or not 2 <= subset_size <= min(self._count.values()):
+        real, generated = self._sets()
+        if subsets < 1 or not 2 <= subset_size <= min(len(real), len(generated)):
             raise ValueError(
                 "At least one subset is drawn, of at least 2 images and at most the smaller set. "
-                f"Received {subsets=}, {subset_size=} for {self._count['real']} real and "
-                f"{self._count['generated']} generated images."
+                f"Received {subsets=}, {subset_size=} for {len(real)} real and {len(generated)} "
+                "generated images."
             )
-        real, generated = self._set("real"), self._set("generated")
         # The old generator, because torch-fidelity draws with it: equal subsets, equal numbers.
         random = np.random.RandomState(seed)
         values = []
@@ -91,13 +72,6 @@ class KernelInceptionDistance(FeatureDistance):
             deviation=float(np.std(values)),
             estimate=f"unbiased, {subsets} subsets of {subset_size}, seed {seed}",
         )
-
-    def _add(self, name, features):
-        # A copy: the caller may write the next batch into the same array.
-        self._batches[name].append(np.array(features))
-
-    def _set(self, name):
-        return np.concatenate(self._batches[name])
 
 
 def unbiased_discrepancy(real, generated):

@@ -14,19 +14,11 @@ from keras_cyclegan.scores.measured import Measured, mean_score
 from keras_cyclegan.scores.score import Score
 
 # The colours of the CMP facades in pix2pix's rendering (a "jet" colour map), read from its files.
-FACADES_PALETTE = (
-    (0, 0, 222),
-    (0, 48, 255),
-    (0, 128, 255),
-    (0, 207, 255),
-    (32, 255, 223),
-    (112, 255, 143),
-    (192, 255, 63),
-    (255, 240, 0),
-    (255, 159, 0),
-    (255, 80, 0),
-    (255, 0, 0),
-    (174, 0, 0),
+FACADES_PALETTE = tuple(
+    tuple(bytes.fromhex(colour))
+    for colour in (  # noqa: SIM905
+        "0000de 0030ff 0080ff 00cfff 20ffdf 70ff8f c0ff3f fff000 ff9f00 ff5000 ff0000 ae0000"
+    ).split()
 )
 
 
@@ -36,31 +28,22 @@ class SegmentationScores(keras.metrics.Metric):
 
     Each pixel of both images is taken for the class whose colour is nearest, as in the CycleGAN
     paper's evaluation of photo → labels. `result()` is a dict of `"pixel_accuracy"`,
-    `"class_accuracy"` and `"mean_iou"`, from one confusion matrix of all pixels.
+    `"class_accuracy"` and `"mean_iou"`, from one confusion matrix of all pixels, which is kept on
+    the host: call it outside of compiled steps.
 
     Matches the numbers of the FCN evaluation (Long et al. 2015): a class that isn't in the ground
-    truth has no accuracy, one that is in neither image has no IoU, and means leave them out. The
-    authors' `eval_cityscapes` gives the same where every class occurs, and counts absent classes
-    as 0.
-
-    Counts are kept on the host, as integers: call it outside of compiled steps.
+    truth has no accuracy, one that is in neither image has no IoU, and means leave them out (the
+    authors' `eval_cityscapes` counts them as 0).
 
     Args:
         palette: `(classes, channels)`, colours of 0 … 255; `FACADES_PALETTE` for facades.
-        tolerance: float, 64 by default, which allows for JPEG. Largest distance (Euclidean, in
-            levels) of a pixel of the ground truth from the colour that it is taken for.
-        name: string, `"segmentation"` by default.
-        dtype: None by default. Has no effect on the computation.
+        tolerance: float, 64 by default, which allows for JPEG. A ground truth more than half of
+            which is further (in levels, Euclidean) from every colour is refused.
 
     Call arguments:
         y_true: ground truth label maps, `(batch, height, width, channels)`: uint8, or floats in
             [-1, 1].
         y_pred: translations, the same shape, in either range.
-
-    Raises:
-        ValueError: `palette` isn't a list of distinct colours; the shapes differ; or more than half
-            of the ground truth lies further than `tolerance` from every colour, since it was drawn
-            in another palette.
 
     Example:
 
@@ -78,9 +61,9 @@ class SegmentationScores(keras.metrics.Metric):
         palette: Any,
         tolerance: float = 64.0,
         name: str | None = "segmentation",
-        dtype: Any = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(name=name, **kwargs)
         colours = np.asarray(palette, "float64")
         if colours.ndim != 2 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
             raise ValueError(
@@ -137,8 +120,7 @@ class SegmentationScores(keras.metrics.Metric):
         self._confusion = np.zeros((classes, classes), "int64")  # (truth, guess)
 
     def get_config(self) -> dict[str, Any]:
-        config = {"palette": self.palette, "tolerance": self.tolerance}
-        return {**super().get_config(), **config}
+        return {**super().get_config(), "palette": self.palette, "tolerance": self.tolerance}
 
     def _classes(self, images):
         """Return the class of each pixel, and its distance from that class's colour."""
@@ -154,13 +136,6 @@ def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
     Args:
         name: `"facades"`, the path of a JSON file, `[[red, green, blue], …]` in 0 … 255, or
             `None` for no palette.
-
-    Returns:
-        A list of colours, or `None`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file doesn't hold a list of colours.
 
     Example:
 
@@ -180,8 +155,7 @@ def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
         return [tuple(float(level) for level in colour) for colour in colours]
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"{name} must hold a list of colours, [[red, green, blue], …] in 0 … 255. It can't be "
-            f"read: {error}."
+            f"{name} must hold a list of colours, [[red, green, blue], …] in 0 … 255: {error}."
         ) from error
 
 
@@ -192,19 +166,17 @@ SHOWN = {
 }
 
 
-def measure(setting):
+def measure(evaluation):
     """Measure the accuracies of label maps, as in the paper's table of photo → labels."""
-    palette = setting.options["palette"]
+    palette = evaluation.options["palette"]
     if palette is None:
         return
     colours = " ".join("#" + "".join(f"{round(x):02x}" for x in colour) for colour in palette)
-    for direction, trip in setting.round_trips.items():
-        if direction.target != setting.options["label_domain"]:
-            continue
-        source, truth = (setting.images[d] for d in (direction.source, direction.target))
-        compared = [trip.translated] + [source] * (source.shape == truth.shape)
-        results = [mean_score(SegmentationScores(palette), truth, x) for x in compared]
-        for key, name in SHOWN.items():
-            protocol = setting.protocol(name, len(truth), palette=colours)
-            scores = [Score(result[key], protocol) for result in results]
-            yield Measured(name, direction, "higher", *scores)
+    for direction in evaluation.round_trips:
+        if direction.target == evaluation.options["label_domain"]:
+            truth, compared = evaluation.pairs(direction)
+            results = [mean_score(SegmentationScores(palette), truth, x) for x in compared]
+            for key, name in SHOWN.items():
+                protocol = evaluation.protocol(name, len(truth), palette=colours)
+                scores = [Score(result[key], protocol) for result in results]
+                yield Measured(name, direction, "higher", *scores)

@@ -1,11 +1,14 @@
-"""What a measure is given, and what it gives."""
+"""What `evaluate` gives: scores, and what they were measured on."""
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_cyclegan.arguments import Direction
+from keras_cyclegan.data.image_sets import ImageSets
+from keras_cyclegan.data.pixels import PixelFormat
 from keras_cyclegan.scores.score import Score
 
 BATCH = 32
@@ -46,31 +49,64 @@ class RoundTrips(NamedTuple):
 
 
 @dataclasses.dataclass
-class Setting:
-    """All that a measure may look at, by domain or by direction, and the notes that it may leave.
+class Evaluation:
+    """The result of `evaluate`; while it is made, all that a measure may look at or note.
 
-    Images and translations are uint8, or floats in [-1, 1] of what has another format.
+    Attributes:
+        sets: `ImageSets`, the images that were translated.
+        names: dict of domains, `"a"` and `"b"`, to the names of their images.
+        formats: dict of domains to the `PixelFormat` of their images.
+        round_trips: dict of directions to the translations, and the `cycle_error` and
+            `content_change` of each image.
+        conditions: dict. What the protocols of all scores share.
+        options: dict. Arguments of `evaluate`.
+        notes: list of strings: what could not be measured, and why.
+        measured: list of `Measured`, the scores; empty by default.
+        judged: dict of directions to the judge's answers, `classes` and `images`, worst first;
+            empty by default.
+
+    Example:
+
+    ```python
+    evaluation = evaluate(model, "glyphs", extractor="none")
+    errors = evaluation.round_trips["a_to_b"].cycle_error
+    worst = evaluation.sets.a[np.argmax(errors)]  # uint8, (32, 32, 3)
+    ```
     """
 
-    images: dict[str, np.ndarray]  # (n, height, width, channels)
+    sets: ImageSets
     names: dict[str, list[str]]
-    paired: bool  # whether image i of B is the ground truth of image i of A
+    formats: dict[str, PixelFormat]
     round_trips: dict[Direction, RoundTrips]
-    conditions: dict[str, Any]  # what the protocols of all scores share
-    options: dict[str, Any]  # arguments of `evaluate`
-    formats: dict[str, Any]  # `PixelFormat`s, of images that aren't of 8 bits
+    conditions: dict[str, Any]
+    options: dict[str, Any]
     notes: list[str]
+    measured: list[Measured] = dataclasses.field(default_factory=list)
     judged: dict[Direction, Any] = dataclasses.field(default_factory=dict)
 
-    def protocol(self, name, count, **own):
-        """Return the protocol of a score of `count` images."""
-        return {"metric": name, **own, "images": count, **self.conditions}
+    @functools.cached_property
+    def images(self):
+        """The images by domain: uint8, or floats in [-1, 1] of what has another format."""
+        return {d: self._comparable(d, getattr(self.sets, d)) for d in "ab"}
+
+    @functools.cached_property
+    def translated(self):
+        """Their translations by direction, likewise."""
+        trips = self.round_trips.items()
+        return {d: self._comparable(d.target, trip.translated) for d, trip in trips}
+
+    def _comparable(self, domain, images):
+        return images if images.dtype == "uint8" else self.formats[domain].to_unit(images)
 
     def pairs(self, direction):
         """Return the ground truth, and what it is held against: untranslated if channels allow."""
         source, truth = self.images[direction.source], self.images[direction.target]
-        compared = [self.round_trips[direction].translated]
+        compared = [self.translated[direction]]
         return truth, [*compared, source] if source.shape == truth.shape else compared
+
+    def protocol(self, name, count, **own):
+        """Return the protocol of a score of `count` images."""
+        return {"metric": name, **own, "images": count, **self.conditions}
 
 
 def batches(images):

@@ -1,4 +1,4 @@
-"""Scores of translations whose ground truth is known."""
+"""Scores of an image beside another one: ground truth, reconstruction, or what was translated."""
 
 from typing import Any
 
@@ -11,14 +11,11 @@ from keras_cyclegan.scores.images import as_floats
 from keras_cyclegan.scores.measured import Measured, mean_score
 from keras_cyclegan.scores.score import Score
 
-DATA_RANGE = 2.0  # from -1 to 1
-
 
 class PairedScore(keras.metrics.Mean):
-    """Mean over images of a score of an image and its ground truth.
+    """Mean over images of a score of two images each: whatever the batch size, in compiled steps.
 
-    Every image weighs the same, so the result doesn't depend on the batch size. Works inside a
-    compiled step, on every backend. Images are uint8, or floats in [-1, 1].
+    Images are uint8, or floats in [-1, 1].
     """
 
     default_name = "paired_score"
@@ -30,7 +27,9 @@ class PairedScore(keras.metrics.Mean):
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> Any:
         y_true, y_pred = as_floats(y_true), as_floats(y_pred)
-        if len(y_true.shape) != 4 or not _may_be_equal(y_true.shape, y_pred.shape):
+        sides = zip(y_true.shape, y_pred.shape, strict=False)  # a compiled step doesn't know all
+        fits = all(a == b or None in (a, b) for a, b in sides)
+        if not (fits and len(y_true.shape) == len(y_pred.shape) == 4):
             raise ValueError(
                 f"{type(self).__name__} compares images of one shape, `(batch, height, width, "
                 f"channels)`. Received {tuple(y_true.shape)} and {tuple(y_pred.shape)}."
@@ -54,9 +53,6 @@ class MeanAbsoluteError(PairedScore):
         y_pred: translations, the same shape, of either kind.
         sample_weight: `(batch,)` or `None`, the default.
 
-    Raises:
-        ValueError: the shapes differ, or pixels are neither uint8 nor in [-1, 1].
-
     Example:
 
     ```python
@@ -77,12 +73,9 @@ class MeanAbsoluteError(PairedScore):
 class PeakSignalToNoiseRatio(PairedScore):
     """Peak signal-to-noise ratio in decibels, the mean over images (PSNR).
 
-    Matches the numbers of `skimage.metrics.peak_signal_noise_ratio` on each image, with
-    `data_range` 255 for uint8 and 2 for floats in [-1, 1]. Infinite as soon as one image equals
-    its ground truth.
-
-    Call arguments:
-        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`.
+    Called like `MeanAbsoluteError`. Matches the numbers of
+    `skimage.metrics.peak_signal_noise_ratio` on each image, with `data_range` 255 for uint8 and 2
+    for floats in [-1, 1]. Infinite as soon as one image equals its ground truth.
 
     Example:
 
@@ -97,22 +90,19 @@ class PeakSignalToNoiseRatio(PairedScore):
 
     def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
-        return 10.0 * keras.ops.log10(DATA_RANGE**2 / error)
+        return 10.0 * keras.ops.log10(2.0**2 / error)  # the range is from -1 to 1
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
 class StructuralSimilarity(PairedScore):
     """Structural similarity, the mean over images (SSIM): 1 for equal images.
 
-    Wang et al., "Image Quality Assessment", 2004: a Gaussian window of 11×11 and σ = 1.5 that lies
-    wholly inside the image, K1 = 0.01, K2 = 0.03, each channel by itself. Matches the numbers of
+    Called like `MeanAbsoluteError`, with images of 11×11 or more. Wang et al., "Image Quality
+    Assessment", 2004: a Gaussian window of 11×11 and σ = 1.5 that lies wholly inside the image, K1
+    = 0.01, K2 = 0.03, each channel by itself. Matches the numbers of `tf.image.ssim` and of
     `skimage.metrics.structural_similarity` with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, channel_axis=-1` (its default, a flat window of 7×7, gives others),
-    and of `tf.image.ssim`, on the uint8 images. Floats in [-1, 1] are first moved to [0, 1]: SSIM
-    counts brightness from black.
-
-    Call arguments:
-        y_true, y_pred, sample_weight: as for `MeanAbsoluteError`, images of 11×11 or more.
+    use_sample_covariance=False, channel_axis=-1` (its default, a flat window of 7×7, gives others)
+    on the uint8 images. Floats in [-1, 1] are moved to [0, 1]: SSIM counts brightness from black.
 
     Example:
 
@@ -129,11 +119,44 @@ class StructuralSimilarity(PairedScore):
         return structural_similarity(y_true, y_pred)
 
 
-def _may_be_equal(shape, other):
-    """Whether two shapes agree in the sides that are known; a compiled step doesn't know all."""
-    return len(shape) == len(other) and all(
-        a == b or None in (a, b) for a, b in zip(shape, other, strict=True)
-    )
+@keras.saving.register_keras_serializable(package="keras_cyclegan")
+class CycleError(MeanAbsoluteError):
+    """Mean absolute difference between images and their reconstructions.
+
+    |ba(ab(a)) − a|₁, on the scale of [-1, 1]: the unweighted `CycleConsistencyLoss`, the authors'
+    `loss_cycle_A` divided by its λ. Use one object for each direction. A translator that changes
+    nothing has the lowest: read it beside `ContentChange`.
+
+    Example:
+
+    ```python
+    cycle_error = CycleError()
+    cycle_error.update_state(images, model.generator_ba(model.generator_ab(images)))
+    cycle_error.result()  # the mean over all images so far
+    ```
+    """
+
+    default_name = "cycle_error"
+
+
+@keras.saving.register_keras_serializable(package="keras_cyclegan")
+class ContentChange(MeanAbsoluteError):
+    """Mean absolute difference between images and their translations, on the scale of [-1, 1].
+
+    Near 0, the translator returns its input; near the difference of two unrelated images, it
+    ignores its input.
+
+    Example:
+
+    ```python
+    change = ContentChange()
+    photo = np.full((1, 32, 32, 3), 100, "uint8")
+    change.update_state(photo, model.translate(photo))
+    float(change.result()) > 0.03  # else it hardly changes anything
+    ```
+    """
+
+    default_name = "content_change"
 
 
 SHOWN = (
@@ -143,22 +166,36 @@ SHOWN = (
 )
 
 
-def measure(setting):
+def measure(evaluation):
     """Measure the distance and the similarity of translations to their ground truth."""
-    if not setting.paired:
+    if not evaluation.sets.paired:
         return
-    small = min(setting.images["a"].shape[1:3]) < WINDOW
-    for direction in setting.round_trips:
-        truth, compared = setting.pairs(direction)
+    small = min(evaluation.sets.a.shape[1:3]) < WINDOW
+    for direction in evaluation.round_trips:
+        truth, compared = evaluation.pairs(direction)
         for name, better, unit, metric in SHOWN[:2] if small else SHOWN:
-            protocol = setting.protocol(name, len(truth), unit=unit)
+            protocol = evaluation.protocol(name, len(truth), unit=unit)
             scores = [Score(float(mean_score(metric(), truth, x)), protocol) for x in compared]
             yield Measured(name, direction, better, *scores)
-        if pixels := setting.formats.get(direction.target):
+        pixels = evaluation.formats[direction.target]
+        if pixels.dtype != "uint8":
             unit = pixels.unit or "units"
-            protocol = setting.protocol("MAE in units", len(truth), unit=unit)
+            protocol = evaluation.protocol("MAE in units", len(truth), unit=unit)
             errors = (float(np.mean(np.abs(x - truth) * pixels.span / 2)) for x in compared)
             scores = [Score(error, protocol) for error in errors]
             yield Measured(f"MAE, {unit}", direction, "lower", *scores)
     if small:
-        setting.notes.append("SSIM is left out: it needs images of 11×11 or more.")
+        evaluation.notes.append("SSIM is left out: it needs images of 11×11 or more.")
+
+
+def measure_round_trips(evaluation):
+    """Average the cycle error and the content change of each direction."""
+    for direction, trip in evaluation.round_trips.items():
+        for name, better, values in (
+            ("Cycle error", "lower", trip.cycle_error),
+            ("Content change", None, trip.content_change),
+        ):
+            if values is not None:
+                protocol = evaluation.protocol(name, len(values), unit="0 to 2")
+                protocol["translations"] = "not rounded"
+                yield Measured(name, direction, better, Score(float(values.mean()), protocol))

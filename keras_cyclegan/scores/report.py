@@ -16,6 +16,7 @@ from keras_cyclegan.scores.table import BETTER, SHARES, figures, protocol_lines,
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
+BARS = 24  # of a histogram
 
 
 def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> Path:
@@ -30,9 +31,6 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
     Returns:
         The path of the page.
 
-    Raises:
-        OSError: the page can't be written.
-
     Example:
 
     ```python
@@ -40,114 +38,114 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
     page.name  # "index.html"
     ```
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     from keras_cyclegan import __version__
 
+    sets, trips = evaluation.sets, evaluation.round_trips
+    path = Path(folder) / "index.html"
+    write_page(
+        path,
+        "keras_cyclegan.scores",
+        "report.html",
+        preset=preset,
+        counts={"A": len(sets.a), "B": len(sets.b)},
+        size="×".join(str(side) for side in sets.a.shape[1:3]),
+        paired=sets.paired,
+        arrows=[direction.arrow for direction in trips],
+        rows=[_row(row, trips) for row in score_rows(evaluation)],
+        directions=[_shown(evaluation, model, direction) for direction in trips],
+        histograms=list(_histograms(trips)),
+        protocol=protocol_lines(evaluation),
+        notes=evaluation.notes,
+        version=__version__,
+    )
+    return path
+
+
+def write_page(path, package, template, **values):
+    """Fill in a template of a package, escaping what isn't its own, and write the page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     templates = Environment(
-        loader=PackageLoader("keras_cyclegan.scores", "."),
+        loader=PackageLoader(package, "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sets = evaluation.sets
-    page = templates.get_template("report.html").render(
-        preset=preset,
-        counts={"A": len(sets.a), "B": len(sets.b)},
-        size="×".join(str(side) for side in sets.a.shape[1:3]),
-        paired=sets.paired,
-        arrows=[direction.arrow for direction in evaluation.round_trips],
-        rows=[_row(row, evaluation.round_trips) for row in score_rows(evaluation)],
-        directions=[_shown(evaluation, model, d) for d in evaluation.round_trips],
-        histograms=list(_histograms(evaluation.round_trips)),
-        protocol=protocol_lines(evaluation),
-        notes=evaluation.notes,
-        version=__version__,
-    )
-    path = Path(folder) / "index.html"
+    page = templates.get_template(template).render(**values)
     with atomic_file(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
-    return path
 
 
 def _row(row, directions):
     """Make a row of the table of scores; `verdict` compares with the untranslated images."""
     name, better, measured = row
     cells = []
-    for direction in directions:
-        score = measured.get(direction)
-        verdict = ""
-        shown = figures(score)
-        if score and score.untranslated and better and shown[0] != shown[1]:
+    for score in map(measured.get, directions):
+        verdict, (value, baseline) = "", figures(score)
+        if score and score.untranslated and better and value != baseline:
             gain = score.translated - score.untranslated
             verdict = "worse" if (gain < 0) == (better == "higher") else "better"
-        cells.append({"value": shown[0], "baseline": shown[1], "verdict": verdict})
+        cells.append({"value": value, "baseline": baseline, "verdict": verdict})
     return {"name": name, "better": BETTER[better], "cells": cells}
 
 
 def _shown(evaluation, model, direction):
-    """Collect what is shown of one direction: samples, and its best and worst round trips."""
+    """Collect what is shown of one direction: samples, its best and worst, the judge's answers."""
     source, target = direction.source, direction.target
     images = getattr(evaluation.sets, source)
     truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
     errors = evaluation.round_trips[direction].cycle_error
-    names = evaluation.names[source]
-    given, wanted = evaluation.formats[source], evaluation.formats[target]
+    generator = generator_for(model, direction)
+    has_masks = hasattr(generator, "attention_network")
 
     def strips(indices):
-        """Make a row of pictures for each index: the image, its translation, its reconstruction.
-
-        Before the translation is its mask, where the generator has one: white is painted.
-        """
-        indices, generator = np.asarray(indices, int), generator_for(model, direction)
-        real = given.to_unit(images[indices])
+        """Make a row of pictures for each index; white of a mask is painted."""
+        indices = np.asarray(indices, int)
+        if not len(indices):
+            return []
+        real = evaluation.formats[source].to_unit(images[indices])
         fake = runner(generator)(real)
-        columns = [("input", real)]
-        if hasattr(generator, "attention_network"):
-            kept = runner(runner(generator).masks)(real)[..., -1:]
-            columns.append(("mask", 1.0 - 2.0 * kept))
-        columns.append(("translation", fake))
+        columns = {"input": real}
+        if has_masks:
+            columns["mask"] = 1.0 - 2.0 * runner(runner(generator).masks)(real)[..., -1:]
+        columns["translation"] = fake
         if errors is not None:
-            cycle = runner(generator_for(model, direction.opposite))(fake)
-            columns.append(("round trip", cycle))
+            columns["round trip"] = runner(generator_for(model, direction.opposite))(fake)
         if truth is not None:
-            columns.append(("ground truth", wanted.to_unit(truth[indices])))
-        shown = [(title, as_pictures(column)) for title, column in columns]
+            columns["ground truth"] = evaluation.formats[target].to_unit(truth[indices])
+        shown = {title: as_pictures(column) for title, column in columns.items()}
         return [
             {
-                "name": names[index],
+                "name": evaluation.names[source][index],
                 "error": None if errors is None else f"cycle error {errors[index]:.3f}",
-                "pictures": [(title, picture(column[row])) for title, column in shown],
+                "pictures": [(title, picture(column[row])) for title, column in shown.items()],
             }
             for row, index in enumerate(indices)
         ]
 
-    spread = np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()
     ranked = [] if errors is None else np.argsort(errors)
     count = min(EXTREMES, len(ranked) // 2)  # of few images, none is both
     return {
         "arrow": direction.arrow,
-        "masks": hasattr(generator_for(model, direction), "attention_network"),
-        "samples": strips(spread),
-        "best": strips(ranked[:count]) if count else [],
-        "worst": strips(ranked[::-1][:count]) if count else [],
-        "judged": evaluation.judged.get(direction) and _judged(evaluation, direction, strips),
+        "masks": has_masks,
+        "samples": strips(np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()),
+        "best": strips(ranked[:count]),
+        "worst": strips(ranked[::-1][:count]),
+        "judged": _judged(evaluation.judged.get(direction), strips),
     }
 
 
-def _judged(evaluation, direction, strips):
+def _judged(judged, strips):
     """Collect the judge's answers by class, and the images that it gets most wrong."""
-    judged = evaluation.judged[direction]
+    if judged is None:
+        return None
     worst = [row for row in judged.images[:EXTREMES] if row["right"] < 1]
-    shown = strips([row["index"] for row in worst]) if worst else []
+    shown = strips([row["index"] for row in worst])
     for strip, row in zip(shown, worst, strict=True):
-        is_map = row["label"] is None
-        strip["error"] = (
-            f"{row['right']:.0%} of pixels right"
-            if is_map
-            else f"{row['answer']}, not {row['label']}"
-        )
+        strip["error"] = f"{row['answer']}, not {row['label']}"
+        if row["label"] is None:
+            strip["error"] = f"{row['right']:.0%} of pixels right"
     classes = [
         row | {k: "–" if row[k] is None else f"{row[k]:.1%}" for k in SHARES}
         for row in judged.classes
@@ -165,34 +163,12 @@ def picture(image):
 
 
 def _histograms(round_trips):
-    """Yield `(title, picture)` of the distributions of cycle errors and content changes."""
+    """Yield `(title, largest value, {arrow: heights of bars})` of what each image has."""
     for title, attribute in (("Cycle error", "cycle_error"), ("Content change", "content_change")):
         values = {d.arrow: getattr(trip, attribute) for d, trip in round_trips.items()}
         values = {arrow: found for arrow, found in values.items() if found is not None}
         if values:
-            yield title, histogram(values)
-
-
-def histogram(values):
-    """Draw a histogram of a dict of labels to arrays: a `data:` address of a transparent SVG."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    # Equal scores give an equal page: SVG would hold random names and the date.
-    with matplotlib.rc_context({"svg.hashsalt": "keras-cyclegan", "font.size": 10}):
-        chart = Figure(figsize=(5.2, 2.6), layout="constrained")
-        axes = chart.add_subplot()
-        axes.hist(
-            list(values.values()),
-            bins=24,
-            label=list(values),
-            color=["#2f6fde", "#e08a1e"][: len(values)],
-        )
-        axes.set_xlabel("mean absolute difference, 0 to 2")
-        axes.set_ylabel("images")
-        axes.yaxis.get_major_locator().set_params(integer=True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False)
-        file = io.BytesIO()
-        chart.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+            top = max(found.max() for found in values.values())
+            counts = {k: np.histogram(v, BARS, (0, top or 1))[0] for k, v in values.items()}
+            tallest = max(count.max() for count in counts.values())
+            yield title, f"{top:.3f}", {k: (100 * n / tallest).tolist() for k, n in counts.items()}

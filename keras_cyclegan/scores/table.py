@@ -26,32 +26,6 @@ def score_rows(evaluation):
     return list(rows.values())
 
 
-def score_table(evaluation):
-    """Make a `rich.table.Table`: a row for each score, with a baseline for each direction."""
-    table = Table("", title="Scores (↓ lower is better, ↑ higher is better)")
-    for direction in evaluation.round_trips:
-        table.add_column(direction.arrow, justify="right", style="bold")
-        table.add_column("untranslated", justify="right", style="dim")
-    for name, better, measured in score_rows(evaluation):
-        cells = []
-        for direction in evaluation.round_trips:
-            cells += figures(measured.get(direction))
-        table.add_row(name + BETTER[better], *cells)
-    return table
-
-
-def judge_tables(evaluation):
-    """Make a table of the judge's answers by class for each direction, worst first."""
-    for direction, judged in evaluation.judged.items():
-        table = Table("class", title=f"The judge's right answers, {direction.arrow}, worst first")
-        for title in ("images or pixels", "translated", "untranslated"):
-            table.add_column(title, justify="right")
-        for row in judged.classes:
-            shares = ("–" if row[k] is None else f"{row[k]:.1%}" for k in SHARES)
-            table.add_row(escape(row["name"]), f"{row['count']:,}", *shares)
-        yield table
-
-
 def print_scores(evaluation: Any, console: Console) -> None:
     """Print the table of scores, how they were measured, and the notes.
 
@@ -68,8 +42,21 @@ def print_scores(evaluation: Any, console: Console) -> None:
     print_scores(evaluation, Console(width=120))
     ```
     """
-    console.print(score_table(evaluation))
-    for table in judge_tables(evaluation):
+    table = Table("", title="Scores (↓ lower is better, ↑ higher is better)")
+    for direction in evaluation.round_trips:
+        table.add_column(direction.arrow, justify="right", style="bold")
+        table.add_column("untranslated", justify="right", style="dim")
+    for name, better, measured in score_rows(evaluation):
+        cells = [cell for d in evaluation.round_trips for cell in figures(measured.get(d))]
+        table.add_row(name + BETTER[better], *cells)
+    console.print(table)
+    for direction, judged in evaluation.judged.items():
+        table = Table("class", title=f"The judge's right answers, {direction.arrow}, worst first")
+        for title in ("images or pixels", *SHARES):
+            table.add_column(title, justify="right")
+        for row in judged.classes:
+            shares = ("–" if row[k] is None else f"{row[k]:.1%}" for k in SHARES)
+            table.add_row(escape(row["name"]), f"{row['count']:,}", *shares)
         console.print(table)
     for what, how in protocol_lines(evaluation):
         console.print(f"[bold]{escape(what)}[/bold]: {escape(how)}", highlight=False)
@@ -93,17 +80,12 @@ def protocol_lines(evaluation):
     }
     lines = [(key, str(value)) for key, value in shared.items()]
     for name, _, measured in score_rows(evaluation):
-        own = [
-            {key: str(value) for key, value in score.translated.protocol.items()}
-            for score in measured.values()
-        ]
-        keys = [key for key in own[0] if key not in shared and key != "metric"]
-        # Both directions have the same conditions, except perhaps for the number of images.
-        conditions = (
-            f"{key}: {' and '.join(dict.fromkeys(known[key] for known in own if key in known))}"
-            for key in keys
-        )
-        lines.append((name, "; ".join(conditions)))
+        own = {}  # both directions differ at most in the number of images
+        for score in measured.values():
+            for key, value in score.translated.protocol.items():
+                if key not in shared and key != "metric":
+                    own.setdefault(key, {})[str(value)] = True
+        lines.append((name, "; ".join(f"{key}: {' and '.join(own[key])}" for key in own)))
     return lines
 
 
@@ -114,9 +96,6 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
         evaluation: `Evaluation`.
         path: file to write.
         preset: string. Name of the model.
-
-    Raises:
-        OSError: the file can't be written.
 
     Example:
 
@@ -131,36 +110,19 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
     """
     from keras_cyclegan import __version__
 
+    scores = [dataclasses.asdict(score) for score in evaluation.measured]
+    for score in (one[share] for one in scores for share in SHARES if one[share]):
+        if not math.isfinite(score["value"]):  # the PSNR of equal images, which JSON hasn't
+            score["value"] = str(score["value"])
     content = {
         "preset": preset,
         "images": {"a": len(evaluation.sets.a), "b": len(evaluation.sets.b)},
         "paired": evaluation.sets.paired,
-        "scores": [
-            {
-                "name": score.name,
-                "direction": score.direction,
-                "better": score.better,
-                "translated": _plain(score.translated),
-                "untranslated": _plain(score.untranslated),
-            }
-            for score in evaluation.measured
-        ],
-        "judged": {
-            direction: dataclasses.asdict(judged) for direction, judged in evaluation.judged.items()
-        },
+        "scores": scores,
+        "judged": {d: dataclasses.asdict(judged) for d, judged in evaluation.judged.items()},
         "notes": evaluation.notes,
         "versions": {"keras-cyclegan": __version__, "keras": keras.__version__},
     }
     with atomic_file(path) as unfinished:
-        unfinished.write_text(
-            json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-            encoding="utf-8",
-        )
-
-
-def _plain(score):
-    """Convert a score for JSON, which has no infinity: the PSNR of equal images is one."""
-    if score is None:
-        return None
-    value = score.value if math.isfinite(score.value) else str(score.value)
-    return {**score.to_dict(), "value": value}
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        unfinished.write_text(text + "\n", encoding="utf-8")
