@@ -6,7 +6,7 @@ from keras_cyclegan.losses.content import ContentLoss
 from keras_cyclegan.losses.penalty import GradientPenalty
 from keras_cyclegan.losses.perceptual import PerceptualLoss
 from keras_cyclegan.losses.pixels import CycleConsistencyLoss, IdentityLoss
-from keras_cyclegan.losses.schedule import WeightSchedule
+from keras_cyclegan.losses.weights import WeightSchedule
 from keras_cyclegan.terms import Lazy, Scheduled, Term, average
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.losses.weights import WeightedLoss
 from keras_cyclegan.terms import Term, apply_to_both
 
 
@@ -13,10 +13,10 @@ from keras_cyclegan.terms import Term, apply_to_both
 class ClassActivationLoss(WeightedLoss):
     """Cross-entropy of a generator's auxiliary classifier, which tells the domains apart.
 
-    Kim et al. 2020 (U-GAT-IT), section 2.1.2, the CAM loss: weight · [−log σ(η(s)) − log(1 −
-    σ(η(t)))] of the logits η, `(batch, 2)`, for images s that a generator translates and t of its
-    target domain. Its class activation map then shows where the domains differ. (Of the four
-    outputs of `UGATITDiscriminator` the authors take the sum: `AdversarialLoss(weight=4)`.)
+    Kim et al. 2020 (U-GAT-IT), section 2.1.2: weight · [−log σ(η(s)) − log(1 − σ(η(t)))] of the
+    logits η, `(batch, 2)`, for images s that a generator translates and t of its target domain. (Of
+    the four outputs of `UGATITDiscriminator` the authors take the sum:
+    `AdversarialLoss(weight=4)`.)
 
     Args:
         weight: float; 1000, the paper's, by default.
@@ -24,9 +24,8 @@ class ClassActivationLoss(WeightedLoss):
     Example:
 
     ```python
-    loss = ClassActivationLoss()
     generator = keras_cyclegan.networks.UGATITGenerator((32, 32, 3), filters=4, num_blocks=1)
-    loss(generator.class_logits(real), generator.class_logits(images))
+    ClassActivationLoss()(generator.class_logits(real), generator.class_logits(images))
     ```
     """
 

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
-from keras_cyclegan.losses.weighted import WeightedLoss, check_weight
+from keras_cyclegan.losses.weights import WeightedLoss, check_weight
 from keras_cyclegan.terms import Average, Term
 
 
@@ -41,20 +41,17 @@ class AdversarialLoss(WeightedLoss):
     """The game between a generator and the discriminator of its target domain.
 
     With r a discriminator's logits for real images and f those for translated ones, each a mean
-    over patches and images:
+    over patches and images, and over the maps of discriminators that give several:
 
     | kind | generator | discriminator | |
     |---|---|---|---|
     | `"least_squares"` | (f − 1)² | ½ [(r − 1)² + f²] | Mao et al. 2017; the paper's, section 4 |
-    | `"min_max"` | −log σ(f) | ½ [−log σ(r) − log(1 − σ(f))] | Goodfellow et al. 2014, the \
-non-saturating form |
-    | `"min_max_saturating"` | log(1 − σ(f)) | the same | Goodfellow et al. 2014, eq. (1) |
+    | `"min_max"` | −log σ(f) | ½ [−log σ(r) − log(1 − σ(f))] | Goodfellow et al. 2014 |
+    | `"min_max_saturating"` | log(1 − σ(f)) | the same | the same, eq. (1) |
     | `"hinge"` | −f | ½ [max(0, 1 − r) + max(0, 1 + f)] | Lim and Ye 2017 |
     | `"wasserstein"` | −f | ½ [f − r] | Arjovsky et al. 2017; needs a `GradientPenalty` |
     | `"relativistic_average"` | ½ [−log σ(f − r̄) − log(1 − σ(r − f̄))] | ½ [−log σ(r − f̄) − \
-log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
-
-    Of discriminators that give several maps, the mean over the maps is taken.
+    log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
 
     Args:
         kind: str, one of the above; `"least_squares"` by default.

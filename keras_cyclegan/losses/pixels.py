@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.losses.similarity import structural_similarity
-from keras_cyclegan.losses.weighted import WeightedLoss, check_every
+from keras_cyclegan.losses.weights import WeightedLoss, check_every
 from keras_cyclegan.terms import Term
 
 DISTANCES = {"l1": ops.abs, "l2": ops.square}  # of a difference
@@ -32,28 +32,22 @@ class NormLoss(WeightedLoss):
 class CycleConsistencyLoss(NormLoss):
     """Distance between an image and its reconstruction after a round trip.
 
-    `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). Structural similarity, which
-    compares the contrasts around a pixel more than its value, can be mixed in (Zhao et al. 2017,
-    "Loss Functions for Image Restoration"), and a coarse part, of means of 8×8 pixels: a round trip
-    may then redraw a texture, but not the colours. With s and c for the two shares, d for the mean
-    distance and d₈ for that of the means:
-
-        weight · [(1 − s − c) · d + s · (1 − SSIM) + c · d₈]
+    `ba(ab(a))` should return to `a`: Zhu et al. 2017, eq. (2). Structural similarity can be mixed
+    in (Zhao et al. 2017, "Loss Functions for Image Restoration"), which compares the contrasts
+    around a pixel more than its value, and a coarse part, of means of 8×8 pixels: a round trip may
+    then redraw a texture, but not the colours. With s and c for the two shares, d for the mean
+    distance and d₈ for that of the means: weight · [(1 − s − c) · d + s · (1 − SSIM) + c · d₈].
 
     Args:
         norm: `"l1"` (the default, the paper's; sharper images) or `"l2"`.
         weight: float. λ; 10, the paper's, by default.
         ssim_weight: float in [0, 1], 0 by default. The share of structural similarity; Zhao et al.
-            take 0.84.
+            take 0.84. Images must be of 11×11 or more.
         coarse_weight: float in [0, 1], 0 by default. The share of the means.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
         y_pred: reconstructions, the same shape.
-
-    Raises:
-        ValueError: an argument is out of range; when called, images are too small for a share:
-            11×11 pixels for SSIM, 8×8 for the means.
 
     Example:
 
@@ -107,19 +101,18 @@ class IdentityLoss(NormLoss):
     """Distance between an image and its translation into its own domain.
 
     `ab(b)` should be `b`, which keeps a generator from changing colours without need: Zhu et al.
-    2017, section 5.2 (Taigman et al. 2017). Both domains need the same number of channels. It can
-    be lazy, see `Lazy`, which saves two of a step's six passes of generators.
+    2017, section 5.2 (Taigman et al. 2017). Both domains need the same number of channels.
 
     Args:
         norm: `"l1"` (the default, the paper's) or `"l2"`.
         weight: float, 5 by default: the authors' λ_identity times λ, 0.5 · 10.
-        every: int, 1 by default. Steps from one computation in training to the next.
+        every: int, 1 by default. Steps from one computation in training to the next, see `Lazy`:
+            others save two of a step's six passes of generators.
 
     Example:
 
     ```python
     model.compile(identity_loss=IdentityLoss(weight=0.5))  # colours may change more
-    model.compile(identity_loss=None)  # no such term: a faster step
     ```
     """
 

@@ -61,10 +61,10 @@ def evaluate(
             gives `(n, classes)` or `(n, height, width, classes)`. None, the default, for no judge.
         judge_range: two numbers, (-1.0, 1.0) by default: what black and white are to the judge.
         labels: what the judge should say: a folder with a file of each image's name, in sub-folders
-            that are classes (in the order of their names, or named by the judge's numbers), or,
-            for a judge that gives maps, 8-bit maps of classes, 255 for pixels that don't count;
-            sub-folders `A` and `B` tell both domains apart. Or a dict from `"a"` and `"b"` to
-            integer arrays. None, the default, takes what it says of the original: is that kept?
+            that are classes (in order, or named by the judge's numbers), or, for a judge that gives
+            maps, 8-bit maps of classes (255 doesn't count), perhaps below `A` and `B`; or a dict
+            from `"a"` and `"b"` to integer arrays. None, the default, takes what it says of the
+            original: is that kept?
         score_channels: one or three ints: the channels of other images than gray and RGB that KID
             and FID see. None, the default, leaves these scores of such images out.
         max_pixels: int, 60,000,000 by default; see `data.load`.

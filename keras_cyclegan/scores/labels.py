@@ -28,22 +28,14 @@ class SegmentationScores(keras.metrics.Metric):
 
     Each pixel of both images is taken for the class whose colour is nearest, as in the CycleGAN
     paper's evaluation of photo → labels. `result()` is a dict of `"pixel_accuracy"`,
-    `"class_accuracy"` and `"mean_iou"`, from one confusion matrix of all pixels, which is kept on
-    the host: call it outside of compiled steps.
-
-    Matches the numbers of the FCN evaluation (Long et al. 2015): a class that isn't in the ground
-    truth has no accuracy, one that is in neither image has no IoU, and means leave them out (the
-    authors' `eval_cityscapes` counts them as 0).
+    `"class_accuracy"` and `"mean_iou"` of all pixels, counted on the host: call it outside of
+    compiled steps. Matches the numbers of the FCN evaluation (Long et al. 2015): means leave out
+    classes that aren't there (the authors' `eval_cityscapes` counts them as 0).
 
     Args:
         palette: `(classes, channels)`, colours of 0 … 255; `FACADES_PALETTE` for facades.
         tolerance: float, 64 by default, which allows for JPEG. A ground truth more than half of
             which is further (in levels, Euclidean) from every colour is refused.
-
-    Call arguments:
-        y_true: ground truth label maps, `(batch, height, width, channels)`: uint8, or floats in
-            [-1, 1].
-        y_pred: translations, the same shape, in either range.
 
     Example:
 
@@ -56,14 +48,8 @@ class SegmentationScores(keras.metrics.Metric):
     ```
     """
 
-    def __init__(
-        self,
-        palette: Any,
-        tolerance: float = 64.0,
-        name: str | None = "segmentation",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(name=name, **kwargs)
+    def __init__(self, palette: Any, tolerance: float = 64.0, **kwargs: Any) -> None:
+        super().__init__(**{"name": "segmentation", **kwargs})
         colours = np.asarray(palette, "float64")
         if colours.ndim != 2 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
             raise ValueError(
@@ -92,32 +78,15 @@ class SegmentationScores(keras.metrics.Metric):
                 "from every colour of the palette: it was drawn in another palette. "
                 f"Received {len(self.palette)} colours, {self.palette}."
             )
-        guess, _ = self._classes(y_pred)
-        classes = len(self._colours)
-        pairs = np.bincount(truth * classes + guess, minlength=classes**2)
-        self._confusion += pairs.reshape(classes, classes)
+        self._counts += count_right(truth, self._classes(y_pred)[0], len(self._colours))
 
     def result(self) -> dict[str, Any]:
-        scores = self.per_class()
-        right = np.trace(self._confusion)
-        return {
-            "pixel_accuracy": float(right / self._confusion.sum()),
-            "class_accuracy": float(np.nanmean(scores["accuracy"])),
-            "mean_iou": float(np.nanmean(scores["iou"])),
-        }
-
-    def per_class(self) -> Any:
-        """Return `"accuracy"` and `"iou"` of each class, `(classes,)`, NaN where it is absent."""
-        if not self._confusion.any():
+        if not self._counts.any():
             raise ValueError("There are no label maps to score: call `update_state` first.")
-        right = np.diag(self._confusion)
-        true, guessed = self._confusion.sum(axis=1), self._confusion.sum(axis=0)
-        with np.errstate(invalid="ignore"):
-            return {"accuracy": right / true, "iou": right / (true + guessed - right)}
+        return shares_of(self._counts)
 
     def reset_state(self) -> None:
-        classes = len(self._colours)
-        self._confusion = np.zeros((classes, classes), "int64")  # (truth, guess)
+        self._counts = np.zeros((3, len(self._colours)), "int64")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "palette": self.palette, "tolerance": self.tolerance}
@@ -128,6 +97,25 @@ class SegmentationScores(keras.metrics.Metric):
         # |x − c|², one colour after the other: all at once would take 12 images of doubles.
         squares = np.stack([np.sum((pixels - colour) ** 2, axis=1) for colour in self._colours])
         return squares.argmin(axis=0), np.sqrt(squares.min(axis=0))
+
+
+def count_right(truth, answer, classes):
+    """Count right answers, labels, and the union of labels and answers of each class: `(3, c)`."""
+    right, labelled, answered = (
+        np.bincount(x, minlength=classes) for x in (truth[answer == truth], truth, answer)
+    )
+    return np.stack([right, labelled, labelled + answered - right])
+
+
+def shares_of(counts):
+    """Return the scores of what `count_right` counted; means are of classes that are there."""
+    right, labelled, union = counts
+    with np.errstate(invalid="ignore"):
+        return {
+            "pixel_accuracy": float(right.sum() / labelled.sum()),
+            "class_accuracy": float(np.nanmean(right / labelled)),
+            "mean_iou": float(np.nanmean(right / union)),
+        }
 
 
 def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:

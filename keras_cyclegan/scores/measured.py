@@ -56,14 +56,13 @@ class Evaluation:
         sets: `ImageSets`, the images that were translated.
         names: dict of domains, `"a"` and `"b"`, to the names of their images.
         formats: dict of domains to the `PixelFormat` of their images.
-        round_trips: dict of directions to the translations, and the `cycle_error` and
-            `content_change` of each image.
+        round_trips: dict of directions to the translations, `cycle_error` and `content_change`.
         conditions: dict. What the protocols of all scores share.
         options: dict. Arguments of `evaluate`.
         notes: list of strings: what could not be measured, and why.
         measured: list of `Measured`, the scores; empty by default.
-        judged: dict of directions to the judge's answers, `classes` and `images`, worst first;
-            empty by default.
+        judged: dict of directions to the judge's `classes` and `images`, worst first; empty by
+            default.
 
     Example:
 

@@ -98,11 +98,9 @@ class StructuralSimilarity(PairedScore):
     """Structural similarity, the mean over images (SSIM): 1 for equal images.
 
     Called like `MeanAbsoluteError`, with images of 11×11 or more. Wang et al., "Image Quality
-    Assessment", 2004: a Gaussian window of 11×11 and σ = 1.5 that lies wholly inside the image, K1
-    = 0.01, K2 = 0.03, each channel by itself. Matches the numbers of `tf.image.ssim` and of
+    Assessment", 2004. Matches the numbers of `tf.image.ssim`, and of
     `skimage.metrics.structural_similarity` with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, channel_axis=-1` (its default, a flat window of 7×7, gives others)
-    on the uint8 images. Floats in [-1, 1] are moved to [0, 1]: SSIM counts brightness from black.
+    use_sample_covariance=False, channel_axis=-1` (its default, a flat window, gives others).
 
     Example:
 

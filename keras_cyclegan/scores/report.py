@@ -28,13 +28,10 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
         folder: path; made where it doesn't exist.
         preset: string. Name of the model, for the title.
 
-    Returns:
-        The path of the page.
-
     Example:
 
     ```python
-    page = write_report(evaluation, model, "report", preset="glyphs")
+    page = write_report(evaluation, model, "report", preset="glyphs")  # its path
     page.name  # "index.html"
     ```
     """

@@ -18,14 +18,13 @@ class ProtocolMismatchError(ValueError):
 class Score:
     """A score that can only be compared with scores measured in the same way.
 
-    FID and KID depend on the extractor, on how images are resized and on how many there are:
-    `==`, `<`, `-` and the like raise `ProtocolMismatchError` unless all of that is equal.
+    FID and KID depend on the extractor, on how images are resized and on how many there are: `==`,
+    `<`, `-` and the like raise `ProtocolMismatchError` unless all of that is equal.
 
     Args:
         value: float.
         protocol: dict of names to strings or numbers: everything that the value depends on.
-        deviation: float or `None`, the default. Standard deviation over subsets, where there are
-            any.
+        deviation: float or `None`, the default. Standard deviation over subsets, if there are any.
 
     Example:
 

@@ -27,16 +27,11 @@ def score_rows(evaluation):
 
 
 def print_scores(evaluation: Any, console: Console) -> None:
-    """Print the table of scores, how they were measured, and the notes.
-
-    Args:
-        evaluation: `Evaluation`.
-        console: `rich.console.Console` to print to.
+    """Print the scores of an `evaluation`, and how they were measured, to a rich `console`.
 
     Example:
 
     ```python
-    import io
     from rich.console import Console
 
     print_scores(evaluation, Console(width=120))
@@ -90,12 +85,9 @@ def protocol_lines(evaluation):
 
 
 def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
-    """Write every score with its protocol, and the notes, to a JSON file.
+    """Write every score with its protocol, and the notes, to a JSON file at `path`.
 
-    Args:
-        evaluation: `Evaluation`.
-        path: file to write.
-        preset: string. Name of the model.
+    `evaluation` is an `Evaluation`, `preset` the name of the model.
 
     Example:
 
@@ -104,8 +96,7 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
 
     write_json(evaluation, "evaluation.json", preset="glyphs")
     with open("evaluation.json") as file:
-        scores = json.load(file)["scores"]
-    scores[0]["name"]  # "MAE"
+        json.load(file)["scores"][0]["name"]  # "MAE"
     ```
     """
     from keras_cyclegan import __version__

@@ -95,7 +95,7 @@ def test_kernel_distance_has_no_bias_for_small_sets():
 
 
 def test_kernel_sums_do_not_depend_on_their_blocks(features):
-    from keras_cyclegan.scores.kernel import _kernel_sum
+    from keras_cyclegan.scores.distances import _kernel_sum
 
     assert _kernel_sum(*features, block=7) == pytest.approx(_kernel_sum(*features), rel=1e-12)
 
@@ -125,7 +125,7 @@ def covariance(x):
 
 
 def test_frechet_distance_of_known_gaussians():
-    from keras_cyclegan.scores.frechet import frechet_distance
+    from keras_cyclegan.scores.distances import frechet_distance
 
     # Diagonal: (μ − μ')² + (σ − σ')² in each dimension. One of them has no spread at all.
     value = frechet_distance(
@@ -137,7 +137,7 @@ def test_frechet_distance_of_known_gaussians():
 
 @pytest.mark.parametrize("counts", [(90, 70), (90, 9), (9, 90), (9, 12)])
 def test_frechet_distance_of_few_and_of_many_images_is_that_of_singular_values(features, counts):
-    from keras_cyclegan.scores.frechet import frechet_distance
+    from keras_cyclegan.scores.distances import frechet_distance
 
     # One feature that never varies: then no number of images gives the covariance full rank.
     for constant in (False, True):

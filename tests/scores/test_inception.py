@@ -9,7 +9,6 @@ import pytest
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import InceptionFeatures, KernelInceptionDistance
 from keras_cyclegan.scores import inception as fid
-from keras_cyclegan.scores.inception import assign_state_dict
 
 torch = pytest.importorskip("torch", reason="parity with pytorch-fid is measured against torch")
 torch_inception = importlib.import_module("support.torch_inception")
@@ -29,9 +28,7 @@ def state(network):
 @pytest.fixture(scope="module")
 def model(state):
     """The Keras definition, of any image size, with the torch network's weights."""
-    model = fid.fid_inception((None, None, 3))
-    assign_state_dict(model, state)
-    return model
+    return fid.fid_inception(state, (None, None, 3))
 
 
 def test_every_stage_equals_the_torch_definition(network, model):
@@ -82,16 +79,16 @@ def test_images_are_resized_like_pytorch_fid_whether_small_or_large():
         np.testing.assert_allclose(resized, expected.transpose(0, 2, 3, 1), atol=1e-4)
 
 
-def test_state_dict_of_another_network_is_refused_by_key(model, state):
+def test_state_dict_of_another_network_is_refused_by_key(state):
     without = {key: value for key, value in state.items() if key != "Mixed_5b.branch1x1.bn.bias"}
     with pytest.raises(ValueError, match=r"Mixed_5b\.branch1x1\.bn\.bias"):
-        assign_state_dict(model, without)
+        fid.fid_inception(without)
     added = {**state, "AuxLogits.conv0.conv.weight": np.zeros(1)}
     with pytest.raises(ValueError, match="AuxLogits"):
-        assign_state_dict(model, added)
+        fid.fid_inception(added)
     other = {**state, "Conv2d_3b_1x1.bn.bias": np.zeros(3)}
-    with pytest.raises(ValueError, match=r"Conv2d_3b_1x1\.bn\.bias \(3,\), expected \(80,\)"):
-        assign_state_dict(model, other)
+    with pytest.raises(ValueError, match=r"Conv2d_3b_1x1\.bn.*\(3,\)"):
+        fid.fid_inception(other)
 
 
 @pytest.fixture
@@ -129,9 +126,9 @@ def test_offline_the_error_says_what_to_download_and_where_to_put_it(server, tmp
 
 def test_default_extractor_is_fetched_on_first_use_and_named_in_the_score(model, monkeypatch):
     fetched = []
-    monkeypatch.setattr(fid, "fid_inception", lambda: model)
     monkeypatch.setattr(fid, "download_fid_weights", lambda: fetched.append(1))
-    monkeypatch.setattr(fid, "load_fid_weights", lambda model, path: None)
+    monkeypatch.setattr(fid, "read_state_dict", lambda path: {})
+    monkeypatch.setattr(fid, "fid_inception", lambda state: model)
     distance = KernelInceptionDistance()
     assert not fetched
     images = np.random.default_rng(3).integers(0, 256, (2, 16, 16, 3), dtype="uint8")
@@ -146,8 +143,7 @@ def test_default_extractor_is_fetched_on_first_use_and_named_in_the_score(model,
 def test_mixed_precision_does_not_change_the_features(model, state):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        mixed = fid.fid_inception((None, None, 3))
-        assign_state_dict(mixed, state)
+        mixed = fid.fid_inception(state, (None, None, 3))
         images = np.random.default_rng(6).uniform(-1, 1, (1, 75, 75, 3)).astype("float32")
         features = mixed.predict_on_batch(images)
     finally:
