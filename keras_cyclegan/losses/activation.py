@@ -52,9 +52,8 @@ class ActivationTerm(Term):
         for generator in generators:
             if not hasattr(generator, "class_logits"):
                 raise ValueError(
-                    "`activation_loss` needs generators with an auxiliary head, a method "
-                    "`class_logits(images)`, such as `networks.UGATITGenerator`. Received "
-                    f"{generator.name}, a {type(generator).__name__}."
+                    "`activation_loss` needs generators with a method `class_logits(images)`, such "
+                    f"as `networks.UGATITGenerator`. Received a {type(generator).__name__}."
                 )
         channels_a, channels_b = model.channels
         if channels_a != channels_b or len(generators) < 2:

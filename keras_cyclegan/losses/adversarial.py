@@ -88,10 +88,8 @@ class AdversarialLoss(WeightedLoss):
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"`label_smoothing` must lie in [0, 1). Received {label_smoothing=}.")
         if label_smoothing and kind not in self.with_targets:
-            raise ValueError(
-                f"Labels can be smoothed for {', '.join(self.with_targets)}; {kind!r} has none. "
-                f"Received {label_smoothing=}."
-            )
+            kinds = ", ".join(self.with_targets)
+            raise ValueError(f"Labels can be smoothed for {kinds}; {kind!r} has none.")
         check_weight("last_map_weight", last_map_weight)
         self.kind, self.label_smoothing = kind, float(label_smoothing)
         self.last_map_weight = float(last_map_weight)
@@ -110,10 +108,7 @@ class AdversarialLoss(WeightedLoss):
             real_logits: the same of real images of the target domain, where `needs_real` is True.
         """
         if self.needs_real and real_logits is None:
-            raise ValueError(
-                f"{self.kind!r} compares translated with real images: the generator's loss needs "
-                "`real_logits` too."
-            )
+            raise ValueError(f"The generator's loss {self.kind!r} needs `real_logits` too.")
         return self._over_maps(GAMES[self.kind][0], fake_logits, real_logits)
 
     def discriminator(self, real_logits: Any, fake_logits: Any) -> Tensor:
@@ -146,9 +141,8 @@ class AdversarialTerm(Term):
     def prepare(self, model):
         if missing := [d for d in model.targets if f"discriminator_{d}" not in model.networks]:
             raise ValueError(
-                "Training needs a discriminator of each domain that is translated to. This model "
-                f"has no discriminator_{missing[0]}: give `CycleGAN` one, or leave the argument "
-                "out for the paper's."
+                f"Training needs a discriminator_{missing[0]}, which this model doesn't have: give "
+                "`CycleGAN` one, or leave the argument out for the paper's."
             )
         self.needs = tuple(f"fake_{domain}" for domain in model.targets)
         self.names = tuple(f"adversarial_{GENERATOR_OF[domain]}" for domain in model.targets)

@@ -94,7 +94,9 @@ class ContentLoss(WeightedLoss):
         """Return the distance of each image's answers, `(batch,)`."""
         if self.kind == "features":
             return perceptual.feature_distance(true, predicted, "l2")
-        if not (self.from_logits or _ends_in_softmax(self.network)):
+        last = self.network.layers[-1]
+        softmax = getattr(last, "activation", None) is keras.activations.softmax
+        if not (self.from_logits or softmax or isinstance(last, keras.layers.Softmax)):
             return perceptual.feature_distance(true, predicted, "l1")
         said = ops.one_hot(ops.argmax(true, axis=-1), true.shape[-1])
         if self.from_logits:
@@ -174,9 +176,3 @@ def _memberships(images):
 
 def _entropy(shares):
     return -ops.sum(shares * ops.log(shares + 1e-12), axis=-1)
-
-
-def _ends_in_softmax(network):
-    last = network.layers[-1]
-    activation = getattr(last, "activation", None)
-    return isinstance(last, keras.layers.Softmax) or activation is keras.activations.softmax

@@ -74,10 +74,8 @@ class CycleConsistencyLoss(NormLoss):
             if not 0 <= share <= 1:
                 raise ValueError(f"`{argument}` must lie in [0, 1]. Received {argument}={share!r}.")
         if ssim_weight + coarse_weight > 1:
-            raise ValueError(
-                "`ssim_weight` and `coarse_weight` are shares of one loss: at most 1 together. "
-                f"Received {ssim_weight} and {coarse_weight}."
-            )
+            both = f"{ssim_weight=} and {coarse_weight=}"
+            raise ValueError(f"Shares of one loss are at most 1 together. Received {both}.")
         self.ssim_weight = float(ssim_weight)
         self.coarse_weight = float(coarse_weight)
 
@@ -174,8 +172,7 @@ class IdentityTerm(ComparisonTerm):
         channels_a, channels_b = model.channels
         if channels_a != channels_b:
             raise ValueError(
-                "The identity loss feeds images of one domain to the generator of the other: both "
-                f"need the same channels. Received {channels_a} and {channels_b}. Compile with "
-                "`identity_loss=None`."
+                "The identity loss needs the same channels in both domains. Received "
+                f"{channels_a} and {channels_b}: compile with `identity_loss=None`."
             )
         self.made_of = {domain: f"same_{domain}" for domain in model.targets}

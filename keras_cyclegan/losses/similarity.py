@@ -15,10 +15,7 @@ def structural_similarity(first, second):
     """
     height, width = first.shape[1:3]
     if min(side or WINDOW for side in (height, width)) < WINDOW:
-        raise ValueError(
-            "SSIM looks through a window of 11×11 pixels: images must be that large. "
-            f"Received {height}×{width}."
-        )
+        raise ValueError(f"SSIM needs images of 11×11 pixels or more. Received {height}×{width}.")
     mean_1, mean_2, variance_1, variance_2, covariance = local_moments(first, second)
     c1, c2 = 0.01**2, 0.03**2
     similarity = ((2 * mean_1 * mean_2 + c1) * (2 * covariance + c2)) / (

@@ -58,9 +58,8 @@ class KernelInceptionDistance(FeatureDistance):
         real, generated = self._sets()
         if subsets < 1 or not 2 <= subset_size <= min(len(real), len(generated)):
             raise ValueError(
-                "At least one subset is drawn, of at least 2 images and at most the smaller set. "
-                f"Received {subsets=}, {subset_size=} for {len(real)} real and {len(generated)} "
-                "generated images."
+                f"Subsets have 2 images or more, and at most the smaller set. Received {subsets=}, "
+                f"{subset_size=} for {len(real)} real and {len(generated)} generated images."
             )
         # The old generator, because torch-fidelity draws with it: equal subsets, equal numbers.
         random = np.random.RandomState(seed)
@@ -178,9 +177,8 @@ def measure(evaluation):
         return
     if not chosen and not counts <= {1, 3}:
         evaluation.notes.append(
-            "KID and FID are left out: their features are of RGB, and images have "
-            f"{' and '.join(map(str, sorted(counts)))} channels. --score-channels 0,1,2 measures "
-            "three of them, --score-channels 0 one."
+            "KID and FID are left out: their features are of RGB or gray. --score-channels 0,1,2 "
+            "measures three channels, --score-channels 0 one."
         )
         return
     protocol = {**describe_extractor(extractor), **evaluation.conditions}
@@ -203,13 +201,12 @@ def measure(evaluation):
             yield Measured(name, direction, "lower", *scores)
     if smallest < MIN_STEADY:
         evaluation.notes.append(
-            f"KID of {smallest} images has no bias, but varies much by chance: take more images to "
-            "compare translators."
+            f"KID of {smallest} images varies much by chance: take more to compare translators."
         )
     if not fid:
         evaluation.notes.append(
-            "FID is left out: with fewer images than features it is strongly biased, and there are "
-            f"{smallest} images. KID is not biased. --fid measures FID nevertheless."
+            f"FID is left out: of {smallest} images, fewer than features, it is strongly biased; "
+            "KID is not. --fid measures FID nevertheless."
         )
 
 

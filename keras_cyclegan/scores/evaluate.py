@@ -89,7 +89,7 @@ def evaluate(
     names = dict(zip("ab", image_names(source, split), strict=True))
     if palette is not None and not sets.paired:
         raise ValueError(
-            "Segmentation scores compare with ground truth, and these images aren't paired. Give "
+            "Segmentation scores compare with ground truth, and these images aren't paired: give "
             "pairs equal names in both folders, or say with `paired` that they are in order."
         )
     network, note = find_extractor(extractor)
@@ -131,10 +131,7 @@ def translate_all(model, images, direction, formats):
         real = formats[direction.source].to_unit(images[start : start + count])
         fake = runner(there)(real)
         if not np.isfinite(fake).all():
-            raise ValueError(
-                f"The generator of {direction!r} gives NaN or infinity: it diverged in training. "
-                "Take an earlier checkpoint."
-            )
+            raise ValueError(f"The generator {direction} gives NaN: take an earlier checkpoint.")
         translated.append(formats[direction.target].from_unit(fake))
         if back is not None:
             errors.append(np.asarray(CycleError().per_image(real, runner(back)(fake))))

@@ -30,8 +30,7 @@ class FeatureDistance(keras.metrics.Metric):
         super().__init__(name=name or self.default_name, **kwargs)
         if not (extractor is None or extractor == "inception" or callable(extractor)):
             raise ValueError(
-                '`extractor` must be "inception", a keras model, a callable, or `None` for '
-                f"features. Received {extractor!r}."
+                f'`extractor` must be "inception", a callable or None. Received {extractor!r}.'
             )
         self.extractor = extractor
         self.protocol = protocol
@@ -81,20 +80,18 @@ class FeatureDistance(keras.metrics.Metric):
         features = np.array(keras.ops.convert_to_numpy(features))
         if features.ndim != 2 or 0 in features.shape:
             raise ValueError(
-                f"Features must be `(batch, d)`, at least one of each. Received {features.shape} "
-                f"for the {name} images. A convolutional extractor must end in pooling: "
-                '`pooling="avg"` in keras.applications.'
+                f"Features must be `(batch, d)`. Received {features.shape} for the {name} images: "
+                "a convolutional extractor must end in pooling."
             )
         if self._width not in (None, features.shape[1]):
             raise ValueError(
-                f"All features must come from one extractor. Received {features.shape[1]} for the "
-                f"{name} images, after {self._width}."
+                f"Features must come from one extractor. Received {features.shape[1]} after "
+                f"{self._width}."
             )
         self._width = features.shape[1]
         if broken := (~np.isfinite(features).all(axis=1)).sum():
             raise ValueError(
-                f"{broken} of {len(features)} {name} images have features that are NaN or "
-                "infinite. Look at those images: a generator that diverged gives NaN."
+                f"{broken} of {len(features)} {name} images have features that are NaN or infinite."
             )
         return features
 
@@ -102,10 +99,7 @@ class FeatureDistance(keras.metrics.Metric):
         """Return all features of both sets, `(n, d)`, at least two of each."""
         for name, batches in self._batches.items():
             if (count := sum(map(len, batches))) < 2:
-                raise ValueError(
-                    "A distance between two sets needs at least two images of each. "
-                    f"Received {count} {name} image{'' if count == 1 else 's'}."
-                )
+                raise ValueError(f"A distance needs two of each. Received {count} {name} images.")
         return [np.concatenate(batches) for batches in self._batches.values()]
 
     def _score(self, value, deviation=None, **protocol):
@@ -129,23 +123,18 @@ def describe_extractor(extractor, protocol=None):
     if isinstance(extractor, str):
         name = extractor
     elif isinstance(extractor, keras.Model):
-        name = _fingerprint(extractor)
+        digest = 0  # which differs where weights do
+        for weight in extractor.weights:
+            digest = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)), digest)
+        # Keras ends names that it makes up with a number, which depends on what was built before.
+        name = re.sub(r"_\d+$", "", extractor.name)
+        name += f", {extractor.count_params():,} parameters, weights crc32 {digest:08x}"
     else:
         name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
         if "<lambda>" in name:
             raise ValueError(
-                "A lambda has no name for scores to carry. Name it, for example "
+                "A lambda has no name for scores to carry: describe it, "
                 '`protocol={"extractor": "MobileNetV2", "resizing": "bilinear to 224×224"}`.'
             )
         name = f"{extractor.__module__}.{name}"
     return {"extractor": name, "resizing": "the extractor's"}
-
-
-def _fingerprint(model):
-    """Make a name for a model that differs where its weights do."""
-    digest = 0
-    for weight in model.weights:
-        digest = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)), digest)
-    # Keras ends names that it makes up with a number, which depends on what was built before.
-    name = re.sub(r"_\d+$", "", model.name)
-    return f"{name}, {model.count_params():,} parameters, weights crc32 {digest:08x}"

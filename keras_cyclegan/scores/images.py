@@ -28,10 +28,8 @@ def as_levels(images):
 def require_rgb(images, network):
     """Raise a ValueError for images that aren't `(batch, height, width, 3)`."""
     if len(images.shape) != 4 or images.shape[-1] != 3:
-        raise ValueError(
-            f"{network} takes RGB images, `(batch, height, width, 3)`. "
-            f"Received {tuple(images.shape)}."
-        )
+        shape = tuple(images.shape)
+        raise ValueError(f"{network} takes RGB, `(batch, height, width, 3)`. Received {shape}.")
 
 
 def _require_known_range(images):
@@ -41,7 +39,5 @@ def _require_known_range(images):
     # Floats may overshoot a little: resizing and half precision round.
     lowest, highest = (0, 255) if images.dtype.kind in "iu" else (-1.01, 1.01)
     if not (low >= lowest and high <= highest):
-        raise ValueError(
-            "Images are integers in 0 … 255 or floats in [-1, 1]. "
-            f"Received {images.dtype} from {low} to {high}."
-        )
+        given = f"{images.dtype} from {low} to {high}"
+        raise ValueError(f"Images are integers in 0 … 255 or floats in [-1, 1]. Received {given}.")

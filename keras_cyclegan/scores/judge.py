@@ -52,10 +52,8 @@ def measure(evaluation):
             truth, names = labels_of(labels, domain, evaluation.names[domain], before.shape)
             compared = [after, before]
         if truth is None:
-            evaluation.notes.append(
-                f"The judge isn't asked about {direction.arrow}: no image of {domain.upper()} has "
-                "a label."
-            )
+            arrow, name = direction.arrow, domain.upper()
+            evaluation.notes.append(f"No image of {name} has a label: {arrow} isn't judged.")
             continue
         kept, classes = truth >= 0, before.shape[-1]
         answered = [said.argmax(axis=-1)[kept] for said in compared]
@@ -144,8 +142,7 @@ def labels_of(labels, domain, names, answered):
     if len(folders) != answered[-1]:
         raise ValueError(
             f"The judge knows {answered[-1]} classes, and {shown} has {len(folders)} sub-folders: "
-            f"{', '.join(map(printable, folders[:10]))}. Sub-folders are classes in the order of "
-            "their names; of fewer classes, name them by the judge's numbers."
+            f"{', '.join(map(printable, folders[:10]))}. If it has others too, name them by number."
         )
     return np.array([folders.index(path.parent.name) for path in found]), folders
 
@@ -169,8 +166,5 @@ def _read_map(path, size):
 
     with Image.open(path) as image:
         if image.mode not in ("L", "P"):
-            raise ValueError(
-                f"A label map has a class in each pixel, 8 bits. {printable(str(path))} has "
-                f"{image.mode}."
-            )
+            raise ValueError(f"Label maps have 8 bits; {printable(str(path))} is {image.mode}.")
         return np.asarray(image.resize(size[::-1], Image.Resampling.NEAREST))

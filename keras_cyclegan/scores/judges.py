@@ -95,7 +95,7 @@ def answers(judge, images):
     found = np.concatenate([judge(batch) for batch in batches(images)])
     if found.ndim not in (2, 4) or len(found) != len(images):
         raise ValueError(
-            "A judge gives `(n, classes)`, or `(n, height, width, classes)` for maps of classes. "
+            "A judge gives `(n, classes)`, or `(n, height, width, classes)` for maps. "
             f"{judge.title} gave {found.shape} for {len(images)} images."
         )
     if not np.isfinite(found).all():

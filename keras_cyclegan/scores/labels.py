@@ -51,13 +51,12 @@ class SegmentationScores(keras.metrics.Metric):
     def __init__(self, palette: Any, tolerance: float = 64.0, **kwargs: Any) -> None:
         super().__init__(**{"name": "segmentation", **kwargs})
         colours = np.asarray(palette, "float64")
-        if colours.ndim != 2 or len(colours) < 2 or colours.min() < 0 or colours.max() > 255:
+        known = colours.ndim == 2 and len(np.unique(colours, axis=0)) == len(colours) >= 2
+        if not known or colours.min() < 0 or colours.max() > 255:
             raise ValueError(
-                "`palette` must be at least two colours, `(classes, channels)` in 0 … 255. "
-                f"Received {palette}."
+                "`palette` must be at least two colours, all different, `(classes, channels)` in "
+                f"0 … 255. Received {palette}."
             )
-        if len(np.unique(colours, axis=0)) != len(colours):
-            raise ValueError(f"Two classes of `palette` have one colour. Received {palette}.")
         self.palette = tuple(tuple(colour) for colour in colours.tolist())
         self.tolerance = tolerance
         self._colours = colours
@@ -67,16 +66,15 @@ class SegmentationScores(keras.metrics.Metric):
         y_true, y_pred = as_levels(y_true), as_levels(y_pred)
         if y_true.shape != y_pred.shape or y_true.shape[-1] != self._colours.shape[1]:
             raise ValueError(
-                f"Label maps must have one shape and {self._colours.shape[1]} channels, as the "
-                f"palette. Received {y_true.shape} and {y_pred.shape}."
+                f"Label maps must have one shape, of {self._colours.shape[1]} channels. "
+                f"Received {y_true.shape} and {y_pred.shape}."
             )
         truth, distance = self._classes(y_true)
         astray = np.mean(distance > self.tolerance)
         if astray > 0.5:
             raise ValueError(
-                f"{astray:.0%} of the ground truth lies further than {self.tolerance:g} levels "
-                "from every colour of the palette: it was drawn in another palette. "
-                f"Received {len(self.palette)} colours, {self.palette}."
+                f"{astray:.0%} of the ground truth was drawn in another palette: it lies further "
+                f"than {self.tolerance:g} levels from each of {self.palette}."
             )
         self._counts += count_right(truth, self._classes(y_pred)[0], len(self._colours))
 

@@ -12,7 +12,7 @@ from keras_cyclegan.data.pixels import as_pictures
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for
-from keras_cyclegan.scores.table import BETTER, SHARES, figures, protocol_lines, score_rows
+from keras_cyclegan.scores.table import BETTER, figures, protocol_lines, score_rows
 
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
@@ -37,23 +37,16 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
     """
     from keras_cyclegan import __version__
 
-    sets, trips = evaluation.sets, evaluation.round_trips
-    path = Path(folder) / "index.html"
+    trips, path = evaluation.round_trips, Path(folder) / "index.html"
+    shown = {
+        "rows": [_row(row, trips) for row in score_rows(evaluation)],
+        "directions": [_shown(evaluation, model, direction) for direction in trips],
+        "histograms": list(_histograms(trips)),
+        "protocol": protocol_lines(evaluation),
+    }
+    package, version = "keras_cyclegan.scores", __version__
     write_page(
-        path,
-        "keras_cyclegan.scores",
-        "report.html",
-        preset=preset,
-        counts={"A": len(sets.a), "B": len(sets.b)},
-        size="×".join(str(side) for side in sets.a.shape[1:3]),
-        paired=sets.paired,
-        arrows=[direction.arrow for direction in trips],
-        rows=[_row(row, trips) for row in score_rows(evaluation)],
-        directions=[_shown(evaluation, model, direction) for direction in trips],
-        histograms=list(_histograms(trips)),
-        protocol=protocol_lines(evaluation),
-        notes=evaluation.notes,
-        version=__version__,
+        path, package, "report.html", evaluation=evaluation, preset=preset, version=version, **shown
     )
     return path
 
@@ -121,6 +114,13 @@ def _shown(evaluation, model, direction):
             for row, index in enumerate(indices)
         ]
 
+    judged = evaluation.judged.get(direction)
+    wrong = [row for row in judged.images[:EXTREMES] if row["right"] < 1] if judged else []
+    most_wrong = strips([row["index"] for row in wrong])
+    for strip, row in zip(most_wrong, wrong, strict=True):
+        strip["error"] = f"{row['answer']}, not {row['label']}"
+        if row["label"] is None:
+            strip["error"] = f"{row['right']:.0%} of pixels right"
     ranked = [] if errors is None else np.argsort(errors)
     count = min(EXTREMES, len(ranked) // 2)  # of few images, none is both
     return {
@@ -129,25 +129,9 @@ def _shown(evaluation, model, direction):
         "samples": strips(np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()),
         "best": strips(ranked[:count]),
         "worst": strips(ranked[::-1][:count]),
-        "judged": _judged(evaluation.judged.get(direction), strips),
+        "judged": judged,
+        "most_wrong": most_wrong,
     }
-
-
-def _judged(judged, strips):
-    """Collect the judge's answers by class, and the images that it gets most wrong."""
-    if judged is None:
-        return None
-    worst = [row for row in judged.images[:EXTREMES] if row["right"] < 1]
-    shown = strips([row["index"] for row in worst])
-    for strip, row in zip(shown, worst, strict=True):
-        strip["error"] = f"{row['answer']}, not {row['label']}"
-        if row["label"] is None:
-            strip["error"] = f"{row['right']:.0%} of pixels right"
-    classes = [
-        row | {k: "–" if row[k] is None else f"{row[k]:.1%}" for k in SHARES}
-        for row in judged.classes
-    ]
-    return {"classes": classes, "worst": shown}
 
 
 def picture(image):
