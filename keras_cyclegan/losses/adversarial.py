@@ -141,7 +141,7 @@ class AdversarialTerm(Term):
     def prepare(self, model):
         if missing := [d for d in model.targets if f"discriminator_{d}" not in model.networks]:
             raise ValueError(
-                f"Training needs a discriminator_{missing[0]}, which this model doesn't have: give "
+                f"Training is against discriminators; there is no discriminator_{missing[0]}: give "
                 "`CycleGAN` one, or leave the argument out for the paper's."
             )
         self.needs = tuple(f"fake_{domain}" for domain in model.targets)
