@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.data.image_sets import ImageSets
+from keras_cyclegan.data.load import ImageSets
 from keras_cyclegan.data.pixels import PixelFormat
 from keras_cyclegan.scores.score import Score
 

