@@ -114,7 +114,9 @@ def evaluate(
         "score_channels": score_channels,
     }
     notes = [note] if note else []
-    evaluation = Evaluation(sets, names, formats, round_trips, conditions, options, notes)
+    evaluation = Evaluation(
+        sets, names, formats, round_trips, conditions, options, notes, measured=[], judged={}
+    )
     for measure in MEASURES:
         evaluation.measured.extend(measure(evaluation))
     return evaluation

@@ -60,9 +60,8 @@ class Evaluation:
         conditions: dict. What the protocols of all scores share.
         options: dict. Arguments of `evaluate`.
         notes: list of strings: what could not be measured, and why.
-        measured: list of `Measured`, the scores; empty by default.
-        judged: dict of directions to the judge's `classes` and `images`, worst first; empty by
-            default.
+        measured: list of `Measured`, the scores.
+        judged: dict of directions to the judge's `classes` and `images`, worst first.
 
     Example:
 
@@ -80,8 +79,8 @@ class Evaluation:
     conditions: dict[str, Any]
     options: dict[str, Any]
     notes: list[str]
-    measured: list[Measured] = dataclasses.field(default_factory=list)
-    judged: dict[Direction, Any] = dataclasses.field(default_factory=dict)
+    measured: list[Measured]
+    judged: dict[Direction, Any]
 
     @functools.cached_property
     def images(self):

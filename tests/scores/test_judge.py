@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
 from keras_cyclegan.evaluation import evaluate, write_json, write_report
-from keras_cyclegan.networks import applications
+from keras_cyclegan.networks import encoders
 from keras_cyclegan.scores import judges
 
 SIDE = 16
@@ -200,7 +200,7 @@ def test_names_of_judges_are_found_or_refused(tmp_path, monkeypatch):
     judge = judges.find_judge("MobileNet")
     assert judges.answers(judge, np.zeros((2, 16, 16, 3), "uint8")).shape == (2, 5)
     assert judge.title == "keras.applications.MobileNet, imagenet"
-    monkeypatch.setattr(judges, "find_application", applications.find_application)
+    monkeypatch.setattr(judges, "find_application", encoders.find_application)
     with pytest.raises(ValueError, match=r"\.onnx file.*Received 'nobody'"):
         judges.find_judge("nobody")
     with pytest.raises(FileNotFoundError, match=r"absent\.onnx"):
