@@ -8,8 +8,6 @@ from typing import Any, TypeAlias
 # A tensor of whatever backend runs; Keras has no type for it.
 Tensor: TypeAlias = Any
 PathLike: TypeAlias = str | os.PathLike[str]
-
-
 # How training images may be mirrored and turned; `data.draws` has what each draws.
 FLIPS = ("none", "horizontal", "vertical", "both", "rot90")
 
@@ -17,20 +15,8 @@ FLIPS = ("none", "horizontal", "vertical", "both", "rot90")
 class Direction(enum.StrEnum):
     """The direction of a translation, equal to its string: `"a_to_b"` or `"b_to_a"`.
 
-    Attributes:
-        source: the domain of the images, `"a"` or `"b"`.
-        target: the domain of their translations.
-        suffix: `"ab"` or `"ba"`, as in `generator_ab` and `kid_ab`.
-        arrow: `"A → B"` or `"B → A"`, for people to read.
-        opposite: the other direction.
-
-    Example:
-
-    ```python
-    direction = Direction("a_to_b")
-    direction.target  # "b"
-    direction.opposite  # "b_to_a"
-    ```
+    `source` and `target` are domains, `"a"` or `"b"`; `suffix` is `"ab"` or `"ba"`, as in
+    `generator_ab`; `arrow` is `"A → B"` or `"B → A"`, for people; `opposite` the other direction.
     """
 
     A_TO_B = "a_to_b"
@@ -59,7 +45,7 @@ class Direction(enum.StrEnum):
 
 def check_direction(direction):
     """Return `direction`, a string, as a `Direction`; raise a ValueError for an unknown one."""
-    check_choice("direction", direction, [str(one) for one in Direction])
+    check_choice("direction", direction, list(Direction))
     return Direction(direction)
 
 

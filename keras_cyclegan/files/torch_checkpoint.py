@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_cyclegan.files.torch_pickle import MAX_PICKLE, load_pickle
+from keras_cyclegan.files.torch_pickle import MAX_PICKLE, Name, load_pickle
 from keras_cyclegan.files.untrusted import MAX_READ, BoundedReads, brief, check_regular, shown
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -81,10 +81,10 @@ class _Storages(dict):
 
     def named(self, kind, dtype, key, location, count, *view):
         """Return the storage of a persistent id: `("storage", FloatStorage, "0", "cpu", 4)`."""
-        known = kind == "storage" and type(key) is str and STORAGE_DTYPES.get(dtype)
-        if not known or not _are_counts(count):
+        is_known = kind == "storage" and type(key) is str and type(dtype) is Name
+        if not is_known or not _are_counts(count):
             raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count))}")
-        dtype = np.dtype(known).newbyteorder(self.byte_order)
+        dtype = np.dtype(STORAGE_DTYPES[dtype]).newbyteorder(self.byte_order)
         if key not in self:
             self.bytes_left -= count * dtype.itemsize
             if self.bytes_left < 0:

@@ -131,7 +131,7 @@ PICKLES = {
     "no tensors": (named(b"K\1"), "Received int under 'x'"),
     "nothing": (PROTOCOL + b"}.", "It is empty"),
     "a list": (PROTOCOL + b"].", "it holds a list, expected a dict"),
-    "long": (PROTOCOL + b"}" + b"q\0" * 2**19 + b".", "more than 1048576 bytes"),
+    "long": (PROTOCOL + b"}" + b"q\0" * 2**19 + b".", "more than 524288 bytes"),
 }
 
 

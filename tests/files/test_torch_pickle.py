@@ -5,7 +5,7 @@ import struct
 import pytest
 from support.bounds import refused
 
-from keras_cyclegan.files.torch_pickle import MAX_PICKLE, MAX_STACK, load_pickle
+from keras_cyclegan.files.torch_pickle import MAX_PICKLE, load_pickle
 
 NAME = b"cf\nf\n"  # a function
 KIND = b"ctorch\nS\n"  # a name that may not be called
@@ -51,44 +51,39 @@ def test_names_are_no_text():
     assert load(KIND + b".")[0] == "torch.S"
 
 
+DAMAGED = "its pickle is damaged"
 REFUSED = {
-    "other opcode": (b"(if\nf\n", "the opcode INST"),
-    "no opcode": (b"\xff", r"unknown"),
-    "tall stack": (b"N" * (MAX_STACK + 1) + b".", "piles up more than 4096 values"),
-    "long number": (b"\x8a\x0b" + bytes(10) + b"\2.", "a number of 82 bits"),
-    "many items": (b"(" + b"N" * 65 + b"t.", "a tuple of 65 items"),
-    "cut off": (b"X\xff\0\0\0abc.", "damaged: expected 255 bytes"),
-    "without an end": (b"N", "exhausted before seeing STOP"),
-    "nothing to take": (b".", "takes a value that is not there"),
-    "a mark to take": (b"(.", "takes a value that is not there"),
-    "a mark in a tuple": (b"(\x85.", "takes a value that is not there"),
-    "no mark": (b"Nt.", "takes a value that is not there"),
-    "append to nothing": (b"Na.", "takes a value that is not there"),
-    "append to a number": (b"NNa.", "adds to something that isn't a list"),
-    "append to a dictionary": (b"}(Ne.", "adds to something that isn't a list"),
-    "set in a list": (b"]" + text(b"x") + b"Ns.", "adds to something that isn't a dict"),
-    "protocol": (b"\x80\x05N.", "has protocol 5"),
-    "name without an end": (b"cf\nf", "damaged: no newline found"),
+    "other opcode": (b"(if\nf\n", DAMAGED),
+    "an opcode that imports what is on the stack": (
+        text(b"os") + text(b"getcwd") + b"\x93.",
+        DAMAGED,
+    ),
+    "an opcode that makes an object": (NAME + b")\x81.", DAMAGED),
+    "an opcode of a registry": (b"\x82\1.", DAMAGED),
+    "an opcode that duplicates": (b"N2.", DAMAGED),
+    "no opcode": (b"\xff", DAMAGED),
+    "cut off": (b"X\xff\0\0\0abc", DAMAGED),
+    "without an end": (b"N", DAMAGED),
+    "nothing to take": (b".", DAMAGED),
+    "a mark to take": (b"(.", DAMAGED),
+    "a mark in a tuple": (b"(\x85.", DAMAGED),
+    "no mark": (b"Nt.", DAMAGED),
+    "append to a number": (b"NNa.", DAMAGED),
+    "append to a dictionary": (b"}(Ne.", DAMAGED),
+    "set in a list": (b"]" + text(b"x") + b"Ns.", "expected text"),
+    "name without an end": (b"cf\nf", "it asks for f., which"),
     "long module": (b"c" + b"n" * 10**5 + b"\nf\n.", "it asks for n{99}…, which"),
     "long name": (b"cf\n" + b"n" * 10**5 + b"\n.", "it asks for f.n{97}…, which"),
     "unknown name": (b"cposix\nsystem\n.", "it asks for posix.system, which"),
-    "deep tuples": (INNER + b"\x85\x85.", "nests tuples"),
-    "a list in a shape": (b"]\x85\x85.", "nests tuples"),
-    "a list beside a number in a shape": (ONE + b"]\x86\x85.", "nests tuples"),
-    "a number beside a list in a shape": (b"]" + ONE + b"\x86\x85.", "nests tuples"),
-    "a key without a value": (b"}(" + text(b"x") + b"u.", "a key without a value"),
+    "a key without a value": (b"}(" + text(b"x") + b"u.", "shorter"),
     "a number for a key": (b"}K\1Ns.", "a int for a name, expected text"),
     "a tuple for a key": (b"}" + INNER + b"Ns.", "a tuple for a name, expected text"),
     "a class for a key": (b"}" + KIND + b"Ns.", "a Name for a name, expected text"),
-    "nothing remembered": (b"q\0.", "takes a value that is not there"),
-    "nothing recalled": (b"h\0.", "takes a value that is not there"),
-    "a mark recalled": (b"(q\0h\0.", "takes a value that is not there"),
-    "no identity": (b"]Q.", r"unexpected storage \[\]"),
-    "text called": (text(b"f.f") + b")R.", "its pickle calls 'f.f'"),
-    "a name that is no function": (KIND + b")R.", "its pickle calls 'torch.S'"),
-    "called with a list": (NAME + b"]R.", "its pickle calls 'f.f'"),
-    "a function with a state": (NAME + b"}b.", "adds to something that isn't a dict"),
-    "a state that is no dictionary": (b"}Nb.", "changes the state of an object"),
+    "nothing remembered": (b"q\0.", DAMAGED),
+    "nothing recalled": (b"h\0.", DAMAGED),
+    "no identity": (b"NQ.", DAMAGED),
+    "text called": (text(b"f.f") + b")R.", DAMAGED),
+    "a name that is no function": (KIND + b")R.", DAMAGED),
 }
 
 
@@ -99,10 +94,9 @@ def test_what_torch_never_writes_is_refused_by_its_own_check(name):
         load(pickled)
 
 
-def test_what_is_just_allowed_is_read():
-    assert load(b"N" * MAX_STACK + b".")[0] is None
-    assert load(b"\x8a\x0a" + bytes(9) + b"\1.")[0] == 2**72
-    assert load(b"(" + b"N" * 64 + b"t.")[0] == (None,) * 64
+def test_a_state_is_never_set():
+    function, _ = load(NAME + b"}" + text(b"x") + b"Nsb.")
+    assert not vars(function)
 
 
 def test_without_storages_there_are_none():
@@ -111,5 +105,5 @@ def test_without_storages_there_are_none():
 
 
 def test_a_pickle_as_long_as_is_read_says_that_it_may_be_longer():
-    with refused("is damaged, or has more than 1048576 bytes"):
+    with refused("is damaged, or has more than 524288 bytes"):
         load(b"N" + b"q\0" * (MAX_PICKLE // 2))
