@@ -34,7 +34,6 @@ def main():
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "exported")
                 model.export(path, format=format, weights=weights, direction="a_to_b")
-                remove_float_endpoints(path)
                 run = RUNTIMES[format](path)
                 found = [
                     np.abs(np.asarray(run(image[None]))[0] - whole)
@@ -57,12 +56,6 @@ def smooth(height, width, channels):
 
 
 KINDS = (noise, smooth)
-
-
-def remove_float_endpoints(path):
-    """Folders of one file for each endpoint are weighed with the endpoint that is run."""
-    for file in path.glob("*_float.*") if path.is_dir() else ():
-        file.unlink()
 
 
 def size(path):

@@ -21,7 +21,8 @@ def preset_table():
     for name, facts in keras_cyclegan.list_presets().items():
         what = facts["description"].rstrip(".")
         if published := PUBLISHED.get(name):
-            what = f"{published.a} {'↔' if len(published.files) == 2 else '→'} {published.b}"
+            arrow = "↔" if len(published["files"]) == 2 else "→"
+            what = f"{published['a']} {arrow} {published['b']}"
         height, width = facts["native_size"]
         source = "in the package" if facts["ships"] else "download"
         size = f"{facts['bytes'] / 1e6:.0f} MB"

@@ -45,7 +45,7 @@ class Direction(enum.StrEnum):
 
 def check_direction(direction):
     """Return `direction`, a string, as a `Direction`; raise a ValueError for an unknown one."""
-    check_choice("direction", direction, list(Direction))
+    check_choice("direction", direction, [*map(str, Direction)])
     return Direction(direction)
 
 

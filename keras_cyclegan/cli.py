@@ -283,6 +283,7 @@ def export(
     format: str = "tf_saved_model",
     direction: Direction | None = None,
     weights: str = "float32",
+    floats: bool = False,
 ):
     """Write a preset's generators for a runtime without Keras.
 
@@ -291,9 +292,10 @@ def export(
         format: tf_saved_model, onnx, litert or openvino.
         direction: From which domain. Default: both.
         weights: float32, float16 or int8.
+        floats: ONNX, OpenVINO: also write files for float32 in [-1, 1].
     """
     keras_cyclegan.CycleGAN.from_preset(preset).export(
-        target, format=format, direction=direction, weights=weights
+        target, format=format, direction=direction, weights=weights, floats=floats
     )
     typer.echo(f"Wrote {target}")
 

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_cyclegan.arguments import PathLike, check_choice, check_direction, to_install
 from keras_cyclegan.data.pixels import formats_of
@@ -24,24 +25,25 @@ class ExportMixin:
         direction: str | None = None,
         overwrite: bool = False,
         weights: str = "float32",
+        floats: bool = False,
     ) -> None:
         """Write the generators, with their pre- and post-processing, for a runtime without Keras.
 
         What is written takes any batch size, height and width: images of sizes that a generator
         doesn't take are padded by reflection, and cropped, inside the graph, as by `translate`. It
-        holds the generators only, and is written whole or not at all. Its endpoints:
+        is written whole or not at all. Its endpoints, each from `images` to `output_0`:
 
         - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out, or of the
           dtype and in the units of the model's `pixels_a` and `pixels_b`;
-        - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out.
+        - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out. In ONNX and OpenVINO
+          only with `floats`, because each has a file of its own there, with all weights.
 
-        Each names its input `images` and its output `output_0`. By format:
+        By format:
 
         - `"tf_saved_model"`: a folder, for TensorFlow and TensorFlow Serving. Each endpoint is a
           method and a signature; the first is also the signature `serving_default`.
-        - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on, because an
-          ONNX file holds one graph. A `filepath` that ends in `.onnx` is one file, with the pixel
-          endpoint of one direction. Needs the extra `onnx`.
+        - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on. A `filepath`
+          that ends in `.onnx` is one file, of one direction. Needs the extra `onnx`.
         - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
         - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`.
           Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can: for
@@ -51,9 +53,9 @@ class ExportMixin:
         than rounding does; `"int8"` leaves a third, changes pixels by some grey levels, and
         computes with integers. `benchmarks/README.md` has measurements of both.
 
-        Exported generators have no tiles: they need the memory of the whole image. Don't give them
-        parts of an image, which would differ in colour, because instance norms take the statistics
-        of what they are given. `translate` itself cuts large images into tiles.
+        Exported generators have no tiles: they need the memory of the whole image, and parts of an
+        image would differ in colour, because instance norms take the statistics of what they are
+        given.
 
         Args:
             filepath: path of the folder or file to write.
@@ -64,13 +66,15 @@ class ExportMixin:
                 at `filepath`.
             weights: str, `"float32"` (the default), `"float16"` or `"int8"`. A SavedModel can only
                 have the first, OpenVINO the first two.
+            floats: bool, False by default. Whether ONNX and OpenVINO get the float endpoints too.
 
         Raises:
             FileExistsError: `filepath` exists, and `overwrite` is False or it isn't an earlier
                 export of this format.
             ImportError: a package that the format needs is not installed.
             ValueError: the format is unknown, `filepath` has the suffix of another format, the
-                model has no generator for the direction, or the format can't have such weights.
+                model has no generator for the direction, the format can't have such weights, or
+                weights are NaN or infinite.
             RuntimeError: Keras runs on another backend than TensorFlow.
 
         Example:
@@ -84,57 +88,39 @@ class ExportMixin:
         ```
         """
         _check_format(format, weights)
-        generators = _generators(self, direction)
+        found = generators_of(self)
+        if direction is not None:
+            found = {check_direction(direction): generator_for(self, direction)}
         path = Path(filepath)
-        _check_name(path, format, generators)
-        _check_target(path, format, overwrite)
+        _check_path(path, format, overwrite, len(found))
         _check_requirements(format, weights)
+        _check_finite(found)
+        generators = {name: (network, formats_of(self, name)) for name, network in found.items()}
         with atomic_file(path) as unfinished:
-            FORMATS[format].write(generators, unfinished, weights)
+            FORMATS[format].write(generators, unfinished, weights, floats)
 
 
-# --- what is exported, and to which path ------------------------------------------------------
-
-
-def _generators(model, direction):
-    """Return generators and pixel formats by direction; the first one is served by default."""
-    found = generators_of(model)
-    if direction is not None:
-        found = {check_direction(direction): generator_for(model, direction)}
-    return {
-        direction: (generator, formats_of(model, direction))
-        for direction, generator in found.items()
-    }
-
-
-def _check_name(path, format, generators):
-    """Refuse a suffix of another format, or of one file where several are written."""
+def _check_path(path, format, overwrite, directions):
+    """Refuse the suffix of another format, one file where several are written, and what exists."""
     for other, known in FORMATS.items():
         if path.suffix.lower() == known.suffix and other != format:
             raise ValueError(
                 f"{path} ends as {other!r} does, and the format is {format!r}. Give "
                 f"format={other!r}, or another name."
             )
-    if path.suffix.lower() != FORMATS[format].suffix or format == "litert":
-        return
     folder = f"Give a folder, {str(path.with_suffix(''))!r}, for a file of each endpoint"
-    if format == "openvino":
+    if format == "openvino" and path.suffix.lower() == ".xml":
         raise ValueError(f"OpenVINO writes two files for an endpoint, not {path} alone. {folder}.")
-    if len(generators) > 1:
+    if format == "onnx" and path.suffix.lower() == ".onnx" and directions > 1:
         raise ValueError(
             f"An ONNX file holds one graph, and {path} would have to hold both directions. "
             f"{folder}, or choose a direction."
         )
-
-
-def _check_target(path, format, overwrite):
-    if not path.exists():
-        return
-    if not overwrite:
+    if path.exists() and not overwrite:
         raise FileExistsError(
             f"{path} exists. Choose another path, or replace it with `overwrite=True`."
         )
-    if not FORMATS[format].owns(path):
+    if path.exists() and not FORMATS[format].owns(path):
         raise FileExistsError(
             f"{path} isn't an earlier export as {format!r}: `overwrite=True` replaces only earlier "
             "exports. Choose another path."
@@ -170,6 +156,16 @@ def _check_requirements(format, weights):
             f"Exporting {format!r} with weights={weights!r} needs {', '.join(missing)}: "
             f"{to_install(format)}. Or choose another format: 'tf_saved_model', 'litert'."
         )
+
+
+def _check_finite(generators):
+    for direction, generator in generators.items():
+        for weight in generator.weights:
+            if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+                raise ValueError(
+                    f"Nothing was written: {weight.path} of the generator {direction} holds NaN "
+                    "or infinity. Load weights from before training diverged."
+                )
 
 
 def _listed(names):

@@ -13,14 +13,14 @@ from keras_cyclegan.inference.runner import runner
 class Format(NamedTuple):
     """What `export` needs to know about a format."""
 
-    write: Callable  # function of (generator, pixel formats) by direction, path, weights' dtype
-    owns: Callable  # function of a path: whether an earlier export of this format is there
+    write: Callable  # of (generator, pixel formats) by direction, path, weights' dtype, floats
+    owns: Callable  # of a path: whether an earlier export of this format is there
     suffix: str | None  # of its files; None for a folder
     needs: dict  # from each dtype that weights can have to the packages to import
     why_not: str = ""  # the reason why weights can't have other dtypes
 
 
-def write_saved_model(generators, path, weights="float32"):
+def write_saved_model(generators, path, weights="float32", floats=True):
     # Without `archive.track(generator)`: the endpoints hold the variables, which would come twice.
     archive = keras.export.ExportArchive()
     for name, function, specification in _endpoints(generators, weights):
@@ -28,12 +28,12 @@ def write_saved_model(generators, path, weights="float32"):
     archive.write_out(str(path), verbose=False)  # makes the first endpoint `serving_default`
 
 
-def write_onnx(generators, path, weights):
+def write_onnx(generators, path, weights, floats):
     import onnx
     import tensorflow as tf
     import tf2onnx
 
-    endpoints = list(_endpoints(generators, weights))
+    endpoints = list(_endpoints(generators, weights, floats))
     if path.suffix.lower() == ".onnx":  # one file, for one graph
         files = {path: endpoints[0]}
     else:
@@ -42,28 +42,33 @@ def write_onnx(generators, path, weights):
     for file, (_, function, specification) in files.items():
         graph = tf.function(_named(function), input_signature=specification, autograph=False)
         exported, _ = tf2onnx.convert.from_function(graph, specification, opset=17)
+        for value in (*exported.graph.input, *exported.graph.output):
+            for axis, name in enumerate(("batch", "height", "width")):
+                value.type.tensor_type.shape.dim[axis].dim_param = name
         if weights == "float16":
             _store_kernels_as_float16(exported.graph)
         onnx.save(exported, file)
         if weights == "int8":
-            _quantize_onnx(file)
+            from onnxruntime.quantization import QuantType, quantize_dynamic
+
+            quantize_dynamic(file, file, weight_type=QuantType.QInt8)
 
 
-def write_openvino(generators, path, weights):
+def write_openvino(generators, path, weights, floats):
     # Not by `openvino.convert_model`, which sends a report of every conversion.
     import openvino
 
     path.mkdir()
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, "onnx")
-        write_onnx(generators, onnx, "float32")
+        write_onnx(generators, onnx, "float32", floats)
         for file in onnx.iterdir():
             graph, half = openvino.Core().read_model(file), weights == "float16"
             openvino.save_model(graph, path / f"{file.stem}.xml", compress_to_fp16=half)
             del graph  # it reads its weights from the file
 
 
-def write_litert(generators, path, weights):
+def write_litert(generators, path, weights, floats=True):
     import tensorflow as tf
 
     names = [name for name, *_ in _endpoints(generators, weights)]
@@ -75,10 +80,6 @@ def write_litert(generators, path, weights):
         if weights == "float16":
             converter.target_spec.supported_types = [tf.float16]
         path.write_bytes(converter.convert())
-
-
-def _is_onnx_file(path):
-    return path.is_file() and path.suffix.lower() == ".onnx"
 
 
 def _holds_only(*suffixes):
@@ -95,30 +96,27 @@ FORMATS = {
     ),
     "onnx": Format(
         write_onnx,
-        lambda path: _is_onnx_file(path) or _holds_only(".onnx")(path),
+        lambda path: path.suffix.lower() == ".onnx" or _holds_only(".onnx")(path),
         ".onnx",
         {"float32": ["tf2onnx"], "float16": ["tf2onnx"], "int8": ["tf2onnx", "onnxruntime"]},
     ),
     "litert": Format(
         write_litert,
-        lambda path: path.is_file(),
+        Path.is_file,
         ".tflite",
-        {"float32": ["tensorflow"], "float16": ["tensorflow"], "int8": ["tensorflow"]},
+        {weights: ["tensorflow"] for weights in ("float32", "float16", "int8")},
     ),
     "openvino": Format(
         write_openvino,
         _holds_only(".xml", ".bin"),
         ".xml",
-        {"float32": ["openvino", "tf2onnx"], "float16": ["openvino", "tf2onnx"]},
+        {weights: ["openvino", "tf2onnx"] for weights in ("float32", "float16")},
         "only NNCF makes OpenVINO's int8: give the exported file to `nncf.compress_weights`",
     ),
 }
 
 
-# --- endpoints ---------------------------------------------------------------------------------
-
-
-def _endpoints(generators, weights):
+def _endpoints(generators, weights, floats=True):
     """Yield each endpoint's name, its function of a batch, and the specification of the batch."""
     import tensorflow as tf
 
@@ -129,7 +127,8 @@ def _endpoints(generators, weights):
         shape = (None, *generator.input_shape[1:])
         of_pixels, of_floats = _functions(runner(generator), fast, *formats)
         yield str(direction), of_pixels, [tf.TensorSpec(shape, formats[0].dtype, "images")]
-        yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
+        if floats:
+            yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
 
 
 def _functions(run, fast, given, wanted):
@@ -149,9 +148,6 @@ def _named(function):
     return lambda images: {"output_0": function(images)}
 
 
-# --- smaller weights in ONNX -------------------------------------------------------------------
-
-
 def _store_kernels_as_float16(graph):
     """Halve the file; computations stay in float32, as in the other formats."""
     from onnx import TensorProto, helper, numpy_helper
@@ -166,9 +162,3 @@ def _store_kernels_as_float16(graph):
     nodes = [*casts, *graph.node]  # a node must come before those that read it
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def _quantize_onnx(path):
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(path, path, weight_type=QuantType.QInt8)

@@ -28,10 +28,7 @@ TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
 
 class DownloadError(RuntimeError):
-    """Raised when a file could not be downloaded.
-
-    The message says why, and from where to where: try again, or put the file there yourself.
-    """
+    """Raised when a file could not be downloaded: try again, or put the file there yourself."""
 
 
 class Interrupted(OSError):
@@ -56,20 +53,9 @@ def is_offline():
 def fetch(url, path, sha256=None, min_bytes=1, max_bytes=MAX_BYTES, attempts=ATTEMPTS):
     """Download a file to `path`, unless it is there already; of two processes one waits.
 
-    Args:
-        url: str. Address of the file.
-        path: path for the file. Its SHA-256 is kept beside it (`.sha256`).
-        sha256: str. Expected hash in hexadecimal, or its first digits. None, the default, records
-            and logs the hash of the first download, which later ones must have.
-        min_bytes, max_bytes: ints. Smallest and largest size of the file.
-        attempts: int, 6 by default.
-
-    Returns:
-        `path`, as a `pathlib.Path`.
-
-    Raises:
-        DownloadError: the network is off or fails, or the file isn't the expected one.
-        ValueError: `sha256` isn't a SHA-256 or the beginning of one.
+    `sha256` is the expected hash in hexadecimal, or its first digits. Without it, the hash of the
+    first download is logged and recorded beside it (`.sha256`), and later ones must have it. A
+    `DownloadError` says that the network is off or fails, or that the file isn't the expected one.
     """
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", sha256):
         raise ValueError(
@@ -95,7 +81,7 @@ def fetch(url, path, sha256=None, min_bytes=1, max_bytes=MAX_BYTES, attempts=ATT
 
 @contextlib.contextmanager
 def locked(path):
-    """Let only one process at a time make `path`; make its folder."""
+    """Let only one process at a time make `path`."""
     with contextlib.ExitStack() as stack:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,10 +99,7 @@ def locked(path):
 
 
 def verify(path, source, sha256=None, download=None):
-    """Check the SHA-256 of `path` against `sha256`, or else the one that was recorded beside it.
-
-    Where none is known, it is recorded. `download` is the file before it is at its place.
-    """
+    """Check the SHA-256 of `path`, or of its `download`, against the known one, or record it."""
     expected = sha256 or _recorded(path)
     try:
         found = sha256_of(download or path)

@@ -32,9 +32,8 @@ STORAGE_DTYPES = {
 def read_state_dict(path):
     """Read the tensors of a file that `torch.save(module.state_dict(), path)` wrote.
 
-    Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6. A
-    pickle in it may hold tensors, dictionaries, lists, text and numbers, as torch writes them. It
-    takes no more memory than about the size of the file.
+    Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6.
+    It takes no more memory than about the size of the file.
 
     Returns:
         dict from a tensor's name to a read-only array. Tensors that share memory in the file share
@@ -79,29 +78,20 @@ class _Storages(dict):
         self.byte_order = byte_order  # numpy's sign
         self.bytes_left = size
 
-    def named(self, kind, dtype, key, location, count, *view):
+    def named(self, kind, dtype, key, location, count, view=None):
         """Return the storage of a persistent id: `("storage", FloatStorage, "0", "cpu", 4)`."""
-        is_known = kind == "storage" and type(key) is str and type(dtype) is Name
+        is_known = kind == "storage" and type(key) is str and type(dtype) is Name and view is None
         if not is_known or not _are_counts(count):
-            raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count))}")
+            raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count, view))}")
         dtype = np.dtype(STORAGE_DTYPES[dtype]).newbyteorder(self.byte_order)
         if key not in self:
             self.bytes_left -= count * dtype.itemsize
             if self.bytes_left < 0:
                 raise ValueError(f"storage {shown(key)} of {count} elements isn't in the file")
             self[key] = np.zeros(count, dtype)
-        array = self[key]
-        if (array.dtype, array.size) != (dtype, count):
+        if (self[key].dtype, self[key].size) != (dtype, count):
             raise ValueError(f"storage {shown(key)} is described in two ways")
-        if view and view[0] is not None:  # so torch before 0.4 wrote tensors that share memory
-            _, offset, length = view[0]
-            if not _are_counts(offset, length) or offset + length > count:
-                raise ValueError(
-                    f"it views {shown(length)} elements from {shown(offset)} on of "
-                    f"a storage of {count}"
-                )
-            array = array[offset : offset + length]
-        return _Storage(array)
+        return _Storage(self[key])
 
 
 def _rebuild_tensor(storage, offset, shape, strides, requires_grad=None, hooks=None, bits=None):
@@ -211,13 +201,11 @@ def _read_stream(file, size):
     if head[:100].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise ValueError("it is a web page: what should be downloaded wasn't")
     number, position = _unpickle(head)
-    if number != MAGIC_NUMBER:
-        raise ValueError("it does not begin with torch's magic number")
     protocol, position = _unpickle(head, position=position)
-    if protocol != PROTOCOL:
-        raise ValueError(f"its protocol is {shown(protocol)}, not {PROTOCOL}")
     system, position = _unpickle(head, position=position)
-    if type(system) is not dict or type(system.get("little_endian")) is not bool:
+    if (number, protocol) != (MAGIC_NUMBER, PROTOCOL) or type(system) is not dict:
+        raise ValueError("it does not begin with torch's magic number and protocol")
+    if type(system.get("little_endian")) is not bool:
         raise ValueError("it doesn't say in which order it has its bytes")
     order, sign = ("little", "<") if system["little_endian"] else ("big", ">")
     storages = _Storages(sign, size)

@@ -37,12 +37,9 @@ def listing(items, separator=", "):
 
 
 def check_regular(path):
-    """Raise a ValueError for a pipe, a socket or a device: to open or to read it may never end.
-
-    A folder passes, and so does a link to a file: opening a folder says itself what is wrong.
-    """
+    """Raise a ValueError for a pipe, a socket or a device: to open or to read it may never end."""
     mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a folder says what is wrong
         raise ValueError(
             f"Can't read {os.fspath(path)}: expected a file, but it is a pipe or a device, which "
             "may never end. Write its content to a file first."
@@ -50,10 +47,7 @@ def check_regular(path):
 
 
 class BoundedReads:
-    """A file of which at most a megabyte is read at a time: `zipfile` and `tarfile` trust headers.
-
-    No directory or name of an archive for this package is longer. Members must be read in pieces.
-    """
+    """A file of which at most a megabyte is read at a time: `zipfile` and `tarfile` trust headers."""
 
     def __init__(self, file):
         self.file = file

@@ -35,12 +35,8 @@ SCALES = {
 def model_card(title, generators, image_shape, metadata):
     """Write the card in Markdown, with the header that the Hugging Face Hub reads.
 
-    Args:
-        title: str.
-        generators: dict of the generators by name.
-        image_shape: height, width and channels of the training images.
-        metadata: dict, the preset's `metadata.json`. Its `card` is a dict from headings to
-            Markdown; `description` comes first, without a heading.
+    `metadata` is the preset's `metadata.json`. Its `card` is a dict from headings to Markdown;
+    `description` comes first, without a heading.
     """
     card = dict(metadata["card"])
     directions = {"generator_ab": "A to B", "generator_ba": "B to A"}

@@ -22,10 +22,7 @@ def model_config(arguments):
     """Return the architecture of a `CycleGAN` of these arguments, serialized, for `build_model`.
 
     Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of the
-    user who loads it, whatever it was trained in.
-
-    Raises:
-        ValueError: a network has a class that `build_model` would refuse.
+    user who loads it. A ValueError names a class that `build_model` would refuse.
     """
     arguments = {name: value for name, value in arguments.items() if name not in LEFT_OUT}
     for network in map(arguments.get, NETWORKS):
@@ -41,15 +38,9 @@ def model_config(arguments):
 def build_model(cls, config, overrides):
     """Build the model that `config` describes, with fresh weights.
 
-    Args:
-        cls: `CycleGAN`, a subclass, or anything else that takes its arguments.
-        config: what `model_config` returned. It may come from a stranger, and is checked first.
-        overrides: dict of arguments of `cls` that replace those of `config`. `dtype` is given to
-            every network as well.
-
-    Raises:
-        ValueError: `config` names a class that is neither this package's nor Keras's, or isn't
-            that of a CycleGAN.
+    `overrides` are arguments of `cls` that replace those of `config`; `dtype` is given to every
+    network as well. A stranger's config is checked first: a ValueError refuses what isn't that of a
+    CycleGAN, or names a class that is neither this package's nor Keras's.
     """
     check_config(config)
     if config.get("registered_name") != CYCLEGAN["registered_name"]:

@@ -74,17 +74,10 @@ def local_preset(folder):
 def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     """Load the model of a preset folder, which is checked as if an attacker had written it.
 
-    Args:
-        cls: `CycleGAN`, a subclass, or anything else that takes its arguments.
-        folder: path of the folder.
-        load_weights: bool. False gives the architecture with fresh weights.
-        overrides: dict of arguments of `cls` that replace the preset's. A network given here
-            keeps its own weights. Discriminators without stored weights get fresh ones.
-        root: path of the folder that links in the preset may not leave, by default its own.
-
-    Raises:
-        FileNotFoundError: the folder, its config or the generators' weights are missing.
-        ValueError: a file of the preset is damaged or not allowed.
+    `cls` is `CycleGAN`, a subclass, or anything else that takes its arguments, `overrides` are
+    arguments that replace the preset's: a network among them keeps its own weights. Discriminators
+    without stored weights get fresh ones. Links in the preset may not leave `root`, by default its
+    folder. A FileNotFoundError or ValueError names the file that is missing, damaged or refused.
     """
     folder, overrides = local_preset(folder), overrides or {}
     root = Path(root or folder)

@@ -34,13 +34,7 @@ HANDLES = (
 
 @contextlib.contextmanager
 def hub_folder(handle, load_weights=True):
-    """Enter with the folder of a hub's preset, and the folder that its links may not leave.
-
-    Raises:
-        ValueError: the handle is malformed, or the archive is refused.
-        DownloadError: the preset could not be downloaded.
-        ImportError: the hub's client is not installed.
-    """
+    """Enter with the folder of a hub's preset, and the folder that its links may not leave."""
     scheme, _, rest = handle.partition("://")
     if scheme == "hf":
         folder = _hugging_face(handle, rest, load_weights)
@@ -62,15 +56,14 @@ def hub_folder(handle, load_weights=True):
 
 
 def upload_preset(uri: str, folder: PathLike) -> None:
-    """Upload a preset folder to a hub.
+    """Upload a preset to a hub, once it has been loaded to see that it is complete.
 
-    The preset is loaded once before, to see that it is complete. Other files in the folder are left
-    out. The usage on the model card is changed to name the preset by its address on the hub.
+    The usage on the model card is changed to name the preset by its address on the hub.
 
     Args:
         uri: `"hf://user/repo"` or `"kaggle://user/model/keras/variant"`. Log in before with the
             hub's own client (`hf auth login`, `kagglehub.login()`).
-        folder: path of a folder that `CycleGAN.save_to_preset` wrote.
+        folder: path of a folder that `CycleGAN.save_to_preset` wrote. Other files in it stay here.
 
     Raises:
         ValueError: the URI is malformed, or a file of the preset is refused.
@@ -94,7 +87,11 @@ def upload_preset(uri: str, folder: PathLike) -> None:
     folder = local_preset(folder)
     load_folder(types.SimpleNamespace, folder)
     with tempfile.TemporaryDirectory() as staged:
-        _stage(folder, Path(staged), uri)
+        for name in FILES:
+            if name != DISCRIMINATORS or (folder / name).exists():
+                shutil.copyfile(preset_file(folder, name, folder), Path(staged, name))
+        card = Path(staged, CARD)
+        card.write_text(naming(card.read_text(encoding="utf-8"), uri), encoding="utf-8")
         if scheme == "hf":
             client.upload_folder(
                 repo_id=client.create_repo(repo_id=handle, exist_ok=True).repo_id,
@@ -103,14 +100,6 @@ def upload_preset(uri: str, folder: PathLike) -> None:
             )
         else:
             client.model_upload(handle, staged)
-
-
-def _stage(folder, staged, uri):
-    for name in FILES:
-        if name != DISCRIMINATORS or (folder / name).exists():
-            shutil.copyfile(preset_file(folder, name, folder), staged / name)
-    card = staged / CARD
-    card.write_text(naming(card.read_text(encoding="utf-8"), uri), encoding="utf-8")
 
 
 def _hugging_face(handle, rest, load_weights):

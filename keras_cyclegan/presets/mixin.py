@@ -31,14 +31,12 @@ class PresetMixin:
     def from_preset(cls, preset: PathLike, load_weights: bool = True, **overrides: Any) -> Self:
         """Load a model by its preset: built in, from a folder, from a hub or from an archive.
 
-        The folder format is keras-hub's. Its files are checked before they are used: the config may
-        only name classes of this package and of Keras, and nothing in it is run.
+        Its files are checked before they are used: nothing in them is run.
 
         Args:
             preset: str. A built-in name (see `CycleGAN.presets`); the path of a local folder;
                 `"hf://user/repo"`; `"kaggle://user/model/keras/variant"`; or `"https://…"`, a
-                preset archive. Published checkpoints and archives are downloaded once and kept
-                under `KERAS_HOME`.
+                preset archive. What is downloaded is kept under `KERAS_HOME`.
             load_weights: bool, True by default. False gives the architecture with fresh weights,
                 for built-in names without a download.
             **overrides: arguments of `CycleGAN` that replace the preset's: `pool_size`; `dtype`,
@@ -74,7 +72,7 @@ class PresetMixin:
                 f"{f'./{preset}'!r} for the folder, or rename it."
             )
         if preset in PUBLISHED and not load_weights:
-            is_two_way = len(PUBLISHED[preset].files) == 2
+            is_two_way = len(PUBLISHED[preset]["files"]) == 2
             none = {} if is_two_way else dict.fromkeys(NETWORKS[1:])
             return cls(**{**none, **overrides})  # the paper's networks
         if preset in PUBLISHED:
@@ -103,8 +101,7 @@ class PresetMixin:
         Args:
             folder: path of the folder.
             card: dict from headings to Markdown, for the model card: first `description`, then what
-                you know of training data, its licence, recipe, scores and known failures. None, the
-                default, for no such text.
+                you know of data, licence, recipe, scores and failures. None, the default: nothing.
             half_precision: bool, False by default. Whether to store float16, for half the bytes. It
                 loads as float32.
             discriminators: bool, True by default. Whether to store the discriminators too. They are

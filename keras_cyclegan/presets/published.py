@@ -22,10 +22,6 @@ def published_folder(name):
 
     Checkpoints must have the SHA-256 of the table, or where it has none that of the first
     download; the converted weights must stay what they are.
-
-    Raises:
-        DownloadError: a checkpoint could not be downloaded, or a file was changed.
-        ValueError: a checkpoint isn't what the authors published.
     """
     folder = cache_folder() / "presets" / name
     if not folder.exists():
@@ -37,7 +33,7 @@ def published_folder(name):
 
 
 def _convert(name, folder):
-    checkpoints = [_checkpoint(*item) for item in PUBLISHED[name].files.items()]
+    checkpoints = [_checkpoint(*item) for item in PUBLISHED[name]["files"].items()]
     try:
         converted = convert_checkpoints(*checkpoints)
     except ValueError:
@@ -60,4 +56,6 @@ def _convert(name, folder):
 
 def _checkpoint(file, sha256):
     path = cache_folder() / "checkpoints" / f"{file}.pth"
-    return fetch(ADDRESS.format(file), path, sha256, min_bytes=MIN_BYTES, max_bytes=MAX_BYTES)
+    return fetch(
+        ADDRESS.format(file), path, sha256 or None, min_bytes=MIN_BYTES, max_bytes=MAX_BYTES
+    )

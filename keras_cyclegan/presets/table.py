@@ -1,6 +1,5 @@
 """The built-in presets: those that ship in the package and the authors' published generators."""
 
-import dataclasses
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,9 @@ RESNET_9_PARAMETERS = 11_378_179
 ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
 
 
-@dataclasses.dataclass(frozen=True)
-class Published:
-    """Generators that the authors published: one or two `files`, with their SHA-256 or None."""
-
-    a: str
-    b: str
-    files: dict[str, str | None]
-    data_licence: str
-
-
-def _read_published():
-    for name, facts in tomllib.loads((HERE / "published.toml").read_text("utf-8")).items():
-        files = {file: sha256 or None for file, sha256 in facts.pop("files").items()}
-        yield name, Published(files=files, **facts)
-
-
-PUBLISHED = dict(_read_published())
+# The authors' generators by name: domains `a` and `b`, `data_licence`, and one or two `files` with
+# their SHA-256, empty where it isn't known.
+PUBLISHED = tomllib.loads((HERE / "published.toml").read_text("utf-8"))
 
 
 def list_presets() -> dict[str, dict[str, Any]]:
@@ -87,17 +72,17 @@ def _shipped_facts(folder):
 
 def _published_facts(name):
     published = PUBLISHED[name]
-    count = len(published.files)
+    count = len(published["files"])
     return {
-        "description": f"A: {published.a}; B: {published.b}. By the authors of CycleGAN.",
+        "description": f"A: {published['a']}; B: {published['b']}. By the authors of CycleGAN.",
         "direction": DIRECTIONS[count == 2],
         "architecture": "ResNetGenerator, 9 blocks, width 64",
         "native_size": (256, 256),
         "parameters": count * RESNET_9_PARAMETERS,
         "bytes": count * RESNET_9_PARAMETERS * 4,
-        "origin": " and ".join(ADDRESS.format(file) for file in published.files),
+        "origin": " and ".join(ADDRESS.format(file) for file in published["files"]),
         "code_licence": "BSD (junyanz/pytorch-CycleGAN-and-pix2pix); none stated for the weights",
-        "data_licence": published.data_licence,
+        "data_licence": published["data_licence"],
         "recipe": "the authors': Zhu et al. 2017, section 7.1 and appendix, 256×256",
         "ships": False,
     }

@@ -11,6 +11,7 @@ import pytest
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, to_unit
+from keras_cyclegan.data.pixels import formats_of
 from keras_cyclegan.export import export as exporting
 from keras_cyclegan.export import formats
 from keras_cyclegan.export.formats import FORMATS
@@ -236,7 +237,7 @@ def converted_once(first, monkeypatch):
     folder, converted = first
 
     def save(model):
-        def copy_first(generators, target, weights):
+        def copy_first(generators, target, weights, floats=True):
             path = folder / f"{id(model)}-{weights == 'int8'}"
             if not path.exists():
                 write_saved_model(generators, path, weights)
@@ -251,9 +252,9 @@ def converted_once(first, monkeypatch):
         endpoints = itertools.cycle(range(2 * len(ways)))  # come in the same order each time
         asked_for = []  # int8 has a graph of its own
 
-        def note(generators, weights):
+        def note(generators, weights, floats=True):
             asked_for.append(weights)
-            return make_endpoints(generators, weights)
+            return make_endpoints(generators, weights, floats)
 
         def look_up(function, specification, **options):
             key = id(model), asked_for[-1] == "int8", next(endpoints)
@@ -271,7 +272,7 @@ def converted_once(first, monkeypatch):
 def test_each_runtime_translates_as_translate_does(model, tmp_path, format, converted_once):
     skip_without_packages(format)
     converted_once(model, format)
-    model.export(tmp_path / "out", format=format)
+    model.export(tmp_path / "out", format=format, floats=True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     endpoints, run = RUNTIMES[format](tmp_path / "out")
     assert sorted(endpoints) == ["a_to_b", "a_to_b_float", "b_to_a", "b_to_a_float"]
@@ -378,7 +379,10 @@ def test_a_name_that_ends_in_onnx_is_one_file(model, tmp_path):
     model.export(path, format="onnx", direction="b_to_a")
     assert path.is_file()
     images = batches()[1]
-    (translated,) = onnxruntime.InferenceSession(path).run(["output_0"], {"images": images})
+    session = onnxruntime.InferenceSession(path)
+    for value in (*session.get_inputs(), *session.get_outputs()):
+        assert value.shape == ["batch", "height", "width", 3]
+    (translated,) = session.run(["output_0"], {"images": images})
     assert np.abs(translated.astype(int) - model.translate(images, "b_to_a")).max() <= 1
     with pytest.raises(FileExistsError, match="overwrite=True"):
         model.export(path, format="onnx", direction="b_to_a")
@@ -404,6 +408,20 @@ def test_a_name_that_promises_something_else_is_refused(model, tmp_path, name, f
     assert not list(tmp_path.iterdir())
 
 
+def test_onnx_holds_the_weights_of_a_direction_once_unless_asked(model):
+    generators = {"a_to_b": (model.generator_ab, formats_of(model, "a_to_b"))}
+    names = [name for name, *_ in formats._endpoints(generators, "float32", floats=False)]
+    assert names == ["a_to_b"]
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    one_way = CycleGAN(resnet(), None, None, None, image_shape=(32, 32, 3))
+    one_way.generator_ab.get_layer("stem_conv").bias.assign([1, 2, np.nan, 4])
+    with pytest.raises(ValueError, match=r"stem_conv/bias of the generator a_to_b holds NaN"):
+        one_way.export(tmp_path / "served")
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_overwritten_unasked(model, tmp_path):
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "thesis.txt").write_text("mine")
@@ -419,7 +437,7 @@ def test_a_failed_export_leaves_the_old_one_and_no_rubbish(model, tmp_path, monk
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
 
-    def fail(generators, path, weights):
+    def fail(generators, path, weights, floats):
         path.mkdir()
         (path / "saved_model.pb").write_bytes(b"half")
         raise OSError("disk full")
@@ -437,7 +455,7 @@ def test_an_old_export_comes_back_if_the_new_one_cannot_take_its_place(
     served = tmp_path / "served"
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
-    lazy = FORMATS["tf_saved_model"]._replace(write=lambda generators, path, weights: None)
+    lazy = FORMATS["tf_saved_model"]._replace(write=lambda generators, path, weights, floats: None)
     monkeypatch.setitem(FORMATS, "tf_saved_model", lazy)
     with pytest.raises(FileNotFoundError):  # there is nothing to rename
         model.export(served, overwrite=True)

@@ -120,16 +120,16 @@ class Export:
     says_so = False
 
     def write(self, place, value):
-        def write(generators, path, weights):
+        def write(generators, path, weights, floats):
             path.mkdir()
             for name in ("saved_model.pb", "variables"):
                 (path / name).write_text(str(value))
 
-        generator = types.SimpleNamespace(generator_ab=object(), generator_ba=None)
+        generator = types.SimpleNamespace(weights=[])
         entry = formats.FORMATS["tf_saved_model"]._replace(write=write)
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(formats.FORMATS, "tf_saved_model", entry)
-            patch.setattr(exporting, "generators_of", lambda model: {"a_to_b": None})
+            patch.setattr(exporting, "generators_of", lambda model: {"a_to_b": model})
             patch.setattr(exporting, "formats_of", lambda model, direction: None)
             exporting.ExportMixin.export(generator, place, overwrite=True)
 
