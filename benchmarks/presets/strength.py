@@ -4,7 +4,7 @@
 
 A generator with a skip from the input computes `tanh(h + artanh(0.98 · x))`; the factor is of `h`,
 what it adds to the image x. Training can leave that too weak or too strong. Choose the factor on
-held-out images: `horse2zebra_judge.py DATA --split train-holdout`, `emoji.py … --split validation`.
+held-out images: `horse2zebra_judge.py DATA --split train-holdout`.
 """
 
 import argparse

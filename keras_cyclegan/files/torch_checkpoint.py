@@ -13,7 +13,6 @@ from keras_cyclegan.files.untrusted import MAX_READ, BoundedReads, brief, check_
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 MAX_BYTES = 8 * 2**30  # bytes of a file
-HEADER = 30  # least number of bytes before each member of a zip archive
 BFLOAT16 = "u2"  # numpy has none; nothing else is read as u2
 STORAGE_DTYPES = {
     "torch.DoubleStorage": "f8",
@@ -157,7 +156,7 @@ def _are_counts(*numbers):
 
 def _read_zip(file, size):
     with zipfile.ZipFile(BoundedReads(file)) as archive:
-        members = _members(archive, size)
+        members = {member.filename: member for member in archive.infolist()}
         pickles = [name for name in members if name.split("/")[1:] == ["data.pkl"]]
         if len(pickles) != 1:
             raise ValueError("torch.save didn't write this zip archive: it has no data.pkl")
@@ -166,6 +165,8 @@ def _read_zip(file, size):
         def member(name, length):
             if name not in members:
                 raise ValueError(f"it has no member {shown(name)}")
+            if members[name].compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"its member {shown(name)} is compressed")
             if members[name].file_size > length:
                 raise ValueError(f"its member {shown(name)} has more than {length} bytes")
             return archive.open(members[name])
@@ -178,21 +179,6 @@ def _read_zip(file, size):
         for key, array in storages.items():
             _fill(array, key, member(f"{folder}/data/{key}", array.nbytes))
     return content
-
-
-def _members(archive, size):
-    """Return the archive's members by name; refuse compressed and overlapping ones."""
-    end = 0
-    for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
-        name = shown(member.filename)
-        if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-            raise ValueError(f"its member {name} is compressed, which torch.save never does")
-        if member.header_offset < end:
-            raise ValueError(f"its member {name} overlaps another")
-        end = member.header_offset + HEADER + member.file_size
-    if end > size:
-        raise ValueError("its members reach beyond its end")
-    return {member.filename: member for member in archive.infolist()}
 
 
 def _read_stream(file, size):

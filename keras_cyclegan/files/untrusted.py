@@ -39,7 +39,7 @@ def listing(items, separator=", "):
 def check_regular(path):
     """Raise a ValueError for a pipe, a socket or a device: to open or to read it may never end."""
     mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # to open a folder says what is wrong
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise ValueError(
             f"Can't read {os.fspath(path)}: expected a file, but it is a pipe or a device, which "
             "may never end. Write its content to a file first."
@@ -47,7 +47,7 @@ def check_regular(path):
 
 
 class BoundedReads:
-    """A file of which at most a megabyte is read at a time: `zipfile` and `tarfile` trust headers."""
+    """A file read by a megabyte at a time at most: `zipfile` and `tarfile` trust headers."""
 
     def __init__(self, file):
         self.file = file

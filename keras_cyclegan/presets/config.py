@@ -7,7 +7,7 @@ import keras
 
 from keras_cyclegan.files.untrusted import shown
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.presets.trust import check_config, is_own, parts
+from keras_cyclegan.presets.trust import check_config, is_own
 
 CYCLEGAN = {
     "module": "keras_cyclegan.cyclegan",
@@ -15,7 +15,6 @@ CYCLEGAN = {
     "registered_name": "keras_cyclegan>CycleGAN",
 }
 LEFT_OUT = ("name", "dtype", "ema_momentum")
-SEQUENTIAL = "keras_cyclegan preset>Sequential"
 
 
 def model_config(arguments):
@@ -74,27 +73,8 @@ def _build_network(name, config, dtype):
         config = {**config, "config": {**config["config"], "dtype": dtype}}
     elif dtype is not None:
         raise ValueError(f"`dtype` can't reach inside {name}, which has a dtype for each layer.")
-    config = copy.deepcopy(config)  # Keras changes a functional model's config
-    for value, _ in parts(config):
-        if isinstance(value, dict) and value.get("class_name") == "Sequential":
-            value["registered_name"] = SEQUENTIAL
-    with keras.saving.custom_object_scope({SEQUENTIAL: _Sequential}):
-        network = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    # A copy, because Keras changes a functional model's config.
+    network = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
     if not isinstance(network, keras.Model):
         raise ValueError(f"{name} must be a model. Received a {type(network).__name__}.")
     return network
-
-
-class _Sequential:
-    """Makes a `keras.Sequential` of all layers at once.
-
-    Keras builds the whole model again for each layer, which takes 100 s for 1,000 layers.
-    """
-
-    @staticmethod
-    def from_config(config, custom_objects=None):
-        layers = [keras.saving.deserialize_keras_object(layer) for layer in config["layers"]]
-        model = keras.Sequential(layers, name=config["name"])
-        if not model.built and config.get("build_input_shape"):
-            model.build(config["build_input_shape"])
-        return model

@@ -135,6 +135,11 @@ def _unknown(folder, preset):
             f"{preset!r} is a file, and a preset is a folder{f': {others[0]}' if others else ''}. "
             "`keras.saving.load_model` reads a `.keras` file."
         )
+    if preset == "noto2twemoji":
+        return (
+            f"{preset!r} left the package with version 0.1.0: its Noto → Twemoji was hardly a "
+            "translation. `keras_cyclegan.list_presets()` lists those that it has."
+        )
     close = difflib.get_close_matches(preset, list_presets(), n=5, cutoff=0.5)
     meant = f"Did you mean {', '.join(map(repr, close))}? " if close else ""
     return (

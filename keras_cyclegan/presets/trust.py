@@ -12,6 +12,7 @@ MAX_JSON = 10 * 2**20  # bytes
 MAX_LAYERS = 1000  # that a config names
 MAX_DEPTH = 64  # levels of nested lists and dicts in a config; a model in a model takes four
 MAX_EARLY = 64  # layers that may come before a layer that they use
+MAX_SEQUENTIAL = 100  # layers: Keras builds the whole model again for each
 KERAS_KINDS = (
     keras.Operation,  # layers, models and what `keras.ops` leaves in a functional model
     keras.initializers.Initializer,
@@ -125,8 +126,14 @@ def _check_order(config):
     Keras itself writes only layers so that are called twice.
     """
     layers = config["config"].get("layers") if isinstance(config.get("config"), dict) else None
+    layers = layers if isinstance(layers, list) else []
+    if config["class_name"] == "Sequential" and len(layers) > MAX_SEQUENTIAL:
+        raise ValueError(
+            f"A preset's config may name {MAX_SEQUENTIAL} layers in a Sequential model. Received "
+            f"{len(layers)}: make a functional model of them."
+        )
     seen, early = set(), 0
-    for layer in layers if isinstance(layers, list) else ():
+    for layer in layers:
         used = {
             part[0]  # of `["conv1", 0, 0]`, the output that a call takes
             for part, _ in parts(layer.get("inbound_nodes"))

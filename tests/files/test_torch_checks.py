@@ -206,16 +206,13 @@ def test_a_compressed_member_is_refused_whatever_its_size(path):
         read_state_dict(path)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "said"),
-    [((16, 17), "'x/data/0' is compressed"), ((2**20, 2**20), "reach beyond its end")],
-)
-def test_a_directory_that_lies_about_sizes_is_refused(path, sizes, said):
+@pytest.mark.parametrize("sizes", [(16, 17), (2**20, 2**20)])
+def test_a_directory_that_lies_about_sizes_is_refused(path, sizes):
     content = bytearray(write_zip(path, named(tensor())).read_bytes())
     entry = content.rindex(b"PK\1\2")
     content[entry + 20 : entry + 28] = struct.pack("<II", *sizes)
     path.write_bytes(content)
-    with refused(said):
+    with refused("'x/data/0' has more than 16 bytes"):
         read_state_dict(path)
 
 

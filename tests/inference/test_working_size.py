@@ -236,7 +236,6 @@ def test_a_file_and_a_pickle_keep_the_scale(model, tmp_path):
     assert [(copy.scale, copy.working_size) for copy in copies] == 2 * [("whole", 32)]
 
 
-@pytest.mark.parametrize(("name", "size"), [("horse2zebra", 128), ("noto2twemoji", 64)])
-def test_shipped_presets_know_their_size(name, size):
-    shipped = CycleGAN.from_preset(name)
-    assert (shipped.scale, shipped.working_size) == ("whole", size)
+def test_a_shipped_preset_knows_its_size():
+    shipped = CycleGAN.from_preset("horse2zebra")
+    assert (shipped.scale, shipped.working_size) == ("whole", 128)
