@@ -27,6 +27,8 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         decay_epochs: int. Number of epochs at the end of `fit` in which the rate falls. None, the
             default: half of all epochs.
         final_learning_rate: float, 0 by default. The rate after the fall.
+        held_steps: int, 0 by default. First steps, in which the rate is 0: for generators that wait
+            until new discriminators have learned something. Adam's moments are taken all the same.
 
     Raises:
         ValueError: a number is too small, or two arguments contradict each other.
@@ -49,11 +51,12 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         decay_steps: int | None = None,
         decay_epochs: int | None = None,
         final_learning_rate: float = 0.0,
+        held_steps: int = 0,
     ) -> None:
         super().__init__()
-        given = f"{constant_steps=}, {decay_steps=}, {decay_epochs=}"
+        given = f"{constant_steps=}, {decay_steps=}, {decay_epochs=}, {held_steps=}"
         fall = 1 if decay_steps is None else decay_steps
-        if fall < 1 or constant_steps < 0 or (decay_epochs or 0) < 0:
+        if fall < 1 or min(constant_steps, decay_epochs or 0, held_steps) < 0:
             raise ValueError(f"A number of steps or epochs is too small. Received {given}.")
         if (decay_steps is None and constant_steps) or None not in (decay_steps, decay_epochs):
             raise ValueError(
@@ -65,6 +68,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
         self.decay_epochs = decay_epochs
         self.final_learning_rate = final_learning_rate
+        self.held_steps = held_steps
         self.variable: Any = None
 
     @property
@@ -88,6 +92,10 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.variable.assign([constant, max(1, decay)])
 
     def __call__(self, step: Any) -> Tensor:
+        rate = self._falling(step)
+        return rate * ops.cast(step >= self.held_steps, "float32") if self.held_steps else rate
+
+    def _falling(self, step):
         if not self.is_open:
             constant, decay = self.constant_steps, self.decay_steps
         elif self.variable is not None:
@@ -100,4 +108,5 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         names = ("constant_steps", "decay_steps", "decay_epochs", "final_learning_rate")
-        return {name: getattr(self, name) for name in ("initial_learning_rate", *names)}
+        names = ("initial_learning_rate", *names, "held_steps")
+        return {name: getattr(self, name) for name in names}

@@ -238,7 +238,8 @@ def _check_init(options, taken):
         ]
         own = [name for name in taken if name.startswith(player)]
         if given and len(own) == 2:
+            fresh = "" if player == "generator" else ", or give `fresh_discriminators`"
             raise ValueError(
                 f"The preset {options.init} brings its own {' and '.join(own)}, which "
-                f"{', '.join(given)} can't change. Leave these options out, or `init`."
+                f"{', '.join(given)} can't change. Leave these options out, or `init`{fresh}."
             )

@@ -18,6 +18,7 @@ EMA = (
     "Momentum of running averages of the generators, 0.999 for example, which replace them in "
     "samples, translations and presets. Default: no averages."
 )
+WARMUP = "First steps, in which only the discriminators learn: for new ones with `init`."
 REMAT = "Recompute activations in the backward pass: less memory, more time."
 
 
@@ -31,6 +32,7 @@ class OptimisationOptions:
     )
     learning_rate: float = option(RATE, 0.0002, least=0, change="adjust")
     discriminator_learning_rate: float | None = option(DISCRIMINATOR_RATE, least=0, change="adjust")
+    discriminator_warmup: int = option(WARMUP, 0, least=0)
     decay_epochs: int | None = option(DECAY_EPOCHS, least=0, change="length")
     final_learning_rate: float = option(FINAL_RATE, 0.0, least=0, change="adjust")
     clip_norm: float | None = option(CLIP_NORM, above=0, change="adjust")
@@ -58,17 +60,18 @@ def compile_model(model, options):
     """Compile the model with the losses and the optimizers of the options."""
     from keras_cyclegan.optimizers import LinearDecay, paper_adam
 
-    def adam(rate):
+    def adam(rate, held_steps=0):
         schedule = LinearDecay(
             rate,
             decay_epochs=options.decay_epochs,
             final_learning_rate=options.final_learning_rate,
+            held_steps=held_steps,
         )
         return paper_adam(schedule, options.clip_norm, options.weight_penalty, options.accumulate)
 
     rate, discriminator_rate = options.learning_rate, options.discriminator_learning_rate
     model.compile(
-        adam(rate),
+        adam(rate, options.discriminator_warmup),
         adam(rate if discriminator_rate is None else discriminator_rate),
         **make_losses(options),
         ema_momentum=options.ema,

@@ -7,14 +7,14 @@ recipe="fast")` take the options of a recipe, except for those that are given be
 
 from keras_cyclegan.training.options import TrainingOptions
 
-__all__ = ["attention", "fast", "paper", "ugatit"]
+__all__ = ["attention", "fast", "finetune", "paper", "ugatit"]
 
 
 class Recipe(dict):
     """A table of options, from their names to their values, each checked as it is written."""
 
     def __init__(self, **options):
-        TrainingOptions("", **options)
+        TrainingOptions("", **{"init": "a preset", **options})  # some recipes need one
         super().__init__(options)
 
 
@@ -58,6 +58,16 @@ fast = Recipe(
     ema=0.999,
 )
 
+# From the generators of a preset, `--init`. Its discriminators were never published, or have judged
+# other images: new ones learn alone at first, so that they don't lead the generators astray.
+finetune = Recipe(
+    fresh_discriminators=True,
+    discriminator_warmup=300,
+    epochs=20,
+    learning_rate=5e-5,
+    discriminator_learning_rate=2e-4,
+)
+
 # Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
 # (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.
 attention = Recipe(
@@ -88,4 +98,10 @@ ugatit = Recipe(
     weight_penalty=1e-4,
 )
 
-TABLES = {"paper": paper, "fast": fast, "attention": attention, "ugatit": ugatit}
+TABLES = {
+    "paper": paper,
+    "fast": fast,
+    "finetune": finetune,
+    "attention": attention,
+    "ugatit": ugatit,
+}

@@ -29,8 +29,14 @@ def test_linear_decay_counts_the_steps_of_long_runs_exactly():
     assert [rate(schedule, 10_000_000 + i) for i in range(5)] == [1, 0.75, 0.5, 0.25, 0]
 
 
+def test_a_held_rate_begins_after_its_steps_and_is_no_other_then():
+    plain, held = LinearDecay(1e-3, 3, 7), LinearDecay(1e-3, 3, 7, held_steps=5)
+    assert [rate(held, step) for step in range(5)] == [0] * 5
+    assert [rate(held, step) for step in (5, 6, 9)] == [rate(plain, step) for step in (5, 6, 9)]
+
+
 def test_linear_decay_config_round_trip():
-    schedule = LinearDecay(1e-3, constant_steps=3, decay_steps=7)
+    schedule = LinearDecay(1e-3, constant_steps=3, decay_steps=7, held_steps=1)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
     assert copy.get_config() == schedule.get_config()
     assert rate(copy, 5) == rate(schedule, 5)

@@ -1,6 +1,7 @@
 """A run's folder: one process, known options, longer runs, scores and presets on the way."""
 
 import dataclasses
+import itertools
 import json
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from keras_cyclegan.training.folder import (
 )
 from keras_cyclegan.training.history import read_history
 from keras_cyclegan.training.networks import build_model
+from keras_cyclegan.training.optimisation import compile_model
 from keras_cyclegan.training.run import lowest_score, measure_scores, train_run
 
 TINY = TrainingOptions(
@@ -184,8 +186,8 @@ def test_card_of_the_preset_tells_of_the_run(finished):
 def test_run_starts_from_a_preset_with_fresh_discriminators(finished):
     preset = CycleGAN.from_preset(str(finished / "preset"))
     start = dataclasses.replace(TINY, init=str(finished / "preset"), filters=64, blocks=None)
-    with pytest.raises(ValueError, match="can't change"):
-        build_model(start)
+    with pytest.raises(ValueError, match=r"can't change.*or give `fresh_discriminators`"):
+        build_model(dataclasses.replace(start, discriminator="pixel"))
     model = build_model(
         dataclasses.replace(start, fresh_discriminators=True, discriminator_filters=3)
     )
@@ -196,6 +198,29 @@ def test_run_starts_from_a_preset_with_fresh_discriminators(finished):
     assert model.discriminator_a.filters == 3
     with pytest.raises(ValueError, match="`fresh_discriminators` needs `init`"):
         dataclasses.replace(TINY, fresh_discriminators=True)
+
+
+def test_generators_of_a_preset_wait_while_new_discriminators_learn(tmp_path):
+    generator = build_model(TINY).generator_ab
+    one_way = CycleGAN(generator, None, None, None, image_shape=(32, 32, 3))
+    one_way.save_to_preset(tmp_path / "one_way")
+    start = dataclasses.replace(
+        TINY, init=str(tmp_path / "one_way"), fresh_discriminators=True, discriminator_warmup=2
+    )
+    model = build_model(start)
+    compile_model(model, start)
+    model.run_eagerly = True
+    pair = [np.random.default_rng(i).uniform(-1, 1, (1, 32, 32, 3)) for i in range(2)]
+    seen = []
+    for _ in range(4):
+        seen.append([model.generator_ab.get_weights(), model.discriminator_b.get_weights()])
+        model.train_on_batch(*pair)
+    same = [
+        [all(map(np.array_equal, *pair)) for pair in zip(one, two, strict=True)]
+        for one, two in itertools.pairwise(seen)
+    ]
+    assert same == [[True, False], [True, False], [False, False]]
+    np.testing.assert_array_equal(seen[0][0][0], generator.get_weights()[0])
 
 
 # --- going on ------------------------------------------------------------------------------------
