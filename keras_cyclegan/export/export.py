@@ -30,51 +30,41 @@ class ExportMixin:
         """Write the generators, with their pre- and post-processing, for a runtime without Keras.
 
         What is written takes any batch size, height and width: images of sizes that a generator
-        doesn't take are padded by reflection, and cropped, inside the graph, as by `translate`. It
-        is written whole or not at all. Its endpoints, each from `images` to `output_0`:
-
-        - `a_to_b`, `b_to_a`: uint8 images `(n, height, width, channels)` in and out, or of the
-          dtype and in the units of the model's `pixels_a` and `pixels_b`;
-        - `a_to_b_float`, `b_to_a_float`: float32 images in [-1, 1] in and out. In ONNX and OpenVINO
-          only with `floats`, because each has a file of its own there, with all weights.
-
-        By format:
+        doesn't take are padded by reflection, and cropped, inside the graph. Its endpoints, each
+        from `images` to `output_0`, are `a_to_b` and `b_to_a`, of uint8 images `(n, height, width,
+        channels)`, or of the dtype and the units of `pixels_a` and `pixels_b`; and `a_to_b_float`
+        and `b_to_a_float`, of float32 images in [-1, 1].
 
         - `"tf_saved_model"`: a folder, for TensorFlow and TensorFlow Serving. Each endpoint is a
           method and a signature; the first is also the signature `serving_default`.
-        - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on. A `filepath`
-          that ends in `.onnx` is one file, of one direction. Needs the extra `onnx`.
+        - `"onnx"`: a folder with one file for each endpoint, `a_to_b.onnx` and so on; or one file,
+          of one direction, if `filepath` ends in `.onnx`. Needs the extra `onnx`.
         - `"litert"`: one file, for LiteRT (TensorFlow Lite), with a signature for each endpoint.
         - `"openvino"`: a folder with two files for each endpoint, `a_to_b.xml` and `a_to_b.bin`.
           Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can: for
           the same pixels as `translate`, compile with `{"INFERENCE_PRECISION_HINT": "f32"}`.
 
-        Smaller weights make smaller files: `"float16"` halves them and changes pixels hardly more
-        than rounding does; `"int8"` leaves a third, changes pixels by some grey levels, and
-        computes with integers. `benchmarks/README.md` has measurements of both.
-
         Exported generators have no tiles: they need the memory of the whole image, and parts of an
-        image would differ in colour, because instance norms take the statistics of what they are
-        given.
+        image would differ in colour, because instance norms take the statistics of what they see.
 
         Args:
-            filepath: path of the folder or file to write.
+            filepath: path of the folder or file to write, whole or not at all.
             format: str, `"tf_saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
             direction: str, `"a_to_b"` or `"b_to_a"` for one generator. None, the default, exports
                 all generators of the model.
-            overwrite: bool, False by default. Whether to replace an earlier export of this format
-                at `filepath`.
-            weights: str, `"float32"` (the default), `"float16"` or `"int8"`. A SavedModel can only
-                have the first, OpenVINO the first two.
-            floats: bool, False by default. Whether ONNX and OpenVINO get the float endpoints too.
+            overwrite: bool, False by default. Whether to replace an earlier export of this format.
+            weights: str, `"float32"` (the default); `"float16"`, half the bytes and hardly another
+                pixel; or `"int8"`, a third, some grey levels, and computations with integers. A
+                SavedModel can only have the first, OpenVINO the first two.
+            floats: bool, False by default. Whether ONNX and OpenVINO get the float endpoints too,
+                each in a file with all weights.
 
         Raises:
             FileExistsError: `filepath` exists, and `overwrite` is False or it isn't an earlier
                 export of this format.
             ImportError: a package that the format needs is not installed.
-            ValueError: the format is unknown, `filepath` has the suffix of another format, the
-                model has no generator for the direction, the format can't have such weights, or
-                weights are NaN or infinite.
+            ValueError: an argument is unknown, the format can't have such a name or such weights,
+                the model lacks the generator, or weights are NaN or infinite.
             RuntimeError: Keras runs on another backend than TensorFlow.
 
         Example:

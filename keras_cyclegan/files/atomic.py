@@ -54,10 +54,7 @@ def atomic_file(path):
 
 
 def recover(path, patience=1):
-    """Bring back the folder `path` if a writer was killed, or failed, while it replaced that.
-
-    A writer that lives has `patience` seconds to put the new one in its place.
-    """
+    """Bring back the folder `path` if its writer died, or waits, between the two renamings."""
     replaced = _aside(Path(path))
     until = time.monotonic() + patience
     while not os.path.lexists(path) and replaced.exists():

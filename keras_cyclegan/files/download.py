@@ -121,7 +121,7 @@ def verify(path, source, sha256=None, download=None):
 
 
 def forget(path):
-    """Remove a useless download, so that the next one starts from the beginning."""
+    """Remove a useless download."""
     for file in (path, _record_of(path)):
         file.unlink(missing_ok=True)
 
@@ -166,7 +166,6 @@ def _fetch_missing(url, path, sha256, sizes, attempts):
 
 
 def _download(url, file, sizes, attempts):
-    """Write the file at `url` to `file`, in several attempts if the network needs them."""
     for failures in range(attempts):
         time.sleep(BACK_OFF * 2 ** (failures - 1) if failures else 0)
         try:

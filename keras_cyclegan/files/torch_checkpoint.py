@@ -60,13 +60,8 @@ def read_state_dict(path):
         raise ValueError(f"{path} can't be read as a PyTorch checkpoint: {detail}") from error
 
 
-# --- what a pickle may call ---------------------------------------------------------------------
-
-
 class _Storage(NamedTuple):
-    """The elements of one or more tensors: their bytes come after the pickle."""
-
-    array: np.ndarray
+    array: np.ndarray  # whose bytes come after the pickle
 
 
 class _Storages(dict):
@@ -94,7 +89,6 @@ class _Storages(dict):
 
 
 def _rebuild_tensor(storage, offset, shape, strides, requires_grad=None, hooks=None, bits=None):
-    """Return a view of a storage, with strides in elements; never larger than the storage."""
     if bits or hooks:
         raise ValueError(f"a tensor has metadata or hooks, {shown(bits or hooks)}")
     if not (
@@ -119,12 +113,8 @@ def _rebuild_tensor(storage, offset, shape, strides, requires_grad=None, hooks=N
 
 
 def _ordered_dict(pairs=()):
-    """Make a dictionary of pairs, which Python 2 wrote as a list of lists."""
-    if not isinstance(pairs, tuple | list):
-        raise ValueError(f"it makes a dictionary of {shown(pairs)}")
-    for pair in pairs:
-        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
-            raise ValueError("it makes a dictionary of items that aren't a name and a value")
+    if not all(type(pair) is list and type(pair[0]) is str for pair in pairs):  # as of Python 2
+        raise ValueError("it makes a dictionary of items that aren't a name and a value")
     return dict(pairs)
 
 
@@ -149,9 +139,6 @@ def _unpickle(data, load_storage=None, position=0):
 
 def _are_counts(*numbers):
     return all(type(number) is int and 0 <= number < 2**63 for number in numbers)
-
-
-# --- the two formats ----------------------------------------------------------------------------
 
 
 def _read_zip(file, size):

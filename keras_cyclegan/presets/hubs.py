@@ -56,14 +56,13 @@ def hub_folder(handle, load_weights=True):
 
 
 def upload_preset(uri: str, folder: PathLike) -> None:
-    """Upload a preset to a hub, once it has been loaded to see that it is complete.
-
-    The usage on the model card is changed to name the preset by its address on the hub.
+    """Upload a preset to a hub, which its card then names.
 
     Args:
         uri: `"hf://user/repo"` or `"kaggle://user/model/keras/variant"`. Log in before with the
             hub's own client (`hf auth login`, `kagglehub.login()`).
-        folder: path of a folder that `CycleGAN.save_to_preset` wrote. Other files in it stay here.
+        folder: path of a folder that `CycleGAN.save_to_preset` wrote. The preset is loaded once, to
+            see that it is whole; other files in the folder stay here.
 
     Raises:
         ValueError: the URI is malformed, or a file of the preset is refused.

@@ -42,14 +42,10 @@ def write_weights(path, networks, half_precision=False):
 
 
 def read_weights(path, networks, skip=()):
-    """Read the weights that `write_weights` wrote, for `networks` and not for those in `skip`.
+    """Read float32 arrays by name of `networks`, and not of those in `skip`, for `assign_weights`.
 
-    Returns:
-        dict from a tensor's name to a float32 array, for `assign_weights`.
-
-    Raises:
-        ValueError: the file is damaged; or a tensor is missing, unknown, of another shape or dtype,
-            not finite, compressed, incomplete, or outside of the file.
+    A ValueError says that the file is damaged, or which tensor is missing, unknown, of another
+    shape or dtype, not finite, compressed, incomplete, or outside of the file.
     """
     variables = {name: equal[0] for name, equal in _variables(networks).items()}
     path = os.fspath(path)
