@@ -33,9 +33,7 @@ def write_checkpoint(path, model, step, kept=None, random_states=()):
     """Write all state of a compiled model, and what `model.random_states()` returned.
 
     Raises:
-        DivergenceError: a variable holds NaN or infinity; nothing is written. It names `kept`, the
-            last good checkpoint.
-        OSError: the disk is full, for example.
+        DivergenceError: a variable holds NaN or infinity; nothing is written.
     """
     variables = _state(model)
     arrays = {name: _to_numpy(variable) for name, variable in variables.items()}
@@ -61,11 +59,8 @@ def restore_checkpoint(model, arrays, path):
     """Assign the state that `read_checkpoint` read from `path` to a model.
 
     Returns:
-        The metrics' values, for `restore_metrics` after Keras has reset them at the start of an
+        The metrics' values, to be assigned again after Keras has reset them at the start of an
         epoch; and the states of the random generators that are no variables.
-
-    Raises:
-        ValueError: the checkpoint is of a model that was built or compiled in another way.
     """
     random_states = [arrays.pop(name) for name in list(arrays) if name.startswith("random.")]
     variables = _state(model)
@@ -81,24 +76,12 @@ def restore_checkpoint(model, arrays, path):
     return [arrays[name] for name in arrays if name.startswith("metrics.")], random_states
 
 
-def restore_metrics(model, values):
-    """Assign the values that `restore_checkpoint` returned to the epoch's means."""
-    for variable, value in zip(model.metrics_variables, values, strict=True):
-        variable.assign(value)
-
-
 def _state(model):
     """Return all variables by unique names, the seeds of dropout and of the pools included."""
-    kinds = {
-        "model": model.variables,
-        "optimizer": model.optimizer.variables,
-        "metrics": model.metrics_variables,
-    }
-    return {
-        f"{kind}.{i}": variable
-        for kind, variables in kinds.items()
-        for i, variable in enumerate(variables)
-    }
+    kinds = {"model": model, "optimizer": model.optimizer}
+    variables = {kind: owner.variables for kind, owner in kinds.items()}
+    variables["metrics"] = model.metrics_variables
+    return {f"{kind}.{i}": x for kind, found in variables.items() for i, x in enumerate(found)}
 
 
 def _to_numpy(variable):

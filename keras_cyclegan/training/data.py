@@ -8,7 +8,6 @@ from keras_cyclegan.arguments import FLIPS
 from keras_cyclegan.training.option import Size, as_size, option, sides_of
 
 FOLDER = "Folder with trainA, trainB (and testA, testB); tfds:NAME; glyphs; or the images of A."
-SECOND_FOLDER = "Images of B, where those of A are in a folder of any name."
 RANGE = (
     "Values of A that become black and white: LOW HIGH, or LOW,LOW,… HIGH,HIGH,… of each channel; "
     "auto, the 0.5 and 99.5 % quantiles over all images; auto_per_channel; or image, each image's "
@@ -18,20 +17,15 @@ LOAD_SIZE = (
     "Size that images are brought to, before `image_size` is cut out. Default: 286/256 of "
     "`image_size`, and with crop the whole image."
 )
-RESIZE = (
-    "Images of other sizes: stretch them, cover the size and cut off the rest, or crop windows out "
-    "of them without resizing."
-)
+RESIZE = "Other sizes: stretch images, cover the size and cut the rest off, or only crop windows."
 FLIP = (
     "How training images are mirrored, each way half of the time; rot90: quarter turns too, for "
     "what has no up. Default: horizontal; for glyphs, none."
 )
 GROUP_BY = (
-    "Regular expression: images whose names agree in its first group stay on one side of "
-    "`validation_split`, such as slices of a patient. Default: each file by itself."
+    "Regular expression: images whose names agree in its first group, such as slices of a patient, "
+    "stay on one side of `validation_split`. Default: each file by itself."
 )
-MAX_PIXELS = "Largest image; raise it for files you trust. Default: 60 megapixels."
-ON_ERROR = "Image files that can't be used: raise an error, or skip them with a warning."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +33,7 @@ class DataOptions:
     """The images, how they are resized, cut and mirrored, and how many make a step."""
 
     data: str = option(FOLDER, MISSING, argument=True, change="always")
-    data_b: str | None = option(SECOND_FOLDER, argument=True, change="always")
+    data_b: str | None = option("The images of B.", argument=True, change="always")
     image_size: Size = option("Pixels of a side, a multiple of 4, or HEIGHTxWIDTH.", 256, least=4)
     channels_a: int = option("Channels of domain A: 3 for colours, 1 for gray.", 3, least=1)
     channels_b: int = option("The same for domain B.", 3, least=1)
@@ -50,15 +44,13 @@ class DataOptions:
     load_size: Size | None = option(LOAD_SIZE, least=4)
     resize: Literal["stretch", "cover", "crop"] = option(RESIZE, "stretch")
     flip: Literal[FLIPS] | None = option(FLIP)
-    batch_size: int = option(
-        "Images of each domain in a step, on all devices together.", 1, least=1
-    )
-    validation_split: float = option(
-        "Part of the images that isn't trained on, without testA.", 0.0, least=0, below=1
-    )
+    batch_size: int = option("Images of each domain in a step, on all devices.", 1, least=1)
+    validation_split: float = option("Part that isn't trained on.", 0.0, least=0, below=1)
     group_by: str | None = option(GROUP_BY)
-    max_pixels: int | None = option(MAX_PIXELS, least=1, change="always")
-    on_error: Literal["raise", "skip"] = option(ON_ERROR, "raise", change="always")
+    max_pixels: int | None = option("Largest image. Default: 60 million.", least=1, change="always")
+    on_error: Literal["raise", "skip"] = option(
+        "Raise an error for an unusable image, or skip it.", "raise", change="always"
+    )
 
     def bring_to_form(self):
         """Bring values to the form in which they are recorded."""

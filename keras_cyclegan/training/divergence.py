@@ -7,13 +7,11 @@ import keras
 
 
 class DivergenceError(RuntimeError):
-    """Raised when a loss or a weight is NaN or infinite.
-
-    The message names the last good checkpoint and what to try.
+    """Raised when a loss or a weight is NaN or infinite; it names the last good checkpoint.
 
     Args:
         finding: str. What was found, and at which step.
-        kept: path of the last good checkpoint. None, the default, where there is none.
+        kept: path of the last good checkpoint. None, the default, for none.
     """
 
     def __init__(self, finding: str, kept: Any = None) -> None:
@@ -30,11 +28,7 @@ class StopAtDivergence(keras.callbacks.Callback):
     """Ends `fit` with a `DivergenceError` at the step at which a loss is NaN or infinite.
 
     Keras's `TerminateOnNaN` ends `fit` as if all epochs were done, so that other callbacks save the
-    broken weights. A step that loss scaling skips because of its gradients doesn't count as
-    divergence. `TrainingState` does the same: it needs no `StopAtDivergence` beside it.
-
-    Raises:
-        DivergenceError: while training, a loss is NaN or infinite.
+    broken weights. A step that loss scaling skips doesn't count. `TrainingState` does the same.
 
     Example:
 
@@ -52,11 +46,7 @@ class StopAtDivergence(keras.callbacks.Callback):
 
 
 def check_losses(logs, unit, first, last, kept=None):
-    """Raise a DivergenceError where a loss is not finite.
-
-    Once a step gave NaN, the epoch's means in `logs` stay so: it was one of the steps since the
-    last check, `first` to `last`. The function `kept` returns the last good checkpoint.
-    """
+    """Raise a DivergenceError if a mean became NaN in the steps `first` to `last`."""
     if math.isfinite((logs or {}).get("loss", 0.0)):
         return
     broken = {name: float(value) for name, value in logs.items() if not math.isfinite(value)}

@@ -5,18 +5,14 @@ from typing import Literal
 
 from keras_cyclegan.training.option import option
 
+Norm = Literal["l1", "l2"]
 ADVERSARIAL_LOSSES = (  # kinds of `AdversarialLoss`
     *("least_squares", "min_max", "min_max_saturating", "hinge", "wasserstein"),
     "relativistic_average",
 )
-Norm = Literal["l1", "l2"]
-SMOOTHING = "Label smoothing: the target for real images is 1 minus this; for some losses."
 LAST_MAP = (
     "Factor of the last of a discriminator's maps; of projected ones the PatchGAN's, whose weight "
     "keeps grids and dots away."
-)
-PENALTY = (
-    "Penalty on the discriminators' gradient; the Wasserstein loss needs wgan_gp. Default: none."
 )
 FEATURES = (
     "Network of these features, and of those of --content: Keras downloads VGG-16; the other needs "
@@ -26,66 +22,47 @@ CONTENT = (
     "What of an image must be in its translation: edges, gray values up to a recoding, local "
     "structure, or features. Default: none."
 )
-ACTIVATION = (
-    "Weight of the loss of ugatit generators' auxiliary heads, 1000 in their paper; 0 for none."
-)
 
 
 @dataclasses.dataclass(frozen=True)
 class LossOptions:
     """The terms of the objective, and their weights."""
 
-    adversarial_loss: Literal[ADVERSARIAL_LOSSES] = option(
-        "Kind of the adversarial loss.", "least_squares"
-    )
+    adversarial_loss: Literal[ADVERSARIAL_LOSSES] = option("Its kind.", "least_squares")
     adversarial_weight: float = option("Weight of the adversarial loss.", 1.0, least=0)
-    label_smoothing: float = option(SMOOTHING, 0.0, least=0, below=1)
+    label_smoothing: float = option("Real images count as 1 minus this.", 0.0, least=0, below=1)
     last_map_weight: float = option(LAST_MAP, 1.0, least=0)
-    gradient_penalty: Literal["r1", "wgan_gp"] | None = option(PENALTY)
-    penalty_weight: float | None = option(
-        "Weight of this penalty. Default: 10.", least=0, needs="gradient_penalty"
+    gradient_penalty: Literal["r1", "wgan_gp"] | None = option(
+        "Penalty on the discriminators' gradient; wasserstein needs wgan_gp. Default: none."
     )
+    penalty_weight: float | None = option("Default: 10.", least=0, needs="gradient_penalty")
     penalty_every: int | None = option(
-        "Steps from one penalty to the next. Default: 16 for r1, 1 for wgan_gp.",
-        least=1,
-        needs="gradient_penalty",
+        "Steps between penalties. Default: 16 for r1, else 1.", least=1, needs="gradient_penalty"
     )
     cycle_norm: Norm = option("Distance of an image and its round trip.", "l1")
     cycle_weight: float = option("Weight of the cycle-consistency loss.", 10.0, least=0)
     final_cycle_weight: float | None = option(
-        "Weight to which it falls from the first step to the last. Default: none.",
-        least=0,
-        needs="cycle_weight",
+        "Weight to which it falls. Default: none.", least=0, needs="cycle_weight"
     )
     cycle_decay_epochs: int | None = option(
-        "Number of last epochs in which the cycle weight falls. Default: all.",
-        least=1,
-        needs="final_cycle_weight",
+        "Last epochs in which it falls. Default: all.", least=1, needs="final_cycle_weight"
     )
-    ssim_weight: float = option(
-        "Part of the cycle loss that is structural similarity, from 0 to 1.", 0.0, least=0
-    )
-    coarse_weight: float = option(
-        "Part of the cycle loss that is on means of 8x8 pixels, from 0 to 1.", 0.0, least=0
-    )
+    ssim_weight: float = option("Part of it on structural similarity, to 1.", 0.0, least=0)
+    coarse_weight: float = option("Part of it on means of 8x8 pixels, to 1.", 0.0, least=0)
     identity_weight: float = option("Weight of the identity loss; 0 for none.", 5.0, least=0)
     identity_norm: Norm = option("Distance of an image of the target and its translation.", "l1")
-    identity_every: int = option(
-        "Compute the identity loss every N steps, with N times its weight.", 1, least=1
-    )
-    perceptual_weight: float = option(
-        "Weight of a cycle loss on features, added to the one on pixels; 0 for none.", 0.0, least=0
-    )
+    identity_every: int = option("Every N steps only, N times as strong.", 1, least=1)
+    perceptual_weight: float = option("Weight of a cycle loss on features.", 0.0, least=0)
     perceptual_norm: Norm = option("Distance of features of an image and its round trip.", "l2")
     perceptual_features: Literal["vgg16", "efficientnet-lite1"] = option(FEATURES, "vgg16")
     content: Literal["edges", "mutual_information", "structure", "features"] | None = option(
         CONTENT
     )
     content_weight: float = option("Weight of this loss.", 1.0, least=0)
-    activation_weight: float = option(ACTIVATION, 0.0, least=0)
-    weight_a: float = option(
-        "Factor of the cycle, identity, perceptual and content losses of A.", 1.0, least=0
+    activation_weight: float = option(
+        "Weight of the auxiliary heads of ugatit generators, 1000 in their paper.", 0.0, least=0
     )
+    weight_a: float = option("Factor of A's losses but the adversarial.", 1.0, least=0)
     weight_b: float = option("The same for domain B.", 1.0, least=0)
 
 

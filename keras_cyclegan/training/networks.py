@@ -27,32 +27,16 @@ UPSAMPLING = (
     "How generators enlarge maps: transposed convolutions, or resize (no checkerboard); a feature "
     "generator by resize or bilinear."
 )
-BLOCK = "Residual blocks: of whole convolutions, or of separable ones, at a tenth of the cost."
 ENCODER = "Frozen network of a feature generator: efficientnet-lite1, the default, or -lite0."
-PADDING = "What generators see beyond the border: the image mirrored, or zeros."
-AFFINE = "Let the norms of generators learn a scale and an offset."
 FOREGROUNDS = (
     "Images that an attention generator paints and blends. Default: 9; 1 with `shared_decoder`."
 )
-SCALES = "Number of scales that multiscale or projected ones judge. Default: 3 or 4."
 FEATURES = (
     "Frozen network through which projected ones look: efficientnet-lite1, the default, or the "
     "name of one of keras.applications, which Keras downloads."
 )
-PIXEL_FILTERS = "Width of the PatchGAN that projected ones have beside it; 0 for none. Default: 32."
-BRIGHTNESS = "With `augment`: how much brighter or darker an image may get. Default: 0.3."
-SATURATION = "With `augment`: by which part its colours may get stronger or weaker. Default: 0.6."
-CONTRAST = "With `augment`: by which part its contrast may get stronger or weaker. Default: 0.4."
-TRANSLATION = "With `augment`: its largest shift, as a part of its size. Default: 0.125."
-CUTOUT = "With `augment`: side of the covered square, as a part of its size. Default: 0.5."
-INIT = (
-    "Preset whose networks are trained further, in place of new ones; networks that it lacks are "
-    "made new."
-)
-DTYPE = (
-    "Policy of all networks. mixed_bfloat16 is faster on processors that have it, mixed_float16 on "
-    "GPUs."
-)
+INIT = "Preset whose networks are trained further, in place of new ones; what it lacks is made new."
+DTYPE = "Policy of all networks: mixed_float16 on GPUs, mixed_bfloat16 on processors that have it."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,24 +45,19 @@ class GeneratorOptions:
 
     generator: Literal[*GENERATORS] = option("Family of the generators.", "resnet")
     filters: int = option("Width of the generators.", 64, least=1)
-    blocks: int | None = option(
-        "Residual blocks of the generators. Default: 9, or 6 below 256 pixels.", least=0
-    )
+    blocks: int | None = option("Residual blocks. Default: 9, or 6 below 256 pixels.", least=0)
     upsampling: Literal["transposed", "resize", "bilinear"] = option(UPSAMPLING, "transposed")
-    block: Literal["standard", "separable"] = option(BLOCK, "standard")
-    affine_norm: bool = option(AFFINE, False)
-    padding: Literal["reflect", "zeros"] = option(PADDING, "reflect")
+    block: Literal["standard", "separable"] = option(
+        "Residual blocks of whole convolutions, or of separable ones, at a tenth of the cost.",
+        "standard",
+    )
+    affine_norm: bool = option("Let norms of generators learn a scale and an offset.", False)
+    padding: Literal["reflect", "zeros"] = option("What is beyond the border.", "reflect")
     dropout: float = option("Dropout rate in the residual blocks.", 0.0, least=0, below=1)
-    downsamplings: int | None = option(
-        "Halvings of a unet generator. Default: 8, or 7 below 256 pixels.", least=5
-    )
-    input_skip: bool = option(
-        "Let generators start as the identity, and learn only what changes.", False
-    )
+    downsamplings: int | None = option("Of a unet. Default: 8, or 7 below 256 pixels.", least=5)
+    input_skip: bool = option("Let generators start as the identity.", False)
     encoder: str | None = option(ENCODER)
-    shared_decoder: bool = option(
-        "Let one light decoder of an attention generator both paint and mask.", False
-    )
+    shared_decoder: bool = option("Let attention generators paint and mask with one.", False)
     foregrounds: int | None = option(FOREGROUNDS, least=1)
 
 
@@ -88,29 +67,27 @@ class DiscriminatorOptions:
 
     discriminator: Literal[*DISCRIMINATORS] = option("Family of the discriminators.", "patch")
     discriminator_filters: int = option("Width of the discriminators.", 64, least=1)
-    discriminator_layers: int = option(
-        "Depth of the discriminators, and so the size of a patch.", 3, least=1
-    )
-    discriminator_scales: int | None = option(SCALES, least=1)
-    spectral_norm: bool = option(
-        "Divide the kernels of patch or multiscale ones by their spectral norm.", False
-    )
-    discriminator_affine_norm: bool = option(
-        "Let the norms of discriminators learn a scale and an offset.", False
-    )
+    discriminator_layers: int = option("Depth, and so the size of a patch.", 3, least=1)
+    discriminator_scales: int | None = option("Of multiscale or projected ones.", least=1)
+    spectral_norm: bool = option("Divide kernels of patch or multiscale ones by it.", False)
+    discriminator_affine_norm: bool = option("Let norms learn a scale and an offset.", False)
     discriminator_features: str | None = option(FEATURES)
-    discriminator_pixel_filters: int | None = option(PIXEL_FILTERS, least=0)
-    pool_size: int = option(
-        "Translated images kept to be shown to each discriminator again.", 50, least=0
+    discriminator_pixel_filters: int | None = option(
+        "Width of the PatchGAN beside projected ones; 0 for none. Default: 32.", least=0
     )
-    augment: bool = option(
-        "Show discriminators images with changed colours, shifted and partly covered.", False
+    pool_size: int = option("Translations kept to be shown again.", 50, least=0)
+    augment: bool = option("Change the images that discriminators see.", False)
+    augment_brightness: float | None = option(
+        "With `augment`: how much brighter or darker. Default: 0.3.", least=0, needs="augment"
     )
-    augment_brightness: float | None = option(BRIGHTNESS, least=0, needs="augment")
-    augment_saturation: float | None = option(SATURATION, least=0, needs="augment")
-    augment_contrast: float | None = option(CONTRAST, least=0, needs="augment")
-    augment_translation: float | None = option(TRANSLATION, least=0, needs="augment")
-    augment_cutout: float | None = option(CUTOUT, least=0, needs="augment")
+    augment_saturation: float | None = option("Default: 0.6.", least=0, needs="augment")
+    augment_contrast: float | None = option("Default: 0.4.", least=0, needs="augment")
+    augment_translation: float | None = option(
+        "Largest shift, as a part of the size. Default: 0.125.", least=0, needs="augment"
+    )
+    augment_cutout: float | None = option(
+        "Side of a covered square, as a part. Default: 0.5.", least=0, needs="augment"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,9 +95,7 @@ class NetworkOptions(DiscriminatorOptions, GeneratorOptions):
     """All four networks: where they come from, and their dtype."""
 
     init: str | None = option(INIT)
-    fresh_discriminators: bool = option(
-        "Take only the generators from the preset of `init`.", False, needs="init"
-    )
+    fresh_discriminators: bool = option("Only generators of `init`.", False, needs="init")
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(DTYPE, "float32")
 
 
@@ -150,11 +125,11 @@ def build_model(options):
 
 
 def new_network(options, name):
-    """Make a network, `"generator_ab"` for example, as the options describe it.
+    """Make a network, `"generator_ab"` for example, of those options that its class has.
 
     Raises:
-        ValueError: an option was given for which the class has no argument, or the domains differ
-            in channels and the class gives as many as it takes.
+        ValueError: another was given, or the domains differ in channels and the class gives as many
+            as it takes.
     """
     from keras_cyclegan import networks
 

@@ -5,11 +5,6 @@ import dataclasses
 from keras_cyclegan.training.losses import make_losses
 from keras_cyclegan.training.option import option
 
-EPOCHS = "Epochs of the whole run; a finished run continues with more."
-RATE = "Rate of the generators' optimizer, before it falls."
-DISCRIMINATOR_RATE = "Rate of the discriminators' optimizer. Default: the generators' rate."
-DECAY_EPOCHS = "Number of last epochs in which the rates fall. Default: half."
-FINAL_RATE = "Rate of both optimizers at the end of the fall."
 CLIP_NORM = (
     "Largest norm of the gradients of both generators together, and of both discriminators. "
     "Default: no limit."
@@ -19,31 +14,30 @@ EMA = (
     "samples, translations and presets. Default: no averages."
 )
 WARMUP = "First steps, in which only the discriminators learn: for new ones with `init`."
-REMAT = "Recompute activations in the backward pass: less memory, more time."
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimisationOptions:
     """How long and how fast the networks learn."""
 
-    epochs: int = option(EPOCHS, 200, least=1, change="length")
-    steps_per_epoch: int | None = option(
-        "Default: as many as the larger domain has batches.", least=1
+    epochs: int = option("Epochs; a finished run goes on with more.", 200, least=1, change="length")
+    steps_per_epoch: int | None = option("Default: the larger domain's batches.", least=1)
+    learning_rate: float = option("Rate of the generators.", 0.0002, least=0, change="adjust")
+    discriminator_learning_rate: float | None = option(
+        "Rate of the discriminators. Default: the generators'.", least=0, change="adjust"
     )
-    learning_rate: float = option(RATE, 0.0002, least=0, change="adjust")
-    discriminator_learning_rate: float | None = option(DISCRIMINATOR_RATE, least=0, change="adjust")
+    decay_epochs: int | None = option(
+        "Number of last epochs in which the rates fall. Default: half.", least=0, change="length"
+    )
+    final_learning_rate: float = option(
+        "Both rates at the end of the fall.", 0.0, least=0, change="adjust"
+    )
     discriminator_warmup: int = option(WARMUP, 0, least=0)
-    decay_epochs: int | None = option(DECAY_EPOCHS, least=0, change="length")
-    final_learning_rate: float = option(FINAL_RATE, 0.0, least=0, change="adjust")
     clip_norm: float | None = option(CLIP_NORM, above=0, change="adjust")
-    weight_penalty: float = option(
-        "Penalty on the squares of all weights, torch's weight decay.", 0.0, least=0
-    )
+    weight_penalty: float = option("Penalty on the squares of all weights.", 0.0, least=0)
     ema: float | None = option(EMA, above=0, below=1)
-    accumulate: int = option(
-        "Steps for one update of the weights, as a batch so many times as large.", 1, least=1
-    )
-    remat: bool = option(REMAT, False, change="always")
+    accumulate: int = option("Steps for one update, as a batch so much larger.", 1, least=1)
+    remat: bool = option("Recompute activations in the backward pass.", False, change="always")
 
     def check_rates(self):
         """Raise a ValueError for a rate that would rise."""

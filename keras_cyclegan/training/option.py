@@ -13,34 +13,23 @@ import typing
 class Option:
     """What an option has besides its default.
 
-    Args:
-        help: str. It names other options in backticks.
-        least, above, below: floats. Limits of its value.
-        needs: str. Another option, without which this one means nothing.
-        argument: bool, False by default. Whether it is given by its place, not by its name.
-        change: whether a run that goes on may have another value: `"never"`; `"always"`, where it
-            doesn't influence the training; `"length"`, to which the learning rate adapts; or
-            `"adjust"`, if the user says so.
-
-    Attributes:
-        kind, optional, choices, group: the field's type; whether it may be None; the strings that
-            are allowed, if not all are; and the title of the class that has it.
+    A run that goes on may `change` it never; always, where it doesn't influence the training; its
+    length, to which the learning rate adapts; or adjust it, if the user says so.
     """
 
-    help: str
+    help: str  # names other options in backticks
     least: float = -math.inf
     above: float = -math.inf
     below: float = math.inf
-    needs: str | None = None
-    argument: bool = False
+    needs: str | None = None  # another option, without which this one means nothing
+    argument: bool = False  # given by its place, not by its name
     change: str = "never"
-    kind: type = str
+    kind: type = str  # from here on what the field and its class say
     optional: bool = False
     choices: tuple[str, ...] = ()
     group: str = ""
 
     def takes(self, value):
-        """Return whether the value is right."""
         if self.choices or value is None:
             return value in self.choices or (value is None and self.optional)
         if not KINDS[self.kind][1](value):
@@ -52,7 +41,6 @@ class Option:
 
     @property
     def expected(self):
-        """What is expected, in words."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         bounds = {"of at least": self.least, "above": self.above, "below": self.below}
@@ -61,7 +49,7 @@ class Option:
 
 
 def option(help, default=None, **described):
-    """Make the field of a dataclass: its default, and the arguments of its `Option`."""
+    """Make the field of a dataclass with an `Option`."""
     return dataclasses.field(default=default, metadata={"option": Option(help, **described)})
 
 
@@ -91,18 +79,13 @@ def options_of(options_class):
 
 
 def check_values(options):
-    """Raise a ValueError for the first option that has a wrong value, or is without what it needs.
-
-    A value needs nothing where it is the default.
-    """
-    for name, described in options_of(type(options)).items():
-        value = getattr(options, name)
-        if not described.takes(value):
-            raise ValueError(f"`{name}` must be {described.expected}. Received {name}={value!r}.")
-    for name, described in options_of(type(options)).items():
-        value, needs = getattr(options, name), described.needs
-        if needs and value != getattr(type(options), name) and not getattr(options, needs):
-            raise ValueError(f"`{name}` needs `{needs}`. Received {name}={value!r} without it.")
+    """Raise a ValueError for an option that has a wrong value, or is without what it needs."""
+    for name, known in options_of(type(options)).items():
+        value, default = getattr(options, name), getattr(type(options), name, None)
+        if not known.takes(value):
+            raise ValueError(f"`{name}` must be {known.expected}. Received {name}={value!r}.")
+        if known.needs and value != default and not getattr(options, known.needs):
+            raise ValueError(f"`{name}` needs `{known.needs}`. Received {name}={value!r} alone.")
 
 
 def as_flag(name, value):

@@ -27,11 +27,7 @@ class RunOptions:
     checkpoint_minutes: float = option(
         "Minutes from one checkpoint and preset to the next.", 2.0, least=0, change="always"
     )
-    checkpoint_steps: int | None = option(
-        "Steps from one checkpoint to the next. Default: only minutes count.",
-        least=1,
-        change="always",
-    )
+    checkpoint_steps: int | None = option("Or so many steps.", least=1, change="always")
     keep_checkpoints: int = option("Newest checkpoints kept.", 2, least=1, change="always")
     half_precision: bool = option("Presets in float16: half the bytes.", False, change="always")
     scores: str | None = option(SCORES, change="always")

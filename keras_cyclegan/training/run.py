@@ -67,9 +67,8 @@ def train(
     Args:
         data: folder with `trainA` and `trainB`, the two folders `(a, b)`, `"tfds:NAME"` or
             `"glyphs"`. None, for a run that goes on, takes the images that it had.
-        folder: path of the run; made where it doesn't exist.
-        recipe: name of one of the tables in `keras_cyclegan.recipes`. None, the default, takes the
-            paper's for a new run.
+        folder: path of the run.
+        recipe: name of a table in `keras_cyclegan.recipes`. None, the default, takes the paper's.
         adjust: bool, False by default. Whether a run that goes on may have another learning rate,
             another clipping of gradients or other images.
         slow_dtype: bool, False by default. Whether to train in a dtype that this processor

@@ -20,7 +20,6 @@ from keras_cyclegan.training.checkpoint import (
     DamagedCheckpointError,
     read_checkpoint,
     restore_checkpoint,
-    restore_metrics,
     write_checkpoint,
 )
 from keras_cyclegan.training.divergence import check_losses
@@ -32,15 +31,9 @@ class TrainingState(keras.callbacks.Callback):
     """Writes checkpoints of a run while it trains; `resume.fit` restores them.
 
     A checkpoint holds the weights, both optimizers, the image pools, the state of every random
-    generator and the epoch's means; its name holds the step. Files are written whole or not at all,
-    and one that was damaged later is skipped. The data continues at that step with `dataset.seek`.
-
-    - SIGTERM and Ctrl-C end the run after the current step, with a last checkpoint, while the
-      context `interruption` of this callback is entered, as in `resume.fit`. A second Ctrl-C ends
-      it at once.
-    - A NaN or infinite loss ends it with a `DivergenceError`, and the last good checkpoint stays.
-    - If the disk is full, it warns, keeps the earlier checkpoints, and tries again when the next
-      one is due. It raises an error only if the last checkpoint of the run can't be written.
+    generator and the epoch's means; one that was damaged later is skipped. If the disk is full, it
+    warns, keeps the earlier ones, and tries again when the next is due. In `resume.fit`, SIGTERM
+    and Ctrl-C end the run after the current step, with a last checkpoint.
 
     Args:
         folder: path of the folder of checkpoints.
@@ -171,7 +164,8 @@ class TrainingState(keras.callbacks.Callback):
         length = self.dataset.steps_per_epoch
         self.epoch_end = (self.step // length + 1) * length
         if self.means and self.step % length:
-            restore_metrics(self.model, self.means)  # Keras has just reset them
+            for variable, mean in zip(self.model.metrics_variables, self.means, strict=True):
+                variable.assign(mean)  # Keras has just reset them
         self.means = None
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -229,10 +223,9 @@ class _Interruption:
 
     def __init__(self):
         self.signal = None
-        self._earlier = {}
 
     def __enter__(self):
-        self.signal = None
+        self.signal, self._earlier = None, {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):

@@ -217,7 +217,7 @@ def test_norms_and_the_parts_of_discriminators_reach_the_model():
 
 @pytest.mark.parametrize("given", ["penalty_weight", "penalty_every"])
 def test_a_weight_without_its_penalty_is_refused(given):
-    with pytest.raises(ValueError, match=f"`{given}` needs `gradient_penalty`.*{given}=3 without"):
+    with pytest.raises(ValueError, match=f"`{given}` needs `gradient_penalty`.*{given}=3 alone"):
         TrainingOptions("glyphs", **{given: 3})
 
 
