@@ -8,7 +8,7 @@ import keras
 
 from keras_cyclegan.processor import has_accelerator
 from keras_cyclegan.training.folder import CHANGEABLE, as_json
-from keras_cyclegan.training.history import read_history
+from keras_cyclegan.training.history import mean_of, read_history
 from keras_cyclegan.training.option import as_flag
 from keras_cyclegan.training.options import TrainingOptions
 
@@ -43,7 +43,7 @@ class RunCard:
             "training": f"{steps:,} steps of batch size {options['batch_size']}, {hours:.1f} hours "
             f"on {processor()}, {keras.backend.backend()}.",
         }
-        if measured := [row for row in read_history(self.history) if "kid_ab" in row]:
+        if measured := [row for row in read_history(self.history) if mean_of(row) is not None]:
             last = measured[-1]
             card["scores"] = (
                 f"KID×100 after epoch {last['epoch']}: {100 * last['kid_ab']:.2f} from A to B, "

@@ -20,6 +20,7 @@ DAMAGES = (
     *(OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, SyntaxError),
     *(MemoryError, OverflowError, struct.error, zlib.error, zipfile.BadZipFile),
 )
+ABOUT = "about"  # the array of the count of the others, and of the steps of an epoch
 
 
 class DamagedCheckpointError(ValueError):
@@ -29,7 +30,7 @@ class DamagedCheckpointError(ValueError):
     """
 
 
-def write_checkpoint(path, model, step, kept=None, random_states=()):
+def write_checkpoint(path, model, step, kept=None, random_states=(), steps_per_epoch=0):
     """Write all state of a compiled model, and what `model.random_states()` returned.
 
     Raises:
@@ -42,15 +43,24 @@ def write_checkpoint(path, model, step, kept=None, random_states=()):
         more = f" and {len(broken) - 1} more" if broken[1:] else ""
         raise DivergenceError(f"after step {step}, {broken[0]}{more} hold NaN or infinity.", kept)
     arrays |= {f"random.{i}": state for i, state in enumerate(random_states)}
+    about = np.array([len(arrays), steps_per_epoch])
     with atomic_file(path) as unfinished, open(unfinished, "wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **{ABOUT: about}, **arrays)
 
 
 def read_checkpoint(path):
-    """Read the arrays of a checkpoint, each checked; raise a DamagedCheckpointError."""
+    """Read the arrays of a checkpoint, each checked, and the steps of an epoch, if it has them.
+
+    Raises:
+        DamagedCheckpointError: it was changed or cut, or an array is missing.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
+        count, steps_per_epoch = map(int, arrays.pop(ABOUT, (len(arrays), 0)))
+        if count != len(arrays):
+            raise ValueError(f"it holds {len(arrays)} of {count} arrays")
+        return arrays, steps_per_epoch
     except DAMAGES as error:
         raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
 

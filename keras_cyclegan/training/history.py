@@ -1,6 +1,7 @@
 """The logs of a training run as a file that other programs read."""
 
 import json
+import math
 import operator
 import shutil
 import time
@@ -12,7 +13,7 @@ import keras
 
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.steps.distribution import is_chief
+from keras_cyclegan.steps.distribution import is_chief, largest_of_all
 
 
 class HistoryFile(keras.callbacks.Callback):
@@ -73,12 +74,12 @@ def read_history(path):
     path = Path(path)
     if not path.exists():
         return []
-    rows, damaged = [], []
+    rows, damaged = [], []  # numbers of lines
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
         try:
-            row = json.loads(line)
+            row = {name: x + 0 for name, x in json.loads(line).items()}  # all are numbers
             rows.append({**row, "epoch": operator.index(row["epoch"])})
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             damaged += [number] if line.strip() else []
     if damaged:
         kept = path.with_name(f"{path.name}.damaged")
@@ -89,3 +90,33 @@ def read_history(path):
             stacklevel=2,
         )
     return rows
+
+
+def mean_of(logs, monitor=("kid_ab", "kid_ba")):
+    """Return the mean of the logs that are monitored, or None where one is missing."""
+    figures = [(logs or {}).get(name) for name in monitor]
+    return None if None in figures else sum(figures) / len(figures)
+
+
+class EarlyStop(keras.callbacks.Callback):
+    """Ends `fit` after `patience` epochs without a lower KID in the file of a `HistoryFile`.
+
+    A patience of infinity, the default, never does. Keras's `EarlyStopping` forgets what was before
+    an interruption.
+    """
+
+    def __init__(self, path: PathLike, patience: float = math.inf) -> None:
+        super().__init__()
+        self.path = path
+        self.patience = patience
+
+    def epochs(self, wanted: int) -> int:
+        """Return the epochs of the whole run: those that it had, if it has ended early."""
+        rows = read_history(self.path)
+        means = [math.inf if (mean := mean_of(row)) is None else mean for row in rows]
+        is_over = means and len(means) > self.patience + means.index(min(means))
+        return rows[-1]["epoch"] if is_over else wanted
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if largest_of_all(self.epochs(0)):
+            self.model.stop_training = True

@@ -22,6 +22,7 @@ class Option:
     above: float = -math.inf
     below: float = math.inf
     needs: str | None = None  # another option, without which this one means nothing
+    parts: tuple[str, ...] = ()  # of which a value is one, or some with commas
     argument: bool = False  # given by its place, not by its name
     change: str = "never"
     kind: type = str  # from here on what the field and its class say
@@ -35,7 +36,7 @@ class Option:
         if not KINDS[self.kind][1](value):
             return False
         if self.kind in (bool, str):
-            return True
+            return not self.parts or set(value.split(",")) <= set(self.parts)
         value = min(sides_of(value)) if self.kind is Size else value
         return self.least <= value and self.above < value < self.below
 
@@ -43,6 +44,8 @@ class Option:
     def expected(self):
         if self.choices:
             return f"one of {', '.join(self.choices)}"
+        if self.parts:
+            return f"some of {','.join(self.parts)}"
         bounds = {"of at least": self.least, "above": self.above, "below": self.below}
         limits = [f"{text} {x:g}" for text, x in bounds.items() if math.isfinite(x)]
         return f"{KINDS[self.kind][0]} {' and '.join(limits)}".rstrip()

@@ -13,6 +13,7 @@ SCORES = (
     "Images to measure KID on: a folder with testA and testB; tfds:NAME; or glyphs. The scores go "
     "to history.jsonl, and the best preset is kept in best. Default: none."
 )
+LOG = "Logs beside history.jsonl: csv, tensorboard, wandb, or some with commas. Default: none."
 DISTRIBUTE = (
     "Share each batch between all devices of this machine, or all machines (JAX), which must "
     "share the run's folder. Default: one device."
@@ -32,6 +33,10 @@ class RunOptions:
     half_precision: bool = option("Presets in float16: half the bytes.", False, change="always")
     scores: str | None = option(SCORES, change="always")
     scores_every: int = option("Epochs between two measurements.", 5, least=1, change="always")
+    early_stop: int | None = option(
+        "Epochs without a lower KID that end the run.", least=1, needs="scores", change="always"
+    )
+    log: str | None = option(LOG, parts=("csv", "tensorboard", "wandb"), change="always")
     distribute: Literal["devices", "machines"] | None = option(DISTRIBUTE, change="always")
 
 

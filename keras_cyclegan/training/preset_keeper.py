@@ -1,5 +1,7 @@
 """A preset that is kept up to date while a model trains."""
 
+import json
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -10,6 +12,7 @@ import keras
 
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.steps.distribution import is_chief
+from keras_cyclegan.training.history import mean_of
 
 LARGEST_SHARE = 0.05  # of the training time that writing presets within an epoch may take
 
@@ -30,7 +33,6 @@ class PresetKeeper(keras.callbacks.Callback):
             None, the default, for no such preset.
         monitor: names of logs, `("kid_ab", "kid_ba")` by default. Put `TranslationMetrics`, which
             adds them to the logs, before this callback.
-        lowest: float. The lowest mean so far, of a resumed run. None, the default, for none.
 
     Example:
 
@@ -48,8 +50,7 @@ class PresetKeeper(keras.callbacks.Callback):
         half_precision: bool = False,
         minutes: float | None = None,
         best: PathLike | None = None,
-        monitor: str | tuple[str, ...] = ("kid_ab", "kid_ba"),
-        lowest: float | None = None,
+        monitor: tuple[str, ...] = ("kid_ab", "kid_ba"),
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
@@ -58,7 +59,7 @@ class PresetKeeper(keras.callbacks.Callback):
         self.minutes = minutes
         self.best = best and Path(best)
         self.monitor = tuple(monitor)
-        self.lowest = lowest
+        self.heading = f"mean of {', '.join(self.monitor)}"
         self.took = 0.0
 
     def on_train_begin(self, logs=None):
@@ -73,23 +74,27 @@ class PresetKeeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.write()
-        figures = [(logs or {}).get(name) for name in self.monitor]
-        if self.best is None or None in figures:
-            return
-        mean = sum(figures) / len(figures)
-        if self.lowest is None or mean < self.lowest:
-            self.lowest = mean
-            self.write(self.best)
+        mean = mean_of(logs, self.monitor)
+        if self.best is not None and mean is not None and mean < self.lowest():
+            self.write(self.best, {self.heading: repr(mean)})
 
-    def write(self, folder: PathLike | None = None) -> None:
-        """Write the preset now, to its folder or to another."""
+    def lowest(self) -> float:
+        """Return the mean of `best` as it is on disk, whatever interrupted the run before."""
+        try:
+            card = json.loads((self.best / "metadata.json").read_text())["card"]
+            return float(card[self.heading])
+        except (OSError, ValueError, LookupError, TypeError):
+            return math.inf
+
+    def write(self, folder: PathLike | None = None, more: dict[str, str] | None = None) -> None:
+        """Write the preset now, to its folder or to another, with `more` on its card."""
         if is_chief():
             began = time.monotonic()
             folder = folder or self.folder
             try:
                 self.model.save_to_preset(
                     folder,
-                    card=None if self.card is None else self.card(),
+                    card={**(self.card() if self.card else {}), **(more or {})},
                     half_precision=self.half_precision,
                 )
             except (OSError, ValueError) as error:

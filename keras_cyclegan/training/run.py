@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import zlib
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ from keras_cyclegan.training.folder import (
     write_options,
     write_place,
 )
-from keras_cyclegan.training.history import HistoryFile, read_history
+from keras_cyclegan.training.history import EarlyStop, HistoryFile
+from keras_cyclegan.training.loggers import make_loggers
 from keras_cyclegan.training.networks import build_model
 from keras_cyclegan.training.optimisation import compile_model
 from keras_cyclegan.training.option import sides_of
@@ -111,12 +113,13 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
             watchers, keeper = _watch(folder, options, model, watched)
             if writes:
                 write_place(folder, options, train.steps_per_epoch)
+            stop = EarlyStop(folder / "history.jsonl", options.early_stop or math.inf)
             fit(
                 model,
                 train,
                 folder / "checkpoints",
-                options.epochs,
-                callbacks=watchers,
+                stop.epochs(options.epochs),
+                callbacks=[*watchers, stop],
                 minutes=options.checkpoint_minutes,
                 steps=options.checkpoint_steps,
                 keep=options.keep_checkpoints,
@@ -167,22 +170,23 @@ def _watch(folder, options, model, watched):
     scores, extractor = measure_scores(options, model)
     if is_chief():
         write_options(folder, options)  # after all that can fail before the run starts
-    history, best = folder / "history.jsonl", folder / "best"
+    history = folder / "history.jsonl"
     keeper = PresetKeeper(
         folder / "preset",
         card=RunCard(options, model, history, extractor),
         half_precision=options.half_precision,
         minutes=options.checkpoint_minutes,
-        best=best if scores else None,
-        lowest=lowest_score(history) if best.exists() else None,
+        best=folder / "best" if scores else None,
     )
+    pictures = folder / "log/samples" if "tensorboard" in (options.log or "") else None
     watchers = [
         Progress(),
-        SampleGrid(folder / "samples", watched),
+        SampleGrid(folder / "samples", watched, tensorboard=pictures),
         FailureAlarms(watched),
         *scores,  # before what reads them
         HistoryFile(history),
         keeper,
+        *(make_loggers(folder, options) if is_chief() else ()),
     ]
     return watchers, keeper
 
@@ -215,9 +219,3 @@ def measure_scores(options, model):
     batch = formats[0].to_unit(images_a[:count]), formats[1].to_unit(images_b[:count])
     callback = TranslationMetrics([batch], [kid], count, options.scores_every)
     return [callback], describe_extractor(extractor, None)["extractor"]
-
-
-def lowest_score(history):
-    """Return the lowest mean KID of both directions in `history.jsonl`, or None."""
-    rows = [row for row in read_history(history) if "kid_ab" in row]
-    return min(((row["kid_ab"] + row["kid_ba"]) / 2 for row in rows), default=None)

@@ -94,9 +94,10 @@ class TrainingState(keras.callbacks.Callback):
 
         Raises:
             DamagedCheckpointError: there are checkpoints, and all of them are damaged.
+            ValueError: the run's epochs have another number of steps.
             RuntimeError: several machines see different checkpoints.
         """
-        step, path, arrays = self._read_newest()
+        step, path, arrays, length = self._read_newest()
         check_agreement(
             "They must share the folder of the run (NFS, for example): the first machine writes "
             "the checkpoints, all of them read them.",
@@ -104,6 +105,12 @@ class TrainingState(keras.callbacks.Callback):
         )
         if path is None:
             return None
+        if length and length != self.dataset.steps_per_epoch:
+            raise ValueError(
+                f"{path} is of a run with epochs of {length} steps, and this dataset has epochs of "
+                f"{self.dataset.steps_per_epoch}. Give the same images, or to go on with others "
+                f"`steps_per_epoch={length}`."
+            )
         self.means, self.random_states = restore_checkpoint(self.model, arrays, path)
         self.step = self.saved_step = step
         return path
@@ -112,7 +119,7 @@ class TrainingState(keras.callbacks.Callback):
         checkpoints = self.checkpoints()
         for step, path in reversed(checkpoints):
             try:
-                return step, path, read_checkpoint(path)
+                return step, path, *read_checkpoint(path)
             except DamagedCheckpointError as error:
                 self.damaged.append(path)
                 warnings.warn(f"{error}. Trying the one before.", stacklevel=3)
@@ -121,7 +128,7 @@ class TrainingState(keras.callbacks.Callback):
                 f"None of the {len(checkpoints)} checkpoints in {self.folder} is whole. Remove "
                 "them to begin anew."
             )
-        return 0, None, None
+        return 0, None, None, 0
 
     def save(self) -> Any:
         """Write a checkpoint now; warn if the disk is full."""
@@ -131,7 +138,8 @@ class TrainingState(keras.callbacks.Callback):
         path = self.folder / f"step-{self.step:09d}.npz"
         try:
             random_states = self.random_states or self.model.random_states()
-            write_checkpoint(path, self.model, self.step, self._newest(), random_states)
+            length = getattr(self.dataset, "steps_per_epoch", 0)
+            write_checkpoint(path, self.model, self.step, self._newest(), random_states, length)
         except OSError as error:
             self.failure = error
             warnings.warn(
@@ -307,17 +315,21 @@ def fit(
             dataset, epochs=epochs, initial_epoch=first, callbacks=watchers, **options, **kwargs
         )
 
+    asked = []  # whether a callback ended the training
     with state.interruption:
         if done := state.step % length:
             # The rest of an epoch, in a `fit` of its own: Keras takes all epochs of one `fit` to be
             # of one length. If the data ended early instead, TensorFlow would already have run the
             # operations of the next step that need no data.
-            stop = keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
-            )
+            def end(epoch, logs):
+                asked.append(model.stop_training)
+                model.stop_training = True
+
             state.is_partial = True
-            fit_from_here(stop, steps_per_epoch=length - done)
+            end_of_epoch = keras.callbacks.LambdaCallback(on_epoch_end=end)
+            fit_from_here(end_of_epoch, steps_per_epoch=length - done)
             state.is_partial = False
-        fit_from_here()
+        if not any(asked):
+            fit_from_here()
     if state.interruption.signal:
         state.leave()

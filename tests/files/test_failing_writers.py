@@ -51,7 +51,7 @@ class Checkpoint:
         state.save()
 
     def read(self, place):
-        arrays = checkpoint.read_checkpoint(place)
+        arrays, _ = checkpoint.read_checkpoint(place)
         assert {array.shape for array in arrays.values()} == {(3, 5), (7,)}
         (value,) = {float(x) for array in arrays.values() for x in array.ravel()}
         return value

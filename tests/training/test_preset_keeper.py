@@ -46,11 +46,11 @@ def test_preset_is_the_model_at_the_end_of_each_epoch(model, tmp_path):
 
 
 def test_best_is_that_of_the_lowest_score(model, tmp_path):
-    keeper = keep(model, tmp_path / "preset", best=tmp_path / "best", lowest=0.5)
     for value, kids in ((0.1, (0.5, 0.7)), (0.2, (0.5, 0.3)), (0.3, (0.4, 0.5)), (0.4, None)):
+        # Of a run that was interrupted: what counts is the score of the preset that is there.
+        keeper = keep(model, tmp_path / "preset", best=tmp_path / "best")
         change(model, value)
         keeper.on_epoch_end(0, {} if kids is None else {"kid_ab": kids[0], "kid_ba": kids[1]})
-        assert (tmp_path / "best").exists() == (value > 0.1)
     np.testing.assert_allclose(stem(tmp_path / "best"), 0.2)
     np.testing.assert_allclose(stem(tmp_path / "preset"), 0.4)
 

@@ -3,10 +3,12 @@
 import dataclasses
 import itertools
 import json
+import shutil
 import subprocess
 import sys
 import types
 
+import keras
 import numpy as np
 import pytest
 from support.eager import eagerly
@@ -27,7 +29,8 @@ from keras_cyclegan.training.folder import (
 from keras_cyclegan.training.history import read_history
 from keras_cyclegan.training.networks import build_model
 from keras_cyclegan.training.optimisation import compile_model
-from keras_cyclegan.training.run import lowest_score, measure_scores, train_run
+from keras_cyclegan.training.run import measure_scores, train_run
+from keras_cyclegan.training.translation_metrics import TranslationMetrics
 
 TINY = TrainingOptions(
     data="glyphs",
@@ -149,6 +152,25 @@ def finished(tmp_path_factory):
     return folder
 
 
+def test_a_run_ends_when_its_scores_get_no_lower_and_stays_ended(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    rows = read_history(run / "history.jsonl")
+    lines = [{**row, "kid_ab": 0.1 * row["epoch"], "kid_ba": 0.0} for row in rows]
+    (run / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = TrainingOptions(**read_options(run))
+    with pytest.MonkeyPatch.context() as patch, eagerly():
+        patch.setattr(
+            "keras_cyclegan.scores.extractors.find_extractor", lambda name: (mean_colours, None)
+        )
+        for patience, epochs in ((2, 3), (3, 4), (3, 4)):  # of 9, after the first epoch's score
+            patch.setattr(TranslationMetrics, "measure", lambda self: {"kid_ab": 1, "kid_ba": 1})
+            train_run(run, dataclasses.replace(options, epochs=9, early_stop=patience))
+            assert len(read_history(run / "history.jsonl")) == epochs
+    model = keras.saving.load_model(run / "model.keras")
+    assert int(model.optimizer.iterations) == 8
+
+
 def mean_colours(images):
     return np.asarray(images, "float32").mean(axis=(1, 2)) / 255
 
@@ -162,8 +184,8 @@ def test_finished_run_goes_on_with_more_epochs(finished):
 def test_scores_go_to_the_history_and_the_best_preset_is_kept(finished):
     rows = read_history(finished / "history.jsonl")
     means = [(row["kid_ab"] + row["kid_ba"]) / 2 for row in rows]
-    assert lowest_score(finished / "history.jsonl") == min(means)
     card = json.loads((finished / "best/metadata.json").read_text())["card"]
+    assert float(card["mean of kid_ab, kid_ba"]) == min(means)
     steps = 2 * (int(np.argmin(means)) + 1)
     assert card["training"].startswith(f"{steps} steps")
 

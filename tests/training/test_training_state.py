@@ -173,6 +173,23 @@ def test_no_whole_checkpoint_is_an_error_and_no_new_beginning(finished, tmp_path
         restore(tmp_path, finished[1])
 
 
+def test_a_checkpoint_that_lost_an_array_gives_way_to_the_one_before(finished, tmp_path):
+    copied(finished[0], tmp_path)
+    newest = tmp_path / "step-000000006.npz"
+    with np.load(newest) as archive:
+        arrays = dict(archive)
+    del arrays["model.3"]
+    np.savez(newest, **arrays)
+    with pytest.warns(UserWarning, match=r"damaged: it holds \d+ of \d+ arrays.*one before"):
+        state, _ = restore(tmp_path, finished[1])
+    assert state.step == 4
+
+
+def test_epochs_of_another_length_are_refused(finished):
+    with pytest.raises(ValueError, match="epochs of 3 steps, and this dataset has epochs of 5"):
+        restore(finished[0], finished[1], steps_per_epoch=5)
+
+
 def test_checkpoint_of_another_model_is_an_error(finished):
     with pytest.raises(ValueError, match="of another model"):
         restore(finished[0], make_model(filters=3))
@@ -235,6 +252,19 @@ def test_stop_at_divergence_works_alone():
     callbacks = [At(6, lambda: break_weights(model)), StopAtDivergence()]
     with pytest.raises(DivergenceError, match="at epoch 2, step 2, "):
         model.fit(images, images, batch_size=1, epochs=3, callbacks=callbacks, verbose=0)
+
+
+@counting
+def test_a_callback_that_ends_the_training_ends_it_in_a_resumed_epoch_too(tmp_path):
+    interrupt = At(2, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        fit(make_state(tmp_path), make_model(), callbacks=[interrupt])
+    model = make_model()
+    end = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True)
+    )
+    fit(make_state(tmp_path), model, epochs=5, callbacks=[end])
+    assert steps(tmp_path)[-1] == 3
 
 
 # --- SIGTERM and Ctrl-C --------------------------------------------------------------------------
