@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import types
 
 import numpy as np
 import PIL.Image
