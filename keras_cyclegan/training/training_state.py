@@ -329,7 +329,9 @@ def fit(
             end_of_epoch = keras.callbacks.LambdaCallback(on_epoch_end=end)
             fit_from_here(end_of_epoch, steps_per_epoch=length - done)
             state.is_partial = False
-        if not any(asked):
+        if any(asked):
+            state.on_train_end()
+        else:
             fit_from_here()
     if state.interruption.signal:
         state.leave()

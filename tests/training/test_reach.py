@@ -17,7 +17,6 @@ from keras_cyclegan.training.option import Size, options_of
 EXCEPTIONS = {
     ("*", "name"): "a label",
     ("*", "reduction"): "a loss of a training is a scalar",
-    ("ClassActivationLoss", "dtype"): "float32 under every policy",
     **{
         (name, steps): "`CycleGAN.fit` sets the steps from the epochs"
         for name in ("LinearDecay", "WeightSchedule")
