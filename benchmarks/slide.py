@@ -22,7 +22,7 @@ import numpy as np
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.inference.slide_files import open_slide
-from keras_cyclegan.inference.slides import translate_slide
+from keras_cyclegan.inference.slides import find_tissue, tissue_samples, translate_slide
 
 TILE = 256
 PART = 1024
@@ -99,11 +99,8 @@ def difference(first, second):
 
 def print_curve(model, source, counts):
     """Differences of frozen statistics from exact ones, on parts of tissue that are no samples."""
-    from keras_cyclegan.inference.slides import _samples, find_tissue
-
     slide = open_slide(source)
-    is_tissue = find_tissue(slide)
-    parts = _samples(slide, 0, is_tissue, 2 * max(counts))
+    parts = tissue_samples(slide, 0, find_tissue(slide), 2 * max(counts))
     held_out, samples = parts[: max(counts)], parts[max(counts) :]
     mosaic = np.concatenate([np.concatenate(held_out[i::8], axis=0) for i in range(8)], axis=1)
     exact = model.translate(mosaic).astype(int)

@@ -17,13 +17,7 @@ class Moments:
         self.count, self.mean, self.squares = 0, 0.0, 0.0
 
     def merge(self, count, mean, squares):
-        """Add a part.
-
-        Args:
-            count: int of at least 1. Values of each feature.
-            mean: array `(features,)`.
-            squares: array. Sums of the products of deviations from `mean`.
-        """
+        """Add a part of `count` values, with the sums of products of deviations from its mean."""
         shift, total = mean - self.mean, self.count + count
         between = self._product(shift, shift) * (self.count * count / total)
         self.squares = self.squares + squares + between

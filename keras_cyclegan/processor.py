@@ -1,8 +1,4 @@
-"""What computes: is there an accelerator, and what can the processor do?
-
-TensorFlow reads its switch for oneDNN once, when it is imported, so that `prefer_onednn` is called
-when this package is imported; Keras is imported where it is needed.
-"""
+"""What computes: is there an accelerator, and what can the processor do?"""
 
 import functools
 import os
@@ -10,16 +6,9 @@ import sys
 import time
 import warnings
 
-SWITCH = "TF_ENABLE_ONEDNN_OPTS"
+SWITCH = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it once, as it is imported
 # With any of these, TensorFlow on Linux switches oneDNN on itself.
-ENOUGH_FOR_TENSORFLOW = {
-    "avx512_vnni",
-    "avx512_bf16",
-    "avx_vnni",
-    "amx_tile",
-    "amx_int8",
-    "amx_bf16",
-}
+ENOUGH = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 # With one of these, oneDNN computes in a dtype; without, it emulates it number by number.
 INSTRUCTIONS = {
     "bfloat16": {"avx512_bf16", "amx_bf16"},
@@ -52,38 +41,25 @@ def vector_extensions(path="/proc/cpuinfo"):
     """Return Linux's names of an x86 processor's features, or an empty set."""
     try:
         with open(path, encoding="utf-8") as file:
-            for line in file:  # up to the first processor: the file is long, and slow to read
-                if line.startswith("flags"):
-                    return frozenset(line.partition(":")[2].split())
+            # Up to the first processor: the file is long, and slow to read.
+            flags = next((line for line in file if line.startswith("flags")), "")
     except OSError:
-        pass
-    return frozenset()
-
-
-# --- oneDNN ------------------------------------------------------------------------------------
+        return frozenset()
+    return frozenset(flags.partition(":")[2].split())
 
 
 def prefer_onednn(environment=os.environ, modules=sys.modules, extensions=None):
-    """Switch oneDNN on where it is faster and TensorFlow would leave it off.
+    """Switch oneDNN on for x86 with AVX2, where TensorFlow would leave it off.
 
-    This is so on x86 processors with AVX2 and without instructions for neural networks. There, a
-    training step takes 1.4 times as long with TensorFlow's own kernels. A user's own choice in the
-    environment, 0 for off or 1 for on, is left alone.
-
-    Args:
-        environment: mapping of environment variables, which is changed.
-        modules: mapping of the modules that are imported.
-        extensions: set of names, see `vector_extensions`. None, the default, takes this machine's.
+    There a training step takes 1.4 times as long with TensorFlow's own kernels. A user's own choice
+    in the environment is left alone.
     """
     global _came_too_late
-    if SWITCH in environment:
-        return
     extensions = vector_extensions() if extensions is None else extensions
-    if "avx2" not in extensions or extensions & ENOUGH_FOR_TENSORFLOW:
+    if SWITCH in environment or "avx2" not in extensions or extensions & ENOUGH:
         return
-    if "tensorflow" in modules:
-        _came_too_late = True
-    else:
+    _came_too_late = "tensorflow" in modules
+    if not _came_too_late:
         environment[SWITCH] = "1"
 
 
@@ -93,41 +69,29 @@ def warn_if_too_late():
     if _came_too_late:
         _came_too_late = False
         warnings.warn(
-            "TensorFlow was imported before keras_cyclegan and leaves oneDNN off on this "
-            "processor: a training step takes up to twice as long. Import keras_cyclegan before "
-            f"keras and tensorflow, or set {SWITCH}=1 in the environment (0 to keep it off and "
-            "end this warning).",
+            "TensorFlow was imported before keras_cyclegan and leaves oneDNN off: a training step "
+            "takes up to twice as long. Import keras_cyclegan before keras and tensorflow, or set "
+            f"{SWITCH}=1 in the environment (0 to keep it off and end this warning).",
             stacklevel=3,
         )
 
 
-# --- dtypes ------------------------------------------------------------------------------------
-
-
 def warn_of_slow_dtype(networks):
-    """Warn, with the measured factor, if networks would be faster in float32."""
+    """Warn if networks would be faster in float32."""
     factor = slowdown(networks)
     if factor > WORTH_A_WARNING:
         warnings.warn(_message(networks, factor), stacklevel=3)
 
 
 def refuse_slow_dtype(networks, advice):
-    """Raise a ValueError for a dtype in which convolutions take over 10 times as long.
-
-    Args:
-        networks: list of `keras.Model`.
-        advice: str. How to train nevertheless, for the error.
-    """
+    """Raise a ValueError, with advice, for a dtype that takes over 10 times as long as float32."""
     factor = slowdown(networks)
     if factor > REFUSED:
         raise ValueError(f"{_message(networks, factor)} {advice}")
 
 
 def slowdown(networks):
-    """Return how many times as long as in float32 the networks' convolutions take on a processor.
-
-    1.0 without a trial on an accelerator, and where TensorFlow's oneDNN has instructions for it.
-    """
+    """Return how many times as long as in float32 the networks' convolutions take."""
     import keras
 
     dtypes = {network.compute_dtype for network in networks} & set(INSTRUCTIONS)
@@ -140,10 +104,7 @@ def slowdown(networks):
 
 @functools.lru_cache
 def measured_slowdown(dtype):
-    """Time one convolution of a usual size against float32, for half a second at most each.
-
-    In processor seconds: on the clock it would be slow when another process works.
-    """
+    """Time a convolution against float32, in processor seconds, for half a second at most each."""
     import numpy as np
     from keras import ops
 

@@ -43,8 +43,7 @@ def plan_files(source, target):
         root, found = _files_of(source)
         if root.resolve() in target.resolve().parents:  # leave out earlier translations
             found = [path for path in found if target.resolve() not in path.resolve().parents]
-        shown = [path for path in found if not _is_hidden(path.relative_to(root))]
-        images, others = sort_files(shown)
+        images, others = sort_files(path for path in found if not _is_hidden(path, root))
         if others:
             logger.warning("Left out %s.", left_out(others))
         pairs = [(path, target / _named(path).relative_to(root)) for path in images]
@@ -74,6 +73,10 @@ def _files_of(source):
     return root, map(Path, glob.glob(pattern, recursive=True))
 
 
+def _is_hidden(path, root):
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
 def _target_file(source, target):
     """Return the path of one file's translation: `target`, or a file in it if it is a folder."""
     suffix = suffix_of(target)
@@ -100,10 +103,6 @@ def _named(path):
     return path.with_suffix(kinds[kind].suffixes[0]) if kind in kinds else path
 
 
-def _is_hidden(place):
-    return any(part.startswith(".") for part in place.parts)
-
-
 def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
     """Translate file by file; a file that can't be translated doesn't stop the others.
 
@@ -117,27 +116,19 @@ def translate_files(model, pairs, skip_existing=False, side_by_side=False, **opt
     Yields:
         `(source, target, error)` for each pair, where `error` is None or an exception.
     """
-    for source, target in pairs:
-        yield (
-            source,
-            target,
-            translate_file(model, source, target, skip_existing, side_by_side, **options),
-        )
+    for pair in pairs:
+        yield *pair, translate_file(model, *pair, skip_existing, side_by_side, **options)
 
 
 def translate_file(model, source, target, skip_existing=False, side_by_side=False, **options):
-    """Translate one file, with all of its pages or slices; see `translate_files`.
-
-    Returns:
-        None, or the error: an `ImportError`, a `ValueError`, an `OSError` or a `MemoryError`.
-    """
+    """Translate one file with all of its pages or slices; return None or what was wrong."""
     if skip_existing and target.exists():
         return None
     try:
-        formats = _formats(model, options.get("direction", "a_to_b"))
-        images = frames(source, formats and formats[0].channels)
-        if formats and formats[1].dtype != "uint8":  # before the work
-            check_kind(target, formats[1].dtype, formats[1].channels, len(images))
+        given, wanted = formats_of(model, Direction(options.get("direction", "a_to_b")))
+        images = frames(source, given.channels)
+        if wanted.dtype != "uint8":  # before the work
+            check_kind(target, wanted.dtype, wanted.channels, len(images))
         if len(images) == 1:
             translated = [model.translate(images[0], **options)]
         else:
@@ -145,7 +136,7 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
         if side_by_side:
             limit = options.get("max_pixels", MAX_PIXELS)
             translated = [
-                np.concatenate([_original(image, fake, formats, limit), fake], axis=1)
+                np.concatenate([_original(image, fake, given, wanted, limit), fake], axis=1)
                 for image, fake in zip(images, translated, strict=True)
             ]
         write_images(target, np.stack(translated), source, _has_profile(source))
@@ -156,17 +147,9 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
     return None
 
 
-def _formats(model, direction):
-    """Return the formats of images and translations, or None for a model that has no networks."""
-    if not hasattr(model, "generator_ab"):
-        return None
-    return formats_of(model, Direction(direction))
-
-
-def _original(path, translated, formats, max_pixels):
+def _original(path, translated, given, wanted, max_pixels):
     """Open the image as for the generator, with the channels and the range of its translation."""
-    given, wanted = formats or (None, None)
-    if given and not given.dtype == wanted.dtype == "uint8":
+    if not given.dtype == wanted.dtype == "uint8":
         image = open_image(path, given.channels, max_pixels, given).pixels
         return wanted.from_unit(given.to_unit(image))
     colours = 3 if translated.shape[-1] >= 3 else 1

@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
+from PIL import Image
 
+from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.data.decode import open_image
 
 
@@ -20,6 +22,16 @@ class Picture(NamedTuple):
 
     pixels: np.ndarray
     finish: Callable
+
+
+def to_float(pixels):
+    """Convert uint8 pixels to [-1, 1], and return floats as they are."""
+    return to_unit(pixels) if pixels.dtype == np.uint8 else pixels
+
+
+def as_given(unit, pixels):
+    """Return values in [-1, 1] as the pixels of an image are: of uint8, or floats."""
+    return from_unit(unit) if pixels.dtype == np.uint8 else unit
 
 
 def open_images(images, formats, max_pixels):
@@ -42,34 +54,28 @@ def open_images(images, formats, max_pixels):
         return pictures, lambda finished: keras.ops.convert_to_tensor(collect(finished))
     if isinstance(images, np.ndarray) and images.ndim == 4:
         if not len(images):
-            raise ValueError(
-                f"The batch holds no image. Received an array of shape {images.shape}."
-            )
+            raise ValueError(f"The batch holds no image. Received the shape {images.shape}.")
         return _open_items(images, formats, max_pixels), np.stack
     return [_open_picture(images, formats, max_pixels)], lambda finished: finished[0]
 
 
 def _open_items(images, formats, max_pixels):
-    return [_open_item(i, image, formats, max_pixels) for i, image in enumerate(images)]
-
-
-def _open_item(index, image, formats, max_pixels):
-    try:
-        if getattr(image, "ndim", 3) == 4:
-            raise ValueError(
-                f"An item of a list is one image. Received a batch of shape {tuple(image.shape)}: "
-                "give it by itself, or unpack it with `list(batch)`."
-            )
-        return _open_picture(image, formats, max_pixels)
-    except (TypeError, ValueError) as error:
-        error.args = (f"images[{index}]: {error}",)
-        raise
+    pictures = []
+    for i, image in enumerate(images):
+        try:
+            if getattr(image, "ndim", 3) == 4:
+                raise ValueError(
+                    f"An item of a list is one image. Received a batch of shape {image.shape}: "
+                    "give it by itself, or unpack it with `list(batch)`."
+                )
+            pictures.append(_open_picture(image, formats, max_pixels))
+        except (TypeError, ValueError) as error:
+            error.args = (f"images[{i}]: {error}",)
+            raise
+    return pictures
 
 
 def _open_picture(image, formats, max_pixels):
-    """Open one image of any kind; its `finish` returns the same kind."""
-    from PIL import Image
-
     if keras.ops.is_tensor(image):
         array = keras.ops.convert_to_numpy(image)
         pixels, finish = _open_picture(array, formats, max_pixels)
@@ -84,30 +90,21 @@ def _open_picture(image, formats, max_pixels):
 
     def finish(unit):
         if in_unit:
-            return _squeeze(unit.astype(image.dtype), image)
-        translated = unit if unit.dtype == np.uint8 else wanted.from_unit(unit)
-        if not eight_bits:
-            return _squeeze(translated, image)
-        if alpha is not None:
+            translated = unit.astype(image.dtype)
+        else:
+            translated = unit if unit.dtype == np.uint8 else wanted.from_unit(unit)
+        if alpha is not None and eight_bits:
             translated = np.concatenate([translated, alpha[:, :, None]], axis=2)
-        if isinstance(image, Image.Image):
+        if isinstance(image, Image.Image) and eight_bits:
             return _to_pillow(translated)
-        return _squeeze(translated, image)
+        gray = getattr(image, "ndim", 3) == 2 and translated.shape[2] == 1
+        return translated[:, :, 0] if gray else translated
 
     return Picture(pixels, finish)
 
 
-def _squeeze(pixels, image):
-    """Drop the channel axis of a gray translation whose image had none."""
-    return pixels[:, :, 0] if getattr(image, "ndim", 3) == 2 and pixels.shape[2] == 1 else pixels
-
-
 def _to_pillow(pixels):
-    from PIL import Image
-
     channels = pixels.shape[2]
     if channels > 4:
-        raise ValueError(
-            f"PIL has no image of {channels} channels, which this generator gives. Give arrays."
-        )
+        raise ValueError(f"PIL has no image of {channels} channels, as translated. Give arrays.")
     return Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)

@@ -1,9 +1,8 @@
-"""Translates many files by many processes, on one machine or on a cluster, with Ray Data."""
+"""Many files, or blocks of a slide, by many processes on one machine or on a cluster, with Ray."""
 
-import logging
 import math
 import os
-from pathlib import Path
+from collections import deque
 
 import keras
 
@@ -12,8 +11,9 @@ from keras_cyclegan.files.atomic import remove_abandoned
 from keras_cyclegan.inference.files import translate_file
 from keras_cyclegan.inference.memory import share_memory
 
-FILES_PER_TASK = 16  # a task costs Ray milliseconds, and is repeated if its worker dies
-ATTEMPTS = 3  # after which a file that kills its worker is given up
+ATTEMPTS = 3  # after which a task that kills its worker is given up
+
+_made = {}  # what this process runs tasks with, if it is a worker
 
 
 def translate_files_on_ray(
@@ -27,16 +27,13 @@ def translate_files_on_ray(
 
     It joins the Ray cluster of `RAY_ADDRESS` or of this machine, or starts one on this machine. On
     a cluster, every node must reach the images under the same path and have keras_cyclegan
-    installed; the weights are sent. A worker that dies is replaced: files that it had written are
-    kept, and the file that it was translating is tried again, up to three times in all.
+    installed; the weights are sent. A worker that dies is replaced, and the file that it was
+    translating is tried again, up to three times in all.
 
     Args:
-        model: `CycleGAN`.
-        pairs: pairs of paths, see `plan_files`.
-        skip_existing, side_by_side: see `translate_files`.
+        model, pairs, skip_existing, side_by_side, **options: see `translate_files`.
         workers: int. Number of workers. None, the default, takes one for each GPU of the cluster,
             or for each CPU where there is no GPU.
-        **options: arguments of `CycleGAN.translate`.
 
     Yields:
         `(source, target, error)` for each pair, where `error` is None or text, in the order in
@@ -45,101 +42,89 @@ def translate_files_on_ray(
     Raises:
         ImportError: Ray is not installed.
     """
+    # With absolute paths, because workers have other working directories.
+    tasks = [(source.absolute(), target.absolute()) for source, target in pairs]
+    arguments = model, skip_existing, side_by_side, options
+    try:
+        for i, error in run_on_ray(Translator, arguments, tasks, workers):
+            yield *pairs[i], error
+    finally:
+        remove_abandoned(*{target.parent for _, target in pairs})  # of workers that were killed
+
+
+class Translator:
+    """Translates file after file with its copy of the model."""
+
+    def __init__(self, model, skip_existing, side_by_side, options):
+        self.model, self.options = model, options
+        self.choices = skip_existing, side_by_side
+
+    def run(self, pair):
+        """Translate a file; return None or what was wrong."""
+        error = translate_file(self.model, *pair, *self.choices, **self.options)
+        return error and (str(error) or type(error).__name__)
+
+
+def import_ray():
+    """Import Ray, with its usage reports turned off."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError(f'The engine "ray" needs Ray: {to_install("ray")}. ({error})') from error
+    return ray
+
+
+def run_on_ray(worker, arguments, tasks, workers=None):
+    """Run `worker(*arguments).run(task)` for each task, by as many workers.
+
+    Yields:
+        `(i, error)` for each task as it is finished: what `run` returned, or why it was given up.
+    """
     ray = import_ray()
     started = not ray.is_initialized()
     if started:
         ray.init(log_to_driver=False)
     try:
-        for i, error in _results(
-            ray, model, pairs, workers, (skip_existing, side_by_side, options)
-        ):
-            yield *pairs[i], error
+        gpus, cpus = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
+        count = min(workers or gpus or cpus or 1, len(tasks))
+        machines = sum(node["Alive"] for node in ray.nodes())
+        run = ray.remote(
+            num_cpus=1,
+            num_gpus=1 if gpus else 0,
+            max_retries=0,  # `_results` tries again, however the worker died
+            runtime_env={"env_vars": {"KERAS_BACKEND": keras.backend.backend()}},
+        )(run_task)
+        given = [ray.put((worker, arguments))], math.ceil(count / machines)
+        yield from _results(ray, lambda i: run.remote(*given, tasks[i]), len(tasks), count)
     finally:
         if started:
             ray.shutdown()
-        remove_abandoned(*{target.parent for _, target in pairs})  # of workers that were killed
 
 
-def import_ray():
-    """Import Ray and Ray Data, with Ray's usage reports turned off."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise ImportError(
-            f'The engine "ray" needs Ray Data: {to_install("ray")}. ({error})'
-        ) from error
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    return ray
+def run_task(references, neighbours, task):
+    """Run one task in a worker's process, which keeps its copy of the model."""
+    if references[0] not in _made:
+        share_memory(neighbours)
+        worker, arguments = import_ray().get(references[0])
+        _made[references[0]] = worker(*arguments)
+    return _made[references[0]].run(task)
 
 
-def _results(ray, model, pairs, workers, options):
-    gpus = int(ray.cluster_resources().get("GPU", 0))
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    workers = min(workers or gpus or cpus, len(pairs))
-    machines = sum(node["Alive"] for node in ray.nodes())
-    tasks = max(math.ceil(len(pairs) / FILES_PER_TASK), min(len(pairs), 4 * workers))
-    ledger = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Ledger).remote()
-    rows = [  # with absolute paths, because workers have other working directories
-        {"index": i, "source": str(source.absolute()), "target": str(target.absolute())}
-        for i, (source, target) in enumerate(pairs)
-    ]
-    dataset = ray.data.from_items(rows, override_num_blocks=tasks)
-    dataset.context.enable_progress_bars = False
-    translated = dataset.map(
-        Translator,
-        fn_constructor_args=(ray.put(model), ledger, options, math.ceil(workers / machines)),
-        compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=1,
-        num_gpus=1 if gpus else 0,
-        runtime_env={"env_vars": {"KERAS_BACKEND": keras.backend.backend()}},
-    )
-    for row in translated.iter_rows():
-        yield row["index"], row["error"] or None
-
-
-class Translator:
-    """A worker, which translates file after file with its copy of the model."""
-
-    def __init__(self, model, ledger, options, workers_here=1):
-        share_memory(workers_here)
-        self.ray = import_ray()
-        self.model = self.ray.get(model)
-        self.ledger = ledger
-        self.skip_existing, self.side_by_side, self.options = options
-
-    def __call__(self, row):
-        source, target = Path(row["source"]), Path(row["target"])
-        attempt, error = self.ray.get(self.ledger.begin.remote(row["index"]))
-        if error is None and attempt > ATTEMPTS:
-            error = f"Its worker died {ATTEMPTS} times while it was translated."
-        if error is None:
-            error = translate_file(
-                self.model, source, target, self.skip_existing, self.side_by_side, **self.options
-            )
-        error = str(error or "")
-        self.ray.get(self.ledger.finish.remote(row["index"], error))
-        return {"index": row["index"], "error": error}
-
-
-class Ledger:
-    """Records attempts and results in a process of its own, because workers may die."""
-
-    __module__ = "__main__"  # Ray then sends the code, and that process needn't import Keras
-
-    def __init__(self):
-        self.attempts = {}
-        self.outcomes = {}
-
-    def begin(self, index):
-        """Count an attempt at a file; return the number of attempts, and the result if any.
-
-        The result is the text of the error, `""` without an error, or None for an unfinished file.
-        """
-        if index not in self.outcomes:
-            self.attempts[index] = self.attempts.get(index, 0) + 1
-        return self.attempts[index], self.outcomes.get(index)
-
-    def finish(self, index, error):
-        self.outcomes[index] = error
+def _results(ray, start, number, count):
+    waiting, busy = deque((i, 1) for i in range(number)), {}
+    while waiting or busy:
+        while waiting and len(busy) < count:
+            i, attempt = waiting.popleft()
+            busy[start(i)] = i, attempt
+        (done,), _ = ray.wait(list(busy), num_returns=1)
+        i, attempt = busy.pop(done)
+        try:
+            yield i, ray.get(done)
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.RayError as died:
+            if attempt < ATTEMPTS:
+                waiting.append((i, attempt + 1))
+            else:
+                yield i, f"Its worker died {ATTEMPTS} times while it was at work. ({died})"

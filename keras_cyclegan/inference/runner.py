@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from keras_cyclegan.inference.sizes import find_rule
 from keras_cyclegan.inference.tile_plan import plan
@@ -16,7 +16,7 @@ from keras_cyclegan.inference.working_size import change_network
 from keras_cyclegan.layers.cpu import fast_paths
 from keras_cyclegan.processor import warn_if_too_late, warn_of_slow_dtype
 
-SLACK = 1.5  # peak memory over that of the tensors alone, measured on seven networks
+SLACK = 2.0  # peak memory over that of the widest layer, measured on seven networks
 PIXEL_BYTES = 60  # the image and its translation as floats and as pixels, and copies of them
 
 _runners: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -60,7 +60,7 @@ class Runner:
     def pixel_bytes(self):
         if not getattr(self.generator, "inputs", None):
             return 0
-        return SLACK * _most_alive(self.generator, 16 * self.rule.smallest) + PIXEL_BYTES
+        return SLACK * _widest_layer(self.generator, 16 * self.rule.smallest) + PIXEL_BYTES
 
     @functools.cached_property
     def stages(self):
@@ -79,11 +79,14 @@ class Runner:
     def change(self):
         return change_network(self.generator)
 
+    def padded_pixels(self, height, width):
+        return self.rule.padded(height) * self.rule.padded(width)
+
     def bytes_for(self, height, width):
-        """Estimate the memory for one whole image; pixels that are padded count."""
+        """Estimate the memory for one whole image."""
         if not self.pixel_bytes:
             return 0
-        return int(self.rule.padded(height) * self.rule.padded(width) * self.pixel_bytes)
+        return int(self.padded_pixels(height, width) * self.pixel_bytes)
 
     def check_size(self, height, width):
         """Raise a ValueError for an image that a generator built for one size can't take."""
@@ -113,12 +116,9 @@ class Runner:
         return np.asarray(translated)[:, :height, :width]
 
     def apply(self, images, fast=True):
-        """Pad a tensor to a size that fits, translate and crop it: what a graph is traced from.
+        """Pad a tensor `(n, height, width, channels)`, translate and crop it, also in a graph.
 
-        Args:
-            images: tensor `(n, height, width, channels)`, in [-1, 1]; inside a TensorFlow graph all
-                but the channels may be unknown.
-            fast: bool, True by default. Whether layers take their fast ways.
+        `fast` says whether layers take their fast ways.
         """
         height, width = ops.shape(images)[1:3]
         padded = self.rule.pad(images)
@@ -127,10 +127,7 @@ class Runner:
             return self.generator(padded, training=False)[:, :height, :width]
 
     def _current_graph(self):
-        """Return the `tf.function`; it is traced again if layers were given new variables.
-
-        Quantization and LoRA do that.
-        """
+        """Return the `tf.function`, traced again where quantization or LoRA made new variables."""
         variables = tuple(id(variable) for variable in self.generator.variables)
         if self._graph[0] != variables:
             self._graph = variables, self._trace()
@@ -145,29 +142,13 @@ class Runner:
         return tf.function(self.apply, input_signature=[signature], autograph=False)
 
 
-def _most_alive(network, default_side):
-    """Return the most bytes of tensors alive at once in a functional network, per input pixel."""
+def _widest_layer(network, default_side):
+    """Return the most bytes, per input pixel, of float32 that a layer reads and writes."""
     side = [fixed or default_side for fixed in network.input_shape[1:3]]
-    operations = network.operations
-    flat = keras.tree.flatten
+    flat, operations = keras.tree.flatten, network.operations
     tensors = [tensor for operation in operations for tensor in flat(operation.output)]
     image = keras.KerasTensor((1, *side, network.input_shape[-1]))
     specs = keras.Function(network.input, tensors).compute_output_spec(image)
-    count = {id(t): math.prod(spec.shape) for t, spec in zip(tensors, specs, strict=True)}
-    size = {id(t): count[id(t)] * _item_bytes(t.dtype) for t in tensors}
-    last_use = {id(t): i for i, operation in enumerate(operations) for t in flat(operation.input)}
-    last_use |= {id(t): len(operations) for t in network.outputs}
-
-    most = alive = size[id(network.input)]
-    for i, operation in enumerate(operations[1:], 1):
-        made = {id(t) for t in flat(operation.output)}
-        alive += sum(size[key] for key in made)
-        is_norm = isinstance(operation, layers.GroupNormalization)  # computes in float32
-        most = max(most, alive + is_norm * 4 * sum(count[key] for key in made))
-        used = {id(t) for t in flat(operation.input)}
-        alive -= sum(size[key] for key in used if last_use[key] == i)
-    return most / math.prod(side)
-
-
-def _item_bytes(dtype):
-    return 2 if keras.backend.standardize_dtype(dtype) in ("float16", "bfloat16") else 4
+    size = {id(t): 4 * math.prod(spec.shape) for t, spec in zip(tensors, specs, strict=True)}
+    touched = (flat([operation.input, operation.output]) for operation in operations[1:])
+    return max(sum(size[id(t)] for t in tensors) for tensors in touched) / math.prod(side)

@@ -20,10 +20,9 @@ class SizeRule(NamedTuple):
         return max(size, self.smallest) if isinstance(size, int) else ops.maximum(size, self[1])
 
     def pad(self, images):
-        """Pad `(n, h, w, c)` below and on the right by reflection, to a size that fits.
+        """Pad `(n, h, w, c)` below and on the right, so that a pixel keeps its place in strides.
 
-        So a pixel keeps its place in the network's grid of strides. An image smaller than what is
-        added to it is reflected repeatedly.
+        By reflection, repeatedly where an image is smaller than what is added to it.
         """
         height, width = ops.shape(images)[1:3]
         images = ops.take(images, _mirror(height, self.padded(height)), axis=1)
@@ -40,12 +39,8 @@ def _mirror(size, count):
 def find_rule(generator):
     """Find out which sizes a generator gives back unchanged, without computing an image.
 
-    Args:
-        generator: any `keras.Model` from images to images.
-
-    Returns:
-        A `SizeRule`: (4, 8) for a ResNet, whose maps at a quarter of the size need 2 pixels for a
-        reflection by 1; (2ⁿ, 2ⁿ) for a U-Net of n halvings; (1, 1) if it was built for one size.
+    (4, 8) for a ResNet, whose maps at a quarter of the size need 2 pixels for a reflection by 1;
+    (2ⁿ, 2ⁿ) for a U-Net of n halvings; (1, 1) if it was built for one size.
 
     Raises:
         ValueError: the generator gives no size back unchanged, with multiples up to 4096.
@@ -69,16 +64,14 @@ def find_rule(generator):
 
 
 def _returns_size(generator, size):
-    """Return whether `size` comes out unchanged, and joined branches have equal sizes."""
     try:
         shape = generator.compute_output_shape((1, size, size, generator.input_shape[-1]))
         # Keras infers a concatenation's shape from its first input, and looks at no other.
         joined = _input_shapes(generator, keras.layers.Concatenate, size)
     except ValueError:  # other branches of unequal sizes, or the network's own check
         return False
-    return tuple(shape[1:3]) == (size, size) and all(
-        len({shape[1:3] for shape in shapes}) == 1 for _, shapes in joined
-    )
+    unequal = any(len({shape[1:3] for shape in shapes}) > 1 for _, shapes in joined)
+    return tuple(shape[1:3]) == (size, size) and not unequal
 
 
 def _reflections_fit(generator, size):
@@ -89,22 +82,13 @@ def _reflections_fit(generator, size):
 
 def _input_shapes(generator, kind, size):
     """Return the layers of a kind in a functional generator, with the shapes of their inputs."""
-    layers = [
-        layer for layer in generator.layers if isinstance(layer, kind) and _is_called_once(layer)
-    ]
-    if not layers or not getattr(generator, "inputs", None):
+    found = [layer for layer in generator.layers if isinstance(layer, kind)]
+    if not found or not getattr(generator, "inputs", None):
         return []
     images = keras.KerasTensor((1, size, size, generator.input_shape[-1]))
-    inner = keras.Function(generator.input, [layer.input for layer in layers])
-    found = inner.compute_output_spec(images)
+    inner = keras.Function(generator.input, [layer.input for layer in found])
+    specs = inner.compute_output_spec(images)
     return [
         (layer, [tuple(tensor.shape) for tensor in keras.tree.flatten(tensors)])
-        for layer, tensors in zip(layers, found, strict=True)
+        for layer, tensors in zip(found, specs, strict=True)
     ]
-
-
-def _is_called_once(layer):
-    try:
-        return layer.input is not None
-    except (AttributeError, ValueError):  # `input` of a layer that was called twice
-        return False

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_cyclegan.arguments import to_install
 from keras_cyclegan.files.atomic import atomic_file
 
 STORED = 256  # side of the tiles in the file that is written
@@ -16,9 +17,7 @@ QUALITY = 90  # of JPEG
 
 
 def open_slide(path):
-    """Open a slide: `read`, `sizes` and `mpp` of its levels, `icc`.
-
-    By `tifffile` (pyramids, SVS, OME-TIFF), and what isn't TIFF by `openslide`.
+    """Open a slide by `tifffile` (pyramids, SVS, OME-TIFF), and what isn't TIFF by `openslide`.
 
     Raises:
         ImportError: the package that it needs is not installed.
@@ -26,14 +25,11 @@ def open_slide(path):
     """
     path = Path(path)
     with open(path, "rb") as file:
-        is_tiff = file.read(4)[:2] in (b"II", b"MM")
-    package = "tifffile" if is_tiff else "openslide"
+        is_tiff = file.read(2) in (b"II", b"MM")
     try:
         return (TiffSlide if is_tiff else OpenslideSlide)(path)
     except ImportError as error:
-        raise ImportError(
-            f"{path} needs {package}: `pip install 'keras-cyclegan[slides]'`."
-        ) from error
+        raise ImportError(f"{path} needs {error.name}: {to_install('slides')}.") from error
 
 
 class TiffSlide:
@@ -51,55 +47,46 @@ class TiffSlide:
         try:
             self.file = tifffile.TiffFile(path)
             levels = [level.keyframe for level in self.file.series[0].levels]
-            wanted = levels[0].dtype == np.uint8 and levels[0].chunks[2:] == (3,)
         except (tifffile.TiffFileError, ValueError, IndexError) as error:
             raise ValueError(f"Can't read {path} as a slide: {error}") from error
-        if not wanted or len(levels[0].shape) != 3:
+        first = levels[0]
+        if first.dtype != np.uint8 or len(first.shape) != 3 or first.chunks[2:] != (3,):
             raise ValueError(
-                f"A slide has 8-bit colours, (height, width, 3). {path} has {levels[0].shape} of "
-                f"{levels[0].dtype}."
+                "A slide has 8-bit colours, (height, width, 3). "
+                f"{path} has {first.shape} of {first.dtype}."
             )
-        if np.prod(levels[0].chunks[:2]) > MAX_CHUNK:
+        if np.prod(first.chunks[:2]) > MAX_CHUNK:
             raise ValueError(f"{path} isn't cut into tiles or strips: save it as a tiled TIFF.")
         self.levels = [level for level in levels if np.prod(level.chunks[:2]) <= MAX_CHUNK]
         self.sizes = [level.shape[:2] for level in self.levels]
-        first = _microns(self.levels[0], self.file.ome_metadata)
-        self.mpp = first and [first * self.sizes[0][1] / width for _, width in self.sizes]
-        profile = self.levels[0].tags.get(34675)
+        microns = _microns(first, self.file.ome_metadata)
+        self.mpp = microns and [microns * self.sizes[0][1] / width for _, width in self.sizes]
+        profile = first.tags.get(34675)
         self.icc = profile and bytes(profile.value)
 
     def read(self, level, rows, columns):
         """Return `(height, width, 3)`, uint8, of two slices of a level."""
         page = self.levels[level]
-        result = np.empty((rows.stop - rows.start, columns.stop - columns.start, 3), np.uint8)
+        # Scanners leave out what is empty.
+        result = np.full((rows.stop - rows.start, columns.stop - columns.start, 3), 255, np.uint8)
         height, width = page.chunks[:2]
         across = -(-page.shape[1] // width)
         for down in range(rows.start // height, -(-rows.stop // height)):
             for right in range(columns.start // width, -(-columns.stop // width)):
                 chunk = self._chunk(page, down * across + right)
-                top, left = down * height, right * width
-                inner = [
-                    slice(max(given.start, first), min(given.stop, first + side))
-                    for given, first, side in (
-                        (rows, top, chunk.shape[0]),
-                        (columns, left, chunk.shape[1]),
-                    )
-                ]
-                into = _moved(inner[0], rows.start), _moved(inner[1], columns.start)
-                result[into] = chunk[_moved(inner[0], top), _moved(inner[1], left)]
+                if chunk is not None:
+                    top, left = down * height - rows.start, right * width - columns.start
+                    into = result[max(top, 0) : top + height, max(left, 0) : left + width]
+                    part = chunk[max(-top, 0) :, max(-left, 0) :]
+                    into[:] = part[: into.shape[0], : into.shape[1]]
         return result
 
     def _chunk(self, page, index):
-        count = page.databytecounts[index]
-        if not count:  # scanners leave out what is empty
-            return np.full((*page.chunks[:2], 3), 255, np.uint8)
-        handle = self.file.filehandle
+        handle, count = self.file.filehandle, page.databytecounts[index]
         handle.seek(page.dataoffsets[index])
         data = handle.read(count)  # before `page.decode`, which reads elsewhere when first used
-        decoded, *_ = page.decode(data, index, jpegtables=page.jpegtables)
-        if decoded is None:
-            return np.full((*page.chunks[:2], 3), 255, np.uint8)
-        return decoded[0]
+        decoded = page.decode(data, index, jpegtables=page.jpegtables)[0] if count else None
+        return None if decoded is None else decoded[0]
 
     def close(self):
         self.file.close()
@@ -136,10 +123,6 @@ class OpenslideSlide:
         self.slide.close()
 
 
-def _moved(given, start):
-    return slice(given.start - start, given.stop - start)
-
-
 def _microns(page, ome):
     """Return the microns per pixel that a TIFF file states, or None."""
     found = re.search(r"MPP\s*=\s*([\d.]+)", page.description)  # Aperio's
@@ -151,9 +134,6 @@ def _microns(page, ome):
         over, under = page.tags["XResolution"].value
         return unit * under / over if unit and over > under else None
     return None
-
-
-# --- writing -----------------------------------------------------------------------------------
 
 
 def halved(pixels):
@@ -186,13 +166,7 @@ def write_block(path, pixels, compression):
 def write_slide(path, size, block_path, compression, mpp=None, icc=None):
     """Join blocks to a pyramidal BigTIFF; tiles are copied as they are compressed.
 
-    Args:
-        path: path of the file, which is written whole or not at all.
-        size: `(height, width)` of the largest level.
-        block_path: function of a block's row and column, that returns the path of its file.
-        compression: `"jpeg"` or `"deflate"`, as of the blocks.
-        mpp: microns per pixel, or None.
-        icc: bytes of a colour profile, or None.
+    `block_path` is a function of a block's row and column that returns the path of its file.
     """
     import tifffile
 
@@ -205,8 +179,8 @@ def write_slide(path, size, block_path, compression, mpp=None, icc=None):
     pixels = None
     with atomic_file(path) as unfinished, tifffile.TiffWriter(unfinished, bigtiff=True) as file:
         for level, (height, width) in enumerate(sizes):
-            kind = {"subifds": len(sizes) - 1, "iccprofile": icc} if not level else {}
-            kind |= {"subfiletype": 1} if level else {}
+            first = {"subifds": len(sizes) - 1, "iccprofile": icc}
+            kind = {"subfiletype": 1} if level else first
             if level < _levels_of_blocks():
                 data = _tiles(level, (height, width), block_path)
             else:  # an eighth of the slide fits the memory

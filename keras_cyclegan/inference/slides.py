@@ -64,24 +64,28 @@ def translate_slide(
     slide = slide_files.open_slide(source)
     try:
         level = _level(slide, mpp)
-        blocks = _Blocks(target, source, slide.sizes[level], generator, level, compression, samples)
-        missing = [place for place in blocks.places if not blocks.path(*place).exists()]
-        done, total = len(blocks.places) - len(missing), len(blocks.places)
+        folder, size = target.with_name(f".{target.name}.blocks"), slide.sizes[level]
+        task = [_identity(source), *size, slide_files.BLOCK, _checksum(generator)]
+        _begin(folder, [*task, level, compression, samples])
+        places = list(np.ndindex(*(-(-side // slide_files.BLOCK) for side in size)))
+        missing = [place for place in places if not block_path(folder, *place).exists()]
+        done, total = len(places) - len(missing), len(places)
         yield done, total
         if missing:
-            is_tissue = find_tissue(slide)
+            tissue = find_tissue(slide)
             if len(runner(generator).stages[0]) > 1:  # its norms aren't frozen
-                parts = _samples(slide, level, is_tissue, samples)
+                parts = tissue_samples(slide, level, tissue, samples)
                 generator = generator_for(model.freeze_statistics(parts, direction), direction)
-            part = _Part(slide, level, generator, is_tissue, tile)
+            writer = BlockWriter(slide, level, generator, tissue, tile, folder, compression)
         for place in missing:
-            slide_files.write_block(blocks.path(*place), part(*blocks.region(*place)), compression)
+            writer.run(place)
             done += 1
             yield done, total
         microns = slide.mpp and slide.mpp[level]
-        size = slide.sizes[level]
-        slide_files.write_slide(target, size, blocks.path, compression, microns, slide.icc)
-        shutil.rmtree(blocks.folder)
+        slide_files.write_slide(
+            target, size, lambda *place: block_path(folder, *place), compression, microns, slide.icc
+        )
+        shutil.rmtree(folder)
     finally:
         slide.close()
 
@@ -98,37 +102,9 @@ def _level(slide, mpp):
     return int(np.argmin(ratios))
 
 
-class _Blocks:
-    """The finished blocks of one translation, in a folder beside its target."""
-
-    def __init__(self, target, source, size, generator, level, compression, samples):
-        self.folder, self.size = target.with_name(f".{target.name}.blocks"), size
-        rows, columns = (-(-side // slide_files.BLOCK) for side in size)
-        self.places = [(row, column) for row in range(rows) for column in range(columns)]
-        state = Path(source).stat()
-        described = json.dumps(
-            {
-                "source": [str(Path(source).absolute()), state.st_size, state.st_mtime_ns],
-                "size": [*size, slide_files.BLOCK],
-                "weights": _checksum(generator),
-                "options": [level, compression, samples],
-            }
-        )
-        record = self.folder / "task.json"
-        if not record.exists() or record.read_text(encoding="utf-8") != described:
-            shutil.rmtree(self.folder, ignore_errors=True)  # of another translation
-            self.folder.mkdir(parents=True)
-            record.write_text(described, encoding="utf-8")
-
-    def path(self, row, column):
-        return self.folder / f"{row:05}-{column:05}.tif"
-
-    def region(self, row, column):
-        starts = row * slide_files.BLOCK, column * slide_files.BLOCK
-        return tuple(
-            slice(start, min(start + slide_files.BLOCK, side))
-            for start, side in zip(starts, self.size, strict=True)
-        )
+def _identity(path):
+    state = Path(path).stat()
+    return [str(Path(path).absolute()), state.st_size, state.st_mtime_ns]
 
 
 def _checksum(generator):
@@ -138,41 +114,56 @@ def _checksum(generator):
     return found
 
 
-class _Part:
-    """Translates any part of a slide, of which each tile gets the margin that the network sees."""
+def _begin(folder, task):
+    """Make the folder of blocks, empty if it holds those of another task."""
+    record, described = folder / "task.json", json.dumps(task)
+    if not record.exists() or record.read_text(encoding="utf-8") != described:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        record.write_text(described, encoding="utf-8")
 
-    def __init__(self, slide, level, generator, is_tissue, tile):
-        self.slide, self.level, self.is_tissue = slide, level, is_tissue
-        self.run = runner(generator)
-        (stage,), _ = self.run.stages
-        multiple = self.run.rule.multiple
+
+def block_path(folder, row, column):
+    return folder / f"{row:05}-{column:05}.tif"
+
+
+class BlockWriter:
+    """Translates blocks of a slide; each tile gets the margin that the network sees."""
+
+    def __init__(self, slide, level, generator, tissue, tile, folder, compression):
+        self.slide, self.level, self.tissue = slide, level, tissue
+        self.folder, self.compression = folder, compression
+        self.size = slide.sizes[level]
+        self.network = runner(generator)
+        (stage,), _ = self.network.stages
+        multiple, smallest = self.network.rule
         self.margin = -(-stage.margin // multiple) * multiple
-        self.tile = max(1, tile // self.run.rule.smallest) * self.run.rule.smallest
+        self.tile = max(1, tile // smallest) * smallest
 
-    def __call__(self, rows, columns):
-        """Return a part, `(height, width, 3)`: translated where there is tissue, else copied.
+    def run(self, place):
+        """Write a block, translated where there is tissue, else copied."""
+        block = slide_files.BLOCK
+        rows, columns = (
+            slice(i * block, min((i + 1) * block, side))
+            for i, side in zip(place, self.size, strict=True)
+        )
+        pixels = self.slide.read(self.level, rows, columns)
+        has_tissue = self._tissue_of(rows, columns)
+        for top, left in np.ndindex(*(-(-side // self.tile) for side in pixels.shape[:2])):
+            top, left = top * self.tile, left * self.tile
+            into = np.s_[top : top + self.tile, left : left + self.tile]
+            wanted = has_tissue[into]
+            if wanted.any():
+                translated = self._translate(rows.start + top, columns.start + left, wanted.shape)
+                pixels[into][wanted] = translated[wanted]
+        slide_files.write_block(block_path(self.folder, *place), pixels, self.compression)
 
-        Which is decided for each square of 256×256 pixels, so that the result is the same for tiles
-        of any size.
-        """
-        result = self.slide.read(self.level, rows, columns)
-        tissue = self._tissue(rows, columns)
-        for top in range(0, len(result), self.tile):
-            for left in range(0, result.shape[1], self.tile):
-                into = slice(top, top + self.tile), slice(left, left + self.tile)
-                wanted = tissue[into]
-                if wanted.any():
-                    height, width = wanted.shape
-                    top_left = rows.start + top, columns.start + left
-                    result[into][wanted] = self._tile(*top_left, height, width)[wanted]
-        return result
-
-    def _tissue(self, rows, columns):
-        """Return whether each pixel of a part lies in a square with tissue."""
-        side, size = slide_files.STORED, self.slide.sizes[self.level]
+    def _tissue_of(self, rows, columns):
+        """Return whether each pixel lies in a square with tissue: the same for any tiles."""
+        side = slide_files.STORED
         squares = [
             [
-                self.is_tissue(slice(top, top + side), slice(left, left + side), size)
+                is_tissue(self.tissue, np.s_[top : top + side, left : left + side], self.size)
                 for left in range(columns.start, columns.stop, side)
             ]
             for top in range(rows.start, rows.stop, side)
@@ -180,38 +171,33 @@ class _Part:
         pixels = np.repeat(np.repeat(squares, side, axis=0), side, axis=1)
         return pixels[: rows.stop - rows.start, : columns.stop - columns.start]
 
-    def _tile(self, top, left, height, width):
+    def _translate(self, top, left, shape):
         seen = [
             slice(max(0, start - self.margin), min(side, start + length + self.margin))
-            for start, length, side in zip(
-                (top, left), (height, width), self.slide.sizes[self.level], strict=True
-            )
+            for start, length, side in zip((top, left), shape, self.size, strict=True)
         ]
-        translated = self.run(to_unit(self.slide.read(self.level, *seen))[None])[0]
+        translated = self.network(to_unit(self.slide.read(self.level, *seen))[None])[0]
         down, across = top - seen[0].start, left - seen[1].start
-        return from_unit(translated[down : down + height, across : across + width])
-
-
-# --- tissue ------------------------------------------------------------------------------------
+        return from_unit(translated[down : down + shape[0], across : across + shape[1]])
 
 
 def find_tissue(slide):
-    """Return a function of rows, columns and a level's size: whether there is tissue.
+    """Return a small picture of a slide as booleans: where there is tissue.
 
     Tissue is what is darker or more colourful than glass: of the two classes into which Otsu's
     threshold (1979) parts the distance from white on a low level, the further one.
     """
     distance = 255.0 - _thumbnail(slide).min(axis=2)
-    tissue = distance > otsu(distance)
+    return distance > otsu(distance)
 
-    def is_tissue(rows, columns, size):
-        part = []
-        for given, side, count in zip((rows, columns), size, tissue.shape, strict=True):
-            first = max(0, int(given.start / side * count) - 1)
-            part.append(slice(first, int(np.ceil(given.stop / side * count)) + 1))
-        return bool(tissue[tuple(part)].any())
 
-    return is_tissue
+def is_tissue(tissue, part, size):
+    """Return whether rows and columns of a level of this size have tissue in them."""
+    seen = []
+    for given, side, count in zip(part, size, tissue.shape, strict=True):
+        first = max(0, int(given.start / side * count) - 1)
+        seen.append(slice(first, int(np.ceil(given.stop / side * count)) + 1))
+    return bool(tissue[tuple(seen)].any())
 
 
 def otsu(values):
@@ -240,16 +226,14 @@ def _thumbnail(slide):
     return np.concatenate(strips)
 
 
-def _samples(slide, level, is_tissue, count):
+def tissue_samples(slide, level, tissue, count):
     """Return parts of a level with tissue, the same at each call."""
     rng, size = np.random.default_rng(0), slide.sizes[level]
     side = min(SAMPLE, *size)
     parts, anywhere = [], []
     for _ in range(200 * count):
-        rows, columns = (
-            slice(start, start + side) for start in (int(rng.integers(n - side + 1)) for n in size)
-        )
-        (parts if is_tissue(rows, columns, size) else anywhere).append((rows, columns))
+        part = tuple(slice(i, i + side) for i in (int(rng.integers(n - side + 1)) for n in size))
+        (parts if is_tissue(tissue, part, size) else anywhere).append(part)
         if len(parts) == count:
             break
     return [slide.read(level, *part) for part in (parts or anywhere)[:count]]

@@ -2,136 +2,120 @@
 
 import errno
 import itertools
+import math
 import shutil
 import tempfile
-from collections import Counter
 from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
-from keras_cyclegan.data import to_unit
-from keras_cyclegan.inference.tile_plan import inputs_of, is_instance_norm
+from keras_cyclegan.inference.images import as_given, to_float
+from keras_cyclegan.inference.tile_plan import frozen_copy, is_instance_norm
 from keras_cyclegan.layers.cpu import fast_paths
 from keras_cyclegan.moments import Moments
 
+SAMPLE_TILE = 256  # of samples whose statistics are taken
 
-def translate_tiled(runner, pixels, tile, finish):
+
+def translate_tiled(runner, pixels, tile):
     """Translate one large image tile by tile, in memory that doesn't grow with the image.
 
-    An instance norm takes its mean and variance from all of its input, so that tiles translated on
-    their own would differ in colour and contrast. Here the network is cut at its norms: the layers
-    before a norm process all tiles, and their results for the whole image are kept in temporary
-    files; then the norm's statistics are known, and the layers after it start. Each tile has a
-    margin as wide as its layers can see, so that the part kept of it equals that of the whole
-    image, and there are no seams. Nearly everything is computed once; see `tile_plan.plan`.
+    An instance norm takes its mean and variance from all of its input. So the network is cut at its
+    norms: the layers before a norm process all tiles, and their results for the whole image are
+    kept in temporary files; then the norm's statistics are known, and the layers after it start.
+    Each tile has a margin as wide as its layers can see, so that there are no seams.
 
-    The files take 256 bytes per pixel for the paper's ResNet in float32: 1 GB at 2048², 17 GB at
-    8192². They are in `tempfile.gettempdir()`, which the environment variable TMPDIR sets, and
-    disappear even if the process is killed. In a folder that is kept in memory (tmpfs), they use
-    the memory that tiles should save.
+    The files take 384 bytes per pixel for the paper's ResNet in float32. They are in
+    `tempfile.gettempdir()`, which the environment variable TMPDIR sets, and disappear even if the
+    process is killed.
 
     Args:
         runner: `Runner` of a functional generator of convolutions, activations and instance norms.
-        pixels: `(height, width, channels)`, uint8, or float32 in [-1, 1].
+        pixels: `(height, width, channels)`, uint8, or float32 in [-1, 1], as the result.
         tile: `(height, width)` of a tile without its margin, multiples of what the generator takes.
-        finish: function applied to the translation of each tile, in [-1, 1]: `from_unit`, so that
-            the result takes one byte per value, or the identity.
-
-    Returns:
-        `(height, width, output_channels)`, of the dtype that `finish` returns.
 
     Raises:
         ValueError: `tile` doesn't fit, or the generator has a layer that can't be tiled.
         OSError: too little room for the temporary files.
     """
-    (result,), _ = translate_together(runner, [pixels], tile, finish)
+    (result,), _ = _translate_together(runner, [pixels], tile)
     return result
 
 
-def translate_together(runner, images, tile, finish):
-    """Translate images tile by tile with norms that take the statistics of all of them together.
+def freeze(runner, images):
+    """Return a copy of a generator whose instance norms have the statistics of images together.
 
-    Args:
-        runner, tile, finish: see `translate_tiled`.
-        images: list of `(height, width, channels)`, uint8, or float32 in [-1, 1].
-
-    Returns:
-        List of the translations, and a dict from the `id` of each norm's input to its `Moments`.
+    Raises:
+        ValueError: the generator can't be tiled, see `tile_plan.plan`; or has no instance norm.
     """
-    rule, output = runner.rule, runner.generator.output
+    side = max(SAMPLE_TILE // runner.rule.smallest, 1) * runner.rule.smallest
+    if not any(stage.measures for stage in runner.stages[0]):
+        raise ValueError(f"The generator {runner.generator.name!r} has no instance norm to freeze.")
+    return _translate_together(runner, images, (side, side))[1]
+
+
+def _translate_together(runner, images, tile):
+    """Return translations, and the network whose norms have the statistics of all of the images."""
+    rule, generator = runner.rule, runner.generator
     for side in tile:
         if side < rule.smallest or side % rule.multiple:
             raise ValueError(
                 f"`tile` must be a multiple of {rule.multiple}, at least {rule.smallest}, for the "
-                f"generator {runner.generator.name!r}. Received tile={side}."
+                f"generator {generator.name!r}. Received tile={side}."
             )
     sizes = [tuple(map(rule.padded, pixels.shape[:2])) for pixels in images]
     stages, steps = runner.stages
-    _check_room(stages, steps, sizes, output)
+    last = {id(tensor): i for i, stage in enumerate(stages) for tensor in stage.reads}
+    _check_room(stages, steps, sizes, last)
 
-    results, statistics = [_Result(size, finish) for size in sizes], {}
-    maps = [
-        {id(runner.generator.input): _Image(pixels, size)}
-        for pixels, size in zip(images, sizes, strict=True)
-    ]
-    for stage in stages:
-        stored = {id(tensor) for tensor in stage.stores}
+    network, maps = frozen_copy(generator), []
+    twins = {id(x.output): network.get_layer(x.name).output for x in generator.operations[1:]}
+    twins[id(generator.input)] = network.input
+    for pixels, size in zip(images, sizes, strict=True):
+        result = _Result(size, generator.output.shape[-1], pixels.dtype)
+        maps.append({id(generator.input): _Image(pixels, size), id(generator.output): result})
+    for i, stage in enumerate(stages):
+        compute = _function(stage, twins)
+        stored = {id(tensor): tensor for tensor in stage.stores}
         moments = {id(tensor): Moments(np.multiply) for tensor in stage.measures}
-        for known, size, result in zip(maps, sizes, results, strict=True):
-            for tensor in stage.stores:
-                is_result = tensor is output
-                known[id(tensor)] = result if is_result else _Map(tensor, steps[id(tensor)], size)
+        for known, size in zip(maps, sizes, strict=True):
+            for key in stored.keys() - known.keys():
+                known[key] = _Map(stored[key], steps[key], size)
             for down, across in itertools.product(*map(_spans, size, tile, [stage.margin] * 2)):
-                read = {id(tensor): known[id(tensor)].read(down, across) for tensor in stage.reads}
-                for key, value in _run(stage, read, statistics).items():
+                read = [known[id(tensor)].read(down, across) for tensor in stage.reads]
+                for key, value in compute(read).items():
                     part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
                     if key in moments:
                         _add(moments[key], part)
                     if key in stored:
                         known[key].write(down, across, part)
-            for tensor in stage.frees:
-                del known[id(tensor)]
-        statistics |= moments
-    cropped = [
-        result.pixels[: pixels.shape[0], : pixels.shape[1]]
+            for key in [key for key in known if last.get(key) == i]:
+                del known[key]  # no later stage reads it
+        for norm in filter(is_instance_norm, generator.layers):
+            if id(norm.input) in moments:
+                network.get_layer(norm.name).set_weights(_fixed(norm, moments[id(norm.input)]))
+    results = [known[id(generator.output)].pixels for known in maps]
+    return [
+        result[: pixels.shape[0], : pixels.shape[1]]
         for result, pixels in zip(results, images, strict=True)
-    ]
-    return cropped, statistics
+    ], network
 
 
-def _run(stage, values, statistics):
-    """Compute a stage on one tile: what it stores or measures, by `id`, from what it reads.
+def _function(stage, twins):
+    """Return a function of what a stage reads: a dict, by `id`, of what it stores and measures."""
+    kept = {id(tensor): tensor for tensor in stage.stores + stage.measures}
+    function = keras.Function([twins[id(t)] for t in stage.reads], [twins[key] for key in kept])
 
-    Layers are called one by one because Keras can't replace a layer, the norm, inside of a call.
-    """
-    kept = {id(tensor) for tensor in stage.stores + stage.measures}
-    uses = Counter(id(tensor) for layer in stage.layers for tensor in inputs_of(layer))
-    for layer in stage.layers:
-        given = keras.tree.map_structure(lambda tensor: values[id(tensor)], layer.input)
-        if is_instance_norm(layer):
-            values[id(layer.output)] = _normalize(layer, given, statistics[id(layer.input)])
-        elif isinstance(layer, (layers.Dropout, layers.BatchNormalization)):
-            values[id(layer.output)] = layer(given, training=False)
-        else:
-            with fast_paths():
-                values[id(layer.output)] = layer(given)
-        for tensor in inputs_of(layer):
-            uses[id(tensor)] -= 1
-            if not uses[id(tensor)] and id(tensor) not in kept:
-                del values[id(tensor)]
-    return {key: values[key] for key in kept}
+    def compute(values):
+        with fast_paths():
+            return dict(zip(kept, function(values), strict=True))
+
+    return compute
 
 
-def _normalize(norm, x, moments):
-    # As tensors: torch refuses to multiply an array by a tensor with a gradient.
-    mean, scale, offset = map(ops.convert_to_tensor, frozen(norm, moments))
-    x = (ops.cast(x, "float32") - mean) * scale + offset  # the offset, in a channel of one value
-    return ops.cast(x, norm.compute_dtype)
-
-
-def frozen(norm, moments):
+def _fixed(norm, moments):
     """Return mean, scale and offset, float32, by which a norm of these moments would compute."""
     scale = 1 / np.sqrt(moments.squares / moments.count + norm.epsilon)
     if norm.gamma is not None:
@@ -147,7 +131,13 @@ def _to_numpy(tensor):
     return np.asarray(tensor)
 
 
-# --- tiles -------------------------------------------------------------------------------------
+def _add(moments, values):
+    """Add an array `(height, width, channels)` to `Moments`, row by row: a row fits the cache."""
+    for row in values.astype("float32", copy=False):
+        shifted = row - row[0]  # the sums lose fewer digits; nothing is left of equal values
+        mean = shifted.mean(axis=0)
+        squares = np.square(shifted - mean).sum(axis=0)
+        moments.merge(len(row), row[0].astype("float64") + mean, squares)
 
 
 class _Span(NamedTuple):
@@ -172,28 +162,6 @@ def _in_steps(pixels, step):
     return slice(int(pixels.start / step), int(pixels.stop / step))
 
 
-def _add(moments, values):
-    """Add an array `(height, width, channels)` to `Moments`, row by row: a row fits the cache."""
-    values = values.astype("float32", copy=False)
-    height, width, channels = values.shape
-    # Values are taken relative to one near the mean: the sums of squares lose fewer digits.
-    near = values[0].mean(axis=0)
-    sums = np.zeros((width, channels), "float32")
-    squares, row, near_row = sums.copy(), sums.copy(), np.tile(near, (width, 1))
-    for given in values:
-        np.subtract(given, near_row, out=row)
-        sums += row
-        np.multiply(row, row, out=row)
-        squares += row
-    count = height * width
-    shift = sums.sum(axis=0, dtype="float64") / count
-    squares = squares.sum(axis=0, dtype="float64") - shift**2 * count
-    moments.merge(count, shift + near, squares)
-
-
-# --- whole images, one tile at a time ----------------------------------------------------------
-
-
 class _Image:
     """The image itself, padded by reflection to a size that fits the generator."""
 
@@ -206,8 +174,7 @@ class _Image:
 
     def read(self, down, across):
         part = self.pixels[np.ix_(self.rows[down.seen], self.columns[across.seen])]
-        part = to_unit(part) if part.dtype == np.uint8 else part
-        return ops.convert_to_tensor(part[None])
+        return ops.convert_to_tensor(to_float(part)[None])
 
 
 class _Map:
@@ -215,76 +182,59 @@ class _Map:
 
     def __init__(self, tensor, step, size):
         self.step, self.dtype = step, np.dtype(tensor.dtype)
-        self.shape = _map_shape(tensor, step, size)
-        self.file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, open as the map lives
+        self.shape = _shape_of(tensor, step, size)
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115, open as the map lives
 
     def read(self, down, across):
         rows, columns = _in_steps(down.seen, self.step), _in_steps(across.seen, self.step)
         shape = (1, rows.stop - rows.start, columns.stop - columns.start, self.shape[2])
         part = np.empty(shape, self.dtype)
-        for row, line in zip(range(rows.start, rows.stop), _bytes(part[0]), strict=True):
-            self._seek(row, columns)
-            if self.file.readinto(line) != len(line):
-                raise OSError("A temporary file of this process was cut off.")
+        for line in self._lines(rows, columns, part[0]):
+            self.file.readinto(line)
         return ops.convert_to_tensor(part)
 
     def write(self, down, across, part):
         rows, columns = _in_steps(down.kept, self.step), _in_steps(across.kept, self.step)
-        for row, line in zip(range(rows.start, rows.stop), _bytes(part), strict=True):
-            self._seek(row, columns)
-            if self.file.write(line) != len(line):
-                folder = tempfile.gettempdir()
-                raise OSError(errno.ENOSPC, f"{folder} is full. TMPDIR names another folder.")
+        for line in self._lines(rows, columns, part):
+            self.file.write(line)
 
-    def _seek(self, row, columns):
+    def _lines(self, rows, columns, part):
+        """Yield the bytes of each row of a part, of bfloat16 too, with the file at their place."""
         _, width, channels = self.shape
-        self.file.seek((row * width + columns.start) * channels * self.dtype.itemsize)
-
-
-def _bytes(part):
-    """Yield the bytes of each row of `(height, width, channels)`, of bfloat16 too."""
-    for row in part:
-        yield row.reshape(-1).view(np.uint8).data
+        for row, values in zip(range(rows.start, rows.stop), part, strict=True):
+            self.file.seek((row * width + columns.start) * channels * self.dtype.itemsize)
+            yield values.reshape(-1).view(np.uint8).data
 
 
 class _Result:
     """The translation, in memory."""
 
-    def __init__(self, size, finish):
-        self.size, self.finish, self.pixels = size, finish, None
+    def __init__(self, size, channels, dtype):
+        self.pixels = np.empty((*size, channels), dtype)
 
     def write(self, down, across, part):
-        part = self.finish(part)
-        if self.pixels is None:
-            self.pixels = np.empty((*self.size, part.shape[2]), part.dtype)
-        self.pixels[down.kept, across.kept] = part
+        self.pixels[down.kept, across.kept] = as_given(part, self.pixels)
 
 
-def _map_shape(tensor, step, size):
+def _shape_of(tensor, step, size):
     return (*(int(side / step) for side in size), tensor.shape[-1])
 
 
-def _map_bytes(tensor, step, size):
-    return int(np.prod(_map_shape(tensor, step, size))) * np.dtype(tensor.dtype).itemsize
-
-
-def _check_room(stages, steps, images, output):
+def _check_room(stages, steps, sizes, last):
     """Raise an OSError for images, of these sizes, whose maps would fill the disk."""
-    held, most = 0, 0
-    for stage in stages:
-        sizes = {
-            id(tensor): sum(_map_bytes(tensor, steps[id(tensor)], size) for size in images)
-            for tensor in stage.stores + stage.frees
-        }
-        held += sum(sizes[id(tensor)] for tensor in stage.stores if tensor is not output)
-        most = max(most, held)
-        held -= sum(sizes[id(tensor)] for tensor in stage.frees if tensor is not output)
+    held, most = {}, 0
+    for i, stage in enumerate(stages):
+        for tensor in stage.stores:
+            values = sum(math.prod(_shape_of(tensor, steps[id(tensor)], size)) for size in sizes)
+            held[id(tensor)] = values * np.dtype(tensor.dtype).itemsize
+        held = {key: count for key, count in held.items() if last.get(key, -1) >= i}
+        most = max(most, sum(held.values()))
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
     if most > free:
         raise OSError(
             errno.ENOSPC,
-            f"Translating {images[0][0]}×{images[0][1]} pixels in tiles takes {most / 1e9:.1f} GB "
+            f"Translating {sizes[0][0]}×{sizes[0][1]} pixels in tiles takes {most / 1e9:.1f} GB "
             f"of temporary files, and {folder} has room for {free / 1e9:.1f} GB. Set the "
             "environment variable TMPDIR to a folder with more.",
         )

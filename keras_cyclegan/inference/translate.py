@@ -5,9 +5,10 @@ from typing import Any
 from keras_cyclegan.arguments import Direction, check_choice, check_direction
 from keras_cyclegan.data.decode import MAX_PIXELS
 from keras_cyclegan.data.pixels import formats_of
-from keras_cyclegan.inference.images import Picture, open_images
-from keras_cyclegan.inference.pictures import to_float, translate_all
+from keras_cyclegan.inference.images import Picture, open_images, to_float
+from keras_cyclegan.inference.pictures import translate_all
 from keras_cyclegan.inference.runner import runner
+from keras_cyclegan.inference.tiles import freeze
 from keras_cyclegan.inference.working_size import check_working_size, reduced_mask
 
 
@@ -33,42 +34,31 @@ class InferenceMixin:
     ) -> Any:
         """Translate images of any kind and size from one domain to the other.
 
-        Images of a size that the generator doesn't take (a ResNet needs multiples of 4) are padded
-        by reflection, and the translations cropped. `predict` is Keras's own: batches of floats in,
-        batches of floats out.
-
-        A network that learned from whole photos at 128×128 doesn't know a horse on a photo of
-        4000×3000. So such a photo is translated at the size that the network knows, and the change
-        is brought to all of its pixels: what a generator with an input skip adds before its tanh,
-        or else the difference in that space, enlarged along the edges of the photo, whose details
-        stay. Where images and translations differ in channels, the translation is enlarged.
-
-        A large image is translated in tiles, where instance norms use the statistics of the whole
-        image. Apart from rounding, by at most one of 255 levels, the result is the same; it takes
-        about the same time, and memory that doesn't grow with the image. Temporary files on disk
-        are used instead: see `inference.tiles.translate_tiled`.
+        Sizes that the generator doesn't take are padded by reflection, and translations cropped. A
+        photo larger than those that the network knows is translated at their size, and the change
+        is brought to all of its pixels, along its edges: what a generator with an input skip adds
+        before its tanh, or else the difference in that space. (Where images and translations differ
+        in channels, the translation is enlarged.) A large image is translated in tiles, by way of
+        temporary files, with instance norms that see the whole image: the same result, apart from
+        rounding by at most one of 255 levels.
 
         Args:
             images: one of
-                - a path of a JPEG, PNG, WebP, BMP or TIFF file, its bytes, or a binary file, read
-                  as training reads it: see `data.decode_image`; or a TIFF, NumPy, HDF5, NIfTI,
-                  MetaImage or DICOM file of the dtype that the model was trained on;
+                - a path, the bytes of a file or a binary file, of a kind that training reads;
                 - a `PIL.Image.Image`;
                 - an array or tensor `(height, width, channels)`, or `(height, width)` for gray, of
                   uint8 or of floats in [-1, 1]; of a model of 16 bits or of floats, in its units;
                 - a batch `(n, height, width, channels)` of these;
                 - a list of any of these except batches; kinds and sizes may differ.
                 For an RGB generator, gray becomes three equal channels. The alpha channel of RGBA
-                (files, PIL images, uint8 arrays) is copied to the translation; the generator sees
-                the image composited on white, as in training.
+                is copied to the translation; the generator sees the image composited on white.
             direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
             batch_size: int. Images of one size that are translated at once. None, the default,
-                takes as many as have 2²⁰ pixels together and fit the memory, at least one.
+                takes as many as have 2²⁰ pixels together and fit the memory.
             tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
                 would take more than 2 GiB or half of the available memory. An int is the side of
                 the tiles, for each image that is higher or wider. None never cuts.
-            max_pixels: int, 60,000,000 by default. Largest height times width of a file; raise it
-                for a large file that you trust.
+            max_pixels: int, 60,000,000 by default. Largest height times width of a file.
             return_attention: bool, False by default. Whether to return as well how much of each
                 pixel was painted; for an `AttentionGenerator`.
             working_size: `"auto"`, int or None. Short side in pixels at which photos are translated
@@ -77,13 +67,11 @@ class InferenceMixin:
                 own size.
 
         Returns:
-            The translations, in the same form as the images: a PIL image for a PIL image, an array
-            of the same dtype for an array or tensor, uint8 `(height, width, channels)` for a file;
-            where the model has another `PixelFormat` for the domain, of its dtype, in its units;
-            a batch for a batch, a list for a list. Each has its image's height and width, turned
-            upright if EXIF says so. With `return_attention`, a pair: the translations, and in the
-            same order masks `(height, width, 1)`, float32 from 0 (the image was kept) to 1 (it was
-            painted over).
+            The translations, upright, in the same form and size as the images: a PIL image for a
+            PIL image, an array of the same dtype for an array or tensor, uint8 for a file (or what
+            the model's `PixelFormat` says), a batch for a batch, a list for a list. With
+            `return_attention`, a pair: these, and in the same order masks `(height, width, 1)`,
+            float32 from 0 (the image was kept) to 1 (it was painted over).
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -92,9 +80,8 @@ class InferenceMixin:
             TooManyPixelsError: a file has more than `max_pixels`. It is a `ValueError`.
             TypeError: an object is no image.
             ValueError: an image is unreadable or empty, has the wrong number of channels, or holds
-                NaN or floats outside of [-1, 1]; the direction is unknown, or the model has no
-                generator for it; or `return_attention` is True and the generator has no masks. All
-                of these are raised before the first image is translated.
+                NaN or floats outside of [-1, 1]; or the model can't do what is asked for. All of
+                these are raised before the first image is translated.
 
         Example:
 
@@ -107,17 +94,15 @@ class InferenceMixin:
         """
         generator = generator_for(self, direction)
         masks = runner(generator).masks if return_attention else None
-        size = self._chosen_size(working_size)
+        options = batch_size, tile, self._chosen_size(working_size)
         formats = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, formats, max_pixels)
-        translated = collect(translate_all([generator], pictures, batch_size, tile, size))
+        translated = collect(translate_all(generator, pictures, *options))
         if masks is None:
             return translated
         # As floats, so that masks aren't rounded to pixels; the background's mask is the last.
         pictures = [Picture(to_float(pixels), lambda m: 1 - m[..., -1:]) for pixels, _ in pictures]
-        return translated, collect(
-            translate_all([masks], pictures, batch_size, tile, size, reduced_mask)
-        )
+        return translated, collect(translate_all(masks, pictures, *options, reduced_mask))
 
     def reconstruct(
         self,
@@ -134,13 +119,8 @@ class InferenceMixin:
         translation in between isn't rounded to pixels.
 
         Args:
-            images: see `translate`.
-            direction: str. The first of the two translations: `"a_to_b"` (the default) for images
-                of domain A, `"b_to_a"` for images of domain B.
-            batch_size: int, None by default; see `translate`.
-            tile: `"auto"` (the default), int or None; see `translate`.
-            max_pixels: int, 60,000,000 by default; see `translate`.
-            working_size: `"auto"` (the default), int or None; see `translate`.
+            images: see `translate`, as for `batch_size`, `tile`, `max_pixels` and `working_size`.
+            direction: str. The first of the two translations.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.
@@ -158,26 +138,30 @@ class InferenceMixin:
         """
         there = generator_for(self, direction)
         back = generator_for(self, check_direction(direction).opposite)
-        size = self._chosen_size(working_size)
+        options = batch_size, tile, self._chosen_size(working_size)
         given, _ = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, (given, given), max_pixels)
-        return collect(translate_all([there, back], pictures, batch_size, tile, size))
+        floats = [Picture(to_float(pixels), lambda unit: unit) for pixels, _ in pictures]
+        between = translate_all(there, floats, *options)
+        ways_back = [
+            Picture(b, picture.finish) for b, picture in zip(between, pictures, strict=True)
+        ]
+        return collect(translate_all(back, ways_back, *options))
 
     def freeze_statistics(
         self, images: Any, direction: str = "a_to_b", max_pixels: int = MAX_PIXELS
     ) -> Any:
         """Return a model whose norms keep the statistics of sample images: parts give the whole.
 
-        An instance norm takes mean and variance of all that it is given, so that a part of an image
-        is translated differently by itself. For a slide of 100,000×80,000 pixels nobody has the
-        whole. Here the statistics of samples, of one slide or of a whole stain, are taken once, of
-        all samples together, and stored as weights. Then an image is translated in one pass over
-        any tiles, without temporary files, and what `export` writes may be given parts too; each
-        needs a margin around it as wide as the network sees.
+        An instance norm takes mean and variance of all that it is given, and of a slide of
+        100,000×80,000 pixels nobody has the whole. Here the statistics of samples, all together,
+        become weights. Then an image is translated in one pass over any tiles, without temporary
+        files, and what `export` writes may be given parts too; each needs a margin around it as
+        wide as the network sees.
 
         Args:
             images: the samples, as in `translate`. Some sixteen parts of 256×256, taken where the
-                slide has tissue, are enough: `benchmarks/frozen.py` measures how many yours needs.
+                slide has tissue, are enough: `benchmarks/slide.py` measures how many yours needs.
             direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
             max_pixels: int, 60,000,000 by default; see `translate`.
 
@@ -197,11 +181,9 @@ class InferenceMixin:
         frozen.translate(samples[0]).shape  # (64, 64, 3)
         ```
         """
-        from keras_cyclegan.inference.freeze import freeze
-
         generator, direction = generator_for(self, direction), Direction(direction)
         pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
-        generator = freeze(generator, [picture.pixels for picture in pictures])
+        generator = freeze(runner(generator), [picture.pixels for picture in pictures])
         both = (generator, None) if direction is Direction.A_TO_B else (None, generator)
         given = {name: getattr(self, name) for name in ("image_shape", "pixels_a", "pixels_b")}
         model: Any = type(self)

@@ -1,15 +1,10 @@
-"""Translates a photo at the size that a network knows, and brings the change to all of its pixels.
-
-A network that learned from whole photos at 128×128 sees a nose on a phone's photo where it expects
-a horse. So the photo is made small, the network says what it would change, and that change is
-enlarged and added to the photo, whose details stay.
-"""
+"""Translates a photo at the size that a network knows, and brings the change to all its pixels."""
 
 import keras
 import numpy as np
+from PIL import Image
 
-from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.inference.images import Picture
+from keras_cyclegan.inference.images import Picture, as_given, to_float
 from keras_cyclegan.layers import InputSkip
 
 WORTHWHILE = 1.25  # times the working size: smaller photos are translated as they are
@@ -54,25 +49,21 @@ def change_network(generator):
 def reduced(picture, size, multiple, of_change):
     """Make a `Picture` of the working size, whose translation finishes as that of the photo.
 
-    Args:
-        picture: `Picture`.
-        size: int. Its short side will have so many pixels.
-        multiple: int. Both sides will be multiples of it, so that nothing is padded.
-        of_change: bool. Whether the network gives a change, as `change_network` does, and not the
-            translation, from which the change is then computed.
+    Both sides become multiples of `multiple`, so that nothing is padded. `of_change` says that the
+    network gives a change, as `change_network` does, and not the translation.
     """
     pixels, finish = picture
     short = min(pixels.shape[:2])
     sides = (max(1, round(side * size / short / multiple)) * multiple for side in pixels.shape[:2])
-    small = np.clip(_unit(_resize(pixels, tuple(sides))), -1, 1)
+    small = np.clip(to_float(_resize(pixels, tuple(sides))), -1, 1)
 
     def finish_large(made):
-        made = _unit(made)
+        made = to_float(made)
         if of_change:
             return finish(_add(pixels, small, made, 1.0))
-        if made.shape[-1] != small.shape[-1]:
-            return finish(_enlarge_whole(made, pixels))
-        return finish(_add(pixels, small, _before_tanh(made) - _before_tanh(small), SHRUNK))
+        if made.shape[-1] == small.shape[-1]:
+            return finish(_add(pixels, small, _before_tanh(made) - _before_tanh(small), SHRUNK))
+        return finish(as_given(np.clip(_resize(made, pixels.shape[:2]), -1, 1), pixels))
 
     return Picture(small, finish_large)
 
@@ -89,12 +80,8 @@ def _add(pixels, small, change, scale):
 
     Bicubic interpolation alone would smear the change over the photo's edges. Where it goes along
     with the photo's brightness, which a guided filter's slope tells (He & Sun 2015, "Fast Guided
-    Filter"), it follows the brightness of the photo's own pixels.
-
-    Args:
-        pixels: the photo, `(height, width, channels)`, uint8, or float32 in [-1, 1].
-        small, change: `(height', width', channels)`, float32.
-        scale: float, 1 or `SHRUNK`: divided by it, no change gives the photo itself.
+    Filter"), it follows the brightness of the photo's own pixels. Divided by a `scale` of 0.98, no
+    change gives the photo itself.
     """
     guide = small.mean(axis=-1, keepdims=True)
     slope = _slope(guide, change)
@@ -103,13 +90,11 @@ def _add(pixels, small, change, scale):
     step = max(1, STRIP // width)
     for top in range(0, height, step):
         rows = slice(top, min(top + step, height))
-        part = _unit(pixels[rows])
+        part = to_float(pixels[rows])
         detail = part.mean(axis=-1, keepdims=True) - _resize(guide, (height, width), rows)
-        moved = _resize(change, (height, width), rows)
+        moved = _resize(change, (height, width), rows) + _before_tanh(part)
         moved += _resize(slope, (height, width), rows) * detail
-        moved += _before_tanh(part)
-        translated = np.clip(np.tanh(moved, out=moved) / scale, -1, 1)
-        result[rows] = from_unit(translated) if pixels.dtype == np.uint8 else translated
+        result[rows] = as_given(np.clip(np.tanh(moved) / scale, -1, 1), pixels)
     return result
 
 
@@ -129,30 +114,17 @@ def _mean(values):
     return ((sums[:, window:] - sums[:, :-window]) / window**2).astype("float32")
 
 
-def _enlarge_whole(made, pixels):
-    """Enlarge a translation, to channels that the photo doesn't have."""
-    large = np.clip(_resize(made, pixels.shape[:2]), -1, 1)
-    return from_unit(large) if pixels.dtype == np.uint8 else large
-
-
 def _before_tanh(unit):
     return np.arctanh(np.clip(SHRUNK * unit, -0.99, 0.99))
 
 
-def _unit(pixels):
-    return to_unit(pixels) if pixels.dtype == np.uint8 else pixels
-
-
 def _resize(values, size, rows=None):
     """Resize `(height, width, channels)` bicubically, as in training; some `rows` of the result."""
-    from PIL import Image
-
     (height, width), rows = size, rows or slice(0, size[0])
     box = (0, rows.start * len(values) / height, values.shape[1], rows.stop * len(values) / height)
     result = np.empty((rows.stop - rows.start, width, values.shape[2]), values.dtype)
     for channel in range(values.shape[2]):
         image = Image.fromarray(np.ascontiguousarray(values[:, :, channel]))
-        result[:, :, channel] = image.resize(
-            (width, len(result)), Image.Resampling.BICUBIC, box=box
-        )
+        image = image.resize((width, len(result)), Image.Resampling.BICUBIC, box=box)
+        result[:, :, channel] = image
     return result

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from keras_cyclegan.inference.files import plan_files, translate_files
 
 class Copying:
     """A model's replacement, which returns the pixels of the file."""
+
+    generator_ab = SimpleNamespace(input_shape=(None, 3), output_shape=(None, 3))
 
     def translate(self, source):
         return np.asarray(Image.open(source))

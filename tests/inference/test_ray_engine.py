@@ -6,16 +6,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
-from keras_cyclegan.inference.ray_engine import ATTEMPTS, Ledger, Translator
+from keras_cyclegan.inference.ray_engine import run_on_ray
 
 NICENESS = "RAY_worker_niceness"
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="finds workers by /proc")
@@ -23,7 +21,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="finds worker
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    pytest.importorskip("ray.data", reason="ray is absent: pip install keras-cyclegan[ray]")
+    pytest.importorskip("ray", reason="ray is absent: pip install keras-cyclegan[ray]")
     from keras_cyclegan.inference.ray_engine import import_ray
 
     mark = str(tmp_path_factory.mktemp("mark"))
@@ -72,7 +70,7 @@ def workers_of(mark):
             )
         except OSError:
             continue  # ended, or another user's
-        if b"Translator" in title and mark.encode() in environment:
+        if b"ray::run_task" in title and mark.encode() in environment:
             yield int(process.name)
 
 
@@ -109,42 +107,15 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(cluster, images, tmp_pat
         assert line in expected.output
 
 
-@pytest.fixture
-def one_file(cluster, tmp_path):
-    """A worker's call with one image, after so many attempts that were never heard of again."""
-    import ray
+def test_a_task_that_kills_its_workers_is_given_up_and_the_others_are_finished(cluster):
+    class Fragile:
+        def run(self, task):
+            return os._exit(1) if task == "deadly" else task
 
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
-    row = {"index": 7, "source": str(tmp_path / "a.png"), "target": str(tmp_path / "b.png")}
-    model = ray.put(CycleGAN.from_preset("glyphs"))
-
-    def call(attempts, outcome=None):
-        ledger = Ledger()
-        for _ in range(attempts):
-            ledger.begin(7)
-        if outcome is not None:
-            ledger.finish(7, outcome)
-        here = SimpleNamespace(  # not in a process of its own, which would import all this again
-            begin=SimpleNamespace(remote=lambda *args: ray.put(ledger.begin(*args))),
-            finish=SimpleNamespace(remote=lambda *args: ray.put(ledger.finish(*args))),
-        )
-        return Translator(model, here, (False, False, {}))(row)["error"]
-
-    call.target = tmp_path / "b.png"
-    return call
-
-
-@pytest.mark.parametrize("outcome", ["", "what was wrong with it"])
-def test_finished_file_keeps_its_outcome_and_is_not_translated_again(one_file, outcome):
-    assert one_file(attempts=ATTEMPTS, outcome=outcome) == outcome
-    assert not one_file.target.exists()
-
-
-def test_file_that_kills_its_workers_is_given_up(one_file):
-    assert "worker died 3 times" in one_file(attempts=ATTEMPTS)
-    assert not one_file.target.exists()
-    assert one_file(attempts=ATTEMPTS - 1) == ""
-    assert one_file.target.exists()
+    tasks = ["a", "deadly", "b", "c"]
+    results = dict(run_on_ray(Fragile, (), tasks, workers=3))  # one more than processors
+    assert "worker died 3 times" in results.pop(1)
+    assert results == {0: "a", 2: "b", 3: "c"}
 
 
 def test_missing_ray_says_what_to_install(monkeypatch, images, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.data import to_unit
+from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.inference import tiles
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
@@ -24,9 +24,9 @@ def resnet(num_blocks=1, **options):
     return generator
 
 
-def unet():
+def unet(**options):
     keras.utils.set_random_seed(4)
-    return UNetGenerator((32, 32, 3), filters=4, num_downsamplings=5)
+    return UNetGenerator((32, 32, 3), filters=4, num_downsamplings=5, **options)
 
 
 def one_way(generator):
@@ -88,19 +88,27 @@ def test_norms_at_full_resolution_in_a_row_equal_the_untiled():
 @pytest.mark.parametrize(
     "network",
     [
-        lambda: resnet(num_blocks=2),
-        lambda: resnet(affine_norm=True),
-        lambda: resnet(upsampling="resize", dtype="mixed_bfloat16"),
+        lambda **options: resnet(num_blocks=2, **options),
+        lambda **options: resnet(affine_norm=True, **options),
+        lambda **options: resnet(upsampling="resize", **{"dtype": "mixed_bfloat16"} | options),
         unet,
     ],
     ids=["resnet", "affine", "bfloat16", "unet"],
 )
 def test_a_tiled_image_of_one_colour_equals_the_untiled(network):
-    """Norms divide the variance of nothing: what was rounded away became the picture."""
-    translate = one_way(network()).translate
+    """Norms divide the variance of nothing: what was rounded away became the picture.
+
+    The untiled is computed in float64. In float32 it rounds as well, by the number of threads, and
+    this network makes up to two levels of that, more than tiles do.
+    """
+    generator = network()
+    dtype = "float64" if generator.compute_dtype == "float32" else "mixed_bfloat16"
+    exact = network(dtype=dtype)
+    exact.set_weights(generator.get_weights())
     for colour in [(0, 0, 0), (255, 255, 255), (77, 77, 77), (255, 0, 3)]:
-        pixels = np.full((67, 53, 3), colour, "uint8")
-        difference = translate(pixels, tile=32).astype(int) - translate(pixels)
+        pixels = np.full((96, 64, 3), colour, "uint8")
+        expected = keras.ops.convert_to_numpy(exact(to_unit(pixels)[None], training=False))[0]
+        difference = one_way(generator).translate(pixels, tile=32) - from_unit(expected).astype(int)
         assert np.abs(difference).max() <= 1, colour
 
 
@@ -140,28 +148,13 @@ def flat():
     return keras.Model(images, keras.layers.Conv2D(3, 3, padding="same", activation="tanh")(x))
 
 
-def test_all_but_the_two_outermost_convolutions_are_computed_once():
-    generator = resnet(num_blocks=9)
-    stages, _ = runner(generator).stages
-    count = Counter(layer.name for stage in stages for layer in stage.layers)
-    twice = {name for name, times in count.items() if times > 1 and name.endswith("_conv")}
-    assert twice == {"stem_conv", "up2_conv"}
-    assert max(count.values()) == 2
-
-
-@pytest.mark.parametrize("network", [unet, flat])
-def test_no_layer_is_computed_more_than_twice(network):
+@pytest.mark.parametrize("network", [resnet, unet, flat])
+def test_every_layer_is_computed_once(network):
     generator = network()
     stages, _ = runner(generator).stages
     count = Counter(layer.name for stage in stages for layer in stage.layers)
-    assert max(count.values()) <= 2
-
-
-def test_nothing_at_full_resolution_is_stored():
-    generator = resnet(num_blocks=2)
-    stages, steps = runner(generator).stages
-    stored = [tensor for stage in stages for tensor in stage.stores]
-    assert [t for t in stored if steps[id(t)] == 1] == [generator.output]
+    assert set(count.values()) == {1}
+    assert len(count) == len(generator.operations) - 1  # all but the input
 
 
 def test_no_tile_sees_more_than_its_margin(model, monkeypatch):
@@ -209,10 +202,9 @@ def test_temporary_files_have_no_name_and_are_gone(model, tmp_path, monkeypatch)
 
 def test_too_little_disk_space_is_an_error_before_any_work(model, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(tiles, "_run", lambda *_: pytest.fail("worked before it looked"))
-    # Quarter resolution, 16 channels: what up1's convolution reads, twice; it writes as much again
-    # at half the resolution and half the channels.
-    needed = 4 * (64 * 64 // 16 * 16 * 2 + 64 * 64 // 4 * 8)
+    monkeypatch.setattr(tiles, "_function", lambda *_: pytest.fail("worked before it looked"))
+    # Full resolution, 4 channels, which the stem writes; half of it, 8 channels, is made of that.
+    needed = 4 * (64 * 64 * 4 + 32 * 32 * 8)
     disk = importlib.import_module("shutil")._ntuple_diskusage
     monkeypatch.setattr("shutil.disk_usage", lambda _: disk(10**9, 10**9, needed - 1))
     with pytest.raises(OSError, match=rf"64×64 pixels.*{tmp_path} has room.*TMPDIR"):
