@@ -82,6 +82,7 @@ class Blocks:
     stddev: float = 0.02  # of a kernel's initial values
     use_bias: bool = True
     spectral_norm: bool = False
+    inner = "inner"  # what follows in the name of a layer under spectral norm
 
     def pad(self, x, amount, name, mode=None):
         reflects = (mode or self.mode) == "reflect"
@@ -95,7 +96,7 @@ class Blocks:
             kernel_size,
             strides=strides,
             kernel_initializer=normal_initializer(stddev or self.stddev),
-            name=f"{name}_inner" if self.spectral_norm else name,
+            name=f"{name}_{self.inner}" if self.spectral_norm else name,
             dtype=self.dtype,
             **{"use_bias": self.use_bias, **options},
         )

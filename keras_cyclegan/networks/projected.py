@@ -105,6 +105,8 @@ class ProjectedDiscriminator(ImageNetwork):
 class _Heads(Blocks):
     """The heads, each for the map of one scale."""
 
+    inner = "conv"
+
     def judge(self, x, filters, side, name):
         """Halve a map of about `side` pixels until it has 8, and judge its patches."""
         halvings = max(0, round(np.log2(side / 8)))
