@@ -34,9 +34,9 @@ def unpaired_dataset(
     place and flipped with probability ½, anew each time it comes: a function of seed and step.
 
     Args:
-        images_a: uint8 array (or `numpy.memmap`), `(n, height, width, channels)`: domain A, not
-            smaller than `image_size`; or a list of arrays `(height, width, channels)` of any such
-            sizes. With `pixels_a`, arrays of its dtype.
+        images_a: uint8 array (or `numpy.memmap`), `(n, height, width, channels)`, or one of the
+            dtype of `pixels_a`; or a list of arrays `(height, width, channels)` of any sizes. None
+            is smaller than `image_size`.
         images_b: the same for domain B. Number and channels may differ.
         image_size: int or `(height, width)`, multiples of 4: the size that is cut from the images.
             None, the default, takes the size of `images_a`.
@@ -55,21 +55,18 @@ def unpaired_dataset(
             `(n, height, width, channels)` are cut and turned as their images are. `"pair_a"` and
             `"pair_b"` are images that show the same, drawn, cut and turned together. None, the
             default, for none.
-        pixels_a: `PixelFormat`: what the numbers of A's images mean. None, the default: 8 bits.
-        pixels_b: the same for domain B.
+        pixels_a, pixels_b: `PixelFormat`s of the images. None, the default: 8 bits.
 
     Returns:
         A `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size, channels)`,
         all dimensions known; with companions, of dicts with the keys `"a"`, `"b"` and theirs. It is
-        finite: each iteration is the next epoch, of known length, with a new order and new crops.
-        It has `seek(step)`, after which the next iteration yields what an uninterrupted run sees
-        from that step on, and the attributes `steps_per_epoch`, `position` and `seed`. Without
-        TensorFlow, it is a `keras.utils.PyDataset` with the same batches, bit by bit.
+        finite: each iteration is the next epoch, of known length. It has `seek(step)`, after which
+        the next iteration yields what an uninterrupted run sees from that step on, and the
+        attributes `steps_per_epoch`, `position` and `seed`. Without TensorFlow, it is a
+        `keras.utils.PyDataset` with the same batches, bit by bit.
 
     Raises:
-        ValueError: the images aren't arrays of their format and rank, are empty or smaller than
-            `image_size`; sizes aren't multiples of 4; companions don't fit; an epoch has no whole
-            batch; or a number is out of range.
+        ValueError: images, companions or numbers don't fit, or an epoch has no whole batch.
 
     Example:
 
@@ -129,8 +126,8 @@ def paired_dataset(
     Each of the `min(len(images_a), len(images_b))` pairs comes once; the last batch may be smaller.
 
     Args:
-        images_a: uint8 array, `(n, height, width, channels)`, height and width multiples of 4.
-        images_b: the same for domain B, of the same height and width.
+        images_a, images_b: uint8 arrays, `(n, height, width, channels)`, of one height and width,
+            multiples of 4.
         batch_size: int, 1 by default.
         companions, pixels_a, pixels_b: see `unpaired_dataset`; but pairs have no place here.
 

@@ -14,7 +14,7 @@ from keras_cyclegan.data.stacks import read_frame
 
 
 def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
-    """Open a path, the bytes of a file, a binary file, a PIL image or an array.
+    """Open a path, the bytes of a file, a binary file, a PIL image or an array as `OpenedImage`.
 
     Training and translation both open images by these rules: EXIF orientation is applied. Gray
     becomes RGB with three equal channels; for `channels=1`, RGB becomes luma (ITU-R 601). Where 8
@@ -31,9 +31,6 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
         channels: int. Channels of the result. Files of JPEG, PNG, WebP and BMP have 1 or 3.
         max_pixels: int. Largest height times width of a file; see `decode_image`.
         pixels: `PixelFormat` of the result. None, the default: 8 bits.
-
-    Returns:
-        `OpenedImage`.
     """
     from PIL import Image
 

@@ -8,7 +8,7 @@ import re
 import zlib
 from collections import Counter
 
-from keras_cyclegan.data.kinds import Place, holds_many, kind_of, split_name, suffix_of
+from keras_cyclegan.data.kinds import MAGIC, Place, holds_many, kind_of, split_name, suffix_of
 from keras_cyclegan.data.stacks import open_stack
 from keras_cyclegan.data.store import Split
 from keras_cyclegan.files.untrusted import listing, printable
@@ -47,11 +47,16 @@ def sort_files(paths):
         if not (path.is_file() or path.is_symlink()):
             continue
         suffix = suffix_of(path)
-        if kind_of(path) or not suffix:
+        if kind_of(path) or (not suffix and (not path.exists() or _is_image(path))):
             files.append(path)
         else:
-            others[suffix] += 1
+            others[suffix or "no suffix"] += 1
     return sorted(files), others
+
+
+def _is_image(path):
+    with open(path, "rb") as file:
+        return file.read(4).startswith(MAGIC)
 
 
 def left_out(others):

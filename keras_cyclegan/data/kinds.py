@@ -32,6 +32,8 @@ KINDS = {
 }
 SUFFIXES = tuple(suffix for kind in KINDS.values() for suffix in kind.suffixes)
 
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 
 class Place(NamedTuple):
     """One image of a file that may hold many; `name` is that of a data set in an HDF5 file."""

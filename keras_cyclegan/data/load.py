@@ -64,12 +64,12 @@ def load(
             - `"tfds:NAME"`, a dataset of tensorflow-datasets: `"tfds:cycle_gan/horse2zebra"`;
             - `"glyphs"`, the embedded set, offline: letters and numbers in DejaVu Sans (A) and in
               DejaVu Serif Bold Italic (B), in training none in both; validation is paired.
-        image_size: int or `(height, width)`, multiples of 4: the size of the images in a batch.
-            None, the default, takes 256, and 32 for glyphs.
+        image_size: int or `(height, width)`, multiples of 4, of the images in a batch. None, the
+            default, takes 256, and 32 for glyphs.
         batch_size: int, 1 by default, as in the paper.
-        load_size: int or `(height, width)`: the size that training images are resized to, before
-            `image_size` is cut out at random. None, the default, takes `image_size * 286 / 256`,
-            rounded, as in the paper. Glyphs get a white border up to this size instead.
+        load_size: int or `(height, width)` that training images are resized to, before `image_size`
+            is cut out at random. None, the default, takes `image_size * 286 / 256`, rounded, as in
+            the paper. Glyphs get a white border up to this size instead.
         resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
             `"cover"` (keeps the aspect ratio, and cuts the longer side off) or `"crop"` (cuts
             windows out of the whole image, or out of its centre of `load_size` if that is given;
@@ -81,26 +81,22 @@ def load(
         seed, steps_per_epoch, process_share: see `unpaired_dataset`.
         validation_split: float in [0, 1), 0 by default. Fraction of the images of each domain to
             keep for validation where there are none. The choice depends on names only.
-        on_error: `"raise"` (the default), or `"skip"`: leave out unusable images, and warn with
-            their number and names.
+        on_error: `"raise"` (the default), or `"skip"`: leave out unusable images, with a warning.
         memory_limit: int, 2 GiB by default. Bytes of decoded images to keep in memory (for a
             moment, it takes twice as many). If there are more, they are kept on disk.
         cache_folder: path of the folder on disk. None, the default, takes `keras_cyclegan/images`
             in `KERAS_HOME` or `~/.keras`. Its files are used again unless the images have changed.
-        range_a: the values of A's images that become -1 and 1: `(low, high)`, two numbers or two
-            tuples with one for each channel; `"auto"`, the 0.5 and 99.5 % quantiles over all images
-            of A (`"auto_per_channel"`: of each channel); or `"image"`, each image's own lowest and
-            highest value, which can't be undone. What lies beyond is clipped. None, the default:
-            all that 8 or 16 bits hold; a set of 16 bits that uses less than an eighth of that, and
-            one of floats, is refused with what it found.
-        range_b: the same for domain B.
-        unit_a: string, `""` by default: the unit of A's values, such as `"HU"`, for tables.
-        unit_b: the same for domain B.
+        range_a, range_b: the values that become -1 and 1: `(low, high)`, two numbers or two tuples
+            with one for each channel; `"auto"`, the 0.5 and 99.5 % quantiles over all images of the
+            domain (`"auto_per_channel"`: of each channel); or `"image"`, each image's own lowest
+            and highest value, which can't be undone. What lies beyond is clipped. None, the
+            default: all that 8 or 16 bits hold; a set of 16 bits that uses less than an eighth of
+            that, and one of floats, is refused with what it found.
+        unit_a, unit_b: string, `""` by default: the unit of the values, such as `"HU"`, for tables.
         group_by: regular expression. With `validation_split`, images whose names agree in its first
             group (or in all that it matches, without groups) stay on one side: slices of a patient,
             frames of a film. None, the default: each file by itself, with all of its pages.
-        max_pixels: int, 60,000,000 by default. Files of more pixels are refused, as they could fill
-            the memory.
+        max_pixels: int, 60,000,000 by default; larger files are refused, see `decode_image`.
 
     Returns:
         `(train, validation)`: an `unpaired_dataset` and a `paired_dataset`, or `None` where there
@@ -109,8 +105,7 @@ def load(
 
     Raises:
         FileNotFoundError: a folder is missing.
-        ValueError: a folder is empty, images can't be used, sizes don't fit, a range is needed, or
-            masks or pairs lack names.
+        ValueError: a folder is empty, images can't be used, or an argument doesn't fit.
         RuntimeError: a dataset of tensorflow-datasets can't be downloaded.
 
     Example:
@@ -219,10 +214,8 @@ def load_sets(
         channels: int, or `(channels_a, channels_b)`; (3, 3) by default.
         split: `"test"` (the default) or `"train"`.
         paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None, the default: it is where
-            both folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs'
-            test set.
-        pixels_a: `PixelFormat` that the images of A must have. None, the default: 8 bits.
-        pixels_b: the same for domain B.
+            both folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs.
+        pixels_a, pixels_b: `PixelFormat` that images must have. None, the default: 8 bits.
         max_pixels: int, 60,000,000 by default; see `load`.
 
     Returns:

@@ -6,10 +6,12 @@ Pillow is imported where it is used.
 import contextlib
 import io
 import threading
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
+from keras_cyclegan.data.kinds import MAGIC
 from keras_cyclegan.data.pixel_limit import HEAD, check_pixels, check_webp
 from keras_cyclegan.data.stacks import needs
 from keras_cyclegan.files.untrusted import check_regular, printable
@@ -46,7 +48,7 @@ def open_file(source, channels, max_pixels, native=False):
         file.seek(0)  # as Pillow does
         head = file.read(HEAD)
         check_webp(head, name, max_pixels)
-        is_tiff = head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+        is_tiff = head.startswith(MAGIC[4:])
         try:
             with _unlimited_pillow():
                 image = Image.open(file, formats=FORMATS)  # reads the header only
@@ -104,7 +106,7 @@ def open_pillow(image, channels, name, native=False):
         )
     try:
         image.load()
-        return _to_array(image, "RGB" if channels == 3 else "L", native)
+        return _to_array(image, "RGB" if channels == 3 else "L", native, name)
     except MemoryError as error:
         width, height = image.size
         raise MemoryError(
@@ -122,7 +124,7 @@ def _unreadable(source, error):
     )
 
 
-def _to_array(image, mode, native):
+def _to_array(image, mode, native, name):
     """Return a PIL image's upright pixels in a mode, "RGB" or "L".
 
     It is converted block by block: as a whole, a large image would be in memory up to five times.
@@ -135,6 +137,12 @@ def _to_array(image, mode, native):
         upright = np.empty(shape, "uint16")
         _as_stored(upright, orientation)[:] = np.asarray(image)
         return OpenedImage(np.repeat(upright[:, :, None], len(mode), axis=2))
+    if is_deep and 0 < (top := int(np.asarray(image).max())) < 2**16 / 8:
+        warnings.warn(
+            f"{printable(name)} has 16 bits and values up to {top}: as 8 bits it is nearly black. "
+            "Train such images with a range, `--range-a LOW HIGH`.",
+            stacklevel=2,
+        )
     pixels = np.empty((*shape, len(mode)), "uint8")
     alpha = None
     columns = min(width, BLOCK)

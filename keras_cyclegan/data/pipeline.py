@@ -3,9 +3,10 @@
 import functools
 import os
 
+import numpy as np
 import tensorflow as tf
 
-from keras_cyclegan.data.draws import AXES, MIRROR, QUARTER, TURNS
+from keras_cyclegan.data.draws import AXES, GROUPS, MIRROR, QUARTER, TURNS
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.sampler import Sampler, as_batch
 
@@ -34,7 +35,7 @@ class UnpairedDataset(Sampler, tf.data.Dataset):
 
     def _build(self):
         groups = list(self.groups)
-        cut = {n: _cutter(s, self.image_size, self.flip) for n, s in self.streams.items()}
+        entries = _entries(self.streams, groups, self.image_size, self.flip)
 
         @without_autograph
         def images(_):
@@ -44,15 +45,30 @@ class UnpairedDataset(Sampler, tf.data.Dataset):
             plan = [tf.ensure_shape(places, (None, 4)) for places in plan]
             return tf.data.Dataset.from_tensor_slices(tuple(plan))
 
-        @without_autograph
-        def entries(*places):
-            places = dict(zip(groups, places, strict=True))
-            return as_batch({n: cut[n](places[s.group]) for n, s in self.streams.items()})
-
         dataset = tf.data.Dataset.from_tensors(0).flat_map(images)
         dataset = dataset.map(entries, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         share = self.batch_size // self.process_share[1]
         return dataset.batch(share, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+
+def validation_batches(streams, pairs, batch_size):
+    """Make batches of the first `pairs` entries of all streams, in order and unchanged."""
+    entries = _entries(streams, GROUPS, streams["a"].values.size, "none")
+    places = np.column_stack([np.arange(pairs), np.zeros((pairs, 3), "int64")])
+    dataset = tf.data.Dataset.from_tensor_slices((places,) * len(GROUPS)).map(entries)
+    return dataset.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _entries(streams, groups, window, flip):
+    """Make a function of each group's place that returns an entry of all streams."""
+    cut = {name: _cutter(stream, window, flip) for name, stream in streams.items()}
+
+    @without_autograph
+    def entries(*places):
+        places = dict(zip(groups, places, strict=True))
+        return as_batch({n: cut[n](places[s.group]) for n, s in streams.items()})
+
+    return entries
 
 
 def _cutter(stream, window, flip):
@@ -83,24 +99,6 @@ def _cutter(stream, window, flip):
 
 def _turned(image, bit):
     return tf.transpose(image, (1, 0, 2)) if bit == QUARTER else tf.reverse(image, [AXES[bit]])
-
-
-def validation_batches(streams, pairs, batch_size):
-    """Make batches of the first `pairs` entries of all streams, in order and unchanged."""
-
-    def tensor(values):
-        if not isinstance(values, Images):
-            return tf.constant(values)
-        return tf.reshape(_as_tensor(values), (len(values), *values.size, values.channels))
-
-    tensors = {name: tensor(stream.values) for name, stream in streams.items()}
-
-    @without_autograph
-    def batch(start):
-        end = tf.minimum(start + batch_size, pairs)
-        return as_batch({n: streams[n].scale(tensors[n][start:end]) for n in streams})
-
-    return tf.data.Dataset.range(0, pairs, batch_size).map(batch).prefetch(tf.data.AUTOTUNE)
 
 
 def _as_tensor(images):

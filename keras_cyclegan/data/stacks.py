@@ -3,11 +3,13 @@
 Each is read by the library that its field uses, imported where it is used.
 """
 
+import contextlib
 import functools
 import importlib
 import math
 import os
 import threading
+import weakref
 import zipfile
 from typing import Any, NamedTuple
 
@@ -101,53 +103,46 @@ def needs(package, path):
 
 def _open_tiff(path, name, channels):
     tifffile = needs("tifffile", path)
-    with tifffile.TiffFile(path) as file:
+    with contextlib.ExitStack() as opened:
+        file = opened.enter_context(tifffile.TiffFile(path))
+        file.filehandle.set_lock(True)  # threads read from it
         series = file.series[0]
-        axes, shape, page = series.axes, series.shape, series.keyframe
-        pages = [each for each in series.pages if each is not None and each.parent is file]
-        in_file = len(pages) == len(series.pages)  # an OME-TIFF may name other files
-        numbers = [each.index for each in pages]
-        offset, dtype = series.dataoffset, file.byteorder + series.dtype.char
+        axes, page = series.axes, series.keyframe
+        if page.tilewidth * page.tilelength > MAX_PIXELS:
+            raise TooManyPixelsError(f"{path} has a tile of {page.tilewidth}×{page.tilelength}.")
+        if not {"X", "Y"} <= set(axes):
+            raise ValueError(f"its axes are {axes}; expected rows Y and columns X")
+        if {"S", "C"} <= set(axes):
+            raise ValueError(f"its axes {axes} have both samples and channels")
+        inner = "YX" + "".join(axis for axis in axes if axis in "SC")
+        outer = "".join(axis for axis in axes if axis not in inner)
+        counts = [series.shape[axes.index(axis)] for axis in outer]
+        size = [series.shape[axes.index(axis)] for axis in inner]
+        whole = (math.prod(counts), *size, *[1] * (3 - len(size)))
+        in_file = all(each is not None and each.parent is file for each in series.pages)
+        paged = in_file and len(series.pages) == whole[0] and set(page.axes) == set(inner)
         like = {
             tag.code: (tag.code, tag.dtype, tag.count, tag.value, True)
             for tag in page.tags
             if tag.code in COPIED_TAGS
         }
-    if page.tilewidth * page.tilelength > MAX_PIXELS:
-        raise TooManyPixelsError(f"{path} has a tile of {page.tilewidth}×{page.tilelength}.")
-    if not {"X", "Y"} <= set(axes):
-        raise ValueError(f"its axes are {axes}; expected rows Y and columns X")
-    if {"S", "C"} <= set(axes):
-        raise ValueError(f"its axes {axes} have both samples and channels")
-    sizes = dict(zip(axes, shape, strict=True))
-    inner = "YX" + "".join(axis for axis in axes if axis in "SC")
-    outer = "".join(axis for axis in axes if axis not in inner)
-    bands = sizes[inner[2]] if inner[2:] else 1
-    counts = [sizes[axis] for axis in outer]
-    whole = (math.prod(counts), sizes["Y"], sizes["X"], bands)
 
-    def arranged(array, given, wanted):
-        return array.transpose([given.index(axis) for axis in wanted])
+        def arranged(array, given, wanted):
+            return array.transpose([given.index(axis) for axis in wanted])
 
-    def read_page(index):
-        with tifffile.TiffFile(path) as file:
-            return arranged(file.pages[numbers[index]].asarray(), page.axes, inner)
+        def read(index):
+            if paged:
+                return arranged(series.pages[index].asarray(), page.axes, inner)
+            mapped = arranged(series.asarray(out="memmap"), axes, outer + inner)
+            return np.array(mapped[np.unravel_index(index, counts)])
 
-    def read_mapped(index):
-        mapped = np.memmap(path, dtype, "r", offset, shape)
-        image = arranged(mapped, axes, outer + inner)[np.unravel_index(index, counts)]
-        return np.array(image, dtype=image.dtype.newbyteorder("="))
+        def read_whole():
+            return arranged(series.asarray(), axes, outer + inner).reshape(whole)
 
-    def read_whole():
-        with tifffile.TiffFile(path) as file:
-            array = file.series[0].asarray()
-        return arranged(array, axes, outer + inner).reshape(whole)
-
-    if offset and in_file:
-        return Stack(whole, read_mapped, like=like)
-    if in_file and len(numbers) == whole[0] and sorted(page.axes) == sorted(inner):
-        return Stack(whole, read_page, like=like)
-    return Stack(whole, read_whole, in_parts=False, like=like)
+        in_parts = paged or (in_file and bool(series.dataoffset))
+        reader = read if in_parts else read_whole
+        weakref.finalize(reader, opened.pop_all().close)
+        return Stack(whole, reader, in_parts, like)
 
 
 def _open_numpy(path, name, channels):

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from keras_cyclegan.data.kinds import KINDS, holds_many, kind_of, split_name, suffix_of
+from keras_cyclegan.data.kinds import KINDS, holds_many, kind_of, split_name
 from keras_cyclegan.data.stacks import COPIED_TAGS, dicom_scale, needs, open_stack
 from keras_cyclegan.files.atomic import atomic_file
 
@@ -22,13 +22,12 @@ def write_images(path, images, like=None, profile=False):
     by_pillow = images.dtype == np.uint8 and len(images) == 1 and images.shape[3] in (1, 3, 4)
     try:
         with atomic_file(path) as unfinished:
-            # What writes by suffix gets it: the unfinished file's name has another.
-            named = f"{unfinished}{suffix_of(path)}"
             if kind not in _WRITE or (kind == "TIFF" and by_pillow):
-                _write_pillow(named, images[0], like, profile)
+                _write_pillow(unfinished, images[0], like, profile)
             else:
-                _WRITE[kind](named, images, like)
-            os.replace(named, unfinished)
+                _WRITE[kind](os.fspath(unfinished), images, like)
+            for raw in unfinished.parent.glob("*raw"):  # the pixels of a .mhd
+                os.replace(raw, os.path.join(os.path.dirname(path), raw.name))
     except ImportError:
         raise
     except Exception as error:  # a full disk, or a side longer than the format takes
@@ -87,7 +86,7 @@ def _write_tiff(path, images, like):
     if x and y:
         options = {"resolution": (x[3], y[3]), "resolutionunit": unit and unit[3]}
     bands = images.shape[3]
-    with tifffile.TiffWriter(path, bigtiff=images.nbytes > 2**31) as file:
+    with tifffile.TiffWriter(path, bigtiff=images.nbytes > 2**31, ome=False) as file:
         for image in images:
             file.write(
                 image if bands > 1 else image[:, :, 0],

@@ -105,6 +105,13 @@ def check_data(data, second, check_shapes, check_values):
     elif isinstance(data, keras.utils.PyDataset):
         check(data[0])
     elif hasattr(data, "element_spec"):
+        shapes = [getattr(spec, "shape", None) for spec in keras.tree.flatten(data.element_spec)]
+        if any(getattr(shape, "rank", 0) is None for shape in shapes):
+            raise ValueError(
+                "The dataset doesn't say the shape of its batches. Give `from_generator` an "
+                "`output_signature`, or map `tf.ensure_shape` over it: (None, height, width, "
+                f"channels) each. Received {data.element_spec}."
+            )
         first = next(iter(data), None)
         if first is None:
             raise ValueError("The dataset has no batch. Are there fewer images than `batch_size`?")

@@ -262,6 +262,14 @@ def test_each_kind_of_data_trains_without_a_warning(untrained):
         assert int(untrained.optimizer.iterations) == before + 1
 
 
+def test_dataset_of_unknown_shapes_is_refused_with_what_to_do(untrained):
+    batches = tf.data.Dataset.from_generator(
+        lambda: iter([(np.zeros((1, 16, 16, 3), "float32"),) * 2]), ("float32", "float32")
+    )
+    with pytest.raises(ValueError, match=r"doesn't say the shape of its batches.*ensure_shape"):
+        untrained.fit(batches, verbose=0)
+
+
 def test_dataset_without_a_batch_is_refused():
     with pytest.raises(ValueError, match=r"no batch.*`batch_size`"):
         fit(compiled(), pairs(1).batch(8, drop_remainder=True))

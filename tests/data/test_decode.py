@@ -77,6 +77,12 @@ def test_16_bits_are_scaled_not_clipped(format):
     np.testing.assert_array_equal(decoded, np.rint(values / 257))
 
 
+def test_12_bits_in_a_file_of_16_are_said_to_become_nearly_black():
+    values = np.array([[0, 4095]], "uint16")
+    with pytest.warns(UserWarning, match="values up to 4095: as 8 bits it is nearly black"):
+        assert decode_image(encoded(Image.fromarray(values)), channels=1).max() == 16
+
+
 def test_16_bit_rgb_keeps_the_high_byte():
     values = np.array([[[0, 255, 256], [0x1234, 0x80FF, 65535]]], ">u2")
     rows = b"".join(b"\0" + row.tobytes() for row in values)

@@ -131,6 +131,8 @@ def test_files_of_its_field_are_read_and_written(name, tmp_path):
     found = everything(given, channels)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
+    at_once = (".npz", ".gz", ".mha", ".mhd")
+    assert open_stack(path, inner, channels).in_parts == (path.suffix not in at_once)
 
     (tmp_path / "out").mkdir()
     into = tmp_path / "out" / path.name
@@ -160,6 +162,27 @@ def test_geo_tags_and_resolution_are_copied_byte_for_byte(tmp_path):
                 page = opened.pages[0]
                 tags.append({c: page.tags[c].value for c in (282, 283, 296, *(g[0] for g in geo))})
         assert tags[0] == tags[1]
+
+
+def test_geotiff_goes_both_ways_between_rasterio_and_here(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    from rasterio.transform import from_origin
+
+    bands = numbers(4, 12, 14)
+    about = {"driver": "GTiff", "height": 12, "width": 14, "count": 4, "dtype": "uint16"}
+    place = {"crs": "EPSG:32633", "transform": from_origin(4.5e5, 5.1e6, 10, 10), "nodata": 0}
+    for options in ({}, {"compress": "deflate", "tiled": True, "blockxsize": 16, "blockysize": 16}):
+        with rasterio.open(tmp_path / "in.tif", "w", **about, **place, **options) as file:
+            file.write(bands)
+        found = everything(tmp_path / "in.tif", 4)
+        np.testing.assert_array_equal(found[0], bands.transpose(1, 2, 0))
+        write_images(tmp_path / "out.tif", found[:, ::-1], tmp_path / "in.tif")
+        with (
+            rasterio.open(tmp_path / "in.tif") as given,
+            rasterio.open(tmp_path / "out.tif") as made,
+        ):
+            assert (made.crs, made.transform, made.nodata) == (given.crs, given.transform, 0)
+            np.testing.assert_array_equal(made.read(), bands[:, ::-1])
 
 
 def test_medical_headers_come_back(tmp_path):
