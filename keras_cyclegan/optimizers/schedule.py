@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_cyclegan.arguments import Tensor
@@ -103,10 +104,24 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         else:
             return ops.convert_to_tensor(self.initial_learning_rate, "float32")
         past = ops.cast(ops.cast(step, "int32") - constant, "float32")
-        fallen = ops.clip(past / ops.cast(decay, "float32"), 0.0, 1.0)
+        fallen = self.curve(ops.clip(past / ops.cast(decay, "float32"), 0.0, 1.0))
         return self.initial_learning_rate * (1.0 - fallen) + self.final_learning_rate * fallen
+
+    def curve(self, part):
+        """Return how much of the fall is done after a part of its steps, both from 0 to 1."""
+        return part
 
     def get_config(self) -> dict[str, Any]:
         names = ("constant_steps", "decay_steps", "decay_epochs", "final_learning_rate")
         names = ("initial_learning_rate", *names, "held_steps")
         return {name: getattr(self, name) for name in names}
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class CosineDecay(LinearDecay):
+    """A `LinearDecay` that falls as half a cosine (Loshchilov and Hutter 2017), in all of `fit`."""
+
+    falling_part = 1.0
+
+    def curve(self, part):
+        return (1.0 - ops.cos(np.pi * part)) / 2.0

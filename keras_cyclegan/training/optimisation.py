@@ -1,6 +1,7 @@
 """The optimizers of a run: rates, their schedule, the length, averages, memory."""
 
 import dataclasses
+from typing import Literal
 
 from keras_cyclegan.training.losses import make_losses
 from keras_cyclegan.training.option import option
@@ -26,8 +27,13 @@ class OptimisationOptions:
     discriminator_learning_rate: float | None = option(
         "Rate of the discriminators. Default: the generators'.", least=0, change="adjust"
     )
+    schedule: Literal["linear", "cosine", "constant"] = option(
+        "How the rates fall.", "linear", change="adjust"
+    )
     decay_epochs: int | None = option(
-        "Number of last epochs in which the rates fall. Default: half.", least=0, change="length"
+        "Last epochs in which the rates fall. Default: half; with cosine, all.",
+        least=0,
+        change="length",
     )
     final_learning_rate: float = option(
         "Both rates at the end of the fall.", 0.0, least=0, change="adjust"
@@ -52,12 +58,14 @@ class OptimisationOptions:
 
 def compile_model(model, options):
     """Compile the model with the losses and the optimizers of the options."""
-    from keras_cyclegan.optimizers import LinearDecay, paper_adam
+    from keras_cyclegan.optimizers import CosineDecay, LinearDecay, paper_adam
+
+    makes = CosineDecay if options.schedule == "cosine" else LinearDecay
 
     def adam(rate, held_steps=0):
-        schedule = LinearDecay(
+        schedule = makes(
             rate,
-            decay_epochs=options.decay_epochs,
+            decay_epochs=0 if options.schedule == "constant" else options.decay_epochs,
             final_learning_rate=options.final_learning_rate,
             held_steps=held_steps,
         )

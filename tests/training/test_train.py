@@ -222,6 +222,23 @@ def test_exit_status_tells_how_a_run_ended(monkeypatch, tmp_path, error, status)
         assert "--learning-rate" in result.output
 
 
+@pytest.mark.parametrize(
+    ("schedule", "parts"),
+    [
+        ("constant", [1] * 5),
+        ("cosine", [1, 0.85355, 0.5, 0.14645, 0]),
+        ("linear", [1, 1, 1, 0.5, 0]),
+    ],
+)
+def test_rates_fall_as_the_schedule_says(schedule, parts):
+    model = build_model(TINY)
+    compile_model(model, dataclasses.replace(TINY, schedule=schedule))
+    model.follow_epochs(model.optimizer, 4, 1, 0)
+    for falling in model.optimizer.rate_schedules:
+        rates = [float(falling(step)) for step in range(5)]
+        assert rates == pytest.approx([2e-4 * part for part in parts], abs=1e-8)
+
+
 def test_rate_of_a_run_follows_the_schedule_of_fit():
     """Of one epoch the second half falls, as in `fit(epochs=1)`; it once never fell."""
     model = build_model(TINY)
