@@ -2,6 +2,7 @@
 
 from keras_cyclegan.losses.activation import ClassActivationLoss
 from keras_cyclegan.losses.adversarial import AdversarialLoss
+from keras_cyclegan.losses.companions import KeepTerm, PairTerm, inside_masks
 from keras_cyclegan.losses.content import ContentLoss
 from keras_cyclegan.losses.penalty import GradientPenalty
 from keras_cyclegan.losses.perceptual import PerceptualLoss
@@ -16,10 +17,13 @@ __all__ = [
     "CycleConsistencyLoss",
     "GradientPenalty",
     "IdentityLoss",
+    "KeepTerm",
     "Lazy",
+    "PairTerm",
     "PerceptualLoss",
     "Scheduled",
     "Term",
     "WeightSchedule",
     "average",
+    "inside_masks",
 ]

@@ -53,7 +53,7 @@ def measure(evaluation):
             compared = [after, before]
         if truth is None:
             arrow, name = direction.arrow, domain.upper()
-            evaluation.notes.append(f"No image of {name} has a label: {arrow} isn't judged.")
+            evaluation.notes.append(f"{arrow} isn't judged: no image of {name} has a label.")
             continue
         kept, classes = truth >= 0, before.shape[-1]
         answered = [said.argmax(axis=-1)[kept] for said in compared]

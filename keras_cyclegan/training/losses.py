@@ -22,6 +22,8 @@ CONTENT = (
     "What of an image must be in its translation: edges, gray values up to a recoding, local "
     "structure, or features. Default: none."
 )
+PAIR = "Weight of a loss on the pairs of the folders pairA and pairB; 0 for none."
+KEEP = "Weight of a loss on what changes outside of the masks of maskA and maskB; 0 for none."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,17 @@ class LossOptions:
     activation_weight: float = option(
         "Weight of the auxiliary heads of ugatit generators, 1000 in their paper.", 0.0, least=0
     )
+    pair_weight: float = option(PAIR, 0.0, least=0)
+    pair_loss: Literal["l1", "edges", "features"] = option(
+        "Distance of a pair's translation and its other half.", "l1", needs="pair_weight"
+    )
+    pair_every: int = option(
+        "Look at pairs every N steps, with N times the weight.", 1, least=1, needs="pair_weight"
+    )
+    keep_weight: float = option(KEEP, 0.0, least=0)
+    see_masks: bool = option(
+        "Show discriminators what is inside of masks, with the photo outside.", False
+    )
     weight_a: float = option("Factor of A's losses but the adversarial.", 1.0, least=0)
     weight_b: float = option("The same for domain B.", 1.0, least=0)
 
@@ -83,6 +96,7 @@ def make_losses(options):
             options.cycle_norm, options.cycle_weight, options.ssim_weight, options.coarse_weight
         ),
         "identity_loss": None,  # `compile` has one, if it isn't told otherwise
+        "terms": [],
         "weight_a": options.weight_a,
         "weight_b": options.weight_b,
     }
@@ -105,4 +119,15 @@ def make_losses(options):
         made["content_loss"] = losses.ContentLoss(options.content, options.content_weight, features)
     if options.activation_weight:
         made["activation_loss"] = losses.ClassActivationLoss(options.activation_weight)
+    if weight := options.pair_weight:
+        loss = {
+            "l1": lambda: losses.CycleConsistencyLoss("l1", weight),
+            "edges": lambda: losses.ContentLoss("edges", weight),
+            "features": lambda: losses.PerceptualLoss(features, weight=weight),
+        }[options.pair_loss]()
+        made["terms"].append(losses.Lazy(losses.PairTerm(loss), options.pair_every))
+    if weight := options.keep_weight:
+        made["terms"].append(losses.KeepTerm(losses.CycleConsistencyLoss("l1", weight)))
+    if options.see_masks:
+        made["shown"] = losses.inside_masks
     return made

@@ -28,8 +28,6 @@ EXCEPTIONS = {
     ("GradientPenalty", "seed"): "any points between images are as good",
     ("ContentLoss", "depths"): "Johnson et al.'s; `compile(content_loss=…)` takes others",
     ("ContentLoss", "from_logits"): "of a network, which Python gives",
-    ("compile", "terms"): "of one's own, in Python",
-    ("compile", "shown"): "a function",
     ("CycleGAN", "pixels_a"): "the data's",
     ("CycleGAN", "pixels_b"): "the data's",
     ("compile", "monitor_gradients"): "always on in a run, for history.jsonl",
@@ -45,10 +43,10 @@ BASES = [
     {
         **{"discriminator": "projected", "augment": True, "gradient_penalty": "r1"},
         **{"final_cycle_weight": 1.0, "perceptual_weight": 1.0, "activation_weight": 1.0},
-        **{"content": "features"},
+        **{"content": "features", "pair_weight": 1.0},
     },
 ]
-OWN_TERMS = {"Term", "Lazy", "Scheduled", "average"}  # of which terms of one's own are made
+OWN_TERMS = {"Term", "Scheduled", "average", "inside_masks"}  # what terms are made of, a function
 PLACES = {  # where the names stand that a run calls
     **{name: networks for name in networks.__all__},
     **{name: losses for name in set(losses.__all__) - OWN_TERMS},

@@ -1,0 +1,106 @@
+"""Terms on what rides along with images: pairs that show the same, masks of what may change."""
+
+from typing import Any
+
+import keras
+
+from keras_cyclegan.terms import Term
+
+
+class CompanionTerm(Term):
+    """A loss of each direction on what rides along: `kind_a`, `kind_b`."""
+
+    def __init__(self, loss: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.loss = loss
+
+    def prepare(self, model):
+        self.ways = [({"b": "a", "a": "b"}[target], target) for target in model.targets]
+        self.names = tuple(f"{self.kind}_{source}" for source, _ in self.ways)
+
+    def __call__(self, passes):
+        return {f"{self.kind}_{way[0]}": self.compare(passes, *way) for way in self.ways}
+
+    def get_config(self):
+        return {**super().get_config(), "loss": keras.saving.serialize_keras_object(self.loss)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class PairTerm(CompanionTerm):
+    """The translation of a pair's image is its other half: Isola et al. 2017 (pix2pix), eq. (3).
+
+    For the few pairs that there are beside unpaired images, `pair_a` and `pair_b` of a batch: the
+    folders `pairA` and `pairB`.
+
+    Args:
+        loss: a loss of images and translations.
+
+    Example:
+
+    ```python
+    pairs = PairTerm(CycleConsistencyLoss("l1", weight=10.0))
+    model.compile(terms=[Lazy(pairs, every=2)])
+    ```
+    """
+
+    kind = "pair"
+    validates = False  # validation has no pairs beside its images
+
+    def compare(self, passes, source, target):
+        image, truth = (companion(passes.batch, f"pair_{d}") for d in (source, target))
+        return self.loss(truth, passes(f"generator_{source}{target}", image))
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class KeepTerm(CompanionTerm):
+    """What lies outside of an image's mask stays as it is.
+
+    Masks are `mask_a` and `mask_b` of a batch, 0 where an image stays and 1 where it may change:
+    the folders `maskA` and `maskB`.
+
+    Args:
+        loss: a loss of images and translations.
+
+    Example:
+
+    ```python
+    keep = KeepTerm(CycleConsistencyLoss("l1", weight=10.0))
+    model.compile(terms=[keep], shown=inside_masks)
+    ```
+    """
+
+    kind = "keep"
+
+    def compare(self, passes, source, target):
+        photo, mask = passes.batch[source], companion(passes.batch, f"mask_{source}")
+        change = getattr(passes, f"fake_{target}") - photo
+        return self.loss(photo, photo + (1.0 - mask) * change)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+def inside_masks(images: Any, origin: str, batch: Any) -> Any:
+    """Show discriminators the inside of masks, with the photo outside: `compile(shown=…)`.
+
+    Example:
+
+    ```python
+    model.compile(shown=inside_masks)
+    ```
+    """
+    photo = batch[origin]
+    return photo + companion(batch, f"mask_{origin}") * (images - photo)
+
+
+def companion(batch, name):
+    """Return what rides along in a batch under a name; raise a ValueError where it doesn't."""
+    if name not in batch:
+        folder = f"{name[:4]}{name[-1].upper()}"
+        raise ValueError(
+            f"This training needs `{name}`, the folder {folder} beside trainA and trainB, or "
+            f"companions of the dataset. Its batches have {', '.join(batch)}."
+        )
+    return batch[name]
