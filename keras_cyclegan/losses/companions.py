@@ -83,7 +83,9 @@ class KeepTerm(CompanionTerm):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 def inside_masks(images: Any, origin: str, batch: Any) -> Any:
-    """Show discriminators the inside of masks, with the photo outside: `compile(shown=…)`.
+    """Show discriminators `images` inside of masks, and the photo outside: `compile(shown=…)`.
+
+    `origin` is the photo's domain, `batch` has it and its mask.
 
     Example:
 
