@@ -92,6 +92,7 @@ def translate(
     direction: Direction = Direction.A_TO_B,
     tile: int | None = None,
     working_size: int | None = None,
+    strength: float = 1.0,
     side_by_side: bool = False,
     skip_existing: bool = False,
     frozen: bool = False,
@@ -110,6 +111,7 @@ def translate(
         direction: From which domain.
         working_size: Short side at which larger photos are translated; the change is brought to all
             of their pixels. 0 translates at their own size. Default: the preset's.
+        strength: Factor of what a generator with a skip from its input changes: above 1 for more.
         side_by_side: Write image and translation.
         skip_existing: Leave existing files alone.
         frozen: Translate a slide in one pass, with statistics of samples of its tissue; started
@@ -139,6 +141,7 @@ def translate(
         raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     pairs = plan_files(source, target)
     model = keras_cyclegan.CycleGAN.from_preset(preset)
+    model.strengthen(**{str(direction): strength})
     results = translate_files(model, pairs, skip_existing, side_by_side, **options)
     failed = [
         (path, error) for path, _, error in track(results, "Translating", total=len(pairs)) if error

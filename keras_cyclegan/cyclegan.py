@@ -13,6 +13,7 @@ from keras_cyclegan.inference.translate import InferenceMixin
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.compatibility import NETWORKS
+from keras_cyclegan.networks.strength import strengthen
 from keras_cyclegan.presets.mixin import PresetMixin
 from keras_cyclegan.steps import Trainer, keras_step
 from keras_cyclegan.steps.averages import update_average
@@ -241,6 +242,31 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
             for name, generator in self.networks_of("generators").items():
                 average = getattr(self, name.replace("generator", "average"))
                 update_average(average, generator, momentum, steps)
+
+    def strengthen(self, a_to_b: float = 1.0, b_to_a: float = 1.0) -> None:
+        """Let translations change more of an image, or less, without training.
+
+        What a generator with a skip from its input adds, h in `tanh(h + artanh(x))`, is multiplied.
+        Cycle loss and averages can leave a trained change too weak. It is the weights that change,
+        so that presets, files and exports hold it.
+
+        Args:
+            a_to_b: float above 0, 1 by default. Factor of the translation from A to B.
+            b_to_a: the same from B to A.
+
+        Raises:
+            ValueError: a generator has no skip from its input, or a factor isn't above 0.
+
+        Example:
+
+        ```python
+        model = CycleGAN.from_preset("horse2zebra")
+        model.strengthen(a_to_b=1.2)  # bolder stripes
+        ```
+        """
+        for generator, factor in zip(self.generators(), (a_to_b, b_to_a), strict=True):
+            if factor != 1:
+                strengthen(generator, factor)
 
     # --- saving --------------------------------------------------------------------------------
 

@@ -2,20 +2,13 @@
 
     python benchmarks/presets/strength.py PRESET OUT --a-to-b 1.75
 
-A generator with a skip from the input computes `tanh(h + artanh(0.98 · x))`; the factor is of `h`,
-what it adds to the image x. Training can leave that too weak or too strong. Choose the factor on
-held-out images: `horse2zebra_judge.py DATA --split train-holdout`.
+`CycleGAN.strengthen` says of what it is a factor. Choose it on held-out images:
+`horse2zebra_judge.py DATA --split train-holdout`.
 """
 
 import argparse
 
 from keras_cyclegan import CycleGAN
-
-
-def strengthen(generator, factor):
-    """Multiply the kernel and the bias of a `ResNetGenerator`'s last convolution."""
-    head = generator.get_layer("head_conv")
-    head.set_weights([factor * weights for weights in head.get_weights()])
 
 
 def main():
@@ -26,10 +19,7 @@ def main():
     parser.add_argument("--b-to-a", type=float, default=1.0)
     options = parser.parse_args()
     model = CycleGAN.from_preset(options.preset)
-    factors = options.a_to_b, options.b_to_a
-    for generator, factor in zip(model.generators(), factors, strict=True):
-        if generator is not None:
-            strengthen(generator, factor)
+    model.strengthen(options.a_to_b, options.b_to_a)
     model.save_to_preset(options.out, half_precision=True)
 
 

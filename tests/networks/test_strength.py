@@ -1,0 +1,40 @@
+"""`CycleGAN.strengthen`: what a generator adds to its input, times a factor."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_cyclegan import CycleGAN
+from keras_cyclegan.networks import ResNetGenerator
+
+SHAPE = (16, 16, 3)
+
+
+def skipping(name):
+    return ResNetGenerator(SHAPE, filters=4, num_blocks=1, input_skip=True, name=name)
+
+
+def change(generator, images):
+    """h of `tanh(h + artanh(0.98 · images))`."""
+    return np.arctanh(generator.predict(images, verbose=0)) - np.arctanh(0.98 * images)
+
+
+def test_strength_multiplies_what_a_generator_adds_one_way():
+    keras.utils.set_random_seed(0)
+    model = CycleGAN(skipping("ab"), skipping("ba"), None, None, image_shape=SHAPE)
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (2, *SHAPE)).astype("float32")
+    before = [change(generator, images) for generator in model.generators()]
+    model.strengthen(a_to_b=1.5)
+    after = [change(generator, images) for generator in model.generators()]
+    assert np.abs(before[0]).max() > 1e-3
+    np.testing.assert_allclose(after[0], 1.5 * before[0], atol=1e-5)
+    np.testing.assert_allclose(after[1], before[1], atol=1e-6)
+
+
+def test_a_generator_without_a_skip_and_a_factor_of_nothing_are_refused():
+    plain = ResNetGenerator(SHAPE, filters=4, num_blocks=1, name="plain")
+    model = CycleGAN(plain, skipping("ba"), None, None, image_shape=SHAPE)
+    with pytest.raises(ValueError, match="plain has no skip"):
+        model.strengthen(a_to_b=2.0)
+    with pytest.raises(ValueError, match=r"above 0\. Received -1"):
+        model.strengthen(b_to_a=-1)
