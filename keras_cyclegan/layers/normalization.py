@@ -81,7 +81,8 @@ class FrozenNormalization(keras.layers.Layer):
         self.scale = self.add_weight(shape, "ones", name="scale", **options)
         self.offset = self.add_weight(shape, "zeros", name="offset", **options)
 
-    def call(self, images: Tensor) -> Tensor:
+    def call(self, images: Tensor, training: bool | None = False) -> Tensor:
+        # A clone of a network hands on what the layer was called with in its place.
         x = (ops.cast(images, "float32") - self.mean) * self.scale + self.offset
         return ops.cast(x, self.compute_dtype)
 
