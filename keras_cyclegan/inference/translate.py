@@ -119,8 +119,12 @@ class InferenceMixin:
         translation in between isn't rounded to pixels.
 
         Args:
-            images: see `translate`, as for `batch_size`, `tile`, `max_pixels` and `working_size`.
-            direction: str. The first of the two translations.
+            images: see `translate`.
+            direction: str, `"a_to_b"` (the default) or `"b_to_a"`: the first of the two.
+            batch_size: int, None by default; see `translate`.
+            tile: `"auto"` (the default), int or None; see `translate`.
+            max_pixels: int, 60,000,000 by default; see `translate`.
+            working_size: `"auto"` (the default), int or None; see `translate`.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.

@@ -415,7 +415,7 @@ def test_what_is_no_image_is_refused(model, image, error, message):
         model.translate(image)
 
 
-@pytest.mark.parametrize("name", ["translate", "export"])
+@pytest.mark.parametrize("name", ["translate", "reconstruct", "export"])
 def test_methods_of_the_model_take_what_they_name(name):
     method = getattr(CycleGAN, name)
     for argument in list(inspect.signature(method).parameters.values())[1:]:
