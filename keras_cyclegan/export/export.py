@@ -118,11 +118,6 @@ def _check_path(path, format, overwrite, directions):
 
 
 def _check_format(format, weights):
-    if format == "torch":
-        raise ValueError(
-            "Keras writes format='torch' only when it runs on torch; this package traces its "
-            f"exports with TensorFlow. Choose one of {_listed(FORMATS)}: torch's tools read ONNX."
-        )
     check_choice("format", format, FORMATS)
     check_choice("weights", weights, WEIGHTS)
     if weights not in FORMATS[format].needs:

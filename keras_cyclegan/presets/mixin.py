@@ -11,8 +11,12 @@ from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.presets.config import check_overrides, model_config
 from keras_cyclegan.presets.folder import CONFIG, load_folder, local_preset, write_folder
 from keras_cyclegan.presets.hubs import HANDLES, hub_folder
-from keras_cyclegan.presets.published import published_folder
-from keras_cyclegan.presets.table import PUBLISHED, list_presets, shipped_folders
+from keras_cyclegan.presets.table import (
+    PUBLISHED,
+    list_presets,
+    published_networks,
+    shipped_folders,
+)
 
 
 class _Presets:
@@ -71,14 +75,9 @@ class PresetMixin:
                 f"{preset!r} is both a built-in preset and a folder here. Write "
                 f"{f'./{preset}'!r} for the folder, or rename it."
             )
-        if preset in PUBLISHED and not load_weights:
-            is_two_way = len(PUBLISHED[preset]["files"]) == 2
-            none = {} if is_two_way else dict.fromkeys(NETWORKS[1:])
-            return cls(**{**none, **overrides})  # the paper's networks
         if preset in PUBLISHED:
-            folder = published_folder(preset)
-        else:
-            folder = shipped.get(preset) or local_preset(preset)
+            return _published(cls, preset, load_weights, overrides)
+        folder = shipped.get(preset) or local_preset(preset)
         if not folder.is_dir():
             raise ValueError(_unknown(folder, str(preset)))
         return load_folder(cls, folder, load_weights, overrides)
@@ -126,6 +125,21 @@ class PresetMixin:
         config = model_config(keras.saving.serialize_keras_object(self)["config"])
         scale = self.scale, self.working_size
         write_folder(folder, config, networks, card, half_precision, scale)
+
+
+def _published(cls, preset, load_weights, overrides):
+    is_two_way = len(PUBLISHED[preset]["files"]) == 2
+    networks = {} if is_two_way else dict.fromkeys(NETWORKS[1:])
+    policy = keras.config.dtype_policy()
+    if load_weights:
+        keras.config.set_dtype_policy(overrides.get("dtype") or policy)
+        try:
+            networks = published_networks(preset)
+        finally:
+            keras.config.set_dtype_policy(policy)
+    model = cls(**{**networks, **overrides})  # fresh ones are the paper's
+    model.set_scale("whole", 256)
+    return model
 
 
 def _unknown(folder, preset):

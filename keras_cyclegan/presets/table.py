@@ -4,6 +4,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from keras_cyclegan.files.download import cache_folder, fetch, forget
+from keras_cyclegan.presets.convert import convert_checkpoints
 from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA
 from keras_cyclegan.presets.trust import read_json
 
@@ -12,8 +14,8 @@ SHIPPED = HERE / "shipped"
 DIRECTIONS = ("a_to_b", "a_to_b and b_to_a")  # of one generator, and of two
 RESNET_9_PARAMETERS = 11_378_179
 ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
-
-
+# Torch's framing and the running statistics of old files take less than a tenth of a megabyte.
+SIZES = {"min_bytes": 4 * RESNET_9_PARAMETERS, "max_bytes": 4 * RESNET_9_PARAMETERS + 2**20}
 # The authors' generators by name: domains `a` and `b`, `data_licence`, and one or two `files` with
 # their SHA-256, empty where it isn't known.
 PUBLISHED = tomllib.loads((HERE / "published.toml").read_text("utf-8"))
@@ -86,3 +88,21 @@ def _published_facts(name):
         "recipe": "the authors': Zhu et al. 2017, section 7.1 and appendix, 256×256",
         "ships": False,
     }
+
+
+def published_networks(name):
+    """Return the arguments of `CycleGAN` for a published model, downloaded at first use.
+
+    Checkpoints must have the SHA-256 of the table, or where it has none that of the first download.
+    """
+    folder = cache_folder() / "checkpoints"
+    paths = [
+        fetch(ADDRESS.format(file), folder / f"{file}.pth", sha256 or None, **SIZES)
+        for file, sha256 in PUBLISHED[name]["files"].items()
+    ]
+    try:
+        return convert_checkpoints(*paths)
+    except ValueError:  # it may be another page: don't keep it in place of the file
+        for path in paths:
+            forget(path)
+        raise

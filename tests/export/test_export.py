@@ -353,8 +353,6 @@ def test_an_unknown_format_names_the_formats(model, tmp_path):
         ValueError, match=r"one of 'tf_saved_model', .*'openvino'. Received format='pickle'"
     ):
         model.export(tmp_path / "served", format="pickle")
-    with pytest.raises(ValueError, match=r"only when it runs on torch.*torch's tools read ONNX"):
-        model.export(tmp_path / "served", format="torch")
 
 
 @pytest.mark.parametrize(
