@@ -25,22 +25,12 @@ class Name(str):
 
 
 def load_pickle(data, functions, load_storage=None, position=0):
-    """Read the value of a pickle that torch wrote, without importing or changing anything.
+    """Return the value of the pickle at `position` in `data`, and the position after it.
 
-    Args:
-        data: bytes, at most `MAX_PICKLE`.
-        functions: dict from each name that a pickle may hold to the function that is called in its
-            place, which must check the arguments; None for a name that may not be called.
-        load_storage: function that makes a storage of its persistent id, which it must check. None,
-            the default: the pickle may hold no storage.
-        position: int, 0 by default. Position in `data` at which the pickle begins.
-
-    Returns:
-        `(value, end)`: the value, of numbers, text, tuples, lists, dictionaries with text for keys,
-        and results of the functions; and the position after the pickle.
-
-    Raises:
-        ValueError: the pickle is damaged or does what torch never does.
+    `functions` has a function for each name that a pickle may call, which must check its arguments,
+    and None for other names that it may hold; `load_storage` makes a storage of a persistent id.
+    The value consists of their results, numbers, text, tuples, lists, and dictionaries with text
+    for keys. A ValueError says that the pickle is damaged or does what torch never does.
     """
     stream = io.BytesIO(data)
     stream.seek(position)

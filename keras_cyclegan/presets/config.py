@@ -17,15 +17,16 @@ CYCLEGAN = {
 LEFT_OUT = ("name", "dtype", "ema_momentum")
 
 
-def model_config(arguments):
-    """Return the architecture of a `CycleGAN` of these arguments, serialized, for `build_model`.
+def model_config(model):
+    """Return the architecture of a `CycleGAN`, for `build_model`.
 
     Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of the
     user who loads it. A ValueError names a class that `build_model` would refuse.
     """
+    arguments = keras.saving.serialize_keras_object(model)["config"]
     arguments = {name: value for name, value in arguments.items() if name not in LEFT_OUT}
     for network in map(arguments.get, NETWORKS):
-        if isinstance(network, dict):
+        if network is not None:
             network.pop("compile_config", None)
             if is_own(network):
                 network["config"].pop("dtype", None)

@@ -17,7 +17,7 @@ from keras_cyclegan.networks.size_limits import (
     check_weights,
 )
 from keras_cyclegan.presets.card import model_card
-from keras_cyclegan.presets.config import build_model
+from keras_cyclegan.presets.config import build_model, model_config
 from keras_cyclegan.presets.trust import preset_file, read_json
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
 
@@ -26,27 +26,28 @@ METADATA = "metadata.json"
 GENERATORS = "model.weights.h5"
 DISCRIMINATORS = "discriminators.weights.h5"
 CARD = "README.md"
-SCALE = ("scale", "working_size")  # of the metadata, see `InferenceMixin.set_scale`
 FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
 
 
-def write_folder(folder, config, networks, card=None, half_precision=False, scale=(None, None)):
-    """Write a preset of networks by name; those that are None are left out."""
+def save_folder(model, folder, card, half_precision, discriminators):
+    """Do what `CycleGAN.save_to_preset` says."""
     import keras_cyclegan
 
     folder = Path(folder).expanduser().absolute()
     _check_replaceable(folder)
-    generators, discriminators = (
-        {name: networks[name] for name in names if networks.get(name) is not None}
-        for names in (NETWORKS[:2], NETWORKS[2:])
-    )
+    config = model_config(model)
+    # The generators are their averages, if there are any.
+    generators = zip(NETWORKS[:2], model.generators(), strict=True)
+    generators = {name: network for name, network in generators if network is not None}
+    judges = model.networks_of("discriminators") if discriminators else {}
     metadata = {
         "keras_version": keras.__version__,
         "keras_cyclegan_version": keras_cyclegan.__version__,
         "parameter_count": sum(network.count_params() for network in generators.values()),
         "date_saved": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d@%H:%M:%S"),
         "storage_dtype": "float16" if half_precision else "float32",
-        **dict(zip(SCALE, scale, strict=True)),
+        "scale": model.scale,
+        "working_size": model.working_size,
         "card": dict(card or {}),
     }
     with atomic_file(folder) as unfinished:
@@ -54,9 +55,9 @@ def write_folder(folder, config, networks, card=None, half_precision=False, scal
         _write_json(unfinished / CONFIG, config)
         _write_json(unfinished / METADATA, metadata)
         write_weights(unfinished / GENERATORS, generators, half_precision)
-        if discriminators:
-            write_weights(unfinished / DISCRIMINATORS, discriminators, half_precision)
-        text = model_card(folder.name, generators, config["config"]["image_shape"], metadata)
+        if judges:
+            write_weights(unfinished / DISCRIMINATORS, judges, half_precision)
+        text = model_card(folder.name, generators, model.image_shape, metadata)
         (unfinished / CARD).write_text(text, encoding="utf-8")
 
 
@@ -104,7 +105,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     if hasattr(model, "set_scale") and os.path.lexists(folder / METADATA):
         metadata = read_json(preset_file(folder, METADATA, root))
         with _named(folder / METADATA):
-            model.set_scale(*map(metadata.get, SCALE))
+            model.set_scale(metadata.get("scale"), metadata.get("working_size"))
     return model
 
 

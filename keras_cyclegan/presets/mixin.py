@@ -8,8 +8,8 @@ import keras
 
 from keras_cyclegan.arguments import PathLike, check_image_layout
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.presets.config import check_overrides, model_config
-from keras_cyclegan.presets.folder import CONFIG, load_folder, local_preset, write_folder
+from keras_cyclegan.presets.config import check_overrides
+from keras_cyclegan.presets.folder import CONFIG, load_folder, local_preset, save_folder
 from keras_cyclegan.presets.hubs import HANDLES, hub_folder
 from keras_cyclegan.presets.table import (
     PUBLISHED,
@@ -118,13 +118,7 @@ class PresetMixin:
         model = CycleGAN.from_preset("mine")
         ```
         """
-        # The averages, if there are any.
-        networks = dict(zip(NETWORKS[:2], self.generators(), strict=True))
-        if discriminators:
-            networks |= {name: getattr(self, name) for name in NETWORKS[2:]}
-        config = model_config(keras.saving.serialize_keras_object(self)["config"])
-        scale = self.scale, self.working_size
-        write_folder(folder, config, networks, card, half_precision, scale)
+        save_folder(self, folder, card, half_precision, discriminators)
 
 
 def _published(cls, preset, load_weights, overrides):
