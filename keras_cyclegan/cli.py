@@ -233,6 +233,8 @@ def evaluate(
     evaluation.write_json(found, out, preset)
     page = report and evaluation.write_report(found, model, report, preset)
     evaluation.print_scores(found, Console())
+    if found.sets.paired and paired is None:
+        typer.echo("Pairs are equal file names: --unpaired, if these show different things.")
     typer.echo(f"Wrote {out}" + (f" and {page}" if page else ""))
 
 

@@ -62,7 +62,7 @@ def with_flags(message, names):
     """
     if "identity_weight" in names:  # no option of the command is called as `compile`'s argument
         message = re.sub(
-            "Compile with\\s+`identity_loss=None`", "Give `identity_weight=0`", message
+            r"(?i)compile with\s+`identity_loss=None`", "give `identity_weight=0`", message
         )
     names = "|".join(names)
     values = {"True": True, "False": False}

@@ -53,6 +53,9 @@ def plan_files(source, target):
             f"that end in {', '.join(SUFFIXES)}."
         )
     sources = {path.resolve() for path, _ in pairs}
+    folders = {folder for _, into in pairs for folder in into.parents}
+    if files := [folder for folder in folders if folder.exists() and not folder.is_dir()]:
+        raise ValueError(f"{files[0]} is a file. Give a folder, or the place of a new one.")
     for path, into in pairs:
         if into.resolve() in sources:
             raise ValueError(

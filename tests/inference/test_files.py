@@ -90,6 +90,14 @@ def test_the_longest_name_that_a_disk_takes_is_written(tmp_path):
     assert sorted(os.listdir(tmp_path / "out")) == sorted(os.listdir(images))
 
 
+@pytest.mark.parametrize("target", ["file", "file/below"])
+def test_a_target_that_is_a_file_is_noticed_before_any_translation(tmp_path, target):
+    images = make(tmp_path / "in", "a.png", "b.png")
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file is a file. Give a folder"):
+        plan_files(images, tmp_path / target)
+
+
 def test_an_image_that_cannot_be_written_is_named_and_the_rest_goes_on(tmp_path, monkeypatch):
     images = make(tmp_path / "in", "a.png", "b.png")
     save = Image.Image.save

@@ -327,7 +327,7 @@ def test_messages_of_the_package_become_those_of_the_command_line():
         "--batch-size is 1. Received --batch-size -3, other=2."
     )
     assert with_flags("Compile with `identity_loss=None`.", ["identity_weight"]) == (
-        "Give --identity-weight 0."
+        "give --identity-weight 0."
     )
     assert with_flags("flip=False, clip_norm=1e-05.", names) == "--no-flip, --clip-norm 1e-05."
 
