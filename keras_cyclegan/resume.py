@@ -4,10 +4,4 @@ from keras_cyclegan.training.checkpoint import DamagedCheckpointError
 from keras_cyclegan.training.divergence import DivergenceError, StopAtDivergence
 from keras_cyclegan.training.training_state import TrainingState, fit
 
-__all__ = [
-    "DamagedCheckpointError",
-    "DivergenceError",
-    "StopAtDivergence",
-    "TrainingState",
-    "fit",
-]
+__all__ = ["DamagedCheckpointError", "DivergenceError", "StopAtDivergence", "TrainingState", "fit"]

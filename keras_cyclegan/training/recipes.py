@@ -70,12 +70,7 @@ finetune = Recipe(
 
 # Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
 # (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.
-attention = Recipe(
-    generator="attention",
-    batch_size=4,
-    epochs=60,
-    decay_epochs=0,
-)
+attention = Recipe(generator="attention", batch_size=4, epochs=60, decay_epochs=0)
 
 # Kim et al. 2020 (U-GAT-IT), arXiv 1907.10830, in the light form, as the authors' PyTorch code
 # trains: a million steps. Our adversarial loss takes the mean of a discriminator's four outputs,

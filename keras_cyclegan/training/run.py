@@ -18,12 +18,7 @@ from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.processor import refuse_slow_dtype
 from keras_cyclegan.scores import KernelInceptionDistance
 from keras_cyclegan.scores.features import describe_extractor
-from keras_cyclegan.steps.distribution import (
-    check_agreement,
-    distributed,
-    fail_together,
-    is_chief,
-)
+from keras_cyclegan.steps.distribution import check_agreement, distributed, fail_together, is_chief
 from keras_cyclegan.training.card import RunCard
 from keras_cyclegan.training.data import load_images
 from keras_cyclegan.training.failure_alarms import FailureAlarms
