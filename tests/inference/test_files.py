@@ -94,7 +94,7 @@ def test_the_longest_name_that_a_disk_takes_is_written(tmp_path):
 def test_a_target_that_is_a_file_is_noticed_before_any_translation(tmp_path, target):
     images = make(tmp_path / "in", "a.png", "b.png")
     (tmp_path / "file").touch()
-    with pytest.raises(ValueError, match="file is a file. Give a folder"):
+    with pytest.raises(ValueError, match="file is a file"):
         plan_files(images, tmp_path / target)
 
 
