@@ -10,6 +10,7 @@ from keras_cyclegan.check.probe import Probe, network_patches, probe
 from keras_cyclegan.check.survey import Survey, duplicates, survey
 from keras_cyclegan.data.load import check_channels
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
+from keras_cyclegan.data.pixels import PixelFormat
 from keras_cyclegan.data.ranges import LEAST_USED
 from keras_cyclegan.data.sources import Splits, find_splits
 
@@ -76,7 +77,7 @@ def check_data(
     found = None
     if min(map(len, copies)) >= MIN_PROBED:
         describe = None if features == "statistics" else network_patches(features == "network")
-        found = probe(*map(np.stack, copies), describe)
+        found = probe(np.stack(copies[0]), np.stack(copies[1]), describe)
     equal = duplicates(surveys.values())
     warnings = [text for name, each in surveys.items() for text in _warnings_of(name, each)]
     warnings += [*_warnings_across(surveys, equal), *_warnings_of_probe(found)]
@@ -89,18 +90,16 @@ def _warnings_of(name, survey):
             f"{survey.title}: {len(survey.unreadable)} of {survey.count} images can't be used. "
             "Training ends before it begins; --on-error skip leaves them out."
         )
-    dtypes = {dtype for dtype, _ in survey.kinds}
-    if len(survey.kinds) > 1:
-        kinds = ", ".join(f"{n} of {d} × {c}" for (d, c), n in survey.kinds.most_common())
-        yield f"{survey.title} mixes kinds of pixels ({kinds}): bring them to one."
+    kinds = survey.counted("kind")
+    if len(kinds) > 1:
+        listed = ", ".join(f"{n} of {d} × {c}" for (d, c), n in kinds.most_common())
+        yield f"{survey.title} mixes kinds of pixels ({listed}): bring them to one."
+    dtypes = {dtype for dtype, _ in kinds}
     if not dtypes or "uint8" in dtypes:
         return
     low, high = survey.ends
-    used = 0
-    if len(dtypes) == 1 and "float32" not in dtypes:
-        limits = np.iinfo(dtypes.pop())
-        used = (high - low) / (limits.max - limits.min)
-    if used < LEAST_USED:
+    lowest, highest = PixelFormat(min(dtypes)).ends
+    if (high - low) / (highest - lowest) < LEAST_USED:
         yield (
             f"{survey.title} holds values from {low:g} to {high:g}: give --range-{name[-1]} "
             f"{low:g} {high:g}, or --range-{name[-1]} auto."
@@ -119,9 +118,10 @@ def _warnings_across(surveys, equal):
     a, b = surveys["train_a"], surveys["train_b"]
     if not (a.images and b.images):
         return
-    ratios = [each.median_size[1] / each.median_size[0] for each in (a, b)]
+    sizes = [np.median([image.size for image in each.images], axis=0) for each in (a, b)]
+    ratios = [width / height for height, width in sizes]
     if max(ratios) > 1.15 * min(ratios):
-        shapes = ["{}×{}".format(*each.median_size) for each in (a, b)]
+        shapes = ["{:.0f}×{:.0f}".format(*size) for size in sizes]
         yield (
             f"Images of A are {shapes[0]}, of B {shapes[1]} in the median: stretched to one size, "
             "they differ in their proportions, and that is learned. --resize cover keeps them."

@@ -48,8 +48,8 @@ def table(checked):
             each.title,
             str(each.count),
             str(len(each.unreadable)),
-            _listed({f"{h}×{w}": n for (h, w), n in each.sizes.most_common()}),
-            _listed({f"{d} × {c}": n for (d, c), n in each.kinds.most_common()}),
+            _listed({f"{h}×{w}": n for (h, w), n in each.counted("size").most_common()}),
+            _listed({f"{d} × {c}": n for (d, c), n in each.counted("kind").most_common()}),
             "{:g} to {:g}".format(*each.ends) if each.images else "–",
             _colours([image.mean for image in each.images]),
         )

@@ -5,7 +5,6 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import os
-import statistics
 from typing import NamedTuple
 
 import numpy as np
@@ -41,13 +40,8 @@ class Survey:
     images: list[Seen]
     unreadable: list[str]
 
-    @property
-    def sizes(self):
-        return collections.Counter(image.size for image in self.images)
-
-    @property
-    def kinds(self):
-        return collections.Counter(image.kind for image in self.images)
+    def counted(self, field):
+        return collections.Counter(getattr(image, field) for image in self.images)
 
     @property
     def ends(self):
@@ -57,11 +51,6 @@ class Survey:
     @property
     def copies(self):
         return [image for image in self.images if image.copy is not None]
-
-    @property
-    def median_size(self):
-        sides = zip(*(image.size for image in self.images), strict=True)
-        return tuple(int(statistics.median(side)) for side in sides)
 
 
 def survey(split, channels, max_pixels=MAX_PIXELS):

@@ -18,10 +18,10 @@ from keras_cyclegan.data.batches import (
 from keras_cyclegan.data.folders import take
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.pixels import as_format
-from keras_cyclegan.data.prepare import Decoder
 from keras_cyclegan.data.ranges import check_range, find_format
 from keras_cyclegan.data.resize import RESIZES
 from keras_cyclegan.data.sources import Splits, find_pair, find_splits
+from keras_cyclegan.data.store import Decoder
 
 
 def load(
@@ -235,7 +235,7 @@ def load_sets(
     size = as_size(image_size, "image_size")
     channels = check_channels(channels)
     check_choice("split", split, ("test", "train"))
-    formats = [as_format(p, n) for p, n in zip((pixels_a, pixels_b), channels, strict=True)]
+    formats = as_format(pixels_a, channels[0]), as_format(pixels_b, channels[1])
     *splits, aligned = find_pair(source, channels, split)
     decoder = Decoder(channels, size, max_pixels=max_pixels, formats=formats)
     stored = decoder.decode(zip("ab", splits, (size, size), strict=True))

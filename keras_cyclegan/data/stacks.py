@@ -187,7 +187,7 @@ def _open_hdf5(path, name, channels):
     with h5py.File(path, "r") as file:
         found = []
         file.visititems(
-            lambda key, item: found.append(key) if len(getattr(item, "shape", ())) >= 2 else None
+            lambda key, item: found.append(key) if getattr(item, "ndim", 0) >= 2 else None
         )
         name = found[0] if name is None and len(found) == 1 else name
         if name not in found:

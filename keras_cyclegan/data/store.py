@@ -1,19 +1,24 @@
-"""Decodes many images to one flat array, in memory or in a file that is mapped into memory."""
+"""Decodes images once, to one flat array, in memory or in a file that is mapped into memory."""
 
 import concurrent.futures
 import dataclasses
+import hashlib
 import itertools
 import logging
+import math
 import os
 import warnings
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from keras_cyclegan.data.decode import as_kept, open_image, open_native, spread
 from keras_cyclegan.data.images import Images
-from keras_cyclegan.data.ranges import Statistics, merged
+from keras_cyclegan.data.pixel_limit import MAX_PIXELS
+from keras_cyclegan.data.ranges import Statistics, find_format, measure, merged
+from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.untrusted import printable
 
@@ -56,11 +61,99 @@ class Stored(NamedTuple):
     """Decoded images, the numbers of those that could be used, and their `Statistics` or None."""
 
     images: Images
-    kept: list[int]
+    kept: Sequence[int]
     statistics: Statistics | None = None
 
 
-def store_images(split, decode, on_error, path, memory_limit, least_bytes):
+@dataclasses.dataclass
+class Decoder:
+    """Decodes `Split`s; most attributes are as in `load`.
+
+    Attributes:
+        image_size: `(height, width)` that is cut out. Glyphs have it, and a border around it.
+        ranges: of both domains; see `ranges.check_range`.
+        formats: `PixelFormat`s that images must have, or None where they aren't known yet.
+    """
+
+    channels: tuple[int, int]
+    image_size: tuple[int, int]
+    resize: str = "stretch"
+    max_pixels: int = MAX_PIXELS
+    on_error: str | None = None
+    cache_folder: Any = None
+    memory_left: float = math.inf
+    ranges: tuple[Any, Any] = (None, None)
+    formats: tuple[Any, Any] = (None, None)
+
+    def decode(self, wanted, on_error=None):
+        """Decode several `Split`s; an `UnusableImagesError` has the bad images of all.
+
+        `wanted` are tuples of a name that ends in the domain, such as `"train_a"` or `"mask_b"`,
+        its `Split` or None, and `(height, width)`, or None to keep whole images. Returns a dict
+        from the names to `Stored`.
+        """
+        found, refused = {}, []
+        for name, split, size in wanted:
+            try:
+                if split:
+                    found[name] = self._store(name, split, size, on_error or self.on_error)
+            except UnusableImagesError as error:
+                refused.append(str(error))
+        if refused:
+            skips = self.on_error == "raise"
+            skip = ', or leave them out with `on_error="skip"`' if skips else ""
+            raise UnusableImagesError("\n".join([*refused, f"Repair or remove them{skip}."]))
+        return found
+
+    def _store(self, name, split, size, on_error):
+        domain, is_mask = "ab".index(name[-1]), name.startswith("mask")
+        channels = 1 if is_mask else self.channels[domain]
+        if split.draw:
+            return _drawn(split, size, channels, self.image_size)
+        given, pixels = (None, None) if is_mask else (self.ranges[domain], self.formats[domain])
+
+        def decode(number, source):
+            if isinstance(source, np.ndarray):
+                image = as_kept(source, pixels, "It")
+            elif pixels:
+                image = open_image(source, channels, self.max_pixels, pixels).pixels
+            else:
+                image = open_native(source, channels, self.max_pixels)
+            if is_mask and image.dtype != np.uint8:
+                raise ValueError(f"{source} is a mask of {image.dtype}; expected 8 bits.")
+            if given == "image":
+                image = spread(image, find_format("", "", image.dtype.name, channels, None, given))
+            measured = given is not None or image.dtype != np.uint8
+            statistics = measure(image, number, split.count) if measured else None
+            if size is None:
+                resize_image(image, self.image_size, "crop")  # raises for what is too small
+                return image, statistics
+            return resize_image(image, size, self.resize, is_mask), statistics
+
+        recipe = f"{self.resize} {size} {channels} {given == 'image'} {is_mask}"
+        least_bytes = split.count * (math.prod(size) * channels if size else 1)
+        disk = self._disk(split, recipe)
+        stored = _store_images(split, decode, on_error, disk, self.memory_left, least_bytes)
+        if not isinstance(stored.images.values, np.memmap):
+            self.memory_left -= stored.images.values.nbytes
+        return stored
+
+    def _disk(self, split, recipe):
+        from keras_cyclegan.files import download  # it imports much that data rarely needs
+
+        folder = self.cache_folder or download.cache_folder() / "images"
+        content = f"{split.key}\n{recipe}".encode("utf-8", "surrogateescape")
+        return os.path.join(folder, hashlib.sha256(content).hexdigest()[:32])
+
+
+def _drawn(split, size, channels, image_size):
+    array = split.draw(image_size, channels)
+    rows, columns = (n - m for n, m in zip(size, image_size, strict=True))
+    border = [(0, 0), (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)]
+    return Stored(Images(np.pad(array, border, constant_values=255)), list(range(split.count)))
+
+
+def _store_images(split, decode, on_error, path, memory_limit, least_bytes):
     """Decode all images of a split, so that bad files are found before training, not in it.
 
     Args:
@@ -77,16 +170,15 @@ def store_images(split, decode, on_error, path, memory_limit, least_bytes):
     """
     if least_bytes > memory_limit and (earlier := _read(path, split, on_error)):
         return earlier
-    kept, shapes, statistics = [], [], []
+    rows = []
 
     def decoded():
-        for number, image, measured in _decoded(split, decode, on_error):
-            kept.append(number)
-            shapes.append(image.shape)
-            statistics.append(measured)
+        for number, image, statistics in _decoded(split, decode, on_error):
+            rows.append((number, image.shape, statistics))
             yield image
 
     def stored(values):
+        kept, shapes, statistics = zip(*rows, strict=True)
         images = Images(values, [shape[:2] for shape in shapes], shapes[0][2])
         return Stored(images, kept, merged(statistics) if statistics[0] else None)
 
@@ -105,9 +197,9 @@ def store_images(split, decode, on_error, path, memory_limit, least_bytes):
             file.write(np.ascontiguousarray(image))
     result = stored(np.memmap(f"{path}.pixels", found[0].dtype, mode="r"))
     about = result.statistics._asdict() if result.statistics else {}
-    about |= {"dtype": found[0].dtype.name, "shapes": shapes, "kept": kept}
+    about |= {"dtype": found[0].dtype.name, "shapes": [shape for _, shape, _ in rows]}
     with atomic_file(f"{path}.npz") as unfinished, open(unfinished, "wb") as file:
-        np.savez(file, **about)
+        np.savez(file, kept=result.kept, **about)
     return result
 
 

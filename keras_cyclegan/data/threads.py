@@ -36,14 +36,8 @@ class UnpairedBatches(Sampler, keras.utils.PyDataset):
 
     @property
     def element_spec(self):
-        return as_batch({name: self._spec(stream) for name, stream in self.streams.items()})
-
-    def _spec(self, stream):
-        values = stream.values
-        if not isinstance(values, Images):
-            return keras.KerasTensor((self._share, *values.shape[1:]), values.dtype)
-        shape = (self._share, *self.image_size, values.channels)
-        return keras.KerasTensor(shape, "float32" if stream.pixels else values.dtype)
+        first = self._batch(0, [np.zeros((self._share, 4), "int64")] * len(self.groups))
+        return keras.tree.map_structure(lambda x: keras.KerasTensor(x.shape, str(x.dtype)), first)
 
     def on_epoch_begin(self):
         self._running = None

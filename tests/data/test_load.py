@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan import data
-from keras_cyclegan.data import from_unit, glyphs, load, load_sets, prepare, resize_image
+from keras_cyclegan.data import from_unit, glyphs, load, load_sets, resize_image, store
 
 
 def write_images(folder, count, size=(20, 24), seed=0):
@@ -191,10 +191,8 @@ def test_cache_is_used_again_until_an_image_changes(folder, tmp_path, monkeypatc
     options = {"image_size": 16, "seed": 0, "memory_limit": 0, "cache_folder": tmp_path / "cache"}
     first, _ = load(folder, **options)
     decoded = []
-    original = prepare.open_native
-    monkeypatch.setattr(
-        prepare, "open_native", lambda *args: decoded.append(args) or original(*args)
-    )
+    original = store.open_native
+    monkeypatch.setattr(store, "open_native", lambda *args: decoded.append(args) or original(*args))
     again, _ = load(folder, **options)
     assert not decoded
     first.seek(0)
