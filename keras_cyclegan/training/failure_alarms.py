@@ -35,7 +35,7 @@ INVERSION = (
 
 
 class FailureAlarms(keras.callbacks.Callback):
-    """Measures the three failures that are reported most, and warns once about each.
+    """Measures the three failures that are reported most, and warns about each.
 
     At the end of each epoch it translates the same few images, and adds these numbers to the logs,
     for A → B (`change_ab`, …) and B → A (`change_ba`, …):
@@ -89,7 +89,6 @@ class FailureAlarms(keras.callbacks.Callback):
             "correlation": (least_correlation, INVERSION),
         }
         self.epochs_beyond: dict[str, int] = {}  # by the name in the logs
-        self.warned: set[str] = set()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         sets = self.images_a, self.images_b
@@ -105,10 +104,9 @@ class FailureAlarms(keras.callbacks.Callback):
         limit, text = self.alarms[name]
         key = f"{name}_{suffix}"
         self.epochs_beyond[key] = self.epochs_beyond.get(key, 0) + 1 if value < limit else 0
-        if self.epochs_beyond[key] >= self.patience and key not in self.warned:
-            self.warned.add(key)
+        if self.epochs_beyond[key] == self.patience:
             warnings.warn(
-                f"For {self.epochs_beyond[key]} epoch(s) in a row, generator_{suffix} "
+                f"For {self.patience} epoch(s) in a row, generator_{suffix} "
                 + text.format(value=value, limit=limit),
                 stacklevel=2,
             )

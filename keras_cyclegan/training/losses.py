@@ -30,14 +30,16 @@ KEEP = "Weight of a loss on what changes outside of the masks of maskA and maskB
 class LossOptions:
     """The terms of the objective, and their weights."""
 
-    adversarial_loss: Literal[ADVERSARIAL_LOSSES] = option("Its kind.", "least_squares")
+    adversarial_loss: Literal[ADVERSARIAL_LOSSES] = option("Kind of this loss.", "least_squares")
     adversarial_weight: float = option("Weight of the adversarial loss.", 1.0, least=0)
     label_smoothing: float = option("Real images count as 1 minus this.", 0.0, least=0, below=1)
     last_map_weight: float = option(LAST_MAP, 1.0, least=0)
     gradient_penalty: Literal["r1", "wgan_gp"] | None = option(
         "Penalty on the discriminators' gradient; wasserstein needs wgan_gp. Default: none."
     )
-    penalty_weight: float | None = option("Default: 10.", least=0, needs="gradient_penalty")
+    penalty_weight: float | None = option(
+        "Its weight. Default: 10.", least=0, needs="gradient_penalty"
+    )
     penalty_every: int | None = option(
         "Steps between penalties. Default: 16 for r1, else 1.", least=1, needs="gradient_penalty"
     )
@@ -49,7 +51,7 @@ class LossOptions:
     cycle_decay_epochs: int | None = option(
         "Last epochs in which it falls. Default: all.", least=1, needs="final_cycle_weight"
     )
-    ssim_weight: float = option("Part of it on structural similarity, to 1.", 0.0, least=0)
+    ssim_weight: float = option("Part of the cycle loss that is SSIM, to 1.", 0.0, least=0)
     coarse_weight: float = option("Part of it on means of 8x8 pixels, to 1.", 0.0, least=0)
     identity_weight: float = option("Weight of the identity loss; 0 for none.", 5.0, least=0)
     identity_norm: Norm = option("Distance of an image of the target and its translation.", "l1")

@@ -57,7 +57,7 @@ class GeneratorOptions:
     downsamplings: int | None = option("Of a unet. Default: 8, or 7 below 256 pixels.", least=5)
     input_skip: bool = option("Let generators start as the identity.", False)
     encoder: str | None = option(ENCODER)
-    shared_decoder: bool = option("Let attention generators paint and mask with one.", False)
+    shared_decoder: bool = option("One decoder to paint and mask, of attention.", False)
     foregrounds: int | None = option(FOREGROUNDS, least=1)
 
 
@@ -80,8 +80,8 @@ class DiscriminatorOptions:
     augment_brightness: float | None = option(
         "With `augment`: how much brighter or darker. Default: 0.3.", least=0, needs="augment"
     )
-    augment_saturation: float | None = option("Default: 0.6.", least=0, needs="augment")
-    augment_contrast: float | None = option("Default: 0.4.", least=0, needs="augment")
+    augment_saturation: float | None = option("Of colours. Default: 0.6.", least=0, needs="augment")
+    augment_contrast: float | None = option("Of contrast. Default: 0.4.", least=0, needs="augment")
     augment_translation: float | None = option(
         "Largest shift, as a part of the size. Default: 0.125.", least=0, needs="augment"
     )

@@ -64,15 +64,6 @@ class SampleGrid(keras.callbacks.Callback):
         self.channels = channels
         self.writer = None
 
-    def on_train_begin(self, logs=None):
-        if not is_chief():
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self.tensorboard is not None:
-            import tensorflow as tf
-
-            self.writer = tf.summary.create_file_writer(str(self.tensorboard))
-
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
             return
@@ -84,16 +75,13 @@ class SampleGrid(keras.callbacks.Callback):
             save_png(grid, path)
         except OSError as error:
             warnings.warn(f"{path} could not be written: {error}", stacklevel=2)
-        if self.writer is not None:
+        if self.tensorboard is not None:
             import tensorflow as tf
 
+            self.writer = self.writer or tf.summary.create_file_writer(str(self.tensorboard))
             with self.writer.as_default():
                 tf.summary.image("samples", grid[None], step=epoch)  # Keras counts from 0 there
             self.writer.flush()
-
-    def on_train_end(self, logs=None):
-        if self.writer is not None:
-            self.writer.close()
 
 
 def first_images(dataset, count):

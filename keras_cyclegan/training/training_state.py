@@ -116,16 +116,15 @@ class TrainingState(keras.callbacks.Callback):
         return path
 
     def _read_newest(self):
-        checkpoints = self.checkpoints()
-        for step, path in reversed(checkpoints):
+        for step, path in reversed(self.checkpoints()):
             try:
                 return step, path, *read_checkpoint(path)
             except DamagedCheckpointError as error:
                 self.damaged.append(path)
                 warnings.warn(f"{error}. Trying the one before.", stacklevel=3)
-        if checkpoints:
+        if self.damaged:
             raise DamagedCheckpointError(
-                f"None of the {len(checkpoints)} checkpoints in {self.folder} is whole. Remove "
+                f"None of the {len(self.damaged)} checkpoints in {self.folder} is whole. Remove "
                 "them to begin anew."
             )
         return 0, None, None, 0
@@ -274,7 +273,7 @@ def fit(
         epochs: int. Epochs of the whole run.
         callbacks: list of further `keras.callbacks.Callback`s, empty by default.
         minutes: float, 5 by default. See `TrainingState`.
-        steps: int. See `TrainingState`. None, the default: only `minutes` counts.
+        steps: int; None by default. See `TrainingState`.
         keep: int, 2 by default. See `TrainingState`.
         **kwargs: further arguments of `CycleGAN.fit`.
 
