@@ -3,6 +3,7 @@
 A command imports what it needs only when it runs, so that help comes at once.
 """
 
+import contextlib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -95,6 +96,7 @@ def translate(
     strength: float = 1.0,
     side_by_side: bool = False,
     skip_existing: bool = False,
+    sheet: Path | None = None,
     frozen: bool = False,
     mpp: float | None = None,
     max_pixels: int | None = None,
@@ -114,18 +116,20 @@ def translate(
         strength: Factor of what a generator with a skip from its input changes: above 1 for more.
         side_by_side: Write image and translation.
         skip_existing: Leave existing files alone.
+        sheet: Picture to write as well: the first 32 images beside their translations.
         frozen: Translate a slide in one pass, with statistics of samples of its tissue; started
             again, it goes on where it was.
         mpp: With --frozen: microns per pixel at which to translate. Default: the most.
         engine: ray: many processes, here or on a Ray cluster.
         workers: With ray. Default: as many as GPUs, or as CPUs.
     """
-    from rich.progress import track
+    from keras_cyclegan.inference.files import plan_files, translate_files, write_sheet
 
-    from keras_cyclegan.inference.files import plan_files, translate_files
-
+    if engine == "local" and workers is not None:
+        raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     if frozen:
-        _translate_slide(source, target, preset, direction=direction, tile=tile or 512, mpp=mpp)
+        options = {"direction": direction, "tile": tile or 512, "mpp": mpp}
+        _translate_slide(source, target, preset, engine=engine, workers=workers, **options)
         return
     if mpp is not None:
         raise ValueError("--mpp goes with --frozen, which translates slides.")
@@ -137,15 +141,18 @@ def translate(
         import_ray()  # raises before a preset is downloaded if Ray is missing
         translate_files = translate_files_on_ray
         options["workers"] = workers
-    elif workers is not None:
-        raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     pairs = plan_files(source, target)
     model = keras_cyclegan.CycleGAN.from_preset(preset)
     model.strengthen(**{str(direction): strength})
-    results = translate_files(model, pairs, skip_existing, side_by_side, **options)
-    failed = [
-        (path, error) for path, _, error in track(results, "Translating", total=len(pairs)) if error
-    ]
+    failed = []
+    with _bar() as show:
+        show(0, len(pairs))
+        results = translate_files(model, pairs, skip_existing, side_by_side, **options)
+        for i, (path, _, error) in enumerate(results, 1):
+            failed += [(path, error)] if error else []
+            show(i, len(pairs))
+    if sheet:
+        write_sheet(sheet, model, pairs, direction)
     for path, error in sorted(failed, key=lambda failure: failure[0]):
         typer.secho(f"{path}: {error}", fg=typer.colors.RED, err=True)
     typer.echo(f"{len(pairs) - len(failed)} of {len(pairs)} images are at {target}")
@@ -154,17 +161,32 @@ def translate(
 
 
 def _translate_slide(source, target, preset, **options):
-    """Translate a slide with a bar that tells the time left."""
-    from rich.progress import Progress
-
     from keras_cyclegan.inference.slides import translate_slide
 
     model = keras_cyclegan.CycleGAN.from_preset(preset)
+    with _bar() as show:
+        for done, total in translate_slide(model, source, target, **options):
+            show(done, total)
+    typer.echo(f"The translation is {target}")
+
+
+@contextlib.contextmanager
+def _bar():
+    """Show a bar with the time left, and one for a large image's tiles; yield how to move it."""
+    from rich.progress import Progress
+
+    from keras_cyclegan.inference import tiles
+
     with Progress() as progress:
         bar = progress.add_task("Translating", total=None)
-        for done, total in translate_slide(model, source, target, **options):
-            progress.update(bar, completed=done, total=total)
-    typer.echo(f"The translation is {target}")
+        large = progress.add_task("  its tiles", visible=False)
+
+        def show_tiles(done, total):
+            progress.update(large, completed=done, total=total, visible=done < total)
+
+        token = tiles.progress.set(show_tiles)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
+        tiles.progress.reset(token)
 
 
 @command

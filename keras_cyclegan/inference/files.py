@@ -1,18 +1,19 @@
 """Translates files: a folder of images to a folder of translations."""
 
+import contextlib
 import glob
 import logging
 import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from keras_cyclegan.arguments import Direction
 from keras_cyclegan.data.decode import MAX_PIXELS, open_image
 from keras_cyclegan.data.folders import frames, left_out, sort_files, walk_files
 from keras_cyclegan.data.kinds import KINDS, SUFFIXES, kind_of, split_name, suffix_of
-from keras_cyclegan.data.pixels import formats_of
+from keras_cyclegan.data.pixels import as_pictures, formats_of
 from keras_cyclegan.data.writers import check_kind, write_images
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def plan_files(source, target):
 
     Raises:
         FileNotFoundError: there is no image at `source`.
+        NotADirectoryError: a folder to write in is a file.
         ValueError: a file to write is an image of `source`, or has the suffix of no known format.
     """
     source, target = Path(source), Path(target)
@@ -62,6 +64,9 @@ def plan_files(source, target):
                 f"{into}, the translation of {path}, would replace an image of the source. Give "
                 "another folder to write."
             )
+    for folder in {into.parent for _, into in pairs}:
+        if files := [path for path in (folder, *folder.parents) if path.is_file()]:
+            raise NotADirectoryError(f"{files[0]} is a file. Give another folder to write.")
     return pairs
 
 
@@ -170,3 +175,28 @@ def _has_profile(path):
             return bool(image.info.get("icc_profile"))
     except (OSError, ValueError, Image.DecompressionBombError):
         return False
+
+
+def write_sheet(path, model, pairs, direction="a_to_b", side=256, columns=4, most=32):
+    """Write a picture of the first images beside their translations, as far as these exist."""
+    formats = formats_of(model, Direction(direction))
+    shown = []
+    for pair in pairs:
+        if len(shown) < most:
+            with contextlib.suppress(ValueError, OSError):
+                shown.append([_small(*item, side) for item in zip(pair, formats, strict=True)])
+    columns = max(1, min(columns, len(shown)))
+    rows = -(-len(shown) // columns)
+    sheet = Image.new("RGB", (2 * side * columns, max(1, rows * side)), "white")
+    for i, pair in enumerate(shown):
+        for j, picture in enumerate(pair):
+            sheet.paste(picture, ((2 * (i % columns) + j) * side, i // columns * side))
+    write_images(path, np.asarray(sheet)[None])
+
+
+def _small(path, pixels, side):
+    place = frames(path, pixels.channels)[0]
+    image = open_image(place, pixels.channels, pixels=pixels).pixels
+    picture = as_pictures(pixels.to_unit(image))
+    picture = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    return ImageOps.pad(picture.convert("RGB"), (side, side), color="white")

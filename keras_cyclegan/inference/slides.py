@@ -10,6 +10,7 @@ import numpy as np
 from keras_cyclegan.arguments import check_choice, check_direction
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.inference import slide_files
+from keras_cyclegan.inference.ray_engine import run_on_ray
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for
 
@@ -27,6 +28,8 @@ def translate_slide(
     tile=512,
     mpp=None,
     compression="jpeg",
+    engine="local",
+    workers=None,
 ):
     """Translate a slide block by block; called again after a kill, it goes on where it was.
 
@@ -44,6 +47,8 @@ def translate_slide(
         mpp: float. Microns per pixel at which to translate: the nearest level is taken. None, the
             default, takes the largest.
         compression: `"jpeg"` (the default) or `"deflate"`, without loss.
+        engine: `"local"` (the default), or `"ray"`, where all machines reach both files.
+        workers: int. Number of Ray's workers; None, the default: see `ray_engine`.
 
     Yields:
         `(done, total)`: blocks, once when begun and after each.
@@ -55,6 +60,7 @@ def translate_slide(
     """
     direction = check_direction(direction)
     check_choice("compression", compression, ("jpeg", "deflate"))
+    check_choice("engine", engine, ("local", "ray"))
     target = Path(target)
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"A slide is written as .tif or .tiff. Received {target}.")
@@ -74,13 +80,16 @@ def translate_slide(
         if missing:
             tissue = find_tissue(slide)
             if len(runner(generator).stages[0]) > 1:  # its norms aren't frozen
-                parts = tissue_samples(slide, level, tissue, samples)
-                generator = generator_for(model.freeze_statistics(parts, direction), direction)
-            writer = BlockWriter(slide, level, generator, tissue, tile, folder, compression)
-        for place in missing:
-            writer.run(place)
-            done += 1
-            yield done, total
+                model = model.freeze_statistics(
+                    tissue_samples(slide, level, tissue, samples), direction
+                )
+            options = model, direction, Path(source).absolute(), level, tissue, tile
+            options = *options, folder.absolute(), compression
+            for _, error in _each(engine, BlockWriter, options, missing, workers):
+                if error:
+                    raise RuntimeError(f"A block of {source} wasn't translated: {error}")
+                done += 1
+                yield done, total
         microns = slide.mpp and slide.mpp[level]
         slide_files.write_slide(
             target, size, lambda *place: block_path(folder, *place), compression, microns, slide.icc
@@ -88,6 +97,13 @@ def translate_slide(
         shutil.rmtree(folder)
     finally:
         slide.close()
+
+
+def _each(engine, worker, arguments, tasks, workers):
+    if engine == "ray":
+        return run_on_ray(worker, arguments, tasks, workers)
+    writer = worker(*arguments)
+    return ((i, writer.run(task)) for i, task in enumerate(tasks))
 
 
 def _level(slide, mpp):
@@ -130,11 +146,11 @@ def block_path(folder, row, column):
 class BlockWriter:
     """Translates blocks of a slide; each tile gets the margin that the network sees."""
 
-    def __init__(self, slide, level, generator, tissue, tile, folder, compression):
-        self.slide, self.level, self.tissue = slide, level, tissue
+    def __init__(self, model, direction, source, level, tissue, tile, folder, compression):
+        self.slide, self.level, self.tissue = slide_files.open_slide(source), level, tissue
         self.folder, self.compression = folder, compression
-        self.size = slide.sizes[level]
-        self.network = runner(generator)
+        self.size = self.slide.sizes[level]
+        self.model, self.network = model, runner(generator_for(model, direction))
         (stage,), _ = self.network.stages
         multiple, smallest = self.network.rule
         self.margin = -(-stage.margin // multiple) * multiple

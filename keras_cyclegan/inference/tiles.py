@@ -1,5 +1,6 @@
 """Translates a large image in tiles, with the same result as the whole."""
 
+import contextvars
 import errno
 import itertools
 import math
@@ -17,6 +18,9 @@ from keras_cyclegan.layers.cpu import fast_paths
 from keras_cyclegan.moments import Moments
 
 SAMPLE_TILE = 256  # of samples whose statistics are taken
+
+# Called after each tile with what is done and what there is to do, for who shows it.
+progress = contextvars.ContextVar("progress", default=lambda done, total: None)
 
 
 def translate_tiled(runner, pixels, tile):
@@ -76,6 +80,10 @@ def _translate_together(runner, images, tile):
     for pixels, size in zip(images, sizes, strict=True):
         result = _Result(size, generator.output.shape[-1], pixels.dtype)
         maps.append({id(generator.input): _Image(pixels, size), id(generator.output): result})
+    tiles = sum(
+        math.prod(-(-n // side) for n, side in zip(size, tile, strict=True)) for size in sizes
+    )
+    done = itertools.count(1)
     for i, stage in enumerate(stages):
         compute = _function(stage, twins)
         stored = {id(tensor): tensor for tensor in stage.stores}
@@ -91,6 +99,7 @@ def _translate_together(runner, images, tile):
                         _add(moments[key], part)
                     if key in stored:
                         known[key].write(down, across, part)
+                progress.get()(next(done), tiles * len(stages))
             for key in [key for key in known if last.get(key) == i]:
                 del known[key]  # no later stage reads it
         for norm in filter(is_instance_norm, generator.layers):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_cyclegan.inference.files import plan_files, translate_files
+from keras_cyclegan.inference.files import plan_files, translate_files, write_sheet
 
 
 class Copying:
@@ -71,6 +71,34 @@ def test_a_name_that_exists_is_no_pattern(tmp_path, name):
 def test_a_pattern_that_matches_nothing_says_what_it_looked_for(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no image at '.*no\[1\]\*\.png': expected a file"):
         plan_files(tmp_path / "no[1]*.png", tmp_path / "out")
+
+
+@pytest.mark.parametrize("target", ["out", "out/below/it"])
+def test_a_file_in_the_place_of_a_folder_is_noticed_before_any_work(tmp_path, target):
+    images = make(tmp_path / "in", "a.png", "b.png")
+    make(tmp_path, "out")
+    with pytest.raises(NotADirectoryError, match=r"out is a file. Give another folder"):
+        plan_files(images, tmp_path / target)
+
+
+def test_a_sheet_shows_images_beside_their_translations(tmp_path):
+    model = SimpleNamespace(
+        generator_ab=SimpleNamespace(input_shape=(None, 3), output_shape=(None, 1))
+    )
+    pairs = []
+    for i in range(6):
+        paths = [tmp_path / f"{i}{end}.png" for end in "ab"]
+        Image.new("RGB", (20, 30), (40 * i, 0, 0)).save(paths[0])
+        if i != 2:  # it wasn't translated
+            Image.new("L", (20, 30), 255 - 40 * i).save(paths[1])
+        pairs.append(paths)
+    write_sheet(tmp_path / "sheet.png", model, pairs, side=60)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (2 * 60, 4 * 2 * 60, 3)
+    assert sheet[30, 2 * 60 + 30].tolist() == [40, 0, 0]  # before
+    assert sheet[30, 3 * 60 + 30].tolist() == [215] * 3  # after
+    assert sheet[60 + 30, 30].tolist() == [200, 0, 0]  # the fifth of five
+    assert (sheet[60:, 2 * 60 :] == 255).all()
 
 
 def test_relative_sources_and_patterns(tmp_path, monkeypatch):

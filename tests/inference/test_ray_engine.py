@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
 from keras_cyclegan.inference.ray_engine import run_on_ray
+from keras_cyclegan.inference.slides import translate_slide
 
 NICENESS = "RAY_worker_niceness"
 needs_proc = pytest.mark.skipif(not Path("/proc").exists(), reason="finds workers by /proc")
@@ -116,6 +118,21 @@ def test_a_task_that_kills_its_workers_is_given_up_and_the_others_are_finished(c
     results = dict(run_on_ray(Fragile, (), tasks, workers=3))  # one more than processors
     assert "worker died 3 times" in results.pop(1)
     assert results == {0: "a", 2: "b", 3: "c"}
+
+
+def test_blocks_of_a_slide_are_translated_by_workers(cluster, tmp_path):
+    tifffile = pytest.importorskip("tifffile", reason="pip install keras-cyclegan[slides]")
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 2100, 3), "uint8")
+    options = {"tile": (256, 256), "photometric": "rgb"}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
+    frozen = CycleGAN.from_preset("glyphs").freeze_statistics(pixels[:256, :256])
+    found = []
+    for engine in ("local", "ray"):
+        target = tmp_path / f"{engine}.tif"
+        steps = translate_slide(frozen, tmp_path / "a.tif", target, engine=engine)
+        assert list(steps) == [(0, 2), (1, 2), (2, 2)]
+        found.append(tifffile.imread(target))
+    np.testing.assert_array_equal(*found)
 
 
 def test_missing_ray_says_what_to_install(monkeypatch, images, tmp_path):

@@ -188,6 +188,15 @@ def test_a_map_is_deleted_when_no_stage_reads_it_any_more(monkeypatch):
     assert not living
 
 
+def test_progress_is_told_after_each_tile(model):
+    told = []
+    token = tiles.progress.set(lambda *counts: told.append(counts))
+    model.translate(noise(40, 70, 3), tile=32)
+    tiles.progress.reset(token)
+    total = 6 * len(runner(model.generator_ab).stages[0])
+    assert told == [(i, total) for i in range(1, total + 1)]
+
+
 def test_temporary_files_have_no_name_and_are_gone(model, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     write = tiles._Map.write
