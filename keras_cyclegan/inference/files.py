@@ -35,7 +35,6 @@ def plan_files(source, target):
 
     Raises:
         FileNotFoundError: there is no image at `source`.
-        NotADirectoryError: a folder to write in is a file.
         ValueError: a file to write is an image of `source`, or has the suffix of no known format.
     """
     source, target = Path(source), Path(target)
@@ -64,9 +63,6 @@ def plan_files(source, target):
                 f"{into}, the translation of {path}, would replace an image of the source. Give "
                 "another folder to write."
             )
-    for folder in {into.parent for _, into in pairs}:
-        if files := [path for path in (folder, *folder.parents) if path.is_file()]:
-            raise NotADirectoryError(f"{files[0]} is a file. Give another folder to write.")
     return pairs
 
 

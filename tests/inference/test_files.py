@@ -73,14 +73,6 @@ def test_a_pattern_that_matches_nothing_says_what_it_looked_for(tmp_path):
         plan_files(tmp_path / "no[1]*.png", tmp_path / "out")
 
 
-@pytest.mark.parametrize("target", ["out", "out/below/it"])
-def test_a_file_in_the_place_of_a_folder_is_noticed_before_any_work(tmp_path, target):
-    images = make(tmp_path / "in", "a.png", "b.png")
-    make(tmp_path, "out")
-    with pytest.raises(NotADirectoryError, match=r"out is a file. Give another folder"):
-        plan_files(images, tmp_path / target)
-
-
 def test_a_sheet_shows_images_beside_their_translations(tmp_path):
     model = SimpleNamespace(
         generator_ab=SimpleNamespace(input_shape=(None, 3), output_shape=(None, 1))
