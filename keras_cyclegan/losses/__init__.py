@@ -4,6 +4,7 @@ from keras_cyclegan.losses.activation import ClassActivationLoss
 from keras_cyclegan.losses.adversarial import AdversarialLoss
 from keras_cyclegan.losses.companions import KeepTerm, PairTerm, inside_masks
 from keras_cyclegan.losses.content import ContentLoss
+from keras_cyclegan.losses.contrast import PatchNCELoss, PatchNCETerm
 from keras_cyclegan.losses.penalty import GradientPenalty
 from keras_cyclegan.losses.perceptual import PerceptualLoss
 from keras_cyclegan.losses.pixels import CycleConsistencyLoss, IdentityLoss
@@ -20,6 +21,8 @@ __all__ = [
     "KeepTerm",
     "Lazy",
     "PairTerm",
+    "PatchNCELoss",
+    "PatchNCETerm",
     "PerceptualLoss",
     "Scheduled",
     "Term",

@@ -23,6 +23,10 @@ CONTENT = (
     "structure, or features. Default: none."
 )
 PAIR = "Weight of a loss on the pairs of the folders pairA and pairB; 0 for none."
+NCE = (
+    "Weight of the contrast of patches, which ties translations to their images, of resnet "
+    "generators; 0 for none. Without a `cycle_weight` it replaces the cycle."
+)
 KEEP = "Weight of a loss on what changes outside of the masks of maskA and maskB; 0 for none."
 
 
@@ -77,6 +81,7 @@ class LossOptions:
     see_masks: bool = option(
         "Show discriminators what is inside of masks, with the photo outside.", False
     )
+    nce_weight: float = option(NCE, 0.0, least=0)
     weight_a: float = option("Factor of A's losses but the adversarial.", 1.0, least=0)
     weight_b: float = option("The same for domain B.", 1.0, least=0)
 
@@ -130,6 +135,9 @@ def make_losses(options):
         made["terms"].append(losses.Lazy(losses.PairTerm(loss), options.pair_every))
     if weight := options.keep_weight:
         made["terms"].append(losses.KeepTerm(losses.CycleConsistencyLoss("l1", weight)))
+    if options.nce_weight:
+        made["terms"].append(losses.PatchNCETerm(options.nce_weight))
+        made["cycle_loss"] = made["cycle_loss"] if options.cycle_weight else None
     if options.see_masks:
         made["shown"] = losses.inside_masks
     return made

@@ -7,7 +7,7 @@ recipe="fast")` take the options of a recipe, except for those that are given be
 
 from keras_cyclegan.training.options import TrainingOptions
 
-__all__ = ["attention", "fast", "finetune", "paper", "ugatit"]
+__all__ = ["attention", "contrastive", "fast", "finetune", "paper", "ugatit"]
 
 
 class Recipe(dict):
@@ -68,6 +68,17 @@ finetune = Recipe(
     discriminator_learning_rate=2e-4,
 )
 
+# Park et al. 2020 (CUT), arXiv 2007.15651, in both directions, as Han et al. 2021 (DCLGAN), arXiv
+# 2104.07689: a patch of a translation is found among those of its image; nothing need come back.
+contrastive = Recipe(
+    generator="resnet",
+    upsampling="resize",
+    input_skip=True,
+    cycle_weight=0.0,
+    identity_weight=0.0,
+    nce_weight=1.0,
+)
+
 # Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
 # (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.
 attention = Recipe(generator="attention", batch_size=4, epochs=60, decay_epochs=0)
@@ -98,5 +109,6 @@ TABLES = {
     "fast": fast,
     "finetune": finetune,
     "attention": attention,
+    "contrastive": contrastive,
     "ugatit": ugatit,
 }

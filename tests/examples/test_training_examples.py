@@ -163,15 +163,6 @@ def test_patches_are_found_again_by_contrast(tmp_path, eager, capsys):
     assert "Error untranslated 0.0707, translated" in capsys.readouterr().out
     model = CycleGAN.from_preset(str(tmp_path / "preset"))
     assert (model.generator_ba, model.discriminator_a) == (None, None)
-    term = script.PatchNCETerm(["stem_relu"], patches=4)
-    term.prepare(model)
-    # Of 4 patches, each to be found among 4 keys: the cross-entropy of cosines over τ, by hand.
-    keys, queries = np.random.default_rng(0).normal(size=(2, 1, 2, 2, 8)).astype("float32")
-    found = term.distance(keys, queries, lambda x: keras.ops.normalize(x, axis=-1))
-    k, q = (x.reshape(4, 8) / np.linalg.norm(x, axis=-1).reshape(4, 1) for x in (keys, queries))
-    logits = q @ k.T / 0.07
-    expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - np.diag(logits))
-    assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
 def test_gray_pictures_become_coloured_ones(folder, tmp_path, eager, small):

@@ -27,6 +27,9 @@ EXCEPTIONS = {
     ("DifferentiableAugmentation", "seed"): "drawn from the run's seed",
     ("GradientPenalty", "seed"): "any points between images are as good",
     ("ContentLoss", "depths"): "Johnson et al.'s; `compile(content_loss=…)` takes others",
+    ("PatchNCETerm", "names_of_layers"): "CUT's; `compile(terms=…)` takes others",
+    ("PatchNCETerm", "patches"): "CUT's; `compile(terms=…)` takes others",
+    ("PatchNCETerm", "same"): "CUT's; `compile(terms=…)` takes others",
     ("ContentLoss", "from_logits"): "of a network, which Python gives",
     ("CycleGAN", "pixels_a"): "the data's",
     ("CycleGAN", "pixels_b"): "the data's",
@@ -46,7 +49,9 @@ BASES = [
         **{"content": "features", "pair_weight": 1.0},
     },
 ]
-OWN_TERMS = {"Term", "Scheduled", "average", "inside_masks"}  # what terms are made of, a function
+OWN_TERMS = {  # what terms are made of, and a function
+    *("Term", "Scheduled", "average", "PatchNCELoss", "inside_masks"),
+}
 PLACES = {  # where the names stand that a run calls
     **{name: networks for name in networks.__all__},
     **{name: losses for name in set(losses.__all__) - OWN_TERMS},
