@@ -113,8 +113,9 @@ def _rebuild_tensor(storage, offset, shape, strides, requires_grad=None, hooks=N
 
 
 def _ordered_dict(pairs=()):
-    if not all(type(pair) is list and type(pair[0]) is str for pair in pairs):  # as of Python 2
-        raise ValueError("it makes a dictionary of items that aren't a name and a value")
+    for pair in pairs:  # Python 2 wrote a list of lists
+        if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
+            raise ValueError("it makes a dictionary of items that aren't a name and a value")
     return dict(pairs)
 
 
@@ -131,10 +132,6 @@ NAMES = {
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": _parameter,
 }
-
-
-def _unpickle(data, load_storage=None, position=0):
-    return load_pickle(data, NAMES, load_storage, position)
 
 
 def _are_counts(*numbers):
@@ -162,7 +159,8 @@ def _read_zip(file, size):
         if f"{folder}/byteorder" in members:
             byte_order = member(f"{folder}/byteorder", 6).read()
         storages = _Storages({b"little": "<", b"big": ">"}[byte_order], size)
-        content, _ = _unpickle(member(pickles[0], MAX_PICKLE).read(MAX_PICKLE), storages.named)
+        pickled = member(pickles[0], MAX_PICKLE).read(MAX_PICKLE)
+        content, _ = load_pickle(pickled, NAMES, storages.named)
         for key, array in storages.items():
             _fill(array, key, member(f"{folder}/data/{key}", array.nbytes))
     return content
@@ -173,17 +171,17 @@ def _read_stream(file, size):
     head = file.read(MAX_PICKLE)
     if head[:100].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise ValueError("it is a web page: what should be downloaded wasn't")
-    number, position = _unpickle(head)
-    protocol, position = _unpickle(head, position=position)
-    system, position = _unpickle(head, position=position)
+    number, position = load_pickle(head, NAMES)
+    protocol, position = load_pickle(head, NAMES, position=position)
+    system, position = load_pickle(head, NAMES, position=position)
     if (number, protocol) != (MAGIC_NUMBER, PROTOCOL) or type(system) is not dict:
         raise ValueError("it does not begin with torch's magic number and protocol")
     if type(system.get("little_endian")) is not bool:
         raise ValueError("it doesn't say in which order it has its bytes")
     order, sign = ("little", "<") if system["little_endian"] else ("big", ">")
     storages = _Storages(sign, size)
-    content, position = _unpickle(head, storages.named, position)
-    keys, position = _unpickle(head, position=position)
+    content, position = load_pickle(head, NAMES, storages.named, position)
+    keys, position = load_pickle(head, NAMES, position=position)
     if type(keys) is not list:
         raise ValueError(f"the keys of its storages are {shown(keys)}")
     file.seek(position)

@@ -123,8 +123,8 @@ def _kaggle(handle, rest):
     client = _client("kagglehub")
     if is_offline():
         raise DownloadError(
-            f"Offline mode is on, and kagglehub needs the network for {handle} even if it has been "
-            "downloaded. Give its local folder, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
+            f"Offline mode is on, and kagglehub always needs the network for {handle}. Give its "
+            "local folder, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
         )
     with _downloading(handle):
         return Path(client.model_download(rest))

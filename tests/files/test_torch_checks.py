@@ -78,7 +78,10 @@ PICKLES = {
     "one too far": (named(tensor(offset=b"K\1")), BEYOND),
     "wide strides": (named(tensor(shape=b"K\2\x85", strides=b"K\4\x85")), BEYOND),
     "no strides": (named(tensor(shape=b"K\5\x85", strides=b"K\0\x85")), BEYOND),
-    "dictionary of a number": (named(parts(hooks=DICTIONARY + b"K\1\x85R")), "a dictionary of 1"),
+    "dictionary of a number": (
+        named(parts(hooks=DICTIONARY + b"K\1\x85R")),
+        "its pickle is damaged",
+    ),
     "dictionary of tuples": (
         named(parts(hooks=pairs(TEXT + b"N\x86"))),
         NO_PAIRS,
