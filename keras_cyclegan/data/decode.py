@@ -148,11 +148,13 @@ def spread(pixels, given):
 
 def _with_channels(array, channels):
     image = array[:, :, None] if array.ndim == 2 else array
-    if image.ndim != 3 or 0 in image.shape:
+    if image.ndim != 3:
         raise ValueError(
             "An image has shape (height, width) or (height, width, channels), a batch (n, height, "
-            f"width, channels), and pixels. Received an array of shape {array.shape}."
+            f"width, channels). Received an array of shape {array.shape}."
         )
+    if 0 in image.shape:
+        raise ValueError(f"The image has no pixels. Received an array of shape {array.shape}.")
     if image.shape[2] == 1 and channels == 3:
         return np.repeat(image, 3, axis=2)
     if image.shape[2] != channels:
@@ -172,6 +174,6 @@ def _open_array(array, channels):
             return open_pillow(Image.fromarray(np.ascontiguousarray(array)), channels, "The array")
         return OpenedImage(_with_channels(array, channels))
     if array.dtype.kind != "f":
-        raise ValueError(f"Pixels are uint8 or floats in [-1, 1]. Received {array.dtype}.")
+        raise ValueError(f"Pixels are uint8 or floats in [-1, 1]. Received dtype {array.dtype}.")
     check_unit(array)
     return OpenedImage(_with_channels(array, channels).astype("float32"))
