@@ -122,7 +122,7 @@ class PatchNCETerm(Term):
             ops.take(ops.reshape(x, (count, -1, channels)), places[: self.patches], axis=1)
             for x in (true, made)
         )
-        return self.loss(*(project(x) for x in features))
+        return self.loss(*(_unit_length(project(x)) for x in features))
 
     def get_config(self):
         own = ("weight", "names_of_layers", "patches", "same")
@@ -130,5 +130,10 @@ class PatchNCETerm(Term):
 
 
 def _projection(channels):
-    layer = [layers.Dense(256, "relu"), layers.Dense(256), layers.UnitNormalization()]
-    return keras.Sequential([keras.Input((None, channels)), *layer])
+    dense = [layers.Dense(256, "relu"), layers.Dense(256)]
+    return keras.Sequential([keras.Input((None, channels)), *dense])
+
+
+def _unit_length(features):
+    # What is 0, as behind a ReLU, would have an endless gradient.
+    return features * ops.rsqrt(ops.sum(features**2, axis=-1, keepdims=True) + 1e-4)
