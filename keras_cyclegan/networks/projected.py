@@ -8,15 +8,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.layers import DifferentiableAugmentation
 from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
-from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
-from keras_cyclegan.networks.encoders import STRIDES, find_application, hash_of, tapped
+from keras_cyclegan.networks.efficientnet import VARIANTS, folded_state
+from keras_cyclegan.networks.encoders import OWN, STRIDES, add_encoder, hash_of
 from keras_cyclegan.networks.patchgan import PatchDiscriminator
 
 MIXED = 64  # channels of each mixed map
-OWN = "own"  # the name in a config of a model that the user gave
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -151,7 +149,7 @@ class ProjectedFeatures(layers.Layer):
 
     def _make(self, given):
         if given is not None:
-            return _Projection(given, given, self.num_scales, self.seed)
+            return _Projection(given, self.num_scales, self.seed)
         if self.features == OWN:
             raise ValueError(
                 "This ProjectedDiscriminator was made with your own model as `features`. Files "
@@ -193,27 +191,18 @@ def _outside_of_scopes(function, *arguments):
 def _named_projection(name, num_scales, seed):
     """Make one frozen network for all discriminators of a process with these arguments."""
     if name in VARIANTS:
-        network, found = efficientnet_lite(name, taps=True), VARIANTS[name].sha256
-        prepare = normalise
-    else:
-        make, preprocess = find_application(name, *VARIANTS, "a keras.Model")
-        network = tapped(make(include_top=False, input_shape=(None, None, 3)), name)
-        found = hash_of(network)
-
-        def prepare(images):
-            return preprocess(unit_to_pixels(images))
-
-    def extract(images):
-        return network(prepare(images), training=False)
-
-    return _Projection(extract, network, num_scales, seed, found)
+        folded_state(name)  # raises where there are no weights
+    images = keras.Input((None, None, 3))
+    network = keras.Model(images, add_encoder(images, name, "float32"))
+    found = VARIANTS[name].sha256 if name in VARIANTS else hash_of(network)
+    return _Projection(network, num_scales, seed, found)
 
 
 class _Projection:
-    """The maps of `network` that `extract(images)` gives, mixed; kept out of every model."""
+    """The maps that a network makes of images in [-1, 1], mixed; kept out of every model."""
 
-    def __init__(self, extract, network, num_scales, seed, found=None):
-        self.extract = extract
+    def __init__(self, network, num_scales, seed, found=None):
+        self.network = network
         self.hash = found
         channels = [x.shape[-1] for x in network.outputs[:num_scales]]
         random = np.random.RandomState(seed)  # the same numbers in every version of numpy
@@ -228,7 +217,7 @@ class _Projection:
         return keras.Variable(values.astype("float32"), dtype="float32", trainable=False)
 
     def __call__(self, images):
-        maps = self.extract(images)[: len(self.across)]
+        maps = self.network(images, training=False)[: len(self.across)]
         mixed, coarser = [], None
         for i in reversed(range(len(self.across))):
             x = ops.conv(ops.cast(maps[i], "float32"), self.across[i].value, padding="valid")

@@ -80,8 +80,7 @@ class ResNetGenerator(ImageNetwork):
         image_shape, images = image_input(image_shape)
         if input_skip and image_shape[2] != output_channels:
             raise ValueError(
-                "`input_skip` adds the input to the output: they need equal channels. Received "
-                f"{image_shape[2]} in, output_channels={output_channels}."
+                f"`input_skip` needs equal channels. Received {image_shape=}, {output_channels=}."
             )
         num_blocks = paper_blocks(image_shape) if num_blocks is None else num_blocks
         options = {"upsampling": upsampling, "block": block, "dropout": dropout}
@@ -171,8 +170,8 @@ class Stages(Blocks):
     def residual(self, x, name):
         change = self.relu(self.half_block(x, f"{name}_1"), f"{name}_relu")
         if self.dropout:
-            dropout = layers.Dropout(self.dropout, name=f"{name}_dropout", dtype=self.dtype)
-            change = dropout(change)
+            options = {"name": f"{name}_dropout", "dtype": self.dtype}
+            change = layers.Dropout(self.dropout, **options)(change)
         return self.add(x, self.half_block(change, f"{name}_2"), f"{name}_add")
 
     def half_block(self, x, name):

@@ -13,18 +13,11 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
     def __init__(self, generator_optimizer, discriminator_optimizer, discriminator_variables):
         # By identity, because two functional networks can have equal paths.
         owned = {id(variable) for variable in discriminator_variables}
-        super().__init__(
-            lambda variable: (
-                discriminator_optimizer if id(variable) in owned else generator_optimizer
-            ),
-            name="adversarial_optimizer",
-        )
-        self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizer = discriminator_optimizer
+        players = generator_optimizer, discriminator_optimizer
+        super().__init__(lambda v: players[id(v) in owned], name="adversarial_optimizer")
+        self.generator_optimizer, self.discriminator_optimizer = players
         # Keras gives an optimizer's current rate, not its schedule: `_learning_rate` is the hook.
-        rates = (
-            vars(o).get("_learning_rate") for o in (generator_optimizer, discriminator_optimizer)
-        )
+        rates = [vars(optimizer).get("_learning_rate") for optimizer in players]
         self.rate_schedules = [rate for rate in rates if getattr(rate, "is_open", False)]
 
     def build(self, variables):

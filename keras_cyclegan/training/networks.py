@@ -24,10 +24,13 @@ DISCRIMINATORS = {
 AUGMENT = "augment_"  # begins the options that are arguments of `DifferentiableAugmentation`
 
 UPSAMPLING = (
-    "How generators enlarge maps: transposed convolutions, or resize (no checkerboard); a feature "
-    "generator by resize or bilinear."
+    "How generators enlarge maps: transposed convolutions, the default, or resize (no "
+    "checkerboard); a feature generator bilinear, its default, or resize."
 )
-ENCODER = "Frozen network of a feature generator: efficientnet-lite1, the default, or -lite0."
+ENCODER = (
+    "Frozen network of a feature generator: efficientnet-lite1, the default, -lite0, or one of "
+    "keras.applications."
+)
 FOREGROUNDS = (
     "Images that an attention generator paints and blends. Default: 9; 1 with `shared_decoder`."
 )
@@ -44,9 +47,9 @@ class GeneratorOptions:
     """Arguments of the generators' classes, each for those that have it."""
 
     generator: Literal[*GENERATORS] = option("Family of the generators.", "resnet")
-    filters: int = option("Width of the generators.", 64, least=1)
+    filters: int | None = option("Width. Default: 64, or 24 of a feature generator.", least=1)
     blocks: int | None = option("Residual blocks. Default: 9, or 6 below 256 pixels.", least=0)
-    upsampling: Literal["transposed", "resize", "bilinear"] = option(UPSAMPLING, "transposed")
+    upsampling: Literal["transposed", "resize", "bilinear"] | None = option(UPSAMPLING)
     block: Literal["standard", "separable"] = option(
         "Residual blocks of whole convolutions, or of separable ones, at a tenth of the cost.",
         "standard",

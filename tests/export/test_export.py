@@ -16,7 +16,7 @@ from keras_cyclegan.export import export as exporting
 from keras_cyclegan.export import formats
 from keras_cyclegan.export.formats import FORMATS
 from keras_cyclegan.layers import InstanceNormalization
-from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
+from keras_cyclegan.networks import FeatureGenerator, ResNetGenerator, UNetGenerator
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a SavedModel is traced by TensorFlow"
@@ -277,6 +277,23 @@ def test_each_runtime_translates_as_translate_does(model, tmp_path, format, conv
     endpoints, run = RUNTIMES[format](tmp_path / "out")
     assert sorted(endpoints) == ["a_to_b", "a_to_b_float", "b_to_a", "b_to_a_float"]
     assert_translates(model, run)
+
+
+@pytest.mark.parametrize("format", ["tf_saved_model", *RUNTIMES])
+def test_a_generator_on_frozen_features_is_exported(tmp_path, format):
+    if format != "tf_saved_model":
+        skip_without_packages(format)
+    generator = FeatureGenerator((64, 64, 3), filters=3)
+    model = CycleGAN(generator, None, None, None, image_shape=(64, 64, 3))
+    model.export(tmp_path / "out", format=format)
+    if format == "tf_saved_model":
+        served = load(tmp_path / "out")
+        found = served.a_to_b(batches()[0]).numpy()
+    else:
+        _, run = RUNTIMES[format](tmp_path / "out")
+        found = run("a_to_b", batches()[0])
+    expected = model.translate(batches()[0])
+    assert np.abs(found.astype(int) - expected).max() <= 1
 
 
 @pytest.fixture(scope="module")

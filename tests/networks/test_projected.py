@@ -12,7 +12,7 @@ from keras_cyclegan.networks import (
     ProjectedDiscriminator,
     ResNetGenerator,
     efficientnet,
-    projected,
+    encoders,
 )
 from keras_cyclegan.networks.projected import ProjectedFeatures, _Projection
 
@@ -66,7 +66,7 @@ def test_any_size_is_judged(height, width):
 
 def test_features_are_mixed_across_channels_and_from_coarse_to_fine():
     extract = own_features()
-    projection = _Projection(extract, extract, 3, seed=5)
+    projection = _Projection(extract, 3, seed=5)
     random = np.random.RandomState(5)
     across = [random.standard_normal((1, 1, c, 64)) / np.sqrt(c) for c in (4, 5, 6)]
     down = [random.standard_normal((3, 3, 64, 64)) / np.sqrt(9 * 64) for _ in range(2)]
@@ -202,11 +202,11 @@ def test_networks_of_keras_applications_are_tapped_at_four_strides_and_named_wit
     made = []
 
     def mobile_net(**options):
-        made.append(keras.applications.MobileNet(weights=None, alpha=0.25, **options))
+        made.append(keras.applications.MobileNet(**{**options, "weights": None, "alpha": 0.25}))
         return made[-1]
 
     application = mobile_net, keras.applications.mobilenet.preprocess_input
-    monkeypatch.setattr(projected, "find_application", lambda *names: application)
+    monkeypatch.setattr(encoders, "find_application", lambda *names: application)
     network = make("MobileNetOfThisTest")
     assert network.get_config()["features_hash"] is None
     judge(network, images())
@@ -214,7 +214,7 @@ def test_networks_of_keras_applications_are_tapped_at_four_strides_and_named_wit
     taps = keras.Model(made[0].input, [made[0].get_layer(name).output for name in names])
     projection = network.get_layer("features")._network()
     shown = images(64, 64)
-    for found, expected in zip(projection.extract(shown), taps(shown), strict=True):
+    for found, expected in zip(projection.network(shown), taps(shown), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
     config = network.get_config()
     assert len(config["features_hash"]) == 64
@@ -230,7 +230,7 @@ def test_networks_without_maps_at_the_strides_are_refused(monkeypatch):
         half = keras.layers.Conv2D(2, 2, 2)(pixels)
         return keras.Model(pixels, keras.layers.Conv2D(2, 8, 8)(half))
 
-    monkeypatch.setattr(projected, "find_application", lambda *names: (coarse, None))
+    monkeypatch.setattr(encoders, "find_application", lambda *names: (coarse, None))
     with pytest.raises(ValueError, match="CoarseOfThisTest has none at 4 and 8 and 32"):
         judge(make("CoarseOfThisTest"), images())
 

@@ -207,7 +207,7 @@ def test_card_of_the_preset_tells_of_the_run(finished):
 
 def test_run_starts_from_a_preset_with_fresh_discriminators(finished):
     preset = CycleGAN.from_preset(str(finished / "preset"))
-    start = dataclasses.replace(TINY, init=str(finished / "preset"), filters=64, blocks=None)
+    start = dataclasses.replace(TINY, init=str(finished / "preset"), filters=None, blocks=None)
     with pytest.raises(ValueError, match=r"can't change.*or give `fresh_discriminators`"):
         build_model(dataclasses.replace(start, discriminator="pixel"))
     model = build_model(
