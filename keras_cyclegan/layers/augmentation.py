@@ -16,7 +16,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
     Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training". The
     discriminator sees real and translated images only after augmentation, in its own update and in
     the generators', whose gradients pass through it: it can't learn the training images by heart.
-    Outside of training, images stay as they are.
+    Outside of training, images in [-1, 1] stay as they are; in training they can leave that range.
 
     Args:
         brightness: float, 0.3 by default. An image is brightened or darkened by at most this.
@@ -29,10 +29,6 @@ class DifferentiableAugmentation(keras.layers.Layer):
             covers a part of the image; it can lie partly outside.
         seed: int. Seed of the random numbers, which are the same on every backend. None, the
             default, draws one.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1], which the result can leave.
-        training: bool.
 
     Example:
 

@@ -15,17 +15,13 @@ class ImagePool(keras.layers.Layer):
     While the pool fills, each image is stored and returned. Once it is full, each image either
     passes through (probability ½) or takes the place of a random stored image, which is returned
     instead. Shrivastava et al. 2017, section 2.3; Zhu et al. 2017, section 4, with 50 images.
-    Images of a batch pass one after the other. The state is made of non-trainable weights, for XLA
-    and checkpoints, the random generator's included.
+    Images of a batch pass one after the other; all batches have one known height and width. The
+    state is made of non-trainable weights, for XLA and checkpoints, the random generator's too.
 
     Args:
         size: int of at least 0, 50 by default. Images kept; with 0 all are returned as they are.
         seed: int. Seed of the random numbers, which are the same on every backend. None, the
             default, draws one.
-
-    Call arguments:
-        images: `(batch, height, width, channels)`, of one known height and width in every call;
-            a ValueError refuses others.
 
     Example:
 

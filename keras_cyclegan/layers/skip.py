@@ -13,10 +13,8 @@ class InputSkip(keras.layers.Layer):
     """Adds an image to the input of a tanh, so that the tanh gives the image back.
 
     `tanh(h + artanh(0.98 · image))` is the image, 2 % nearer to gray, where the network's output h
-    is 0; where h is large, h decides. Unlike a gate it passes the whole gradient on to h.
-
-    Call arguments:
-        inputs: list of h and the images in [-1, 1], `(batch, height, width, channels)` each.
+    is 0; where h is large, h decides. Unlike a gate it passes the whole gradient on to h. It is
+    called with a list of h and the images in [-1, 1], `(batch, height, width, channels)` each.
 
     Example:
 

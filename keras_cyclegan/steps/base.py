@@ -19,13 +19,10 @@ def keras_step(step):
 class BaseTrainer:
     """`fit` with checks of its data, and the epoch's means, for `CycleGAN`.
 
-    A backend's `Trainer` adds:
-
-    - `differentiate(objective, variables)`: calls `objective()`, which returns the terms of a loss
-      by name and other results; returns both, and the gradients of the terms' sum;
-    - `input_gradient(function, images)`: returns the gradient of the scalar `function(images)`,
-      such that it can be differentiated again;
-    - `apply(gradients, variables)`: applies the optimizer once.
+    A backend's `Trainer` adds `differentiate(objective, variables)`, which returns the terms of a
+    loss by name and other results, as `objective()` does, and the gradients of the terms' sum;
+    `input_gradient(function, images)` of a scalar, which can be differentiated again; and
+    `apply(gradients, variables)`.
     """
 
     def fit(
