@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -158,7 +159,13 @@ def test_a_saved_network_is_itself_and_asks_for_no_download(generator, small_mob
     generator.save(tmp_path / "network.keras")
     copy = keras.saving.load_model(tmp_path / "network.keras")
     assert type(copy) is FeatureGenerator
-    assert json.dumps(copy.get_config()) == json.dumps(generator.get_config())
+    found, expected = copy.get_config(), generator.get_config()
+    if isinstance(expected["encoder"], dict):  # a model of one's own, whose objects Keras numbers
+        found["encoder"], expected["encoder"] = (
+            re.sub(r", .shared_object_id.: \d+", "", json.dumps(x["encoder"]))
+            for x in (found, expected)
+        )
+    assert found == expected
     assert set(small_mobile_net) <= {None}
     x = images(1, 64, 64, 3)
     np.testing.assert_allclose(numpy(copy(x)), numpy(generator(x)), atol=1e-6)
