@@ -102,21 +102,20 @@ def weights_from_file():
 
 def add_encoder(images, encoder, dtype):
     """Add the layers of a frozen network; return its maps at strides 4, 8, … in this order."""
-    own = isinstance(encoder, keras.Model)
-    published = None if not own and encoder in VARIANTS else encoder
     options = {"name": "encoder_input", "dtype": "float32"}
-    x = EncoderInput(OWN if own else published, **options)(images)
-    if published is None:
-        return add_lite(x, encoder, PREFIX, dtype)
-    if not own:
-        encoder = application_maps(encoder, "imagenet" if _pretrained.get() else None)
-    sides = [x.shape[1] for x in keras.tree.flatten(encoder(keras.Input((256, 256, 3))))]
+    if isinstance(encoder, str) and encoder in VARIANTS:
+        return add_lite(EncoderInput(**options)(images), encoder, PREFIX, dtype)
+    if isinstance(encoder, keras.Model):
+        network, encoder = encoder, OWN
+    else:
+        network = application_maps(encoder, "imagenet" if _pretrained.get() else None)
+    sides = [x.shape[1] for x in keras.tree.flatten(network(keras.Input((256, 256, 3))))]
     if sides != [64, 32, 16, 8][: len(sides)]:
         raise ValueError(
             "An encoder gives maps at strides 4, 8, 16, 32 or the first of these. Received maps of "
             f"{sides} pixels of an image of 256."
         )
-    return _add_copy(x, encoder, dtype)
+    return _add_copy(EncoderInput(encoder, **options)(images), network, dtype)
 
 
 def _add_copy(x, network, dtype):

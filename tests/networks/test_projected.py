@@ -230,7 +230,7 @@ def test_networks_without_maps_at_the_strides_are_refused(monkeypatch):
         half = keras.layers.Conv2D(2, 2, 2)(pixels)
         return keras.Model(pixels, keras.layers.Conv2D(2, 8, 8)(half))
 
-    monkeypatch.setattr(encoders, "find_application", lambda *names: (coarse, None))
+    monkeypatch.setattr(encoders, "find_application", lambda *names: (coarse, lambda x: x))
     with pytest.raises(ValueError, match="CoarseOfThisTest has none at 4 and 8 and 32"):
         judge(make("CoarseOfThisTest"), images())
 
