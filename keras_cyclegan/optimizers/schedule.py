@@ -119,7 +119,19 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class CosineDecay(LinearDecay):
-    """A `LinearDecay` that falls as half a cosine (Loshchilov and Hutter 2017), in all of `fit`."""
+    """A `LinearDecay` that falls as half a cosine (Loshchilov and Hutter 2017), in all of `fit`.
+
+    Args:
+        initial_learning_rate, constant_steps, decay_steps, decay_epochs: as for `LinearDecay`.
+        final_learning_rate, held_steps: as for `LinearDecay`.
+
+    Example:
+
+    ```python
+    schedule = CosineDecay(2e-4, decay_steps=100)
+    float(schedule(50))  # 1e-4
+    ```
+    """
 
     falling_part = 1.0
 
