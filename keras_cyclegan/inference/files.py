@@ -110,12 +110,8 @@ def _named(path):
 def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
     """Translate file by file; a file that can't be translated doesn't stop the others.
 
-    Args:
-        model: `CycleGAN`.
-        pairs: pairs of paths, see `plan_files`.
-        skip_existing: bool, False by default. Whether to leave existing targets as they are.
-        side_by_side: bool, False by default. Whether to write the image beside its translation.
-        **options: arguments of `CycleGAN.translate`.
+    `pairs` are of `plan_files`, and `options` of `CycleGAN.translate`. Existing targets can be
+    left as they are, and images be written beside their translations.
 
     Yields:
         `(source, target, error)` for each pair, where `error` is None or an exception.

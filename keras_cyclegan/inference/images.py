@@ -12,16 +12,10 @@ from keras_cyclegan.data.decode import open_image
 
 
 class Picture(NamedTuple):
-    """One image, ready for a generator.
+    """One image, ready for a generator."""
 
-    Attributes:
-        pixels: `(height, width, channels)`, uint8, or float32 in [-1, 1].
-        finish: function that takes the translation, `(height, width, output_channels)`, in [-1, 1]
-            or already rounded to uint8, and returns it in the kind of the image that was given.
-    """
-
-    pixels: np.ndarray
-    finish: Callable
+    pixels: np.ndarray  # (height, width, channels), uint8, or float32 in [-1, 1]
+    finish: Callable  # makes what was given of the translation, in [-1, 1] or already uint8
 
 
 def to_float(pixels):
@@ -36,11 +30,6 @@ def as_given(unit, pixels):
 
 def open_images(images, formats, max_pixels):
     """Open all images before the first is translated, so that errors come early.
-
-    Args:
-        images: one image, a batch, or a list; see `translate`.
-        formats: `PixelFormat` of the images, and that of their translations.
-        max_pixels: int. Largest height times width of a file.
 
     Returns:
         A list of `Picture`, and a function that takes the list of finished translations and

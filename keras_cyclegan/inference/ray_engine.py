@@ -21,26 +21,16 @@ def translate_files_on_ray(
 ):
     """Translate files as `translate_files` does, with one copy of the model for each worker.
 
-    The files are the same, byte for byte, with one exception: workers share a machine's memory, so
-    that they may cut an image into tiles that one process alone would translate as a whole. Then
-    pixels may differ by one level.
-
-    It joins the Ray cluster of `RAY_ADDRESS` or of this machine, or starts one on this machine. On
+    Workers share a machine's memory, so that they may cut an image into tiles that one process
+    alone would translate as a whole: then pixels may differ by one level. It joins the Ray cluster of `RAY_ADDRESS` or of this machine, or starts one on this machine. On
     a cluster, every node must reach the images under the same path and have keras_cyclegan
     installed; the weights are sent. A worker that dies is replaced, and the file that it was
     translating is tried again, up to three times in all.
 
-    Args:
-        model, pairs, skip_existing, side_by_side, **options: see `translate_files`.
-        workers: int. Number of workers. None, the default, takes one for each GPU of the cluster,
-            or for each CPU where there is no GPU.
+    `workers` is their number; None takes one for each GPU of the cluster, or for each CPU.
 
     Yields:
-        `(source, target, error)` for each pair, where `error` is None or text, in the order in
-        which they are finished.
-
-    Raises:
-        ImportError: Ray is not installed.
+        `(source, target, error)` for each pair as it is finished, where `error` is None or text.
     """
     # With absolute paths, because workers have other working directories.
     tasks = [(source.absolute(), target.absolute()) for source, target in pairs]

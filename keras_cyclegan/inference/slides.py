@@ -38,23 +38,18 @@ def translate_slide(
     copied, not computed. Finished blocks lie in a folder beside the target until all are there.
 
     Args:
-        model: `CycleGAN`, whose generator of this direction takes and gives three channels.
         source: path of a tiled TIFF file (pyramid, SVS, OME-TIFF), or of what openslide reads.
         target: path of the BigTIFF to write, which ends in .tif or .tiff.
-        direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
-        samples: int, 16 by default. Parts of 256×256 whose statistics are taken.
-        tile: int, 512 by default. Side of the parts that are computed; the result is the same.
-        mpp: float. Microns per pixel at which to translate: the nearest level is taken. None, the
-            default, takes the largest.
-        compression: `"jpeg"` (the default) or `"deflate"`, without loss.
-        engine: `"local"` (the default), or `"ray"`, where all machines reach both files.
-        workers: int. Number of Ray's workers; None, the default: see `ray_engine`.
+        samples: number of parts of 256×256 whose statistics are taken.
+        tile: side of the parts that are computed; the result is the same.
+        mpp: microns per pixel at which to translate, at the nearest level. None: at the largest.
+        compression: `"jpeg"` or `"deflate"`, without loss.
+        engine, workers: `"local"` or `"ray"`, where all machines reach both files.
 
     Yields:
         `(done, total)`: blocks, once when begun and after each.
 
     Raises:
-        FileNotFoundError: there is no source.
         ImportError: a package that reads it is not installed.
         ValueError: it is no slide, has no level near `mpp`, or the generator can't be cut.
     """

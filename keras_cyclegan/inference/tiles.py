@@ -35,10 +35,8 @@ def translate_tiled(runner, pixels, tile):
     `tempfile.gettempdir()`, which the environment variable TMPDIR sets, and disappear even if the
     process is killed.
 
-    Args:
-        runner: `Runner` of a functional generator of convolutions, activations and instance norms.
-        pixels: `(height, width, channels)`, uint8, or float32 in [-1, 1], as the result.
-        tile: `(height, width)` of a tile without its margin, multiples of what the generator takes.
+    `pixels` are uint8, or float32 in [-1, 1], as the result. `tile` is the height and the width of
+    a tile without its margin, multiples of what the generator takes.
 
     Raises:
         ValueError: `tile` doesn't fit, or the generator has a layer that can't be tiled.

@@ -157,11 +157,9 @@ class InferenceMixin:
     ) -> Any:
         """Return a model whose norms keep the statistics of sample images: parts give the whole.
 
-        An instance norm takes mean and variance of all that it is given, and of a slide of
-        100,000×80,000 pixels nobody has the whole. Here the statistics of samples, all together,
-        become weights. Then an image is translated in one pass over any tiles, without temporary
-        files, and what `export` writes may be given parts too; each needs a margin around it as
-        wide as the network sees.
+        Instance norms take the statistics of all that they are given. Here those of samples, all
+        together, become weights. Then an image is translated in one pass over any tiles, and what
+        `export` writes may be given parts too, each with a margin as wide as the network sees.
 
         Args:
             images: the samples, as in `translate`. Some sixteen parts of 256×256, taken where the
