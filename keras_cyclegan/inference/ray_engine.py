@@ -22,10 +22,10 @@ def translate_files_on_ray(
     """Translate files as `translate_files` does, with one copy of the model for each worker.
 
     Workers share a machine's memory, so that they may cut an image into tiles that one process
-    alone would translate as a whole: then pixels may differ by one level. It joins the Ray cluster of `RAY_ADDRESS` or of this machine, or starts one on this machine. On
-    a cluster, every node must reach the images under the same path and have keras_cyclegan
-    installed; the weights are sent. A worker that dies is replaced, and the file that it was
-    translating is tried again, up to three times in all.
+    alone would translate as a whole: then pixels may differ by one level. They run on the Ray
+    cluster of `RAY_ADDRESS`, of this machine, or on one that is started here; every node must reach
+    the images under the same path and have keras_cyclegan installed. A worker that dies is
+    replaced, and its file is tried again, up to three times in all.
 
     `workers` is their number; None takes one for each GPU of the cluster, or for each CPU.
 
