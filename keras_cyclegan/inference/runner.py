@@ -16,7 +16,7 @@ from keras_cyclegan.inference.working_size import change_network
 from keras_cyclegan.layers.cpu import fast_paths
 from keras_cyclegan.processor import warn_if_too_late, warn_of_slow_dtype
 
-SLACK = 2.0  # peak memory over that of the widest layer, measured on seven networks
+SLACK = 2.6  # peak memory over that of the widest layer, at most (an `AttentionGenerator`)
 PIXEL_BYTES = 60  # the image and its translation as floats and as pixels, and copies of them
 
 _runners: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()

@@ -59,7 +59,8 @@ def contents(folder):
 
 
 def written(folder):
-    return [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
+    found = [path for path in folder.rglob("*") if "/." not in str(path.relative_to(folder.parent))]
+    return [path for path in found if path.is_file()]
 
 
 def workers_of(mark):

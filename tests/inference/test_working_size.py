@@ -238,4 +238,4 @@ def test_a_file_and_a_pickle_keep_the_scale(model, tmp_path):
 
 def test_a_shipped_preset_knows_its_size():
     shipped = CycleGAN.from_preset("horse2zebra")
-    assert (shipped.scale, shipped.working_size) == ("whole", 128)
+    assert (shipped.scale, shipped.working_size) == ("whole", 160)
