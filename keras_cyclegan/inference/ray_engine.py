@@ -13,7 +13,7 @@ from keras_cyclegan.inference.memory import share_memory
 
 ATTEMPTS = 3  # after which a task that kills its worker is given up
 
-_made = {}  # what this process runs tasks with, if it is a worker
+_made: dict[type, type] = {}  # what this process runs tasks with, if it is a worker
 
 
 def translate_files_on_ray(

@@ -70,7 +70,7 @@ class ContentLoss(WeightedLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(weight, **kwargs)
-        self.network = kind if isinstance(kind, keras.Model) else None
+        self.network: Any = kind if isinstance(kind, keras.Model) else None
         self.kind = "model" if self.network else kind
         check_choice("kind", self.kind, self.kinds)
         check_choice("extractor", extractor, tuple(perceptual.NAMED))

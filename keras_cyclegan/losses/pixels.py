@@ -17,7 +17,7 @@ class NormLoss(WeightedLoss):
     """The mean distance of two images, pixel by pixel."""
 
     kinds = tuple(DISTANCES)
-    saved = ("norm", "weight")
+    saved: tuple[str, ...] = ("norm", "weight")
 
     def __init__(self, norm, weight, **kwargs):
         check_choice("norm", norm, self.kinds)

@@ -69,8 +69,9 @@ class AttentionGenerator(ImageNetwork):
         if shared_decoder and foregrounds != 1:
             raise ValueError(f"A shared decoder paints one foreground. Received {foregrounds}.")
         num_blocks = paper_blocks(image_shape) if num_blocks is None else num_blocks
-        options = {"upsampling": upsampling, "block": block, "dropout": dropout}
-        stages = Stages(dtype, padding, affine_norm, **options)
+        stages = Stages(
+            dtype, padding, affine_norm, upsampling=upsampling, block=block, dropout=dropout
+        )
         x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
 
         head = stages.decode(x, filters, "content_")  # (n, h, w, f)

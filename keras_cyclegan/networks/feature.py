@@ -55,8 +55,9 @@ class FeatureGenerator(ImageNetwork):
         image_shape, images = image_input(image_shape)
         check_choice("upsampling", upsampling, ("bilinear", "resize"))
         *maps, deepest = add_encoder(images, encoder, dtype)
-        options = {"affine_norm": True, "stddev": 0.05, "use_bias": False}
-        decoder = _Decoder(dtype, upsampling=upsampling, **options)
+        decoder = _Decoder(
+            dtype, affine_norm=True, stddev=0.05, use_bias=False, upsampling=upsampling
+        )
         widths = [round(width * filters) for width in WIDTHS[: len(maps) + 3]]
         stem = decoder.convolve(images, widths[0], 5, "stem1")
         half = decoder.convolve(stem, widths[1], 3, "stem2", strides=2)

@@ -83,8 +83,9 @@ class ResNetGenerator(ImageNetwork):
                 f"`input_skip` needs equal channels. Received {image_shape=}, {output_channels=}."
             )
         num_blocks = paper_blocks(image_shape) if num_blocks is None else num_blocks
-        options = {"upsampling": upsampling, "block": block, "dropout": dropout}
-        stages = Stages(dtype, padding, affine_norm, **options)
+        stages = Stages(
+            dtype, padding, affine_norm, upsampling=upsampling, block=block, dropout=dropout
+        )
         x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
         x = stages.pad(stages.decode(x, filters), 3, "head_pad")  # (n, h + 6, w + 6, f)
         stddev = SMALL if input_skip else None
