@@ -1,6 +1,6 @@
 """Cuts a network at its instance norms into stages, for `tiles`."""
 
-import itertools
+from collections import defaultdict
 from typing import NamedTuple
 
 import keras
@@ -30,8 +30,8 @@ class Stage(NamedTuple):
 def plan(generator, rule):
     """Plan the stages that together give the same translation as one call of the generator.
 
-    A norm needs the statistics of its whole input, so that a stage ends before each norm, and what
-    later stages read is stored.
+    A norm needs the statistics of its whole input, so that a stage ends before each norm (before
+    those of all branches at once), and what later stages read is stored.
 
     Returns:
         The stages; and a dict from each tensor's `id` to the pixels of the image from one of its
@@ -42,17 +42,22 @@ def plan(generator, rule):
             to store doesn't have the image's size divided by its stride.
     """
     _check_layers(generator)
-    operations, steps = generator.operations[1:], {id(generator.input): 1.0}
-    for layer in operations:
-        steps[id(layer.output)] = steps[id(inputs_of(layer)[0])] * _stride(layer)
-    cuts = [i for i, layer in enumerate(operations) if is_instance_norm(layer)]
+    steps, levels = {id(generator.input): 1.0}, {id(generator.input): 0}
+    work_of = defaultdict(list)
+    for layer in generator.operations[1:]:
+        given = [id(tensor) for tensor in inputs_of(layer)]
+        steps[id(layer.output)] = steps[given[0]] * _stride(layer)
+        level = max(levels[key] for key in given) + is_instance_norm(layer)
+        levels[id(layer.output)] = level
+        work_of[level].append(layer)
     stages = []
-    for start, stop in itertools.pairwise([0, *cuts, len(operations)]):
-        work, later = operations[start:stop], operations[stop:]
+    for level in range(max(levels.values()) + 1):
+        work = work_of[level]
+        later = [layer for above in work_of if above > level for layer in work_of[above]]
         made = {id(layer.output) for layer in work}
         wanted = {id(t) for layer in later for t in inputs_of(layer)} | {id(generator.output)}
         stores = [layer.output for layer in work if id(layer.output) in wanted]
-        known = made if start else made | {id(generator.input)}
+        known = made if level else made | {id(generator.input)}
         measures = [layer.input for layer in later if is_instance_norm(layer)]
         measures = [tensor for tensor in measures if id(tensor) in known]
         given = {id(t): t for t in [*(t for layer in work for t in inputs_of(layer)), *measures]}

@@ -282,14 +282,14 @@ def test_too_little_memory_for_one_file_is_reported_and_the_others_are_translate
     for name, height in (("a", 9), ("b", 10)):
         Image.fromarray(noise(height, 8, 3)).save(tmp_path / f"{name}.png")
     pairs = [(tmp_path / f"{name}.png", tmp_path / "out" / f"{name}.png") for name in "ab"]
-    to_array = pillow_files.to_array
+    to_array = pillow_files._to_array
 
     def fail(image, *options):
         if image.size == (8, 9):
             raise MemoryError
         return to_array(image, *options)
 
-    monkeypatch.setattr(pillow_files, "to_array", fail)
+    monkeypatch.setattr(pillow_files, "_to_array", fail)
     outcome = {source.name: str(error) for source, _, error in translate_files(model, pairs)}
     assert "too little memory to open" in outcome["a.png"]
     assert outcome["b.png"] == "None"
