@@ -58,8 +58,9 @@ def run_quickstart(folder, steps=1500):
         import tensorflow as tf
 
         model.export(folder / "served")
-        served = tf.saved_model.load(str(folder / "served")).a_to_b(tf.constant(images)).numpy()
-        check_translations(console, f"{folder}/served, a SavedModel", expected, served)
+        served = tf.saved_model.load(str(folder / "served"))  # lives as long as its functions
+        translated = served.a_to_b(tf.constant(images)).numpy()
+        check_translations(console, f"{folder}/served, a SavedModel", expected, translated)
     else:
         console.print("No SavedModel: `export` needs KERAS_BACKEND=tensorflow; see the README.")
     console.print(f"Done in {(time.perf_counter() - began) / 60:.1f} minutes.")
