@@ -2,9 +2,9 @@
 
     python benchmarks/presets/recipes_curve.py path/with/trainA/trainB --out curve --minutes 60
 
-trains three runs, one after the other, each for the same processor time: `fast`; the paper's recipe
-with the paper's networks; and the paper's recipe with the generators of `fast`, which tells what is
-owed to the discriminators alone. `--runs discriminators` compares what `fast` has chosen for its
+trains three runs, one after the other, each for the same processor time: `fast`; `fast` with
+ResNet generators that skip from the input, which tells what is owed to features in the generator;
+and the paper's recipe. `--runs discriminators` compares what `fast` has chosen for its
 discriminators with other choices, each alone. A trial of each tells before how many steps that is
 (`plan.json`), so that the rates fall as each recipe has it. The last 120 images of `trainA` and 140
 of `trainB` in sorted order are left out of training, and KID is measured on them (`--scores`; `pip
@@ -26,11 +26,11 @@ from pathlib import Path
 HOLDOUT = {"A": 120, "B": 140}
 RUNS = {
     "fast": ["--recipe", "fast"],
-    "paper": ["--recipe", "paper"],
-    "paper, generators of fast": [
-        *("--recipe", "paper", "--filters", "32", "--blocks", "6"),
+    "fast, ResNet": [
+        *("--recipe", "fast", "--generator", "resnet", "--filters", "32", "--blocks", "6"),
         *("--upsampling", "resize", "--input-skip"),
     ],
+    "paper": ["--recipe", "paper"],
 }
 # What `fast` would be with another loss, other heads, another rate, or other images to judge.
 OTHERS = {
