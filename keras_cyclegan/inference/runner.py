@@ -151,4 +151,5 @@ def _widest_layer(network, default_side):
     specs = keras.Function(network.input, tensors).compute_output_spec(image)
     size = {id(t): 4 * math.prod(spec.shape) for t, spec in zip(tensors, specs, strict=True)}
     touched = (flat([operation.input, operation.output]) for operation in operations[1:])
-    return max(sum(size[id(t)] for t in tensors) for tensors in touched) / math.prod(side)
+    read_and_written = (sum(size[id(t)] for t in tensors) for tensors in touched)
+    return max(read_and_written, default=sum(size.values())) / math.prod(side)

@@ -72,5 +72,5 @@ class WeightSchedule(LinearDecay):
 
     def get_config(self):
         config = super().get_config()
-        del config["initial_learning_rate"]
+        del config["initial_learning_rate"], config["held_steps"]
         return {"final": config.pop("final_learning_rate"), **config}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.arguments import Direction
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.data.pixels import formats_of
 from keras_cyclegan.export import export as exporting
@@ -424,7 +425,7 @@ def test_a_name_that_promises_something_else_is_refused(model, tmp_path, name, f
 
 
 def test_onnx_holds_the_weights_of_a_direction_once_unless_asked(model):
-    generators = {"a_to_b": (model.generator_ab, formats_of(model, "a_to_b"))}
+    generators = {"a_to_b": (model.generator_ab, formats_of(model, Direction.A_TO_B))}
     names = [name for name, *_ in formats._endpoints(generators, "float32", floats=False)]
     assert names == ["a_to_b"]
 

@@ -271,7 +271,7 @@ def test_unet_refuses_sizes_that_it_can_not_halve():
         (lambda: ResNetGenerator((16, 16, 3), upsampling="bilinear"), "'transposed', 'resize'"),
         (lambda: ResNetGenerator((16, 16, 3), block="dense"), "'standard', 'separable'"),
         (lambda: ResNetGenerator((16, 16, 3), padding="same"), "'reflect', 'zeros'"),
-        (lambda: ResNetGenerator((16, 16, 1), 3, input_skip=True), "1 in, output_channels=3"),
+        (lambda: ResNetGenerator((16, 16, 1), 3, input_skip=True), r"16, 1\), output_channels=3"),
         (lambda: AttentionGenerator((16, 18, 3)), "multiples of 4. Received 16×18"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=0), "at least 1. Received 0"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=1.5), "at least 1. Received 1.5"),
