@@ -3,6 +3,7 @@
 import keras
 import torch
 
+from keras_cyclegan.processor import has_accelerator
 from keras_cyclegan.steps.base import BaseTrainer
 
 
@@ -15,6 +16,11 @@ class Trainer(BaseTrainer):
                 "On torch a step can't be compiled: torch.compile traces Keras's layers until it "
                 "gives up. Compile with `jit_compile=False`, or train on jax or tensorflow, whose "
                 "files are the same."
+            )
+        if self.compute_dtype == "float16" and not has_accelerator():
+            raise ValueError(
+                "torch has no gradients of float16 convolutions on a CPU. Use the policy "
+                "`mixed_bfloat16`, a GPU, or another backend."
             )
         super().make_train_function(force)
 
