@@ -129,6 +129,7 @@ def translate(
         raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     if frozen:
         options = {"direction": direction, "tile": tile or 512, "mpp": mpp}
+        options["strength"] = strength
         _translate_slide(source, target, preset, engine=engine, workers=workers, **options)
         return
     if mpp is not None:
@@ -160,10 +161,11 @@ def translate(
         raise typer.Exit(1)
 
 
-def _translate_slide(source, target, preset, **options):
+def _translate_slide(source, target, preset, strength, **options):
     from keras_cyclegan.inference.slides import translate_slide
 
     model = keras_cyclegan.CycleGAN.from_preset(preset)
+    model.strengthen(**{str(options["direction"]): strength})
     with _bar() as show:
         for done, total in translate_slide(model, source, target, **options):
             show(done, total)

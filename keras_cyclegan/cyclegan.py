@@ -9,7 +9,7 @@ from keras_cyclegan.arguments import Tensor, check_image_shape
 from keras_cyclegan.compile import CompileMixin
 from keras_cyclegan.data.pixels import as_format, format_config
 from keras_cyclegan.export.export import ExportMixin
-from keras_cyclegan.inference.translate import InferenceMixin
+from keras_cyclegan.inference.translate import InferenceMixin, generator_for
 from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.compatibility import NETWORKS
@@ -255,7 +255,8 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
             b_to_a: the same from B to A.
 
         Raises:
-            ValueError: a generator has no skip from its input, or a factor isn't above 0.
+            ValueError: a generator is missing or has no skip from its input, or a factor isn't
+                above 0.
 
         Example:
 
@@ -264,9 +265,9 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         model.strengthen(a_to_b=1.2)  # bolder stripes
         ```
         """
-        for generator, factor in zip(self.generators(), (a_to_b, b_to_a), strict=True):
+        for direction, factor in (("a_to_b", a_to_b), ("b_to_a", b_to_a)):
             if factor != 1:
-                strengthen(generator, factor)
+                strengthen(generator_for(self, direction), factor)
 
     # --- saving --------------------------------------------------------------------------------
 

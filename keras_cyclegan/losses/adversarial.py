@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.losses.weights import WeightedLoss, check_weight
-from keras_cyclegan.terms import Average, Term
+from keras_cyclegan.terms import OTHER, Average, Term
 
 
 def _cross_entropies(real, fake, wanted=1.0):
@@ -128,9 +128,6 @@ class AdversarialLoss(WeightedLoss):
         return sum(losses) / len(losses)
 
 
-GENERATOR_OF = {"b": "ab", "a": "ba"}  # each domain's
-
-
 class AdversarialTerm(Term):
     """The generators' side of the game: translations that pass for real; Zhu et al., eq. (1)."""
 
@@ -145,7 +142,7 @@ class AdversarialTerm(Term):
                 "`CycleGAN` one, or leave the argument out for the paper's."
             )
         self.needs = tuple(f"fake_{domain}" for domain in model.targets)
-        self.names = tuple(f"adversarial_{GENERATOR_OF[domain]}" for domain in model.targets)
+        self.names = tuple(f"adversarial_{OTHER[domain]}{domain}" for domain in model.targets)
 
     def __call__(self, passes):
         losses = {}
@@ -153,7 +150,7 @@ class AdversarialTerm(Term):
             logits = [getattr(passes, f"fake_logits_{domain}")]
             if getattr(self.loss, "needs_real", False):
                 logits.append(getattr(passes, f"real_logits_{domain}"))
-            losses[f"adversarial_{GENERATOR_OF[domain]}"] = self.loss.generator(*logits)
+            losses[f"adversarial_{OTHER[domain]}{domain}"] = self.loss.generator(*logits)
         return losses
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_cyclegan.terms import Term
+from keras_cyclegan.terms import OTHER, Term
 
 
 class CompanionTerm(Term):
@@ -15,11 +15,14 @@ class CompanionTerm(Term):
         self.loss = loss
 
     def prepare(self, model):
-        self.ways = [({"b": "a", "a": "b"}[target], target) for target in model.targets]
-        self.names = tuple(f"{self.kind}_{source}" for source, _ in self.ways)
+        self.directions = [(OTHER[target], target) for target in model.targets]
+        self.names = tuple(f"{self.kind}_{source}" for source, _ in self.directions)
 
     def __call__(self, passes):
-        return {f"{self.kind}_{way[0]}": self.compare(passes, *way) for way in self.ways}
+        return {
+            f"{self.kind}_{source}": self.compare(passes, source, target)
+            for source, target in self.directions
+        }
 
     def get_config(self):
         return {**super().get_config(), "loss": keras.saving.serialize_keras_object(self.loss)}

@@ -12,6 +12,7 @@ from keras_cyclegan.losses.perceptual import mean_of_each
 from keras_cyclegan.losses.pixels import ComparisonTerm
 from keras_cyclegan.losses.similarity import local_moments
 from keras_cyclegan.losses.weights import WeightedLoss
+from keras_cyclegan.terms import OTHER
 
 BINS = 16  # of the histograms
 TINY = 1e-6
@@ -110,8 +111,7 @@ class ContentTerm(ComparisonTerm):
     kind = "content"
 
     def prepare(self, model):
-        sources = {"b": "a", "a": "b"}
-        self.made_of = {sources[target]: f"fake_{target}" for target in model.targets}
+        self.made_of = {OTHER[target]: f"fake_{target}" for target in model.targets}
 
 
 def luminance(images):

@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.weights import WeightedLoss
-from keras_cyclegan.terms import Term
+from keras_cyclegan.terms import OTHER, Term
 
 # Of a ResNetGenerator; CUT takes these but the first, and the image.
 LAYERS = ("stem_relu", "down1_relu", "down2_relu", "block1_add", "block5_add")
@@ -87,7 +87,7 @@ class PatchNCETerm(Term):
     def prepare(self, model):
         self.compared, self.encoders, self.projections = {}, {}, {}
         for target in model.targets:
-            source = {"b": "a", "a": "b"}[target]
+            source = OTHER[target]
             way, generator = source + target, getattr(model, f"generator_{source}{target}")
             known = {layer.name: layer.output for layer in generator.layers}
             wanted = self.names_of_layers or [name for name in LAYERS if name in known]

@@ -213,10 +213,10 @@ def version_2(limit, used, cached):
 
 def test_without_limits_the_memory_of_the_machine_is_available(tmp_path):
     groups = [("work", version_2("max", 10, 0)), ("work/job", version_2("max", 10, 0))]
-    assert memory.available_memory(system(tmp_path, 500, groups, "0::/work/job")) == 500 * 1024
+    assert memory.available_memory(system(tmp_path, 500, groups, "0::/jobs/1")) == 500 * 1024
 
 
-@pytest.mark.parametrize("cgroup", ["0::/work/job", "0::/elsewhere"])
+@pytest.mark.parametrize("cgroup", ["0::/jobs/1", "0::/elsewhere"])
 def test_a_container_allows_its_limit_less_what_is_used(tmp_path, cgroup):
     groups = [("work/job", version_2("max", 1, 0)), ("", version_2(9000, 3000, 500))]
     assert memory.available_memory(system(tmp_path, 10**6, groups, cgroup)) == 6500

@@ -36,5 +36,8 @@ def test_a_generator_without_a_skip_and_a_factor_of_nothing_are_refused():
     model = CycleGAN(plain, skipping("ba"), None, None, image_shape=SHAPE)
     with pytest.raises(ValueError, match="plain has no skip"):
         model.strengthen(a_to_b=2.0)
+    one_way = CycleGAN(skipping("ab"), None, None, None, image_shape=SHAPE)
+    with pytest.raises(ValueError, match="only translates 'a_to_b'"):
+        one_way.strengthen(b_to_a=2.0)
     with pytest.raises(ValueError, match=r"above 0\. Received -1"):
         model.strengthen(b_to_a=-1)
