@@ -3,8 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
 from keras_cyclegan import CycleGAN
+from keras_cyclegan.cli import app
+from keras_cyclegan.inference import files, slides
 from keras_cyclegan.networks import ResNetGenerator
 
 SHAPE = (16, 16, 3)
@@ -41,3 +45,16 @@ def test_a_generator_without_a_skip_and_a_factor_of_nothing_are_refused():
         one_way.strengthen(b_to_a=2.0)
     with pytest.raises(ValueError, match=r"above 0\. Received -1"):
         model.strengthen(b_to_a=-1)
+
+
+@pytest.mark.parametrize("frozen", [[], ["--frozen"]])
+def test_the_command_line_strengthens_photos_and_slides(monkeypatch, tmp_path, frozen):
+    strengths = []
+    monkeypatch.setattr(CycleGAN, "strengthen", lambda _, **given: strengths.append(given))
+    monkeypatch.setattr(slides, "translate_slide", lambda *_, **__: iter(()))
+    monkeypatch.setattr(files, "translate_files", lambda *_, **__: iter(()))
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    command = ["translate", str(tmp_path / "photo.png"), str(tmp_path / "out.png"), *frozen]
+    result = CliRunner().invoke(app, [*command, "--preset", "glyphs", "--strength", "1.5"])
+    assert result.exit_code == 0, result.output
+    assert strengths == [{"a_to_b": 1.5}]
