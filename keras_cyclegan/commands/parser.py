@@ -16,7 +16,7 @@ from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.option import Size, as_size, options_of
 
 SHARED = {  # help of what several commands take
-    "preset": "Built-in name, folder, hf://, kaggle:// or https://.",
+    "preset": "Built-in name, folder, hf:// or kaggle://.",
     "tile": "Translate larger images in tiles of this side. Default: tiles if memory is short.",
     "max_pixels": "Largest image; raise it for files that you trust. Default: 60 megapixels.",
 }

@@ -47,7 +47,7 @@ def check_regular(path):
 
 
 class BoundedReads:
-    """A file read by a megabyte at a time at most: `zipfile` and `tarfile` trust headers."""
+    """A file read by a megabyte at a time at most: `zipfile` trusts headers."""
 
     def __init__(self, file):
         self.file = file

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from keras_cyclegan.arguments import PathLike
-from keras_cyclegan.files.download import sha256_of
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.networks.checkpoints import convert_network
 from keras_cyclegan.networks.compatibility import NETWORKS
@@ -71,9 +70,12 @@ def convert_checkpoints(
 
 def conversion_card(**paths):
     """Return the card for `convert_checkpoints(**paths)`: the files and their SHA-256."""
-    given = {name: path for name, path in paths.items() if path is not None}
+    import pooch
+
     origin = [
-        f"- {k}: `{Path(path).name}`, SHA-256 `{sha256_of(path)}`" for k, path in given.items()
+        f"- {name}: `{Path(path).name}`, SHA-256 `{pooch.file_hash(path)}`"
+        for name, path in paths.items()
+        if path is not None
     ]
     return {
         "description": "A CycleGAN, converted by keras-cyclegan from PyTorch checkpoints.",

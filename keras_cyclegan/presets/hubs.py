@@ -1,18 +1,15 @@
-"""Downloads presets of the Hugging Face Hub, Kaggle and any web server, and uploads them."""
+"""Downloads presets of the Hugging Face Hub and Kaggle by their clients, and uploads them."""
 
 import contextlib
-import hashlib
 import re
 import shutil
 import tempfile
 import types
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from keras_cyclegan.arguments import PathLike, to_install
-from keras_cyclegan.files.download import DownloadError, cache_folder, fetch, forget, is_offline
+from keras_cyclegan.files.download import DownloadError, is_offline
 from keras_cyclegan.files.untrusted import brief
-from keras_cyclegan.presets.archive import unpack
 from keras_cyclegan.presets.card import naming
 from keras_cyclegan.presets.folder import (
     CARD,
@@ -25,34 +22,21 @@ from keras_cyclegan.presets.folder import (
 )
 from keras_cyclegan.presets.trust import preset_file
 
-HANDLES = (
-    "hf://user/repo[@revision]",
-    "kaggle://user/model/keras/variant[/version]",
-    "https://…/preset.zip (or .tar, .tar.gz), with #sha256=… at its end to pin it",
-)
+HANDLES = "hf://user/repo[@revision], or kaggle://user/model/keras/variant[/version]"
+HUGGING_FACE = r"\w[\w.-]*/\w[\w.-]*(@[\w-][\w.-]*(/[\w-][\w.-]*)*)?"
+KAGGLE = r"\w[\w.-]*(/\w[\w.-]*){3}(/\d+)?"
 
 
-@contextlib.contextmanager
 def hub_folder(handle, load_weights=True):
-    """Enter with the folder of a hub's preset, and the folder that its links may not leave."""
+    """Download a hub's preset; return its folder, and the folder that its links may not leave."""
     scheme, _, rest = handle.partition("://")
-    if scheme == "hf":
+    if scheme == "hf" and re.fullmatch(HUGGING_FACE, rest):
         folder = _hugging_face(handle, rest, load_weights)
-        yield folder, folder.parent.parent  # the repository's cache: its files are links to blobs
-    elif scheme == "kaggle":
+        return folder, folder.parent.parent  # the repository's cache: its files are links to blobs
+    if scheme == "kaggle" and re.fullmatch(KAGGLE, rest):
         folder = _kaggle(handle, rest)
-        yield folder, folder
-    elif scheme == "https" or (scheme == "http" and "#sha256=" in rest):
-        archive = _archive(handle)
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                unpack(archive, folder)
-            except ValueError:  # it may be an error page: don't keep it in place of the file
-                forget(archive)
-                raise
-            yield Path(folder), Path(folder)
-    else:
-        raise _malformed(handle)
+        return folder, folder
+    raise _malformed(handle)
 
 
 def upload_preset(uri: str, folder: PathLike) -> None:
@@ -82,7 +66,7 @@ def upload_preset(uri: str, folder: PathLike) -> None:
     elif scheme == "kaggle" and len(handle.split("/")) == 4:
         client = _client("kagglehub")
     else:
-        raise _malformed(uri, HANDLES[:2])
+        raise _malformed(uri)
     folder = local_preset(folder)
     load_folder(types.SimpleNamespace, folder)
     with tempfile.TemporaryDirectory() as staged:
@@ -102,8 +86,6 @@ def upload_preset(uri: str, folder: PathLike) -> None:
 
 
 def _hugging_face(handle, rest, load_weights):
-    if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*(@[\w-][\w.-]*(/[\w-][\w.-]*)*)?", rest):
-        raise _malformed(handle)
     client = _client("huggingface_hub")
     repository, _, revision = rest.partition("@")
     with _downloading(handle, f" Its place would be in {client.constants.HF_HUB_CACHE}."):
@@ -118,8 +100,6 @@ def _hugging_face(handle, rest, load_weights):
 
 
 def _kaggle(handle, rest):
-    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*){3}(/\d+)?", rest):
-        raise _malformed(handle)
     client = _client("kagglehub")
     if is_offline():
         raise DownloadError(
@@ -140,17 +120,6 @@ def _downloading(handle, place=""):
         ) from error
 
 
-def _archive(handle):
-    url, _, pin = handle.partition("#")
-    sha256 = pin.removeprefix("sha256=").lower() if pin else None
-    if sha256 is not None and not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise _malformed(handle)
-    # The file's name leaves the query out, which may hold a token.
-    name = re.sub(r"[^\w.-]", "_", unquote(Path(urlsplit(url).path).name)).lstrip(".")
-    key = hashlib.sha256(url.encode()).hexdigest()[:16]
-    return fetch(url, cache_folder() / "archives" / key / (name or "preset"), sha256)
-
-
 def _client(package):
     try:
         return __import__(package)
@@ -160,5 +129,5 @@ def _client(package):
         ) from error
 
 
-def _malformed(handle, expected=HANDLES):
-    return ValueError(f"Unknown handle {handle!r}. Expected {', or '.join(expected)}.")
+def _malformed(handle):
+    return ValueError(f"Unknown handle {handle!r}. Expected {HANDLES}.")

@@ -1,4 +1,4 @@
-"""The methods of `CycleGAN` for presets: built-in names, folders, hubs and archives."""
+"""The methods of `CycleGAN` for presets: built-in names, folders and hubs."""
 
 import difflib
 from pathlib import Path
@@ -33,14 +33,13 @@ class PresetMixin:
 
     @classmethod
     def from_preset(cls, preset: PathLike, load_weights: bool = True, **overrides: Any) -> Self:
-        """Load a model by its preset: built in, from a folder, from a hub or from an archive.
+        """Load a model by its preset: built in, from a folder or from a hub.
 
         Its files are checked before they are used: nothing in them is run.
 
         Args:
             preset: str. A built-in name (see `CycleGAN.presets`); the path of a local folder;
-                `"hf://user/repo"`; `"kaggle://user/model/keras/variant"`; or `"https://…"`, a
-                preset archive. What is downloaded is kept under `KERAS_HOME`.
+                `"hf://user/repo"`; or `"kaggle://user/model/keras/variant"`.
             load_weights: bool, True by default. False gives the architecture with fresh weights,
                 for built-in names without a download.
             **overrides: arguments of `CycleGAN` that replace the preset's: `pool_size`; `dtype`,
@@ -67,8 +66,8 @@ class PresetMixin:
         check_image_layout()  # before a download
         check_overrides(cls, overrides)
         if isinstance(preset, str) and "://" in preset:
-            with hub_folder(preset, load_weights) as (folder, root):
-                return load_folder(cls, folder, load_weights, overrides, root)
+            folder, root = hub_folder(preset, load_weights)
+            return load_folder(cls, folder, load_weights, overrides, root)
         shipped = {folder.name: folder for folder in shipped_folders()}
         if (preset in shipped or preset in PUBLISHED) and Path(preset, CONFIG).exists():
             raise ValueError(
@@ -153,5 +152,5 @@ def _unknown(folder, preset):
     return (
         f"There is no preset {preset!r}. {meant}"
         "`keras_cyclegan.list_presets()` lists the built-in ones. Also possible: a local "
-        f"folder, {', '.join(HANDLES)}."
+        f"folder, {HANDLES}."
     )

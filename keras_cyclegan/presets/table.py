@@ -14,8 +14,6 @@ SHIPPED = HERE / "shipped"
 DIRECTIONS = ("a_to_b", "a_to_b and b_to_a")  # of one generator, and of two
 RESNET_9_PARAMETERS = 11_378_179
 ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
-# Torch's framing and the running statistics of old files take less than a tenth of a megabyte.
-SIZES = {"min_bytes": 4 * RESNET_9_PARAMETERS, "max_bytes": 4 * RESNET_9_PARAMETERS + 2**20}
 # The authors' generators by name: domains `a` and `b`, `data_licence`, and one or two `files` with
 # their SHA-256, empty where it isn't known.
 PUBLISHED = tomllib.loads((HERE / "published.toml").read_text("utf-8"))
@@ -97,7 +95,7 @@ def published_networks(name):
     """
     folder = cache_folder() / "checkpoints"
     paths = [
-        fetch(ADDRESS.format(file), folder / f"{file}.pth", sha256 or None, **SIZES)
+        fetch(ADDRESS.format(file), folder / f"{file}.pth", sha256 or None)
         for file, sha256 in PUBLISHED[name]["files"].items()
     ]
     try:

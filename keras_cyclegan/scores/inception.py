@@ -14,8 +14,7 @@ WEIGHTS_URL = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
     "pt_inception-2015-12-05-6726825d.pth"
 )
-# Only the first 8 digits are published, in the file's name.
-WEIGHTS_SHA256 = "6726825d"
+WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 
 class InceptionFeatures:

@@ -1,1 +1,1 @@
-"""Mutated checkpoints, presets, archives and images: `python -m tests.fuzz --minutes 10`."""
+"""Mutated checkpoints, presets and images: `python -m tests.fuzz --minutes 10`."""

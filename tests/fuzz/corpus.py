@@ -1,7 +1,6 @@
 """What is mutated: small files as honest writers make them, and the evil ones of the tests."""
 
 import io
-import tarfile
 import zipfile
 
 import keras
@@ -78,24 +77,6 @@ def presets(folder):
     ]
 
 
-def archives(files):
-    """A zip, a tar and a compressed tar of a preset's files."""
-    zipped = io.BytesIO()
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(f"mine/{name}", content)
-    tars = []
-    for mode in ("w", "w:gz"):
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode=mode) as archive:
-            for name, content in files.items():
-                member = tarfile.TarInfo(f"mine/{name}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-        tars.append(buffer.getvalue())
-    return [zipped.getvalue(), *tars]
-
-
 def images():
     """Small images in every format that is read."""
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), "uint8")
@@ -123,7 +104,6 @@ def write(folder):
     folder.mkdir(parents=True, exist_ok=True)
     kinds = {
         "checkpoint": [checkpoint(*parts) for parts in checkpoints()],
-        "archive": archives({name: name.encode() * 50 for name in NAMES}),
         "image": images(),
     }
     for kind, contents in kinds.items():

@@ -11,7 +11,6 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.data.decode import decode_image
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.presets import convert_network
-from keras_cyclegan.presets.archive import unpack
 
 from . import corpus, mutations
 
@@ -73,27 +72,6 @@ class Presets:
         CycleGAN.from_preset(self.folder)
 
 
-class Archives:
-    """A zip or tar that a web server gave."""
-
-    memory = BYTES
-
-    def __init__(self, folder):
-        self.path = folder / "archive"
-        self.folder = folder / "unpacked"
-        files = {name: name.encode() * 50 for name in corpus.NAMES}
-        self.corpus = corpus.archives(files)
-
-    def make(self, numbers):
-        content = numbers.choice(self.corpus)
-        self.path.write_bytes(mutations.mutate_bytes(numbers, content, self.corpus))
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
-
-    def read(self):
-        unpack(self.path, self.folder)
-
-
 class Images:
     """An image in any format."""
 
@@ -113,9 +91,8 @@ class Images:
         decode_image(io.BytesIO(self.path.read_bytes()))
 
 
-# Of twenty inputs, how many each target gets: the slow ones fewer.
-TARGETS = {"checkpoints": (Checkpoints, 11), "presets": (Presets, 1), "archives": (Archives, 4)}
-TARGETS |= {"images": (Images, 4)}
+# Of sixteen inputs, how many each target gets: the slow ones fewer.
+TARGETS = {"checkpoints": (Checkpoints, 11), "presets": (Presets, 1), "images": (Images, 4)}
 
 
 def numbers_of(seed, n):

@@ -5,13 +5,13 @@ import keras
 import numpy as np
 import pytest
 import typer.testing
+from pooch import core
 from support.presets_helpers import assert_same_weights, small_model, torch_modules
 from support.presets_server import Server, serving
 
 import keras_cyclegan as kcg
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
-from keras_cyclegan.files import download
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.presets import convert, table
 
@@ -123,8 +123,7 @@ def authors(monkeypatch, tmp_path):
     torch.save(module.state_dict(), path, _use_new_zipfile_serialization=False)
     with serving(Server(path.read_bytes())) as server:
         monkeypatch.setattr(table, "ADDRESS", server.url.replace("file.bin", "{}.pth"))
-        monkeypatch.setitem(table.SIZES, "min_bytes", 1000)
-        monkeypatch.setattr(download, "BACK_OFF", 0.001)
+        monkeypatch.setattr(core.time, "sleep", lambda seconds: None)
         server.expected = convert.convert_network(convert.read_state_dict(path))
         yield server
 
@@ -146,32 +145,22 @@ def test_published_model_is_downloaded_once_and_converted(authors, home):
 def test_a_pinned_checkpoint_must_have_its_hash(authors, home, monkeypatch):
     pins = {"style_vangogh": "0" * 64}
     monkeypatch.setitem(table.PUBLISHED["vangogh_256"], "files", pins)
-    with pytest.raises(DownloadError, match=f"has SHA-256 [0-9a-f]{{64}}, expected {'0' * 64}"):
+    with pytest.raises(DownloadError, match=f"expected {'0' * 64} but got [0-9a-f]{{64}}"):
         CycleGAN.from_preset("vangogh_256")
     pins["style_vangogh"] = hashlib.sha256(authors.content).hexdigest()
     assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
 
 
-def test_changed_cache_and_changed_origin_are_noticed(authors, home):
+def test_a_changed_origin_is_noticed(authors, home):
     CycleGAN.from_preset("vangogh_256")
-    checkpoint = home / "checkpoints" / "style_vangogh.pth"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:-1] + b"x")
-    with pytest.raises(DownloadError, match=r"style_vangogh\.pth.*SHA-256"):
-        CycleGAN.from_preset("vangogh_256")
-    checkpoint.unlink()
+    (home / "checkpoints" / "style_vangogh.pth").unlink()
     authors.content += b" "
-    with pytest.raises(DownloadError, match=r"style_vangogh\.pth.*SHA-256"):
-        CycleGAN.from_preset("vangogh_256")
-
-
-def test_a_page_in_place_of_the_checkpoint_is_refused(authors, home):
-    authors.content = b"<html>moved</html>"
-    with pytest.raises(DownloadError, match="18 bytes, expected 1000"):
+    with pytest.raises(DownloadError, match=r"style_vangogh\.pth.*does not match"):
         CycleGAN.from_preset("vangogh_256")
 
 
 def test_a_download_that_is_no_checkpoint_is_not_kept(authors, home):
-    good, authors.content = authors.content, bytes(2000)
+    good, authors.content = authors.content, b"<html>moved</html>"
     with pytest.raises(ValueError, match=r"style_vangogh\.pth"):
         CycleGAN.from_preset("vangogh_256")
     authors.content = good
@@ -184,7 +173,7 @@ def test_a_read_only_cache_of_a_published_preset_is_used(authors, home, monkeypa
     def denied(*_, **__):
         raise PermissionError("Permission denied")
 
-    monkeypatch.setattr("filelock.FileLock", denied)
+    monkeypatch.setattr(core, "stream_download", denied)
     assert_same_weights(CycleGAN.from_preset("vangogh_256").generator_ab, authors.expected)
     with pytest.raises(DownloadError, match="KERAS_HOME"):
         CycleGAN.from_preset("cezanne_256")

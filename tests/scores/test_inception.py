@@ -112,7 +112,7 @@ def test_a_download_that_is_not_the_published_file_is_refused_and_not_kept(serve
 
 def test_the_published_file_is_downloaded_once(server, tmp_path, monkeypatch):
     digest = hashlib.sha256(server.content).hexdigest()
-    monkeypatch.setattr(fid, "WEIGHTS_SHA256", digest[:8])
+    monkeypatch.setattr(fid, "WEIGHTS_SHA256", digest)
     assert fid.download_fid_weights().read_bytes() == server.content
     fid.download_fid_weights()
     assert server.requests == 1

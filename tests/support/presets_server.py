@@ -13,13 +13,8 @@ class Server(http.server.ThreadingHTTPServer):
         ("cut", n): close the connection after n bytes of the body.
         ("stall", n): send n bytes of the body, then nothing until the test ends.
         ("status", code): answer with that status.
-        ("declare", n): say that the body has n bytes, send all of it, close.
         ("body", bytes): send those in place of the content.
-        ("unsized",): send all of it without saying how much.
-        ("chunked",): send all of it in chunks.
-        ("trickle", n): send a byte every n seconds, for ever.
         ("redirect", url): send elsewhere.
-        ("encoded",): call the content compressed.
     """
 
     daemon_threads = True
@@ -51,27 +46,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = values[0]
         elif fault == "redirect":
             status, body, extra["Location"] = 302, b"", values[0]
-        elif fault == "encoded":
-            extra["Content-Encoding"] = "gzip"
-        elif fault == "chunked":
-            self.protocol_version = "HTTP/1.1"
-            extra["Transfer-Encoding"] = "chunked"
         self.send_response(status)
         for name, value in extra.items():
             self.send_header(name, value)
-        if fault not in ("unsized", "chunked"):
-            length = values[0] if fault == "declare" else len(body)
-            self.send_header("Content-Length", str(length))
+        self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
         self.end_headers()
         with contextlib.suppress(ConnectionError):
-            while fault == "trickle" and not server.over.wait(values[0]):
-                self.wfile.write(b"x")
-            for begin in range(0, len(body), 70_000) if fault == "chunked" else ():
-                chunk = body[begin : begin + 70_000]
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
-            if fault == "chunked":
-                body = b"0\r\n\r\n"
             self.wfile.write(body[: values[0]] if fault in ("cut", "stall") else body)
         if fault == "stall":
             server.over.wait(20)
