@@ -336,9 +336,7 @@ def demo(
     examples: Path | None = None,
     host: str = "127.0.0.1",
     port: int | None = None,
-    max_megabytes: float = 20,
     max_megapixels: float | None = None,
-    tile: int | None = None,
     allowed_host: list[str] | None = None,
 ):
     """Translate in the browser.
@@ -347,25 +345,14 @@ def demo(
 
     Args:
         examples: Folder of images to try, or with folders a and b for the domains.
-        host: Address to listen at; 0.0.0.0 opens it to the network.
+        host: Address to listen at; 0.0.0.0 opens it to the network, under this machine's name.
         port: Default: the first free from 7860 on.
-        max_megabytes: Largest file taken.
         max_megapixels: Largest image taken. Default: 60 if photos have a working size, else 4.
-        allowed_host: Another host name for this machine in browsers; repeatable.
+        allowed_host: Another name or address of this machine in browsers; repeatable.
     """
     from keras_cyclegan.commands.demo import launch_demo
 
-    launch_demo(
-        preset,
-        announce=lambda url: typer.echo(f"{preset}: {url} (Ctrl-C ends it)"),
-        examples=examples,
-        host=host,
-        port=port,
-        max_megabytes=max_megabytes,
-        max_megapixels=max_megapixels,
-        tile=tile or "auto",
-        allowed_hosts=allowed_host or (),
-    )
+    launch_demo(preset, examples, host, port, max_megapixels, allowed_host or ())
 
 
 @command

@@ -1,12 +1,11 @@
 """The web demo: drop an image into the browser, and see its translation and its round trip."""
 
-import contextlib
 import html
 import os
 import signal
 import socket
+import sys
 import tempfile
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ import typer
 from PIL import Image
 
 from keras_cyclegan.arguments import Direction
-from keras_cyclegan.commands.guards import OwnOrigin, UploadLimits
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError
 from keras_cyclegan.data.decode import open_image
@@ -44,21 +42,20 @@ def launch_demo(
     examples=None,
     host="127.0.0.1",
     port=None,
-    max_megabytes=20,
     max_megapixels=None,
-    tile="auto",
     allowed_hosts=(),
-    announce=typer.echo,
 ):
-    """Serve a preset in the browser until it is interrupted; its address is told to `announce`.
+    """Serve a preset in the browser until it is interrupted.
 
     Uploaded images and their translations are kept in a folder of this process, which is removed
     when the process ends. `keras-cyclegan demo --help` describes the arguments.
     """
-    with tempfile.TemporaryDirectory() as folder, ended_by_sigterm():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the folder is removed
+    with tempfile.TemporaryDirectory() as folder:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
         gradio = import_gradio()
         from starlette.middleware import Middleware
+        from starlette.middleware.trustedhost import TrustedHostMiddleware
 
         model = CycleGAN.from_preset(preset)
         if examples is not None:
@@ -73,20 +70,19 @@ def launch_demo(
             description=described(model, list_presets().get(preset, {})),
             examples=examples,
             max_pixels=round(megapixels * 1e6),
-            tile=tile,
         )
         theme = gradio.themes.Default(  # with the system's own fonts, so that the page fetches none
             primary_hue="teal",
             font=["system-ui", "sans-serif"],
             font_mono=["ui-monospace", "monospace"],
         )
-        names = ("localhost", host, socket.gethostname(), *allowed_hosts)
-        guards = [Middleware(OwnOrigin, names=names), Middleware(UploadLimits)]
+        # Else a page whose name was pointed here after it was loaded could ask (DNS rebinding).
+        names = ["localhost", "127.0.0.1", host, socket.gethostname(), *allowed_hosts]
         try:
             _, address, _ = page.queue(max_size=MAX_WAITING).launch(
                 server_name=host,
                 server_port=port,
-                max_file_size=round(max_megabytes * 2**20),
+                max_file_size=round(megapixels * 4e6),  # bytes
                 theme=theme,
                 css=STYLE,
                 share=False,
@@ -95,14 +91,16 @@ def launch_demo(
                 footer_links=[],
                 prevent_thread_lock=True,
                 quiet=True,
-                app_kwargs={"middleware": guards},
+                app_kwargs={
+                    "middleware": [Middleware(TrustedHostMiddleware, names, www_redirect=False)]
+                },
             )
         except OSError as error:
             raise OSError(
                 f"Can't listen at {host}, port {port or '7860 to 7959'}: is another program there? "
                 f"Choose a free one with --port. ({error})"
             ) from error
-        announce(address)
+        typer.echo(f"{preset}: {address} (Ctrl-C ends it)")
         page.block_thread()
 
 
@@ -123,23 +121,6 @@ def title_of(preset):
     """Return the title for a preset: its name, or the name of its training run."""
     path = Path(preset)
     return path.absolute().parent.name if path.name in ("preset", "best") else path.name
-
-
-@contextlib.contextmanager
-def ended_by_sigterm():
-    """Let SIGTERM exit the process in the normal way, so that its files are removed."""
-
-    def leave(number, frame):
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    earlier = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
 
 
 def import_gradio():
@@ -181,7 +162,7 @@ def draw_glyphs(folder):
     return drawn
 
 
-def build_demo(model, title, description="", examples=None, max_pixels=4_000_000, tile="auto"):
+def build_demo(model, title, description="", examples=None, max_pixels=4_000_000):
     """Make the page, `gradio.Blocks`; it isn't served yet.
 
     `examples` are pairs of a path and a direction.
@@ -235,7 +216,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
                 "Download the translation", interactive=False, elem_id="download"
             )
         event = {
-            "fn": _translating(model, max_pixels, tile, output.GRADIO_CACHE),
+            "fn": _translating(model, max_pixels, output.GRADIO_CACHE),
             "inputs": [image, direction],
             "outputs": [image, mask, output, round_trip, download],
             "preprocess": False,  # gradio would open the file itself, with errors of its own
@@ -250,7 +231,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
     return page
 
 
-def _translating(model, max_pixels, tile, cache):
+def _translating(model, max_pixels, cache):
     """Make the function for the button; it writes results where gradio serves and removes them."""
     import gradio as gr
 
@@ -268,7 +249,7 @@ def _translating(model, max_pixels, tile, cache):
 
     def translate_file(path, direction):
         """Yield the translation first, then the round trip too."""
-        options = {"direction": direction, "max_pixels": max_pixels, "tile": tile}
+        options = {"direction": direction, "max_pixels": max_pixels}
         generator = generator_for(model, direction)
         given, wanted = formats_of(model, Direction(direction))
         pixels = open_image(path, given.channels, max_pixels, given).pixels

@@ -9,9 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
-import urllib.parse
 import urllib.request
 
 import numpy as np
@@ -29,7 +27,6 @@ from keras_cyclegan.commands.demo import (
     find_examples,
     title_of,
 )
-from keras_cyclegan.commands.guards import OwnOrigin
 from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.networks import AttentionGenerator
 
@@ -60,7 +57,7 @@ def address(tmp_path_factory):
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "keras_cyclegan", "demo", "--preset", "glyphs"),
-            *("--port", str(port), "--max-megabytes", "0.1", "--max-megapixels", "0.5"),
+            *("--port", str(port), "--max-megapixels", "0.5"),
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -224,7 +221,7 @@ def test_small_file_with_too_many_pixels_is_refused(page, tmp_path):
 
 
 def test_too_large_file_is_refused(page, tmp_path):
-    (tmp_path / "large.png").write_bytes(os.urandom(200_000))
+    (tmp_path / "large.png").write_bytes(os.urandom(3_000_000))
     page.upload(tmp_path / "large.png")
     assert "exceed" in page.error()
 
@@ -262,18 +259,18 @@ def status(address, path="", data=None, **headers):
         return error.code
 
 
-def test_page_of_another_origin_reaches_nothing(address):
-    own = address.removeprefix("http://").rstrip("/")
+def test_only_known_names_of_this_machine_are_answered(address):
     assert status(address) == 200
-    assert status(address, Host="localhost", Origin="http://localhost") == 200
+    assert status(address, Host="localhost") == 200
     for path, data in (("", None), ("gradio_api/upload", b"x"), ("gradio_api/queue/join", b"{}")):
-        assert status(address, path, data, Origin="https://evil.example") == 403
-        assert status(address, path, data, Origin="null") == 403
-        # Of a name that was pointed here after its page was loaded.
-        evil = "evil.example:80"
-        assert status(address, path, data, Host=evil, Origin=f"http://{evil}") == 403
-    joined = status(address, "gradio_api/queue/join", b"{}", Origin=f"http://{own}")
-    assert joined == 422  # it got through, and says nothing useful
+        assert status(address, path, data, Host="evil.example:80") == 400
+
+
+def test_page_of_another_origin_may_not_read_the_answer(address):
+    for origin, may in (("http://localhost", True), ("https://evil.example", False)):
+        request = urllib.request.Request(address, headers={"Origin": origin})
+        with urllib.request.urlopen(request) as answer:
+            assert (answer.headers["Access-Control-Allow-Origin"] == origin) == may
 
 
 # --- many at once ------------------------------------------------------------------------------
@@ -290,45 +287,6 @@ def test_fifty_requests_at_once_wait_or_are_told_to_try_again(address, glyph, mo
     # The last of its answers has the round trip, and leaves the others as they were.
     (after,) = [x for x in demo.predict(*arguments, api_name="/translate") if type(x) is str]
     np.testing.assert_array_equal(np.asarray(Image.open(after)), model.reconstruct(glyph))
-
-
-def test_bodies_that_do_not_come_keep_nobody_else_waiting(address):
-    place = urllib.parse.urlsplit(address)
-    head = (
-        f"POST /gradio_api/upload HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Length: 50000\r\n"
-        "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
-    )
-    with contextlib.ExitStack() as stack:
-        for _ in range(50):
-            slow = socket.create_connection((place.hostname, place.port))
-            stack.enter_context(slow).sendall(head.encode())
-        begun = time.monotonic()
-        assert status(address) == 200
-        joined = status(address, "gradio_api/queue/join", b"{}")
-        assert joined == 422  # a body that comes is read, and says nothing useful
-        assert time.monotonic() - begun < 20
-
-
-@pytest.mark.parametrize(
-    ("host", "origin", "passes"),
-    [
-        ("localhost:7860", None, True),
-        ("127.0.0.1:7860", "http://127.0.0.1:7860", True),
-        ("[::1]:7860", "http://[::1]:7860", True),
-        ("192.168.0.7", "http://192.168.0.7", True),
-        ("Atelier:7860", "http://atelier:7860", True),
-        ("127.0.0.1:7860", "http://127.0.0.1:8080", False),
-        ("127.0.0.1:7860", "null", False),
-        ("127.0.0.1:7860", "", False),
-        ("127.0.0.1.evil.example", None, False),
-        ("evil.example", "http://evil.example", False),
-        ("[::1", None, False),
-        ("", None, False),
-    ],
-)
-def test_only_known_names_and_the_own_origin_pass(host, origin, passes):
-    guard = OwnOrigin(None, names=("localhost", "atelier"))
-    assert (guard.refusal(host, origin) is None) == passes
 
 
 def test_page_says_what_the_preset_is_for(model):
