@@ -1,6 +1,5 @@
 """Makes the datasets that `fit` and `evaluate` take from arrays of images."""
 
-import importlib
 import importlib.util
 import numbers
 import random
@@ -34,35 +33,32 @@ def unpaired_dataset(
     place and flipped with probability ½, anew each time it comes: a function of seed and step.
 
     Args:
-        images_a: uint8 array (or `numpy.memmap`), `(n, height, width, channels)`, or one of the
-            dtype of `pixels_a`; or a list of arrays `(height, width, channels)` of any sizes. None
-            is smaller than `image_size`.
-        images_b: the same for domain B. Number and channels may differ.
+        images_a, images_b: uint8 arrays (or `numpy.memmap`), `(n, height, width, channels)`, or
+            arrays of the dtype of their `PixelFormat`; or lists of arrays `(height, width,
+            channels)` of any sizes from `image_size` on.
         image_size: int or `(height, width)`, multiples of 4: the size that is cut from the images.
-            None, the default, takes the size of `images_a`.
-        batch_size: int, 1 by default, as in the paper.
-        flip: True (the default) or `"horizontal"`: mirror left and right; `"vertical"`; `"both"`;
-            `"rot90"`: quarter turns too, for what has no up; or False or `"none"`.
-        seed: int in [0, 2³¹). None, the default, draws one from Python's `random`, which
+            By default the size of `images_a`.
+        batch_size: int.
+        flip: True or `"horizontal"`: mirror left and right; `"vertical"`; `"both"`; `"rot90"`:
+            quarter turns too, for what has no up; or False or `"none"`.
+        seed: int in [0, 2³¹). By default it is drawn from Python's `random`, which
             `keras.utils.set_random_seed` fixes.
-        steps_per_epoch: int. None, the default, takes `max(len(images_a), len(images_b)) //
-            batch_size`. The images that remain are not lost: the next epoch continues with them.
-        process_share: `(index, count)`, (0, 1) by default. Where `count` processes train together,
-            each makes its own `batch_size / count` images of every batch.
+        steps_per_epoch: int. By default `max(len(images_a), len(images_b)) // batch_size`. The next
+            epoch continues with the images that remain.
+        process_share: `(index, count)`. Where `count` processes train together, each makes its own
+            `batch_size / count` images of every batch.
         companions: dict from names to arrays that ride along, so that batches are dicts. What ends
             in `_a` belongs to the images of A, and has as many entries: `"mask_a"` (uint8; becomes
             float32, 0 to 1), `"weight_a"`, `"label_a"` and any other; arrays
             `(n, height, width, channels)` are cut and turned as their images are. `"pair_a"` and
-            `"pair_b"` are images that show the same, drawn, cut and turned together. None, the
-            default, for none.
-        pixels_a, pixels_b: `PixelFormat`s of the images. None, the default: 8 bits.
+            `"pair_b"` are images that show the same, drawn, cut and turned together.
+        pixels_a, pixels_b: `PixelFormat`s of the images. None: 8 bits.
 
     Returns:
-        A `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size, channels)`,
-        all dimensions known; with companions, of dicts with the keys `"a"`, `"b"` and theirs. It is
-        finite: each iteration is the next epoch, of known length. It has `seek(step)`, after which
-        the next iteration yields what an uninterrupted run sees from that step on, and the
-        attributes `steps_per_epoch`, `position` and `seed`. Without TensorFlow, it is a
+        A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size,
+        channels)`; with companions, of dicts with the keys `"a"`, `"b"` and theirs. Each iteration
+        is the next epoch; after `seek(step)` it is what an uninterrupted run sees from that step
+        on. It has `steps_per_epoch`, `position` and `seed`. Without TensorFlow, it is a
         `keras.utils.PyDataset` with the same batches, bit by bit.
 
     Raises:
@@ -71,8 +67,7 @@ def unpaired_dataset(
     Example:
 
     ```python
-    horses = np.zeros((10, 143, 143, 3), "uint8")
-    zebras = np.zeros((12, 143, 143, 3), "uint8")
+    horses, zebras = (np.zeros((n, 143, 143, 3), "uint8") for n in (10, 12))
     train = unpaired_dataset(horses, zebras, image_size=128, seed=0)
     train.seek(3 * train.steps_per_epoch)  # continue with the fourth epoch
     for a, b in train:
@@ -109,8 +104,11 @@ def unpaired_dataset(
     if seed is None:
         seed = random.randrange(2**31)
 
-    dataset = _loader("UnpairedDataset", "UnpairedBatches")
-    return dataset(streams, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share)
+    if importlib.util.find_spec("tensorflow"):
+        from keras_cyclegan.data.pipeline import UnpairedDataset as Batches
+    else:
+        from keras_cyclegan.data.threads import UnpairedBatches as Batches
+    return Batches(streams, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share)
 
 
 def paired_dataset(
@@ -126,16 +124,15 @@ def paired_dataset(
     Each of the `min(len(images_a), len(images_b))` pairs comes once; the last batch may be smaller.
 
     Args:
-        images_a, images_b: uint8 arrays, `(n, height, width, channels)`, of one height and width,
-            multiples of 4.
-        batch_size: int, 1 by default.
+        images_a, images_b: arrays as of `unpaired_dataset`, all of one height and width.
+        batch_size: int.
         companions, pixels_a, pixels_b: see `unpaired_dataset`; but pairs have no place here.
 
     Returns:
         A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], or of dicts, the same each time.
 
     Raises:
-        ValueError: the images aren't arrays of their format and rank, are empty, or differ in size.
+        ValueError: the images don't fit.
 
     Example:
 
@@ -152,14 +149,11 @@ def paired_dataset(
     as_size(sizes[0], "image_size")
     check_sampling(batch_size)
     pairs = min(len(streams[domain].values) for domain in "ab")
-    return _loader("validation_batches", "PairedBatches")(streams, pairs, batch_size)
-
-
-def _loader(on_tensorflow, on_threads):
-    """Return what runs on tf.data, or what runs on threads where TensorFlow isn't installed."""
     if importlib.util.find_spec("tensorflow"):
-        return getattr(importlib.import_module("keras_cyclegan.data.pipeline"), on_tensorflow)
-    return getattr(importlib.import_module("keras_cyclegan.data.threads"), on_threads)
+        from keras_cyclegan.data.pipeline import validation_batches as batches
+    else:
+        from keras_cyclegan.data.threads import PairedBatches as batches
+    return batches(streams, pairs, batch_size)
 
 
 def make_streams(images_a, images_b, companions=None, pixels_a=None, pixels_b=None):
@@ -204,20 +198,18 @@ def _as_companion(name, values):
 
 def _as_images(name, images, pixels):
     dtype = pixels.dtype if pixels else "uint8"
-    if isinstance(images, Images):
-        if images.dtype != dtype:
-            raise ValueError(f"`{name}` hold {images.dtype}; expected {dtype}, as in training.")
-        return images
-    items = images if isinstance(images, list) else [images]
-    rank, shape = (3, "") if isinstance(images, list) else (4, "n, ")
-    for item in items:
-        if not isinstance(item, np.ndarray) or item.dtype != dtype:
+    is_list = isinstance(images, list)
+    rank, shape = (3, "") if is_list else (4, "n, ")
+    for item in images if is_list else [images]:
+        if not isinstance(item, (np.ndarray, Images)) or item.dtype != dtype:
             kind = getattr(item, "dtype", None) or type(images).__name__
             raise ValueError(
                 f"`{name}` must be a numpy array of {dtype}. Received {kind}. `data.from_unit` "
                 "makes uint8 of values in [-1, 1]; multiply values in [0, 1] by 255 and round them;"
                 f" {', '.join(DTYPES[1:])} need a `PixelFormat`, which says their range."
             )
+        if isinstance(item, Images):
+            return item
         if item.ndim != rank or 0 in item.shape:
             raise ValueError(
                 f"`{name}` must have the shape ({shape}height, width, channels), none of them 0. "

@@ -64,39 +64,37 @@ def load(
             - `"tfds:NAME"`, a dataset of tensorflow-datasets: `"tfds:cycle_gan/horse2zebra"`;
             - `"glyphs"`, the embedded set, offline: letters and numbers in DejaVu Sans (A) and in
               DejaVu Serif Bold Italic (B), in training none in both; validation is paired.
-        image_size: int or `(height, width)`, multiples of 4, of the images in a batch. None, the
-            default, takes 256, and 32 for glyphs.
-        batch_size: int, 1 by default, as in the paper.
+        image_size: int or `(height, width)`, multiples of 4, of the images in a batch. By default
+            256, and 32 for glyphs.
+        batch_size, seed, steps_per_epoch, process_share: see `unpaired_dataset`.
         load_size: int or `(height, width)` that training images are resized to, before `image_size`
-            is cut out at random. None, the default, takes `image_size * 286 / 256`, rounded, as in
-            the paper. Glyphs get a white border up to this size instead.
-        resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
-            `"cover"` (keeps the aspect ratio, and cuts the longer side off) or `"crop"` (cuts
-            windows out of the whole image, or out of its centre of `load_size` if that is given;
-            smaller images are errors). Validation images are brought to `image_size` likewise.
-        channels: int, 3 by default, or `(channels_a, channels_b)`. JPEG, PNG, WebP and BMP have 1
-            or 3.
-        flip: bool, or one of the ways of `unpaired_dataset`. None, the default, mirrors all but
-            glyphs left and right.
-        seed, steps_per_epoch, process_share: see `unpaired_dataset`.
-        validation_split: float in [0, 1), 0 by default. Fraction of the images of each domain to
-            keep for validation where there are none. The choice depends on names only.
-        on_error: `"raise"` (the default), or `"skip"`: leave out unusable images, with a warning.
-        memory_limit: int, 2 GiB by default. Bytes of decoded images to keep in memory (for a
-            moment, it takes twice as many). If there are more, they are kept on disk.
-        cache_folder: path of the folder on disk. None, the default, takes `keras_cyclegan/images`
-            in `KERAS_HOME` or `~/.keras`. Its files are used again unless the images have changed.
+            is cut out at random. By default `image_size * 286 / 256`, rounded, as in the paper.
+            Glyphs get a white border up to this size instead.
+        resize: `"stretch"` (the paper's: changes the aspect ratio where it must), `"cover"` (keeps
+            it, and cuts the longer side off) or `"crop"` (cuts windows out of the whole image, or
+            out of its centre of `load_size` if that is given; smaller images are errors).
+            Validation images are brought to `image_size` likewise.
+        channels: int, or `(channels_a, channels_b)`. JPEG, PNG, WebP and BMP have 1 or 3.
+        flip: bool, or one of the ways of `unpaired_dataset`. By default all but glyphs are mirrored
+            left and right.
+        validation_split: float in [0, 1). Fraction of the images of each domain to keep for
+            validation where there are none. The choice depends on names only.
+        on_error: `"raise"`, or `"skip"`: leave out unusable images, with a warning.
+        memory_limit: int. Bytes of decoded images to keep in memory (for a moment, it takes twice
+            as many). If there are more, they are kept on disk.
+        cache_folder: path of the folder on disk, by default `keras_cyclegan/images` in `KERAS_HOME`
+            or `~/.keras`. Its files are used again unless the images have changed.
         range_a, range_b: the values that become -1 and 1: `(low, high)`, two numbers or two tuples
             with one for each channel; `"auto"`, the 0.5 and 99.5 % quantiles over all images of the
             domain (`"auto_per_channel"`: of each channel); or `"image"`, each image's own lowest
-            and highest value, which can't be undone. What lies beyond is clipped. None, the
-            default: all that 8 or 16 bits hold; a set of 16 bits that uses less than an eighth of
-            that, and one of floats, is refused with what it found.
-        unit_a, unit_b: string, `""` by default: the unit of the values, such as `"HU"`, for tables.
+            and highest value, which can't be undone. What lies beyond is clipped. By default all
+            that 8 or 16 bits hold; a set of 16 bits that uses less than an eighth of that, and one
+            of floats, is refused with what it found.
+        unit_a, unit_b: string: the unit of the values, such as `"HU"`, for tables.
         group_by: regular expression. With `validation_split`, images whose names agree in its first
             group (or in all that it matches, without groups) stay on one side: slices of a patient,
-            frames of a film. None, the default: each file by itself, with all of its pages.
-        max_pixels: int, 60,000,000 by default; larger files are refused, see `decode_image`.
+            frames of a film. By default each file by itself, with all of its pages.
+        max_pixels: int. Larger files are refused, see `decode_image`.
 
     Returns:
         `(train, validation)`: an `unpaired_dataset` and a `paired_dataset`, or `None` where there
@@ -132,11 +130,10 @@ def load(
     )
     sizes = [load_size] * 2 + [image_size] * 2
     stored = decoder.decode(zip(Splits._fields, splits, sizes, strict=False))
-    formats = []
-    for i, domain in enumerate("ab"):
-        images, _, statistics = stored[f"train_{domain}"]
-        about = splits[i].title, images.dtype.name, channels[i], statistics, ranges[i]
-        formats.append(find_format(domain, *about, (unit_a, unit_b)[i]))
+    formats = [
+        find_format(domain, split.title, stored[f"train_{domain}"], given, unit)
+        for domain, split, given, unit in zip("ab", splits, ranges, (unit_a, unit_b), strict=False)
+    ]
 
     def riding_along(companions, part, size):
         wanted = []
@@ -211,15 +208,11 @@ def load_sets(
     Args:
         source: a folder with `testA` and `testB`, `"tfds:NAME"`, or `"glyphs"`: see `load`.
         image_size: int or `(height, width)`, multiples of 4, to which images are stretched.
-        channels: int, or `(channels_a, channels_b)`; (3, 3) by default.
-        split: `"test"` (the default) or `"train"`.
-        paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None, the default: it is where
-            both folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs.
-        pixels_a, pixels_b: `PixelFormat` that images must have. None, the default: 8 bits.
-        max_pixels: int, 60,000,000 by default; see `load`.
-
-    Returns:
-        `ImageSets`, a tuple `(a, b, paired)`.
+        channels, max_pixels: see `load`.
+        split: `"test"` or `"train"`.
+        paired: bool. Whether `b[i]` is the ground truth of `a[i]`. By default it is where both
+            folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs.
+        pixels_a, pixels_b: `PixelFormat` that images must have. None: 8 bits.
 
     Raises:
         FileNotFoundError: a folder is missing.

@@ -58,23 +58,29 @@ def check_range(name, given):
     return low, high
 
 
-def find_format(domain, title, dtype, channels, statistics, given, unit=""):
+def per_image_format(dtype, channels, unit=""):
+    """Return the format of images whose own lowest and highest values become -1 and 1."""
+    ends = (0.0, 1.0) if dtype == "float32" else PixelFormat(dtype).ends
+    return PixelFormat(dtype, channels, *ends, unit, per_image=True)
+
+
+def find_format(domain, title, stored, given, unit=""):
     """Decide which values of a domain's images become -1 and 1; return their `PixelFormat`.
 
-    `domain` and `title` are for messages, `dtype` and `channels` those of the images as they are
-    kept, `statistics` None for 8 bits without a range, and `given` is of `check_range`.
+    `domain` and `title` are for messages, `stored` is of `store`, and `given` of `check_range`.
     """
-    whole = PixelFormat(dtype, channels, 0.0, 1.0, unit)
+    images, _, statistics = stored
+    kind = images.dtype.name, images.channels
     if given == "image":
-        low, high = whole.ends if dtype != "float32" else (0.0, 1.0)
-        return PixelFormat(dtype, channels, low, high, unit, per_image=True)
+        return per_image_format(*kind, unit)
     if given is None:
-        if dtype != "uint8":
+        whole = PixelFormat(*kind, 0.0, 1.0)
+        if whole.dtype != "uint8":
             _refuse_small_part(domain, title, whole, statistics)
-        return PixelFormat(dtype, channels, *whole.ends, unit)
+        return PixelFormat(*kind, *whole.ends, unit)
     if given in WORDS:
         given = _quantiles(statistics, per_channel=given != "auto")
-    found = PixelFormat(dtype, channels, *given, unit)
+    found = PixelFormat(*kind, *given, unit)
     values = statistics.sample
     beyond = 100 * np.mean((values < np.float32(found.low)) | (values > np.float32(found.high)))
     logger.info(

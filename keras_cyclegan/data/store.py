@@ -4,25 +4,22 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import itertools
-import logging
 import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
+from tqdm import tqdm
 
 from keras_cyclegan.data.decode import as_kept, open_image, open_native, spread
 from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
-from keras_cyclegan.data.ranges import Statistics, find_format, measure, merged
+from keras_cyclegan.data.ranges import Statistics, measure, merged, per_image_format
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.untrusted import printable
-
-logger = logging.getLogger(__name__)
 
 PROGRESS_FROM = 500  # images; a progress bar isn't worth it for fewer
 CHUNK = 64  # few images wait in memory to be decoded or stored
@@ -35,22 +32,13 @@ class UnusableImagesError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The encoded images of one domain, in a folder or in a split of a dataset.
+    """The encoded images of one domain, in a folder or in a split of a dataset."""
 
-    Attributes:
-        title: its name in messages.
-        key: a string that changes when the images change.
-        names: the images' names, without the folder.
-        records: function that returns an iterable of `(name, what to decode)`.
-        draw: function of `(size, channels)` that makes all images as an array, in place of
-            `records`.
-    """
-
-    title: str
-    key: str
-    names: list[str]
-    records: Callable[[], Iterable]
-    draw: Callable | None = None
+    title: str  # its name in messages
+    key: str  # changes when the images change
+    names: list[str]  # without the folder
+    records: Callable[[], Iterable]  # makes pairs of a name and what to decode
+    draw: Callable | None = None  # of a size and channels: makes all images, in place of `records`
 
     @property
     def count(self):
@@ -67,23 +55,17 @@ class Stored(NamedTuple):
 
 @dataclasses.dataclass
 class Decoder:
-    """Decodes `Split`s; most attributes are as in `load`.
-
-    Attributes:
-        image_size: `(height, width)` that is cut out. Glyphs have it, and a border around it.
-        ranges: of both domains; see `ranges.check_range`.
-        formats: `PixelFormat`s that images must have, or None where they aren't known yet.
-    """
+    """Decodes `Split`s; the attributes are those of `load`."""
 
     channels: tuple[int, int]
-    image_size: tuple[int, int]
+    image_size: tuple[int, int]  # that is cut out. Glyphs have it, and a border around it
     resize: str = "stretch"
     max_pixels: int = MAX_PIXELS
     on_error: str | None = None
     cache_folder: Any = None
     memory_left: float = math.inf
     ranges: tuple[Any, Any] = (None, None)
-    formats: tuple[Any, Any] = (None, None)
+    formats: tuple[Any, Any] = (None, None)  # that images must have, where they are known
 
     def decode(self, wanted, on_error=None):
         """Decode several `Split`s; an `UnusableImagesError` has the bad images of all.
@@ -122,7 +104,7 @@ class Decoder:
             if is_mask and image.dtype != np.uint8:
                 raise ValueError(f"{source} is a mask of {image.dtype}; expected 8 bits.")
             if given == "image":
-                image = spread(image, find_format("", "", image.dtype.name, channels, None, given))
+                image = spread(image, per_image_format(image.dtype.name, channels))
             measured = given is not None or image.dtype != np.uint8
             statistics = measure(image, number, split.count) if measured else None
             if size is None:
@@ -156,17 +138,9 @@ def _drawn(split, size, channels, image_size):
 def _store_images(split, decode, on_error, path, memory_limit, least_bytes):
     """Decode all images of a split, so that bad files are found before training, not in it.
 
-    Args:
-        split: `Split`.
-        decode: maps the number of an image and what its record holds to an array `(height, width,
-            channels)` and its `Statistics` or None, or raises a ValueError.
-        on_error: `"skip"`: leave bad images out, and warn with their number and names.
-        path: of files, without suffix, for what takes more bytes than `memory_limit`; they are used
-            again if they are there.
-        memory_limit, least_bytes: bytes that may be kept in memory, and that there are at least.
-
-    Returns:
-        `Stored`.
+    `decode` maps the number of an image and what its record holds to an array and its `Statistics`
+    or None, or raises a ValueError. What takes more bytes than `memory_limit`, and there are
+    `least_bytes` at least, goes to files that begin with `path`, which are used again.
     """
     if least_bytes > memory_limit and (earlier := _read(path, split, on_error)):
         return earlier
@@ -235,12 +209,12 @@ def _decoded(split, decode, on_error):
             text = printable(error)
             return number, text if name in text else f"{name}: {text}", None, None
 
-    bad, dtype, bar = [], None, None
-    if split.count >= PROGRESS_FROM:
-        bar = keras.utils.Progbar(split.count, unit_name="image")
-        logger.info("Decoding %d images of %s", split.count, split.title)
-    records = enumerate(split.records())
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    bad, dtype, records = [], None, enumerate(split.records())
+    about = {"desc": split.title, "unit": "image", "disable": split.count < PROGRESS_FROM}
+    with (
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
+        tqdm(total=split.count, **about) as bar,
+    ):
         while chunk := list(itertools.islice(records, CHUNK)):
             for number, text, image, statistics in pool.map(attempt, chunk):
                 if image is None:
@@ -249,8 +223,7 @@ def _decoded(split, decode, on_error):
                     yield number, image, statistics
                 else:
                     bad.append(f"{text}: it holds {image.dtype}, the images before it {dtype}")
-            if bar is not None:
-                bar.add(len(chunk))
+            bar.update(len(chunk))
     if not bad:
         return
     listing = "\n".join(bad[:MAX_NAMED]) + ("\n…" if len(bad) > MAX_NAMED else "")

@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import logging
 import os
 import socket
 
@@ -10,7 +9,7 @@ import filelock
 
 from keras_cyclegan.files.untrusted import brief
 
-SHORT_WAIT = 2  # seconds that are waited without a word
+PATIENCE = 2  # seconds
 
 
 class InUse(RuntimeError):
@@ -22,22 +21,17 @@ class InUse(RuntimeError):
 
 
 @contextlib.contextmanager
-def hold(path, patience=0):
-    """Hold the lock `path` for `with`; wait `patience` seconds for it, then raise `InUse`."""
+def hold(path):
+    """Hold the lock `path` for `with`, or raise `InUse`."""
     note = path.with_name(path.name + ".holder")
     lock = filelock.FileLock(path)
     try:
-        lock.acquire(timeout=min(SHORT_WAIT, patience))
+        lock.acquire(timeout=PATIENCE)
     except filelock.Timeout:
-        holder = "another process"
+        holder = ""
         with contextlib.suppress(OSError):
-            holder = brief(note.read_text(errors="replace")) or holder
-        if patience:
-            logging.getLogger(__name__).warning("%s is held by %s: waiting", path, holder)
-        try:
-            lock.acquire(timeout=patience)
-        except filelock.Timeout:
-            raise InUse(holder) from None
+            holder = brief(note.read_text(errors="replace"))
+        raise InUse(holder or "another process") from None
     try:
         with contextlib.suppress(OSError):  # on a full disk; the note is for messages only
             now = datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds")

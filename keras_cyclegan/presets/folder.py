@@ -1,7 +1,9 @@
 """The preset folder, in keras-hub's format: written whole or not at all, and checked when read."""
 
 import contextlib
+import copy
 import datetime
+import inspect
 import json
 import os
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import keras
 
 from keras_cyclegan.files.atomic import atomic_file, recover
-from keras_cyclegan.files.untrusted import brief
+from keras_cyclegan.files.untrusted import brief, shown
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.networks.size_limits import (
     MAX_FRESH_WEIGHTS,
@@ -17,8 +19,7 @@ from keras_cyclegan.networks.size_limits import (
     check_weights,
 )
 from keras_cyclegan.presets.card import model_card
-from keras_cyclegan.presets.config import build_model, model_config
-from keras_cyclegan.presets.trust import preset_file, read_json
+from keras_cyclegan.presets.trust import check_config, is_own, preset_file, read_json
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
 
 CONFIG = "config.json"
@@ -27,6 +28,8 @@ GENERATORS = "model.weights.h5"
 DISCRIMINATORS = "discriminators.weights.h5"
 CARD = "README.md"
 FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
+REGISTERED = "keras_cyclegan>CycleGAN"
+LEFT_OUT = ("name", "dtype", "ema_momentum")
 
 
 def save_folder(model, folder, card, half_precision, discriminators):
@@ -52,8 +55,9 @@ def save_folder(model, folder, card, half_precision, discriminators):
     }
     with atomic_file(folder) as unfinished:
         unfinished.mkdir()
-        _write_json(unfinished / CONFIG, config)
-        _write_json(unfinished / METADATA, metadata)
+        for name, content in ((CONFIG, config), (METADATA, metadata)):
+            text = json.dumps(content, indent=2) + "\n"
+            (unfinished / name).write_text(text, encoding="utf-8")
         write_weights(unfinished / GENERATORS, generators, half_precision)
         if judges:
             write_weights(unfinished / DISCRIMINATORS, judges, half_precision)
@@ -123,10 +127,6 @@ def _networks(model):
     return {name: network for name, network in named.items() if network is not None}
 
 
-def _write_json(path, content):
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-
-
 def _check_replaceable(folder):
     if not folder.exists():
         return
@@ -136,3 +136,75 @@ def _check_replaceable(folder):
             f"{folder} would be replaced, but it holds more than a preset: {others[:5]}. Give a "
             "new folder."
         )
+
+
+# --- config.json ---------------------------------------------------------------------------------
+
+
+def model_config(model):
+    """Return the architecture of a `CycleGAN`, for `build_model`.
+
+    Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of the
+    user who loads it. A ValueError names a class that `build_model` would refuse.
+    """
+    arguments = keras.saving.serialize_keras_object(model)["config"]
+    arguments = {name: value for name, value in arguments.items() if name not in LEFT_OUT}
+    for network in map(arguments.get, NETWORKS):
+        if network is not None:
+            network.pop("compile_config", None)
+            if is_own(network):
+                network["config"].pop("dtype", None)
+    config = {
+        "module": "keras_cyclegan.cyclegan",
+        "class_name": "CycleGAN",
+        "registered_name": REGISTERED,
+        "config": arguments,
+    }
+    check_config(config)
+    return config
+
+
+def build_model(cls, config, overrides):
+    """Build the model that `config` describes, with fresh weights.
+
+    `overrides` are arguments of `cls` that replace those of `config`; `dtype` is given to every
+    network as well. A stranger's config is checked first: a ValueError refuses what isn't that of a
+    CycleGAN, or names a class that is neither this package's nor Keras's.
+    """
+    check_config(config)
+    if config.get("registered_name") != REGISTERED:
+        raise ValueError(
+            f"Expected the config of a CycleGAN. Received that of "
+            f"{shown(config.get('class_name'))}."
+        )
+    arguments = {name: value for name, value in config["config"].items() if name != "dtype"}
+    for name in NETWORKS:
+        network = arguments.get(name)
+        if name in overrides or (network is None and name != "generator_ab"):
+            arguments[name] = None
+        else:
+            arguments[name] = _build_network(name, network, overrides.get("dtype"))
+    return cls(**{**arguments, **overrides})
+
+
+def check_overrides(cls, overrides):
+    """Raise a ValueError for unknown arguments of `cls`, before anything is downloaded."""
+    known = {*inspect.signature(cls.__init__).parameters} - {"self", "kwargs"}
+    if unknown := {*overrides} - known:
+        raise ValueError(
+            f"A preset can't be loaded with {', '.join(unknown)}. Expected: load_weights, "
+            f"{', '.join(sorted(known))}."
+        )
+    keras.dtype_policies.get(overrides.get("dtype"))  # raises for an unknown policy
+
+
+def _build_network(name, config, dtype):
+    if isinstance(config, dict) and is_own(config):
+        config = {**config, "config": {**config["config"], "dtype": dtype}}
+    elif dtype is not None:
+        raise ValueError(f"`dtype` can't reach inside {name}, which has a dtype for each layer.")
+    # A copy, because Keras changes a functional model's config.
+    network = keras.saving.deserialize_keras_object(copy.deepcopy(config), safe_mode=True)
+    if not isinstance(network, keras.Model):
+        raise ValueError(f"{name} must be a model. Received a {type(network).__name__}.")
+    return network

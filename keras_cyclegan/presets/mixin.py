@@ -4,17 +4,19 @@ import difflib
 from pathlib import Path
 from typing import Any, Self
 
-import keras
-
 from keras_cyclegan.arguments import PathLike, check_image_layout
-from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.presets.config import check_overrides
-from keras_cyclegan.presets.folder import CONFIG, load_folder, local_preset, save_folder
+from keras_cyclegan.presets.folder import (
+    CONFIG,
+    check_overrides,
+    load_folder,
+    local_preset,
+    save_folder,
+)
 from keras_cyclegan.presets.hubs import HANDLES, hub_folder
 from keras_cyclegan.presets.table import (
     PUBLISHED,
     list_presets,
-    published_networks,
+    load_published,
     shipped_folders,
 )
 
@@ -75,7 +77,7 @@ class PresetMixin:
                 f"{f'./{preset}'!r} for the folder, or rename it."
             )
         if preset in PUBLISHED:
-            return _published(cls, preset, load_weights, overrides)
+            return load_published(cls, preset, load_weights, overrides)
         folder = shipped.get(preset) or local_preset(preset)
         if not folder.is_dir():
             raise ValueError(_unknown(folder, str(preset)))
@@ -120,32 +122,12 @@ class PresetMixin:
         save_folder(self, folder, card, half_precision, discriminators)
 
 
-def _published(cls, preset, load_weights, overrides):
-    is_two_way = len(PUBLISHED[preset]["files"]) == 2
-    networks = {} if is_two_way else dict.fromkeys(NETWORKS[1:])
-    policy = keras.config.dtype_policy()
-    if load_weights:
-        keras.config.set_dtype_policy(overrides.get("dtype") or policy)
-        try:
-            networks = published_networks(preset)
-        finally:
-            keras.config.set_dtype_policy(policy)
-    model = cls(**{**networks, **overrides})  # fresh ones are the paper's
-    model.set_scale("whole", 256)
-    return model
-
-
 def _unknown(folder, preset):
     if folder.is_file():
         others = [folder.parent / "preset"] if (folder.parent / "preset").is_dir() else []
         return (
             f"{preset!r} is a file, and a preset is a folder{f': {others[0]}' if others else ''}. "
             "`keras.saving.load_model` reads a `.keras` file."
-        )
-    if preset == "noto2twemoji":
-        return (
-            f"{preset!r} left the package with version 0.1.0: its Noto → Twemoji was hardly a "
-            "translation. `keras_cyclegan.list_presets()` lists those that it has."
         )
     close = difflib.get_close_matches(preset, list_presets(), n=5, cutoff=0.5)
     meant = f"Did you mean {', '.join(map(repr, close))}? " if close else ""

@@ -4,7 +4,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from keras_cyclegan.files.download import cache_folder, fetch, forget
+from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.presets.convert import convert_checkpoints
 from keras_cyclegan.presets.folder import CONFIG, FILES, METADATA
 from keras_cyclegan.presets.trust import read_json
@@ -88,11 +91,23 @@ def _published_facts(name):
     }
 
 
-def published_networks(name):
-    """Return the arguments of `CycleGAN` for a published model, downloaded at first use.
+def load_published(cls, name, load_weights, overrides):
+    """Load a published model, downloaded at first use; its discriminators, if any, are fresh."""
+    is_two_way = len(PUBLISHED[name]["files"]) == 2
+    networks = {} if is_two_way else dict.fromkeys(NETWORKS[1:])
+    policy = keras.config.dtype_policy()
+    if load_weights:
+        keras.config.set_dtype_policy(overrides.get("dtype") or policy)
+        try:
+            networks = _published_networks(name)
+        finally:
+            keras.config.set_dtype_policy(policy)
+    model = cls(**{**networks, **overrides})  # fresh ones are the paper's
+    model.set_scale("whole", 256)
+    return model
 
-    Checkpoints must have the SHA-256 of the table, or where it has none that of the first download.
-    """
+
+def _published_networks(name):
     folder = cache_folder() / "checkpoints"
     paths = [
         fetch(ADDRESS.format(file), folder / f"{file}.pth", sha256 or None)

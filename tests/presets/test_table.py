@@ -100,11 +100,6 @@ def test_unknown_name_lists_close_ones_and_how_to_see_all(asked, suggested):
         CycleGAN.from_preset(asked)
 
 
-def test_a_preset_that_left_is_said_to_have_left():
-    with pytest.raises(ValueError, match=r"noto2twemoji' left the package with version 0\.1\.0"):
-        CycleGAN.from_preset("noto2twemoji")
-
-
 def test_a_folder_named_like_a_preset_is_not_taken_for_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = small_model()
