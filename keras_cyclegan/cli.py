@@ -347,7 +347,7 @@ def demo(
         examples: Folder of images to try, or with folders a and b for the domains.
         host: Address to listen at; 0.0.0.0 opens it to the network, under this machine's name.
         port: Default: the first free from 7860 on.
-        max_megapixels: Largest image taken. Default: 60 if photos have a working size, else 4.
+        max_megapixels: Largest image taken. Default: 61 if photos have a working size, else 4.
         allowed_host: Another name or address of this machine in browsers; repeatable.
     """
     from keras_cyclegan.commands.demo import launch_demo

@@ -63,7 +63,7 @@ def launch_demo(
         elif preset == "glyphs":
             examples = draw_glyphs(folder)
         # In the paper's generator a megapixel takes about a gigabyte, unless it is tiled.
-        megapixels = max_megapixels or (60 if model.working_size else 4)
+        megapixels = max_megapixels or (61 if model.working_size else 4)
         page = build_demo(
             model,
             title=title_of(preset),

@@ -18,7 +18,7 @@ from keras_cyclegan.training.option import Size, as_size, options_of
 SHARED = {  # help of what several commands take
     "preset": "Built-in name, folder, hf:// or kaggle://.",
     "tile": "Translate larger images in tiles of this side. Default: tiles if memory is short.",
-    "max_pixels": "Largest image; raise it for files that you trust. Default: 60 megapixels.",
+    "max_pixels": "Largest image; raise it for files that you trust. Default: 61 megapixels.",
 }
 FLAGS = {"paired": ("--paired/--unpaired",)}  # where they don't follow from the name
 KEYWORD_ONLY = inspect.Parameter.KEYWORD_ONLY

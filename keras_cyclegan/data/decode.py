@@ -14,23 +14,14 @@ from keras_cyclegan.data.stacks import read_frame
 
 
 def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
-    """Open a path, the bytes of a file, a binary file, a PIL image or an array as `OpenedImage`.
+    """Open a path, `Place`, bytes, binary file, PIL image or array, as `decode_image` says.
 
-    Training and translation both open images by these rules: EXIF orientation is applied. Gray
-    becomes RGB with three equal channels; for `channels=1`, RGB becomes luma (ITU-R 601). Where 8
-    bits are asked for, 16-bit gray is scaled to them (`value / 257`, rounded), 16-bit RGB keeps its
-    high byte, which is what Pillow decodes, and 32 bits are refused. Transparency is composited on
-    white; the alpha channel is returned beside the pixels. Palettes, CMYK, YCbCr and LAB become
-    RGB, and pixels with another profile than sRGB become sRGB. Of several frames or pages the first
-    one is taken, unless a `Place` names one.
-
-    Args:
-        image: path, `Place`, bytes or binary file of an image (of JPEG, PNG, WebP, BMP and TIFF the
-            content decides, not the name), `PIL.Image.Image`, or a numpy array `(height, width)` or
-            `(height, width, channels)` of uint8, of the dtype of `pixels`, or of floats in [-1, 1].
-        channels: int. Channels of the result. Files of JPEG, PNG, WebP and BMP have 1 or 3.
-        max_pixels: int. Largest height times width of a file; see `decode_image`.
-        pixels: `PixelFormat` of the result. None, the default: 8 bits.
+    Where 8 bits are asked for, 16-bit gray is scaled to them (`value / 257`, rounded), 16-bit RGB
+    keeps its high byte, which is what Pillow decodes, and 32 bits are refused. Palettes, CMYK,
+    YCbCr and LAB become RGB, and pixels with another profile than sRGB become sRGB. Of JPEG, PNG,
+    WebP, BMP and TIFF the content decides, not the name. Arrays `(height, width)` or `(height,
+    width, channels)` are of uint8, of the dtype of `pixels`, the `PixelFormat` of the result (None:
+    8 bits), or of floats in [-1, 1].
     """
     from PIL import Image
 
@@ -62,19 +53,17 @@ def open_native(image, channels=3, max_pixels=MAX_PIXELS):
 
 
 def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Decode an image to 8 bits per channel, as training and translation do.
+    """Decode an image to 8 bits per channel, `(height, width, channels)`, as training does.
 
-    EXIF orientation is applied, gray becomes RGB and RGB becomes luma as `channels` asks, 16-bit
-    gray is scaled, transparency is composited on white, and of several frames the first is taken.
+    EXIF orientation is applied, gray becomes RGB and RGB becomes luma (ITU-R 601) as `channels`
+    asks, 16-bit gray is scaled, transparency is composited on white, and of several frames the
+    first is taken.
 
     Args:
         source: path, bytes, binary file, or `PIL.Image.Image`.
-        channels: int, 3 (RGB, the default) or 1 (gray).
-        max_pixels: int, 60,000,000 by default. Largest height times width; a TIFF, a WebP and a
-            JPEG of several scans, which take more memory, may have 80, 47 and 61 % of that.
-
-    Returns:
-        uint8 array, `(height, width, channels)`.
+        channels: int, 3 (RGB) or 1 (gray).
+        max_pixels: int. Largest height times width; a TIFF, a WebP and a JPEG of several scans,
+            which take more memory, may have 80, 47 and 61 % of that.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -123,13 +112,10 @@ def as_kept(pixels, given, name):
         kept = {"bool": "uint8", "int8": "int16"}.get(kept, "float32")
     if given is None:
         return pixels.astype(kept, copy=False)
-    fits = given.dtype in (kept, "float32") or (
-        pixels.dtype.kind in "ui"
-        and "uint8" not in (kept, given.dtype)
-        and given.ends[0] <= pixels.min()
-        and pixels.max() <= given.ends[1]
-    )
-    if not fits:
+    low, high = given.ends
+    are_deep = pixels.dtype.kind in "ui" and "uint8" not in (kept, given.dtype)
+    holds = are_deep and low <= pixels.min() and pixels.max() <= high
+    if not holds and given.dtype not in (kept, "float32"):
         raise ValueError(
             f"{name} holds {pixels.dtype}, from {pixels.min()} to {pixels.max()}; expected "
             f"{given}. Convert it as the images of the training were."
@@ -141,8 +127,7 @@ def as_kept(pixels, given, name):
 def spread(pixels, given):
     """Spread the values of one image over the range of a format."""
     low, high = float(pixels.min()), float(pixels.max())
-    values = (pixels.astype("float64") - low) / max(high - low, 1e-12)
-    values = values * (given.high - given.low) + given.low
+    values = (pixels.astype("float64") - low) / max(high - low, 1e-12) * given.span + given.low
     return (values if given.dtype == "float32" else np.rint(values)).astype(given.dtype)
 
 

@@ -132,8 +132,9 @@ def _to_array(image, mode, native, name):
     width, height = image.size
     orientation = _orientation(image)
     shape = (width, height) if orientation > 4 else (height, width)
+    # PNG has no 32-bit gray: an older Pillow's "I" has 16 bits.
     is_deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
-    if native and is_deep:  # PNG has no 32-bit gray: an older Pillow's "I" has 16 bits
+    if native and is_deep:
         upright = np.empty(shape, "uint16")
         _as_stored(upright, orientation)[:] = np.asarray(image)
         return OpenedImage(np.repeat(upright[:, :, None], len(mode), axis=2))
@@ -145,20 +146,24 @@ def _to_array(image, mode, native, name):
         )
     pixels = np.empty((*shape, len(mode)), "uint8")
     alpha = None
+    to_srgb = _profile_transform(image)
+    for box in _blocks(width, height):
+        left, top, right, bottom = box
+        block = image if box == (0, 0, width, height) else image.crop(box)
+        opaque, transparency = _convert(block, mode, is_deep, to_srgb)
+        _as_stored(pixels, orientation)[top:bottom, left:right] = opaque
+        if transparency is not None:
+            alpha = np.empty(shape, "uint8") if alpha is None else alpha
+            _as_stored(alpha, orientation)[top:bottom, left:right] = transparency
+    return OpenedImage(pixels, alpha)
+
+
+def _blocks(width, height):
     columns = min(width, BLOCK)
     rows = max(BLOCK // columns, 1)
-    to_srgb = _profile_transform(image)
     for top in range(0, height, rows):
         for left in range(0, width, columns):
-            box = (left, top, min(left + columns, width), min(top + rows, height))
-            place = (slice(box[1], box[3]), slice(box[0], box[2]))
-            block = image if box == (0, 0, width, height) else image.crop(box)
-            opaque, transparency = _convert(block, mode, is_deep, to_srgb)
-            _as_stored(pixels, orientation)[place] = opaque
-            if transparency is not None:
-                alpha = np.empty(shape, "uint8") if alpha is None else alpha
-                _as_stored(alpha, orientation)[place] = transparency
-    return OpenedImage(pixels, alpha)
+            yield left, top, min(left + columns, width), min(top + rows, height)
 
 
 def _orientation(image):
@@ -180,16 +185,16 @@ def _as_stored(upright, orientation):
 
 def _profile_transform(image):
     """Return the conversion of a colour profile to sRGB, or None where there is none to do."""
+    from PIL import ImageCms
+
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return None
-    from PIL import ImageCms
-
     try:
         source = ImageCms.getOpenProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(source).lower():
             return None
-        mode = "RGB" if image.mode == "RGBA" else image.mode
+        mode = image.mode.removesuffix("A")
         return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError):  # a damaged profile, or one of other colours
         return None

@@ -1,6 +1,6 @@
 """Limits the pixels of an image before it is decoded, because small files can fill the memory."""
 
-MAX_PIXELS = 60_000_000  # less than 500 MB, at eight bytes per pixel
+MAX_PIXELS = 61_000_000  # the largest of common cameras; less than 500 MB at eight bytes a pixel
 
 # Bytes per pixel while an image is opened: Pillow's (measured by benchmarks/decoding.py; its colour
 # pixels take four), those of the array, and a small reserve.
@@ -22,18 +22,16 @@ class TooManyPixelsError(ValueError):
 
 def check_pixels(image, name, max_pixels):
     """Refuse an opened, not yet decoded PIL image that would take too much memory or time."""
-    each, tile = PLAIN, 0
+    each, pixels = {"TIFF": TIFF, "WEBP": WEBP}.get(image.format, PLAIN), image.width * image.height
     if image.format == "TIFF":
-        each = TIFF
         # A tile is decoded as a whole, and may be larger than its image: tags of width and length.
         sides = [image.tag_v2.get(tag, 0) for tag in (322, 323)]
-        tile = sides[0] * sides[1] if all(isinstance(side, int) for side in sides) else 0
-    elif image.format == "WEBP":
-        each = WEBP
+        if all(isinstance(side, int) for side in sides):
+            pixels = max(pixels, sides[0] * sides[1])
     elif image.format in ("JPEG", "MPO") and _has_several_scans(image):
         each = SEVERAL_SCANS
         _check_scans(image, name)
-    _check(image.size, max(image.width * image.height, tile), each, image.format, name, max_pixels)
+    _check(image.size, pixels, each, image.format, name, max_pixels)
 
 
 def check_webp(head, name, max_pixels):

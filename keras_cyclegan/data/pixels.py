@@ -15,14 +15,13 @@ class PixelFormat:
     """What the numbers of a domain's images mean: their type, range and unit.
 
     Attributes:
-        dtype: `"uint8"` (the default), `"uint16"`, `"int16"` or `"float32"`, as images are kept.
-        channels: int, 3 by default.
-        low: the value that becomes -1, 0 by default: a float, or a tuple with one for each channel.
+        dtype: `"uint8"`, `"uint16"`, `"int16"` or `"float32"`, as images are kept.
+        channels: int.
+        low, high: the values that become -1 and 1: floats, or tuples with one for each channel.
             What lies beyond is clipped.
-        high: the value that becomes 1, 255 by default.
-        unit: str for tables and pictures, such as `"HU"`; `""`, none, by default.
-        per_image: bool, False by default. Whether each image's own lowest and highest values were
-            spread over `low` to `high`; that can't be undone.
+        unit: str for tables and pictures, such as `"HU"`.
+        per_image: bool. Whether each image's own lowest and highest values were spread over `low`
+            to `high`; that can't be undone.
 
     Example:
 
@@ -143,13 +142,7 @@ def formats_of(model, direction):
 
 
 def to_unit(images: Any) -> Any:
-    """Scale pixels from 0 … 255 to [-1, 1], the range of the generators' tanh.
-
-    Args:
-        images: uint8 numpy array, or tensor of any backend, of any shape.
-
-    Returns:
-        float32, same kind and shape: `images / 127.5 - 1`.
+    """Scale pixels, a uint8 array or tensor, from 0 … 255 to float32 in [-1, 1], as tanh has it.
 
     Example:
 
@@ -161,13 +154,9 @@ def to_unit(images: Any) -> Any:
 
 
 def from_unit(images: Any) -> Any:
-    """Scale from [-1, 1] back to pixels: rounded to the nearest, and clipped to 0 … 255.
+    """Scale from [-1, 1] back to uint8: rounded to the nearest, and clipped to 0 … 255.
 
-    Args:
-        images: float numpy array, or tensor of any backend, of any shape.
-
-    Returns:
-        uint8, same kind and shape. `from_unit(to_unit(images))` is `images`, exactly.
+    `from_unit(to_unit(images))` is `images`, exactly.
 
     Example:
 

@@ -16,17 +16,10 @@ def resize_image(
     Args:
         image: array of uint8, uint16, int16 or float32, `(height, width, channels)`.
         size: `(height, width)`.
-        resize: `"stretch"` (the default, the paper's: changes the aspect ratio where it must),
-            `"cover"` (scales until the image covers the size, then cuts the centre out) or `"crop"`
-            (cuts the centre out without scaling).
-        is_mask: bool, False by default. Whether to take the nearest pixel, so that no new values
-            arise.
-
-    Returns:
-        Array of the same dtype, `(*size, channels)`.
-
-    Raises:
-        ValueError: `resize` is unknown, or is `"crop"` and the image is smaller than `size`.
+        resize: `"stretch"` (the paper's: changes the aspect ratio where it must), `"cover"` (scales
+            until the image covers the size, then cuts the centre out) or `"crop"` (cuts the centre
+            out without scaling; a ValueError says that the image is smaller).
+        is_mask: bool. Whether to take the nearest pixel, so that no new values arise.
 
     Example:
 

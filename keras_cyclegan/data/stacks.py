@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_cyclegan.data.kinds import KINDS, kind_of
+from keras_cyclegan.data.kinds import kind_of
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS, TooManyPixelsError
 
 AT_ONCE = 16  # a file that is read as a whole may have so many times the pixels of an image
@@ -25,14 +25,10 @@ _lock = threading.Lock()
 
 
 class Stack(NamedTuple):
-    """All images of a file.
+    """All images of a file, `(n, height, width, channels)`.
 
-    Attributes:
-        shape: `(n, height, width, channels)`.
-        read: function of an index that returns one image, in the file's dtype; or without
-            arguments, where a file can't be read in parts, one that returns the whole array.
-        in_parts: bool. Which of both `read` is.
-        like: what a file of the same kind needs to be written; see `writers`.
+    `read` returns the image of an index in the file's dtype, or without `in_parts`, and without an
+    index, all of them. `like` is what a file of the same kind needs to be written; see `writers`.
     """
 
     shape: tuple[int, int, int, int]
@@ -110,10 +106,8 @@ def _open_tiff(path, name, channels):
         axes, page = series.axes, series.keyframe
         if page.tilewidth * page.tilelength > MAX_PIXELS:
             raise TooManyPixelsError(f"{path} has a tile of {page.tilewidth}×{page.tilelength}.")
-        if not {"X", "Y"} <= set(axes):
-            raise ValueError(f"its axes are {axes}; expected rows Y and columns X")
-        if {"S", "C"} <= set(axes):
-            raise ValueError(f"its axes {axes} have both samples and channels")
+        if not {"X", "Y"} <= set(axes) or {"S", "C"} <= set(axes):
+            raise ValueError(f"its axes are {axes}; expected rows Y, columns X, and S or C")
         inner = "YX" + "".join(axis for axis in axes if axis in "SC")
         outer = "".join(axis for axis in axes if axis not in inner)
         counts = [series.shape[axes.index(axis)] for axis in outer]
@@ -121,11 +115,8 @@ def _open_tiff(path, name, channels):
         whole = (math.prod(counts), *size, *[1] * (3 - len(size)))
         in_file = all(each is not None and each.parent is file for each in series.pages)
         paged = in_file and len(series.pages) == whole[0] and set(page.axes) == set(inner)
-        like = {
-            tag.code: (tag.code, tag.dtype, tag.count, tag.value, True)
-            for tag in page.tags
-            if tag.code in COPIED_TAGS
-        }
+        tags = (tag for tag in page.tags if tag.code in COPIED_TAGS)
+        like = {tag.code: (tag.code, tag.dtype, tag.count, tag.value, True) for tag in tags}
 
         def arranged(array, given, wanted):
             return array.transpose([given.index(axis) for axis in wanted])
@@ -276,4 +267,3 @@ _OPEN = {
     "MetaImage": _open_meta,
     "DICOM": _open_dicom,
 }
-assert set(_OPEN) == {name for name, kind in KINDS.items() if kind.many}

@@ -15,11 +15,11 @@ def write_images(path, images, like=None, profile=False):
     `like` is the file that they are translations of; one of the same kind gives its tags,
     resolution, affine, names and headers. `profile`: whether to embed sRGB's.
     """
-    kind = kind_of(path)
-    check_kind(path, images.dtype.name, images.shape[3], len(images))
+    kind, (count, *_, channels) = kind_of(path), images.shape
+    check_kind(path, images.dtype.name, channels, count)
     if like is not None and kind_of(split_name(like)[0]) != kind:
         like = None
-    by_pillow = images.dtype == np.uint8 and len(images) == 1 and images.shape[3] in (1, 3, 4)
+    by_pillow = images.dtype == np.uint8 and count == 1 and channels in (1, 3, 4)
     try:
         with atomic_file(path) as unfinished:
             if kind not in _WRITE or (kind == "TIFF" and by_pillow):
@@ -82,9 +82,7 @@ def _write_tiff(path, images, like):
     tifffile = needs("tifffile", path)
     tags = {} if like is None else dict(open_stack(like).like)
     x, y, unit = (tags.pop(code, None) for code in (282, 283, 296))
-    options = {}
-    if x and y:
-        options = {"resolution": (x[3], y[3]), "resolutionunit": unit and unit[3]}
+    size = {"resolution": (x[3], y[3]), "resolutionunit": unit and unit[3]} if x and y else {}
     bands = images.shape[3]
     with tifffile.TiffWriter(path, bigtiff=images.nbytes > 2**31, ome=False) as file:
         for image in images:
@@ -94,7 +92,7 @@ def _write_tiff(path, images, like):
                 planarconfig="contig" if bands > 1 else None,
                 extratags=tags.values(),
                 metadata=None,
-                **options,
+                **size,
             )
 
 

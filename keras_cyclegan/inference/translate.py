@@ -58,7 +58,7 @@ class InferenceMixin:
             tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
                 would take more than 2 GiB or half of the available memory. An int is the side of
                 the tiles, for each image that is higher or wider. None never cuts.
-            max_pixels: int, 60,000,000 by default. Largest height times width of a file.
+            max_pixels: int, 61,000,000 by default. Largest height times width of a file.
             return_attention: bool, False by default. Whether to return as well how much of each
                 pixel was painted; for an `AttentionGenerator`.
             working_size: `"auto"`, int or None. Short side in pixels at which photos are translated
@@ -123,7 +123,7 @@ class InferenceMixin:
             direction: str, `"a_to_b"` (the default) or `"b_to_a"`: the first of the two.
             batch_size: int, None by default; see `translate`.
             tile: `"auto"` (the default), int or None; see `translate`.
-            max_pixels: int, 60,000,000 by default; see `translate`.
+            max_pixels: int, 61,000,000 by default; see `translate`.
             working_size: `"auto"` (the default), int or None; see `translate`.
 
         Returns:
@@ -165,7 +165,7 @@ class InferenceMixin:
             images: the samples, as in `translate`. Some sixteen parts of 256×256, taken where the
                 slide has tissue, are enough: `benchmarks/slide.py` measures how many yours needs.
             direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
-            max_pixels: int, 60,000,000 by default; see `translate`.
+            max_pixels: int, 61,000,000 by default; see `translate`.
 
         Returns:
             A model of the same class with this direction only. It can be saved in every way.

@@ -67,7 +67,7 @@ def evaluate(
             original: is that kept?
         score_channels: one or three ints: the channels of other images than gray and RGB that KID
             and FID see. None, the default, leaves these scores of such images out.
-        max_pixels: int, 60,000,000 by default; see `data.load`.
+        max_pixels: int, 61,000,000 by default; see `data.load`.
 
     Example:
 

@@ -47,7 +47,7 @@ class DataOptions:
     batch_size: int = option("Images of each domain in a step, on all devices.", 1, least=1)
     validation_split: float = option("Part that isn't trained on.", 0.0, least=0, below=1)
     group_by: str | None = option(GROUP_BY)
-    max_pixels: int | None = option("Largest image. Default: 60 million.", least=1, change="always")
+    max_pixels: int | None = option("Largest image. Default: 61 million.", least=1, change="always")
     on_error: Literal["raise", "skip"] = option(
         "Raise an error for an unusable image, or skip it.", "raise", change="always"
     )
