@@ -68,10 +68,10 @@ def fetch(url, path, sha256=None, attempts=ATTEMPTS):
             with contextlib.suppress(OSError), atomic_file(record) as unfinished:
                 unfinished.write_text(found + "\n")  # in a read-only cache nothing is recorded
     except Exception as error:  # a server can make the libraries raise nearly anything
+        update = f" If a new version is expected, remove {record}." if record.exists() else ""
         raise DownloadError(
             f"{url} could not be downloaded: {brief(error)} Its place is {path}. Try again, put "
-            f"the file there by other means, or set KERAS_HOME to another folder. A new version "
-            f"is taken when {record.name} is removed."
+            f"the file there by other means, or set KERAS_HOME to another folder.{update}"
         ) from error
     return path
 

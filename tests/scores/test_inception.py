@@ -105,7 +105,7 @@ def server(tmp_path, monkeypatch):
 
 
 def test_a_download_that_is_not_the_published_file_is_refused_and_not_kept(server, tmp_path):
-    with pytest.raises(DownloadError, match="SHA-256"):
+    with pytest.raises(DownloadError, match="SHA256"):
         fid.download_fid_weights()
     assert not list(tmp_path.rglob("file.bin"))
 
