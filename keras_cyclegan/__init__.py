@@ -41,30 +41,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "CycleGAN",
-    "DamagedCheckpointError",
-    "DivergenceError",
-    "DownloadError",
-    "ProtocolMismatchError",
-    "TooManyPixelsError",
-    "UnusableImagesError",
-    "callbacks",
-    "data",
-    "evaluation",
-    "import_keras_quietly",
-    "layers",
-    "list_presets",
-    "losses",
-    "metrics",
-    "networks",
-    "optimizers",
-    "presets",
-    "recipes",
-    "resume",
-    "train",
-    "upload_preset",
-]
 # Modules of the names that are no modules themselves.
 _ORIGINS = {
     "CycleGAN": "cyclegan",
@@ -79,6 +55,11 @@ _ORIGINS = {
     "train": "training.run",
     "upload_preset": "presets",
 }
+__all__ = [
+    *_ORIGINS,
+    *("callbacks", "data", "evaluation", "layers", "losses", "metrics", "networks"),
+    *("optimizers", "presets", "recipes", "resume"),
+]
 
 
 if not TYPE_CHECKING:  # or a checker would take every name to exist

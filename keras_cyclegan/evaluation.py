@@ -2,9 +2,8 @@
 
 from keras_cyclegan.scores.evaluate import evaluate
 from keras_cyclegan.scores.labels import read_palette
-from keras_cyclegan.scores.measured import Evaluation, Measured
-from keras_cyclegan.scores.report import write_report
-from keras_cyclegan.scores.table import print_scores, write_json
+from keras_cyclegan.scores.report import print_scores, write_json, write_report
+from keras_cyclegan.scores.score import Evaluation, Measured
 
 __all__ = [
     "Evaluation",

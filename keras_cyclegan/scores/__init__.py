@@ -18,8 +18,9 @@ from keras_cyclegan.scores.paired import (
 from keras_cyclegan.scores.score import ProtocolMismatchError, Score
 
 MEASURES = (
-    paired.measure, labels.measure, distances.measure, paired.measure_round_trips, judge.measure,
-)  # fmt: skip
+    *(paired.measure, labels.measure, distances.measure, paired.measure_round_trips),
+    judge.measure,
+)
 
 __all__ = [
     "FACADES_PALETTE",

@@ -8,8 +8,7 @@ import numpy as np
 from keras_cyclegan.data import to_unit
 from keras_cyclegan.scores.features import FeatureDistance, describe_extractor
 from keras_cyclegan.scores.images import as_levels
-from keras_cyclegan.scores.measured import BATCH, Measured, batches
-from keras_cyclegan.scores.score import Score
+from keras_cyclegan.scores.score import BATCH, Measured, Score, batches
 
 MIN_STEADY = 50  # with fewer images, KID varies more by chance than between translators
 
@@ -18,9 +17,9 @@ MIN_STEADY = 50  # with fewer images, KID varies more by chance than between tra
 class KernelInceptionDistance(FeatureDistance):
     """Squared maximum mean discrepancy between real and generated images (KID).
 
-    The kernel is k(x, y) = (x·y/d + 1)³ on `d` features. The estimate is unbiased, so that it can
-    be used for a hundred images too, and may be slightly negative: Bińkowski et al., "Demystifying
-    MMD GANs", ICLR 2018. Tables usually print it times 100; this is the value itself.
+    The kernel is k(x, y) = (x·y/d + 1)³ on `d` features. The estimate is unbiased, also for a
+    hundred images, and may be slightly negative: Bińkowski et al., "Demystifying MMD GANs", ICLR
+    2018. Tables usually print it times 100; this is the value itself.
 
     Args:
         extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
@@ -33,11 +32,9 @@ class KernelInceptionDistance(FeatureDistance):
 
     ```python
     distance = KernelInceptionDistance(extractor=None)
-    generator = np.random.default_rng(0)
-    distance.update_state(real=generator.normal(size=(140, 8)))
-    for _ in range(3):  # a set may come in batches
-        distance.update_state(generated=generator.normal(size=(40, 8)) + 1.0)
-    distance.score().protocol["generated images"]  # 120
+    features = np.random.default_rng(0).normal(size=(140, 8))
+    distance.update_state(real=features[:70], generated=features[70:])
+    distance.score().protocol["generated images"]  # 70
     ```
     """
 
@@ -164,11 +161,13 @@ def _factor(covariance):
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
+DISTANCES = {"KID": KernelInceptionDistance, "FID": FrechetInceptionDistance}
+
+
 def measure(evaluation):
     """Measure KID and FID to the real images, of translations and of untranslated images."""
-    extractor, fid = evaluation.options["extractor"], evaluation.options["fid"]
-    chosen = evaluation.options["score_channels"]
-    smallest = min(len(images) for images in evaluation.images.values())
+    extractor, fid, chosen = map(evaluation.options.get, ("extractor", "fid", "score_channels"))
+    smallest = min(map(len, evaluation.images.values()))
     counts = {images.shape[-1] for images in evaluation.images.values()}
     if extractor is None:
         return
@@ -185,18 +184,15 @@ def measure(evaluation):
     if chosen:
         protocol["channels"] = ", ".join(map(str, chosen))
     real = {d: _features(extractor, images, chosen) for d, images in evaluation.images.items()}
-    translated = {d: _features(extractor, x, chosen) for d, x in evaluation.translated.items()}
-    distances = {"KID": KernelInceptionDistance}
     if fid is None:
         fid = all(len(features) > features.shape[1] for features in real.values())
-    if fid:
-        distances["FID"] = FrechetInceptionDistance
-    for name, distance in distances.items():
-        for direction in evaluation.round_trips:
+    for direction, images in evaluation.translated.items():
+        translated = _features(extractor, images, chosen)
+        for name, distance in list(DISTANCES.items())[: 2 if fid else 1]:
             scores = []
-            for generated in (translated[direction], real[direction.source]):
+            for generated in (translated, real[direction.source]):
                 metric = distance(extractor=None, protocol=protocol)
-                metric.update_state(real=real[direction.target], generated=generated)
+                metric.update_state(real[direction.target], generated)
                 scores.append(metric.score())
             yield Measured(name, direction, "lower", *scores)
     if smallest < MIN_STEADY:

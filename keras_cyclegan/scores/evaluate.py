@@ -14,9 +14,9 @@ from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for, generators_of
 from keras_cyclegan.scores import MEASURES
 from keras_cyclegan.scores.extractors import find_extractor
-from keras_cyclegan.scores.judges import find_judge
-from keras_cyclegan.scores.measured import Evaluation, RoundTrips
+from keras_cyclegan.scores.judge import find_judge
 from keras_cyclegan.scores.paired import ContentChange, CycleError
+from keras_cyclegan.scores.score import Evaluation, RoundTrips
 
 
 def evaluate(
@@ -104,19 +104,10 @@ def evaluate(
         "brought to size by": "rendering" if source == "glyphs" else "Pillow bicubic",
         "translations": f"rounded to {' and '.join(deep) or '8 bits'}",
     }
-    options = {
-        "extractor": network,
-        "fid": fid,
-        "palette": palette,
-        "label_domain": label_domain,
-        "judge": judge,
-        "labels": labels,
-        "score_channels": score_channels,
-    }
+    options = {"extractor": network, "fid": fid, "score_channels": score_channels}
+    options |= {"palette": palette, "label_domain": label_domain, "judge": judge, "labels": labels}
     notes = [note] if note else []
-    evaluation = Evaluation(
-        sets, names, formats, round_trips, conditions, options, notes, measured=[], judged={}
-    )
+    evaluation = Evaluation(sets, names, formats, round_trips, conditions, options, notes)
     for measure in MEASURES:
         evaluation.measured.extend(measure(evaluation))
     return evaluation

@@ -88,18 +88,18 @@ def find_extractor(name):
         return _first_available()
     if name == "none":
         return None, None
-    if name == "inception":
-        try:
-            return InceptionFeatures(), None
-        except DownloadError as error:
-            raise DownloadError(f"{error} {WITHOUT_NETWORK}") from error
     if name == LITE0:
         return EfficientNetLite0Features(), None
     if name.endswith(".keras"):
         if not pathlib.Path(name).exists():
             raise FileNotFoundError(f"There is no extractor {name}.")
         return keras.saving.load_model(name, compile=False), None
-    return ApplicationFeatures(name), None
+    if name != "inception":
+        return ApplicationFeatures(name), None
+    try:
+        return InceptionFeatures(), None
+    except DownloadError as error:
+        raise DownloadError(f"{error} {WITHOUT_NETWORK}") from error
 
 
 def _first_available():

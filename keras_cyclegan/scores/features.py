@@ -70,12 +70,10 @@ class FeatureDistance(keras.metrics.Metric):
 
             self._extract = InceptionFeatures()
             self._extractor_protocol = describe_extractor(self._extract, self.protocol)
-        if self._extract is None:
-            features = images
-        else:
-            is_model = isinstance(self._extract, keras.Model)
-            features = (self._extract.predict_on_batch if is_model else self._extract)(images)
-            self._sizes[name].add("×".join(str(side) for side in images.shape[1:3]))
+        features = images
+        if self._extract is not None:
+            features = extract(self._extract, images)
+            self._sizes[name].add("×".join(map(str, images.shape[1:3])))
         # A copy: the caller may write the next batch into the same array.
         features = np.array(keras.ops.convert_to_numpy(features))
         if features.ndim != 2 or 0 in features.shape:
@@ -109,6 +107,12 @@ class FeatureDistance(keras.metrics.Metric):
         return Score(float(value), {**protocol, **sizes, **counts}, deviation)
 
 
+def extract(extractor, images):
+    """Return the features of a batch of images; of a Keras model those of inference."""
+    is_model = isinstance(extractor, keras.Model)
+    return extractor.predict_on_batch(images) if is_model else extractor(images)
+
+
 def describe_extractor(extractor, protocol=None):
     """Describe an extractor for scores: a dict with `"extractor"` and `"resizing"`, in words."""
     protocol = protocol or getattr(extractor, "protocol", None)
@@ -124,8 +128,8 @@ def describe_extractor(extractor, protocol=None):
         name = extractor
     elif isinstance(extractor, keras.Model):
         digest = 0  # which differs where weights do
-        for weight in extractor.weights:
-            digest = zlib.crc32(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)), digest)
+        for weight in extractor.get_weights():
+            digest = zlib.crc32(np.ascontiguousarray(weight), digest)
         # Keras ends names that it makes up with a number, which depends on what was built before.
         name = re.sub(r"_\d+$", "", extractor.name)
         name += f", {extractor.count_params():,} parameters, weights crc32 {digest:08x}"

@@ -10,8 +10,7 @@ import numpy as np
 
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.scores.images import as_levels
-from keras_cyclegan.scores.measured import Measured, mean_score
-from keras_cyclegan.scores.score import Score
+from keras_cyclegan.scores.score import Measured, Score, mean_score
 
 # The colours of the CMP facades in pix2pix's rendering (a "jet" colour map), read from its files.
 FACADES_PALETTE = tuple(
@@ -40,9 +39,9 @@ class SegmentationScores(keras.metrics.Metric):
     Example:
 
     ```python
-    scores = SegmentationScores([(0, 0, 0), (255, 255, 255)])
-    labels = np.array([0, 0, 255, 255], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
-    guess = np.array([0, 9, 240, 12], "uint8").reshape(1, 2, 2, 1).repeat(3, axis=-1)
+    scores = SegmentationScores([(0,), (255,)])
+    labels = np.array([0, 0, 255, 255], "uint8").reshape(1, 2, 2, 1)
+    guess = np.array([0, 9, 240, 12], "uint8").reshape(1, 2, 2, 1)
     scores.update_state(labels, guess)
     scores.result()["pixel_accuracy"]  # 0.75
     ```
@@ -133,11 +132,8 @@ def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
         return None
     if name == "facades":
         return FACADES_PALETTE
-    path = pathlib.Path(name)
-    if not path.exists():
-        raise FileNotFoundError(f'A palette is "facades" or a JSON file. There is no {name}.')
     try:
-        colours = json.loads(path.read_text(encoding="utf-8"))
+        colours = json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
         return [tuple(float(level) for level in colour) for colour in colours]
     except (ValueError, TypeError) as error:
         raise ValueError(
@@ -146,23 +142,21 @@ def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
 
 
 SHOWN = {
-    "pixel_accuracy": "Per-pixel accuracy",
-    "class_accuracy": "Per-class accuracy",
-    "mean_iou": "Mean IoU",
+    "Per-pixel accuracy": "pixel_accuracy",
+    "Per-class accuracy": "class_accuracy",
+    "Mean IoU": "mean_iou",
 }
 
 
 def measure(evaluation):
     """Measure the accuracies of label maps, as in the paper's table of photo → labels."""
     palette = evaluation.options["palette"]
-    if palette is None:
-        return
-    colours = " ".join("#" + "".join(f"{round(x):02x}" for x in colour) for colour in palette)
-    for direction in evaluation.round_trips:
-        if direction.target == evaluation.options["label_domain"]:
-            truth, compared = evaluation.pairs(direction)
-            results = [mean_score(SegmentationScores(palette), truth, x) for x in compared]
-            for key, name in SHOWN.items():
-                protocol = evaluation.protocol(name, len(truth), palette=colours)
-                scores = [Score(result[key], protocol) for result in results]
-                yield Measured(name, direction, "higher", *scores)
+    for direction in evaluation.round_trips if palette is not None else ():
+        if direction.target != evaluation.options["label_domain"]:
+            continue
+        truth, compared = evaluation.pairs(direction)
+        results = [mean_score(SegmentationScores(palette), truth, x) for x in compared]
+        colours = " ".join("#" + bytes(map(round, colour)).hex() for colour in palette)
+        for name, key in SHOWN.items():
+            protocol = evaluation.protocol(name, len(truth), palette=colours)
+            yield Measured(name, direction, "higher", *(Score(x[key], protocol) for x in results))

@@ -4,12 +4,12 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.similarity import WINDOW, structural_similarity
 from keras_cyclegan.scores.images import as_floats
-from keras_cyclegan.scores.measured import Measured, mean_score
-from keras_cyclegan.scores.score import Score
+from keras_cyclegan.scores.score import Measured, Score, mean_score
 
 
 class PairedScore(keras.metrics.Mean):
@@ -43,10 +43,9 @@ class PairedScore(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
 class MeanAbsoluteError(PairedScore):
-    """Mean absolute difference of all pixels and channels, on the scale of [-1, 1].
+    """Mean absolute difference of all pixels and channels, on the scale of [-1, 1], from 0 to 2.
 
-    From 0 to 2, the unit of `CycleConsistencyLoss`. Matches the numbers of
-    `keras.metrics.MeanAbsoluteError` on images in [-1, 1], and takes uint8 too.
+    Matches the numbers of `keras.metrics.MeanAbsoluteError` on images in [-1, 1].
 
     Call arguments:
         y_true: ground truth, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
@@ -59,14 +58,13 @@ class MeanAbsoluteError(PairedScore):
     error = MeanAbsoluteError()
     for a, b in validation.take(2):  # pairs
         error.update_state(b, model.generator_ab(a))
-    error.result()
     ```
     """
 
     default_name = "mean_absolute_error"
 
     def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return keras.ops.mean(keras.ops.abs(y_true - y_pred), axis=(1, 2, 3))
+        return ops.mean(ops.abs(y_true - y_pred), axis=(1, 2, 3))
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -89,8 +87,8 @@ class PeakSignalToNoiseRatio(PairedScore):
     default_name = "psnr"
 
     def per_image(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        error = keras.ops.mean(keras.ops.square(y_true - y_pred), axis=(1, 2, 3))
-        return 10.0 * keras.ops.log10(2.0**2 / error)  # the range is from -1 to 1
+        error = ops.mean(ops.square(y_true - y_pred), axis=(1, 2, 3))
+        return 10.0 * ops.log10(2.0**2 / error)  # the range is from -1 to 1
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -119,18 +117,16 @@ class StructuralSimilarity(PairedScore):
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
 class CycleError(MeanAbsoluteError):
-    """Mean absolute difference between images and their reconstructions.
+    """Mean absolute difference between images and their reconstructions, |ba(ab(a)) − a|₁.
 
-    |ba(ab(a)) − a|₁, on the scale of [-1, 1]: the unweighted `CycleConsistencyLoss`, the authors'
-    `loss_cycle_A` divided by its λ. Use one object for each direction. A translator that changes
-    nothing has the lowest: read it beside `ContentChange`.
+    The unweighted `CycleConsistencyLoss`, the authors' `loss_cycle_A` divided by its λ. A
+    translator that changes nothing has the lowest: read it beside `ContentChange`.
 
     Example:
 
     ```python
     cycle_error = CycleError()
     cycle_error.update_state(images, model.generator_ba(model.generator_ab(images)))
-    cycle_error.result()  # the mean over all images so far
     ```
     """
 
@@ -148,9 +144,7 @@ class ContentChange(MeanAbsoluteError):
 
     ```python
     change = ContentChange()
-    photo = np.full((1, 32, 32, 3), 100, "uint8")
-    change.update_state(photo, model.translate(photo))
-    float(change.result()) > 0.03  # else it hardly changes anything
+    change.update_state(images, model.generator_ab(images))
     ```
     """
 

@@ -1,10 +1,14 @@
-"""Writes an evaluation as one HTML page without other files."""
+"""Shows an evaluation: as a table, as JSON, and as one HTML page without other files."""
 
 import base64
+import dataclasses
 import io
+import json
+import math
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from keras_cyclegan.arguments import PathLike
@@ -12,11 +16,116 @@ from keras_cyclegan.data.pixels import as_pictures
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for
-from keras_cyclegan.scores.table import BETTER, figures, protocol_lines, score_rows
 
+BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
 BARS = 24  # of a histogram
+
+
+# --- table and JSON ----------------------------------------------------------------------------
+
+
+def score_rows(evaluation):
+    """Return each score's name, and for each direction its value, baseline and verdict as texts."""
+    rows = {}
+    for score in evaluation.measured:
+        rows.setdefault(score.name + BETTER[score.better], {})[score.direction] = score
+    return [
+        (name, [cell(row.get(d)) for d in evaluation.round_trips]) for name, row in rows.items()
+    ]
+
+
+def cell(measured):
+    """Format a score and its baseline, and say which is better; what there isn't is a dash."""
+    scores = (measured.translated, measured.untranslated) if measured else (None, None)
+    value, baseline = ("–" if score is None else f"{score.value:.4g}" for score in scores)
+    if None in scores or measured.better is None or value == baseline:
+        return value, baseline, ""
+    is_lower = scores[0] < scores[1]
+    return value, baseline, "better" if is_lower == (measured.better == "lower") else "worse"
+
+
+def protocol_lines(evaluation):
+    """Return `(what, how)`: the conditions that all scores share, then each score's own."""
+    own = {score.name: {} for score in evaluation.measured}
+    for score in evaluation.measured:  # directions differ at most in the number of images
+        for key, value in score.translated.protocol.items():
+            if key != "metric" and evaluation.conditions.get(key) != value:
+                own[score.name][f"{key}: {value}"] = True
+    return [*evaluation.conditions.items(), *((name, "; ".join(how)) for name, how in own.items())]
+
+
+def print_scores(evaluation: Any, console: Any) -> None:
+    """Print the scores of an `evaluation`, and how they were measured, to a `rich` `console`.
+
+    Example:
+
+    ```python
+    from rich.console import Console
+
+    print_scores(evaluation, Console(width=120))
+    ```
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("", title="Scores (↓ lower is better, ↑ higher is better)")
+    for direction in evaluation.round_trips:
+        table.add_column(direction.arrow, justify="right", style="bold")
+        table.add_column("untranslated", justify="right", style="dim")
+    for name, cells in score_rows(evaluation):
+        table.add_row(name, *(text for one in cells for text in one[:2]))
+    console.print(table)
+    for direction, judged in evaluation.judged.items():
+        table = Table("class", title=f"The judge's right answers, {direction.arrow}, worst first")
+        for title in ("images or pixels", "translated", "untranslated"):
+            table.add_column(title, justify="right")
+        for row in judged.classes:
+            shares = [row["translated"], row["untranslated"]]
+            shown = ("–" if share is None else f"{share:.1%}" for share in shares)
+            table.add_row(escape(row["name"]), f"{row['count']:,}", *shown)
+        console.print(table)
+    for what, how in protocol_lines(evaluation):
+        console.print(f"[bold]{escape(what)}[/bold]: {escape(how)}", highlight=False)
+    for note in evaluation.notes:
+        console.print(f"[yellow]Note:[/yellow] {escape(note)}", highlight=False)
+
+
+def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
+    """Write every score of an `evaluation` of a `preset`, its protocol and the notes to `path`.
+
+    Example:
+
+    ```python
+    import json
+
+    write_json(evaluation, "evaluation.json", preset="glyphs")
+    with open("evaluation.json") as file:
+        json.load(file)["scores"][0]["name"]  # "MAE"
+    ```
+    """
+    from keras_cyclegan import __version__
+
+    scores = [dataclasses.asdict(score) for score in evaluation.measured]
+    for score in (one[share] for one in scores for share in ("translated", "untranslated")):
+        if score and not math.isfinite(score["value"]):  # PSNR of equal images, which JSON hasn't
+            score["value"] = str(score["value"])
+    content = {
+        "preset": preset,
+        "images": {"a": len(evaluation.sets.a), "b": len(evaluation.sets.b)},
+        "paired": evaluation.sets.paired,
+        "scores": scores,
+        "judged": {d: dataclasses.asdict(judged) for d, judged in evaluation.judged.items()},
+        "notes": evaluation.notes,
+        "versions": {"keras-cyclegan": __version__, "keras": keras.__version__},
+    }
+    with atomic_file(path) as unfinished:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        unfinished.write_text(text + "\n", encoding="utf-8")
+
+
+# --- page --------------------------------------------------------------------------------------
 
 
 def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> Path:
@@ -38,15 +147,17 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
     from keras_cyclegan import __version__
 
     trips, path = evaluation.round_trips, Path(folder) / "index.html"
-    shown = {
-        "rows": [_row(row, trips) for row in score_rows(evaluation)],
-        "directions": [_shown(evaluation, model, direction) for direction in trips],
-        "histograms": list(_histograms(trips)),
-        "protocol": protocol_lines(evaluation),
-    }
-    package, version = "keras_cyclegan.scores", __version__
     write_page(
-        path, package, "report.html", evaluation=evaluation, preset=preset, version=version, **shown
+        path,
+        "keras_cyclegan.scores",
+        "report.html",
+        evaluation=evaluation,
+        preset=preset,
+        version=__version__,
+        rows=score_rows(evaluation),
+        directions=[_shown(evaluation, model, direction) for direction in trips],
+        histograms=list(_histograms(trips)),
+        protocol=protocol_lines(evaluation),
     )
     return path
 
@@ -67,71 +178,65 @@ def write_page(path, package, template, **values):
         unfinished.write_text(page, encoding="utf-8")
 
 
-def _row(row, directions):
-    """Make a row of the table of scores; `verdict` compares with the untranslated images."""
-    name, better, measured = row
-    cells = []
-    for score in map(measured.get, directions):
-        verdict, (value, baseline) = "", figures(score)
-        if score and score.untranslated and better and value != baseline:
-            gain = score.translated - score.untranslated
-            verdict = "worse" if (gain < 0) == (better == "higher") else "better"
-        cells.append({"value": value, "baseline": baseline, "verdict": verdict})
-    return {"name": name, "better": BETTER[better], "cells": cells}
-
-
 def _shown(evaluation, model, direction):
     """Collect what is shown of one direction: samples, its best and worst, the judge's answers."""
-    source, target = direction.source, direction.target
-    images = getattr(evaluation.sets, source)
-    truth = getattr(evaluation.sets, target) if evaluation.sets.paired else None
-    errors = evaluation.round_trips[direction].cycle_error
-    generator = generator_for(model, direction)
-    has_masks = hasattr(generator, "attention_network")
 
-    def strips(indices):
-        """Make a row of pictures for each index; white of a mask is painted."""
-        indices = np.asarray(indices, int)
-        if not len(indices):
-            return []
-        real = evaluation.formats[source].to_unit(images[indices])
-        fake = runner(generator)(real)
-        columns = {"input": real}
-        if has_masks:
-            columns["mask"] = 1.0 - 2.0 * runner(runner(generator).masks)(real)[..., -1:]
-        columns["translation"] = fake
-        if errors is not None:
-            columns["round trip"] = runner(generator_for(model, direction.opposite))(fake)
-        if truth is not None:
-            columns["ground truth"] = evaluation.formats[target].to_unit(truth[indices])
-        shown = {title: as_pictures(column) for title, column in columns.items()}
-        return [
-            {
-                "name": evaluation.names[source][index],
-                "error": None if errors is None else f"cycle error {errors[index]:.3f}",
-                "pictures": [(title, picture(column[row])) for title, column in shown.items()],
-            }
-            for row, index in enumerate(indices)
-        ]
+    def strips(indices, texts=None):
+        return _strips(evaluation, model, direction, indices, texts)
 
-    judged = evaluation.judged.get(direction)
-    wrong = [row for row in judged.images[:EXTREMES] if row["right"] < 1] if judged else []
-    most_wrong = strips([row["index"] for row in wrong])
-    for strip, row in zip(most_wrong, wrong, strict=True):
-        strip["error"] = f"{row['answer']}, not {row['label']}"
-        if row["label"] is None:
-            strip["error"] = f"{row['right']:.0%} of pixels right"
+    count, errors = evaluation.round_trips[direction][:2]
+    count, judged = len(count), evaluation.judged.get(direction)
     ranked = [] if errors is None else np.argsort(errors)
-    count = min(EXTREMES, len(ranked) // 2)  # of few images, none is both
+    extremes = min(EXTREMES, len(ranked) // 2)  # of few images, none is both
+    wrong = [row for row in judged.images[:EXTREMES] if row["right"] < 1] if judged else []
+    answers = [
+        f"{row['answer']}, not {row['label']}"
+        if row["label"] is not None
+        else f"{row['right']:.0%} of pixels right"
+        for row in wrong
+    ]
     return {
         "arrow": direction.arrow,
-        "masks": has_masks,
-        "samples": strips(np.linspace(0, len(images) - 1, min(SAMPLES, len(images))).round()),
-        "best": strips(ranked[:count]),
-        "worst": strips(ranked[::-1][:count]),
+        "masks": hasattr(generator_for(model, direction), "attention_network"),
+        "samples": strips(np.linspace(0, count - 1, min(SAMPLES, count)).round()),
+        "best": strips(ranked[:extremes]),
+        "worst": strips(ranked[::-1][:extremes]),
         "judged": judged,
-        "most_wrong": most_wrong,
+        "most_wrong": strips([row["index"] for row in wrong], answers),
     }
+
+
+def _strips(evaluation, model, direction, indices, texts):
+    """Make a row of pictures for each index, with its text: the cycle error, if None is given."""
+    indices = np.asarray(indices, int)
+    if not len(indices):
+        return []
+    source, target = direction.source, direction.target
+    generator, errors = (
+        generator_for(model, direction),
+        evaluation.round_trips[direction].cycle_error,
+    )
+    real = evaluation.formats[source].to_unit(getattr(evaluation.sets, source)[indices])
+    fake = runner(generator)(real)
+    columns = {"input": real}
+    if hasattr(generator, "attention_network"):  # white is painted
+        columns["mask"] = 1.0 - 2.0 * runner(runner(generator).masks)(real)[..., -1:]
+    columns["translation"] = fake
+    if errors is not None:
+        columns["round trip"] = runner(generator_for(model, direction.opposite))(fake)
+        texts = texts or [f"cycle error {error:.3f}" for error in errors[indices]]
+    if evaluation.sets.paired:
+        truth = getattr(evaluation.sets, target)[indices]
+        columns["ground truth"] = evaluation.formats[target].to_unit(truth)
+    shown = {title: as_pictures(column) for title, column in columns.items()}
+    return [
+        {
+            "name": evaluation.names[source][index],
+            "error": texts and texts[row],
+            "pictures": [(title, picture(column[row])) for title, column in shown.items()],
+        }
+        for row, index in enumerate(indices)
+    ]
 
 
 def picture(image):

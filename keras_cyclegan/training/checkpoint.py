@@ -4,22 +4,12 @@ It is a NumPy archive, which has a checksum for each array. HDF5, in which Keras
 doesn't notice a changed byte, and ends the process with a segmentation fault on a full disk.
 """
 
-import struct
-import zipfile
-import zlib
-
 import keras
 import numpy as np
 
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.training.divergence import DivergenceError
 
-# What NumPy and zipfile raise, by the byte that is wrong: an unknown method of compression is a
-# NotImplementedError, a flag that says "encrypted" a RuntimeError.
-DAMAGES = (
-    *(OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, SyntaxError),
-    *(MemoryError, OverflowError, struct.error, zlib.error, zipfile.BadZipFile),
-)
 ABOUT = "about"  # the array of the count of the others, and of the steps of an epoch
 
 
@@ -49,19 +39,21 @@ def write_checkpoint(path, model, step, kept=None, random_states=(), steps_per_e
 
 
 def read_checkpoint(path):
-    """Read the arrays of a checkpoint, each checked, and the steps of an epoch, if it has them.
+    """Read the arrays of a checkpoint, each checked, and the steps of an epoch, or 0.
 
     Raises:
         DamagedCheckpointError: it was changed or cut, or an array is missing.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        count, steps_per_epoch = map(int, arrays.pop(ABOUT, (len(arrays), 0)))
+            arrays = dict(archive)
+        count, steps_per_epoch = map(int, arrays.pop(ABOUT))
         if count != len(arrays):
             raise ValueError(f"it holds {len(arrays)} of {count} arrays")
         return arrays, steps_per_epoch
-    except DAMAGES as error:
+    except (
+        Exception
+    ) as error:  # which one NumPy and zipfile raise depends on the byte that is wrong
         raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
 
 
@@ -88,9 +80,11 @@ def restore_checkpoint(model, arrays, path):
 
 def _state(model):
     """Return all variables by unique names, the seeds of dropout and of the pools included."""
-    kinds = {"model": model, "optimizer": model.optimizer}
-    variables = {kind: owner.variables for kind, owner in kinds.items()}
-    variables["metrics"] = model.metrics_variables
+    variables = {
+        "model": model.variables,
+        "optimizer": model.optimizer.variables,
+        "metrics": model.metrics_variables,
+    }
     return {f"{kind}.{i}": x for kind, found in variables.items() for i, x in enumerate(found)}
 
 

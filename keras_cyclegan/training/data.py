@@ -13,19 +13,8 @@ RANGE = (
     "auto, the 0.5 and 99.5 % quantiles over all images; auto_per_channel; or image, each image's "
     "own, which can't be undone. Default: all that 8 or 16 bits hold."
 )
-LOAD_SIZE = (
-    "Size that images are brought to, before `image_size` is cut out. Default: 286/256 of "
-    "`image_size`, and with crop the whole image."
-)
-RESIZE = "Other sizes: stretch images, cover the size and cut the rest off, or only crop windows."
-FLIP = (
-    "How training images are mirrored, each way half of the time; rot90: quarter turns too, for "
-    "what has no up. Default: horizontal; for glyphs, none."
-)
-GROUP_BY = (
-    "Regular expression: images whose names agree in its first group, such as slices of a patient, "
-    "stay on one side of `validation_split`. Default: each file by itself."
-)
+FLIP = "How training images are mirrored; rot90 also turns. Default: horizontal; for glyphs, none."
+GROUP = "Regular expression: names with one first group stay on one side of `validation_split`."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,16 +30,16 @@ class DataOptions:
     range_b: str | None = option("The same for domain B.")
     unit_a: str | None = option("Unit of A's values, such as HU, for tables.")
     unit_b: str | None = option("The same for domain B.")
-    load_size: Size | None = option(LOAD_SIZE, least=4)
-    resize: Literal["stretch", "cover", "crop"] = option(RESIZE, "stretch")
+    load_size: Size | None = option(
+        "Side before cropping. Default: 286/256 of `image_size`.", least=4
+    )
+    resize: Literal["stretch", "cover", "crop"] = option("What other sizes need.", "stretch")
     flip: Literal[FLIPS] | None = option(FLIP)
     batch_size: int = option("Images of each domain in a step, on all devices.", 1, least=1)
     validation_split: float = option("Part that isn't trained on.", 0.0, least=0, below=1)
-    group_by: str | None = option(GROUP_BY)
+    group_by: str | None = option(GROUP)
     max_pixels: int | None = option("Largest image. Default: 61 million.", least=1, change="always")
-    on_error: Literal["raise", "skip"] = option(
-        "Raise an error for an unusable image, or skip it.", "raise", change="always"
-    )
+    on_error: Literal["raise", "skip"] = option("Of unusable images.", "raise", change="always")
 
     def bring_to_form(self):
         """Bring values to the form in which they are recorded."""

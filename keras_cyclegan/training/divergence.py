@@ -37,10 +37,10 @@ class StopAtDivergence(keras.callbacks.Callback):
     ```
     """
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.first = epoch, 1
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch, logs=None):
         check_losses(logs, f"epoch {self.epoch + 1}, step", self.first, batch + 1)
         self.first = batch + 2
 

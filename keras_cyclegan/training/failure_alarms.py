@@ -12,26 +12,26 @@ from keras_cyclegan.training.sample_grid import first_images
 
 FLAT = 1e-4  # standard deviation of pixels below which an image counts as flat
 
-IDENTITY = (
-    "returns its input: it changes a pixel by {value:.3f} on average, on the scale of [-1, 1] "
-    "(alarm below {limit:g}). Try a smaller identity weight, "
-    "`compile(identity_loss=IdentityLoss(weight=0.5))` or `identity_loss=None`, then a smaller "
-    "cycle weight, `compile(cycle_loss=CycleConsistencyLoss(weight=5.0))`; and look whether the "
-    "two folders really hold different images."
-)
-COLLAPSE = (
-    "gives nearly the same output for every input: outputs differ from each other {value:.0%} as "
-    "much as inputs do (alarm below {limit:.0%}). Try another seed, a lower learning rate of the "
-    "discriminators, and a cycle weight of 10 or more, which punishes equal outputs for different "
-    "inputs; and look whether the target folder holds more than a few distinct images."
-)
-INVERSION = (
-    "inverts brightness or colours: outputs correlate with inputs by {value:+.2f} (alarm below "
-    "{limit:+.2f}). The cycle loss can't see it, since the way back inverts again. If the domains "
-    "aren't negatives of each other, keep the identity loss, `compile(identity_loss="
-    "IdentityLoss(weight=5.0))`, and start again with another seed: early inversions rarely "
-    "correct themselves."
-)
+ADVICE = {
+    "change": (
+        "returns its input: it changes a pixel by {value:.3f} on average, on the scale of [-1, 1] "
+        "(alarm below {limit:g}). Try `compile(identity_loss=IdentityLoss(weight=0.5))` or "
+        "`identity_loss=None`, then a cycle weight of 5; and look whether the two folders really "
+        "hold different images."
+    ),
+    "spread": (
+        "gives nearly the same output for every input: outputs differ from each other {value:.0%} "
+        "as much as inputs do (alarm below {limit:.0%}). Try another seed, a lower learning rate "
+        "of the discriminators, and a cycle weight of 10 or more; and look whether the target "
+        "folder holds more than a few distinct images."
+    ),
+    "correlation": (
+        "inverts brightness or colours: outputs correlate with inputs by {value:+.2f} (alarm below "
+        "{limit:+.2f}). The cycle loss can't see it, since the way back inverts again. If the "
+        "domains aren't negatives of each other, keep the identity loss and start again with "
+        "another seed."
+    ),
+}
 
 
 class FailureAlarms(keras.callbacks.Callback):
@@ -55,9 +55,6 @@ class FailureAlarms(keras.callbacks.Callback):
         least_change: float. Limit of `change`; 0.03, the default, is 4 of 255 levels.
         least_spread: float, 0.1 by default. Limit of `spread`.
         least_correlation: float, -0.4 by default. Limit of `correlation`.
-
-    Raises:
-        ValueError: `count` is below 2, or `dataset` is None.
 
     Example:
 
@@ -83,33 +80,28 @@ class FailureAlarms(keras.callbacks.Callback):
             )
         self.images_a, self.images_b = first_images(dataset, count)
         self.patience = patience
-        self.alarms = {
-            "change": (least_change, IDENTITY),
-            "spread": (least_spread, COLLAPSE),
-            "correlation": (least_correlation, INVERSION),
+        self.limits = {
+            "change": least_change,
+            "spread": least_spread,
+            "correlation": least_correlation,
         }
         self.epochs_beyond: dict[str, int] = {}  # by the name in the logs
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch, logs=None):
         sets = self.images_a, self.images_b
-        generators = self.model.generators()
-        for direction, generator, images in zip(Direction, generators, sets, strict=True):
-            suffix = direction.suffix
-            for name, value in failure_measures(images, runner(generator)(images)).items():
+        for direction, generator, images in zip(
+            Direction, self.model.generators(), sets, strict=True
+        ):
+            for kind, value in failure_measures(images, runner(generator)(images)).items():
+                name = f"{kind}_{direction.suffix}"
                 if logs is not None:
-                    logs[f"{name}_{suffix}"] = value
-                self._judge(name, suffix, value)
-
-    def _judge(self, name, suffix, value):
-        limit, text = self.alarms[name]
-        key = f"{name}_{suffix}"
-        self.epochs_beyond[key] = self.epochs_beyond.get(key, 0) + 1 if value < limit else 0
-        if self.epochs_beyond[key] == self.patience:
-            warnings.warn(
-                f"For {self.patience} epoch(s) in a row, generator_{suffix} "
-                + text.format(value=value, limit=limit),
-                stacklevel=2,
-            )
+                    logs[name] = value
+                limit, before = self.limits[kind], self.epochs_beyond.get(name, 0)
+                self.epochs_beyond[name] = before + 1 if value < limit else 0
+                if self.epochs_beyond[name] == self.patience:
+                    who = f"For {self.patience} epoch(s) in a row, generator_{direction.suffix}"
+                    advice = ADVICE[kind].format(value=value, limit=limit)
+                    warnings.warn(f"{who} {advice}", stacklevel=2)
 
 
 def failure_measures(real, fake):

@@ -59,32 +59,19 @@ def read_options(folder):
     """Read `config.json`, or None for a new run; options that it lacks get their defaults.
 
     Raises:
-        ValueError: the file is missing, empty or damaged although there are checkpoints; or it has
-            options that this version doesn't know.
+        ValueError: the file is missing although there are checkpoints, is damaged, or has options
+            that this version doesn't know.
     """
     path = Path(folder) / CONFIG
-    text = path.read_text(errors="replace") if path.exists() else ""
-    if not text.strip():
-        if any(Path(folder).glob("checkpoints/step-*")):
-            raise ValueError(
-                f"{folder} holds checkpoints, but {CONFIG}, which records their options, is "
-                f"{'empty' if path.exists() else 'missing'}. Put it back to continue, or give "
-                "another --out to start a new run."
-            )
+    if not path.exists() and not any(Path(folder).glob("checkpoints/step-*")):
         return None
     try:
-        recorded = {**json.loads(text)}
-        unknown = set(recorded) - set(options_of(TrainingOptions))
-        if not unknown:
-            return dataclasses.asdict(TrainingOptions(**recorded))
-    except (ValueError, TypeError, RecursionError) as error:
+        return dataclasses.asdict(TrainingOptions(**json.loads(path.read_text())))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(
-            f"{path} is damaged: {error}. Put it back, or give another --out."
+            f"{path}, the record of the run's options, is missing, damaged or of a later version: "
+            f"{error}. Put it back, or give another --out to start a new run."
         ) from None
-    raise ValueError(
-        f"{path} has options that this version of keras_cyclegan doesn't know: "
-        f"{', '.join(sorted(unknown))}."
-    )
 
 
 def complete_options(folder, given, recipe=None):
@@ -120,8 +107,7 @@ def compare_options(folder, options, adjust=False):
         if recorded[name] != value
     }
     allowed = CHANGEABLE | LENGTH | (ADJUSTABLE if adjust else set())
-    refused = [text for name, text in changed.items() if name not in allowed]
-    if refused:
+    if refused := [text for name, text in changed.items() if name not in allowed]:
         raise ValueError(
             f"{folder} holds a run with other options: {'; '.join(refused)}. Give the same options "
             "to continue it, or another --out to start a new run. With --adjust, it continues with "

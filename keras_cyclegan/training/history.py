@@ -39,10 +39,10 @@ class HistoryFile(keras.callbacks.Callback):
         self.path = Path(path)
         self.unwritten: list[Any] = []
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter(), time.process_time()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch, logs=None):
         if not is_chief():
             return
         line = {
@@ -59,10 +59,9 @@ class HistoryFile(keras.callbacks.Callback):
         try:
             with atomic_file(self.path) as unfinished:
                 unfinished.write_text(text)
+            self.unwritten = []
         except OSError as error:
             warnings.warn(f"{self.path} could not be written: {error}", stacklevel=2)
-        else:
-            self.unwritten = []
 
 
 def read_history(path):
@@ -72,21 +71,20 @@ def read_history(path):
     it was is kept beside it.
     """
     path = Path(path)
-    if not path.exists():
-        return []
     rows, damaged = [], []  # numbers of lines
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+    for number, line in enumerate(lines, start=1):
         try:
             row = {name: x + 0 for name, x in json.loads(line).items()}  # all are numbers
             rows.append({**row, "epoch": operator.index(row["epoch"])})
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            damaged += [number] if line.strip() else []
+            damaged.append(str(number))
     if damaged:
         kept = path.with_name(f"{path.name}.damaged")
         shutil.copyfile(path, kept)
         warnings.warn(
-            f"{path}: line {', '.join(map(str, damaged))} can't be read and is left out. The file "
-            f"as it was is kept as {kept}.",
+            f"{path}: line {', '.join(damaged)} can't be read and is left out. The file as it was "
+            f"is kept as {kept}.",
             stacklevel=2,
         )
     return rows
@@ -101,22 +99,21 @@ def mean_of(logs, monitor=("kid_ab", "kid_ba")):
 class EarlyStop(keras.callbacks.Callback):
     """Ends `fit` after `patience` epochs without a lower KID in the file of a `HistoryFile`.
 
-    A patience of infinity, the default, never does. Keras's `EarlyStopping` forgets what was before
-    an interruption.
+    Keras's `EarlyStopping` forgets what was before an interruption.
     """
 
-    def __init__(self, path: PathLike, patience: float = math.inf) -> None:
+    def __init__(self, path, patience=math.inf):
         super().__init__()
         self.path = path
         self.patience = patience
 
-    def epochs(self, wanted: int) -> int:
+    def epochs(self, wanted):
         """Return the epochs of the whole run: those that it had, if it has ended early."""
         rows = read_history(self.path)
         means = [math.inf if (mean := mean_of(row)) is None else mean for row in rows]
         is_over = means and len(means) > self.patience + means.index(min(means))
         return rows[-1]["epoch"] if is_over else wanted
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch, logs=None):
         if largest_of_all(self.epochs(0)):
             self.model.stop_training = True

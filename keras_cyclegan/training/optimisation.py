@@ -6,14 +6,7 @@ from typing import Literal
 from keras_cyclegan.training.losses import make_losses
 from keras_cyclegan.training.option import option
 
-CLIP_NORM = (
-    "Largest norm of the gradients of both generators together, and of both discriminators. "
-    "Default: no limit."
-)
-EMA = (
-    "Momentum of running averages of the generators, 0.999 for example, which replace them in "
-    "samples, translations and presets. Default: no averages."
-)
+EMA = "Momentum of averages of the generators, 0.999 for example, which presets get. Default: none."
 WARMUP = "First steps, in which only the discriminators learn: for new ones with `init`."
 
 
@@ -31,15 +24,11 @@ class OptimisationOptions:
         "How the rates fall.", "linear", change="adjust"
     )
     decay_epochs: int | None = option(
-        "Last epochs in which the rates fall. Default: half; with cosine, all.",
-        least=0,
-        change="length",
+        "Last epochs, in which they fall. Default: half; cosine: all.", least=0, change="length"
     )
-    final_learning_rate: float = option(
-        "Both rates at the end of the fall.", 0.0, least=0, change="adjust"
-    )
+    final_learning_rate: float = option("Their end.", 0.0, least=0, change="adjust")
     discriminator_warmup: int = option(WARMUP, 0, least=0)
-    clip_norm: float | None = option(CLIP_NORM, above=0, change="adjust")
+    clip_norm: float | None = option("Largest norm of gradients.", above=0, change="adjust")
     weight_penalty: float = option("Penalty on the squares of all weights.", 0.0, least=0)
     ema: float | None = option(EMA, above=0, below=1)
     accumulate: int = option("Steps for one update, as a batch so much larger.", 1, least=1)

@@ -9,6 +9,19 @@ import re
 import typing
 
 
+class Size:
+    """The type of an option that is a number of pixels, or a string HEIGHTxWIDTH of two."""
+
+
+KINDS = {
+    int: "an integer",
+    float: "a finite number",
+    Size: "an integer, or HEIGHTxWIDTH,",
+    bool: "True or False",
+    str: "a string",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Option:
     """What an option has besides its default.
@@ -33,12 +46,24 @@ class Option:
     def takes(self, value):
         if self.choices or value is None:
             return value in self.choices or (value is None and self.optional)
-        if not KINDS[self.kind][1](value):
-            return False
-        if self.kind in (bool, str):
-            return not self.parts or set(value.split(",")) <= set(self.parts)
-        value = min(sides_of(value)) if self.kind is Size else value
-        return self.least <= value and self.above < value < self.below
+        if self.kind is bool:
+            return isinstance(value, bool)
+        if self.kind is str:
+            is_path = isinstance(value, (str, os.PathLike))
+            return is_path and (not self.parts or {*value.split(",")} <= {*self.parts})
+        if self.kind is Size and isinstance(value, str):
+            found = sides_of(value) if re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value) else [None]
+        else:
+            found = [value]
+        wanted = numbers.Real if self.kind is float else numbers.Integral
+        return all(
+            isinstance(x, wanted)
+            and not isinstance(x, bool)
+            and math.isfinite(x)
+            and self.least <= x
+            and self.above < x < self.below
+            for x in found
+        )
 
     @property
     def expected(self):
@@ -48,7 +73,7 @@ class Option:
             return f"some of {','.join(self.parts)}"
         bounds = {"of at least": self.least, "above": self.above, "below": self.below}
         limits = [f"{text} {x:g}" for text, x in bounds.items() if math.isfinite(x)]
-        return f"{KINDS[self.kind][0]} {' and '.join(limits)}".rstrip()
+        return f"{KINDS[self.kind]} {' and '.join(limits)}".rstrip()
 
 
 def option(help, default=None, **described):
@@ -66,15 +91,14 @@ def options_of(options_class):
         for name in part.__annotations__
     }
     for field in dataclasses.fields(options_class):
-        hint = hints[field.name]
-        is_choice = typing.get_origin(hint) is typing.Literal
-        kinds = (hint,) if is_choice else typing.get_args(hint) or (hint,)
-        kind = next(kind for kind in kinds if kind is not type(None))
+        hint = hints[field.name]  # a type or choices, perhaps or None
+        kinds = (hint,) if typing.get_origin(hint) is typing.Literal else typing.get_args(hint)
+        kind, *others = kinds or (hint,)
         choices = typing.get_args(kind)
         found[field.name] = dataclasses.replace(
             field.metadata["option"],
             kind=str if choices else kind,
-            optional=type(None) in kinds,
+            optional=bool(others),
             choices=choices,
             group=groups[field.name],
         )
@@ -99,10 +123,6 @@ def as_flag(name, value):
     return f"--{flag} {value}"
 
 
-class Size:
-    """The type of an option that is a number of pixels, or a string HEIGHTxWIDTH of two."""
-
-
 def as_size(value):
     """Return a size as it is kept: an int, or a string `"256x192"`."""
     if isinstance(value, (tuple, list)):
@@ -115,25 +135,3 @@ def sides_of(size):
     if size is None:
         return None
     return tuple(map(int, size.split("x"))) if isinstance(size, str) else (size, size)
-
-
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _is_finite(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_size(value):
-    is_pair = isinstance(value, str) and re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value)
-    return bool(is_pair) or _is_integer(value)
-
-
-KINDS = {  # how each type is called, and what is of it
-    int: ("an integer", _is_integer),
-    float: ("a finite number", _is_finite),
-    bool: ("True or False", lambda value: isinstance(value, bool)),
-    Size: ("an integer, or HEIGHTxWIDTH,", _is_size),
-    str: ("a string", lambda value: isinstance(value, (str, os.PathLike))),
-}

@@ -10,13 +10,11 @@ from keras_cyclegan.training.optimisation import OptimisationOptions
 from keras_cyclegan.training.option import check_values, option
 
 SCORES = (
-    "Images to measure KID on: a folder with testA and testB; tfds:NAME; or glyphs. The scores go "
-    "to history.jsonl, and the best preset is kept in best. Default: none."
+    "Images to measure KID on, kept apart from training: testA and testB; tfds:NAME; or glyphs."
 )
 LOG = "Logs beside history.jsonl: csv, tensorboard, wandb, or some with commas. Default: none."
 DISTRIBUTE = (
-    "Share each batch between all devices of this machine, or all machines (JAX), which must "
-    "share the run's folder. Default: one device."
+    "Share batches between this machine's devices, or (JAX) machines that share the folder."
 )
 
 
@@ -25,9 +23,7 @@ class RunOptions:
     """What a run writes, when, and where it runs."""
 
     seed: int = option("Seed of weights, order, crops and pools.", 0, least=0)
-    checkpoint_minutes: float = option(
-        "Minutes from one checkpoint and preset to the next.", 2.0, least=0, change="always"
-    )
+    checkpoint_minutes: float = option("Between checkpoints.", 2.0, least=0, change="always")
     checkpoint_steps: int | None = option("Or so many steps.", least=1, change="always")
     keep_checkpoints: int = option("Newest checkpoints kept.", 2, least=1, change="always")
     half_precision: bool = option("Presets in float16: half the bytes.", False, change="always")
@@ -44,19 +40,7 @@ class RunOptions:
 class TrainingOptions(  # fields begin with the last one's
     RunOptions, OptimisationOptions, LossOptions, NetworkOptions, DataOptions
 ):
-    """The options of a training run; the defaults are the paper's.
-
-    Each field has its description beside it; `keras-cyclegan train --help` prints them.
-
-    Raises:
-        ValueError: a value is out of range; the message names the option.
-
-    Example:
-
-    ```python
-    options = TrainingOptions("path/to/images", **keras_cyclegan.recipes.fast)
-    ```
-    """
+    """The options of a training run; the defaults are the paper's."""
 
     def __post_init__(self):
         self.bring_to_form()

@@ -54,9 +54,9 @@ class PresetKeeper(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
-        self.card = card
+        self.card = card or dict
         self.half_precision = half_precision
-        self.minutes = minutes
+        self.minutes = math.inf if minutes is None else minutes
         self.best = best and Path(best)
         self.monitor = tuple(monitor)
         self.heading = f"mean of {', '.join(self.monitor)}"
@@ -66,8 +66,6 @@ class PresetKeeper(keras.callbacks.Callback):
         self.written_at = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.minutes is None:
-            return
         passed = time.monotonic() - self.written_at
         if passed >= max(60 * self.minutes, self.took / LARGEST_SHARE):
             self.write()
@@ -88,19 +86,15 @@ class PresetKeeper(keras.callbacks.Callback):
 
     def write(self, folder: PathLike | None = None, more: dict[str, str] | None = None) -> None:
         """Write the preset now, to its folder or to another, with `more` on its card."""
+        began, folder = time.monotonic(), folder or self.folder
         if is_chief():
-            began = time.monotonic()
-            folder = folder or self.folder
+            card = {**self.card(), **(more or {})}
             try:
-                self.model.save_to_preset(
-                    folder,
-                    card={**(self.card() if self.card else {}), **(more or {})},
-                    half_precision=self.half_precision,
-                )
+                self.model.save_to_preset(folder, card=card, half_precision=self.half_precision)
             except (OSError, ValueError) as error:
                 warnings.warn(
                     f"The preset {folder} could not be written ({error}). The one before stays.",
                     stacklevel=2,
                 )
-            self.took = time.monotonic() - began
         self.written_at = time.monotonic()
+        self.took = self.written_at - began

@@ -24,9 +24,7 @@ class Progress(keras.callbacks.Callback):
     ```
     """
 
-    def __init__(self):
-        super().__init__()
-        self.compiled = False
+    compiled = False
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar = tqdm(

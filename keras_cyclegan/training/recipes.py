@@ -104,11 +104,4 @@ ugatit = Recipe(
     weight_penalty=1e-4,
 )
 
-TABLES = {
-    "paper": paper,
-    "fast": fast,
-    "finetune": finetune,
-    "attention": attention,
-    "contrastive": contrastive,
-    "ugatit": ugatit,
-}
+TABLES = {name: globals()[name] for name in __all__}

@@ -1,6 +1,7 @@
 """A training run in a folder: its options, logs, pictures, checkpoints, presets and model."""
 
 import contextlib
+import functools
 import logging
 import math
 import zlib
@@ -14,23 +15,14 @@ from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.processor import refuse_slow_dtype
 from keras_cyclegan.scores import KernelInceptionDistance
 from keras_cyclegan.scores.features import describe_extractor
 from keras_cyclegan.steps.distribution import check_agreement, distributed, fail_together, is_chief
-from keras_cyclegan.training.card import RunCard
+from keras_cyclegan.training import folder as run_folder
+from keras_cyclegan.training.card import describe_run
 from keras_cyclegan.training.data import load_images
 from keras_cyclegan.training.failure_alarms import FailureAlarms
-from keras_cyclegan.training.folder import (
-    CHANGEABLE,
-    compare_options,
-    complete_options,
-    keep_epochs,
-    locked,
-    write_options,
-    write_place,
-)
 from keras_cyclegan.training.history import EarlyStop, HistoryFile
 from keras_cyclegan.training.loggers import make_loggers
 from keras_cyclegan.training.networks import build_model
@@ -92,7 +84,7 @@ def train(
         options["data"], options["data_b"] = data
     elif data is not None:
         options["data"] = data
-    chosen = complete_options(folder, options, recipe and TABLES[recipe])
+    chosen = run_folder.complete_options(folder, options, recipe and TABLES[recipe])
     return train_run(folder, chosen, adjust, slow_dtype)
 
 
@@ -102,12 +94,13 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
     with contextlib.ExitStack() as stack:
         with distributed(options.distribute, options.batch_size):
             writes = is_chief()
-            fail_together(lambda: writes and stack.enter_context(locked(folder)))
+            fail_together(lambda: writes and stack.enter_context(run_folder.locked(folder)))
             options, model, train, validation = _prepare(folder, options, adjust, slow_dtype)
             watched = train if validation is None else validation
             watchers, keeper = _watch(folder, options, model, watched)
-            if writes:
-                write_place(folder, options, train.steps_per_epoch)
+            if writes:  # after all that can fail before the run starts
+                run_folder.write_options(folder, options)
+                run_folder.write_place(folder, options, train.steps_per_epoch)
             stop = EarlyStop(folder / "history.jsonl", options.early_stop or math.inf)
             fit(
                 model,
@@ -134,15 +127,15 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
 
 def _prepare(folder, options, adjust, slow_dtype):
     """Return the options, the compiled model, the training dataset, the validation dataset."""
-    for line in fail_together(lambda: compare_options(folder, options, adjust)):
+    for line in fail_together(lambda: run_folder.compare_options(folder, options, adjust)):
         logger.info(line)
     keras.utils.set_random_seed(options.seed)
     train, validation = fail_together(lambda: load_images(options))
-    options, other_length = keep_epochs(folder, options, train, adjust)
+    options, other_length = run_folder.keep_epochs(folder, options, train, adjust)
     if other_length:
         logger.info("Other images: an epoch stays %d steps long.", options.steps_per_epoch)
         train, validation = fail_together(lambda: load_images(options))
-    relevant = {k: v for k, v in vars(options).items() if k not in CHANGEABLE}
+    relevant = {k: v for k, v in vars(options).items() if k not in run_folder.CHANGEABLE}
     check_agreement(
         "Give all machines the same options and the same images.",
         options=zlib.crc32(repr(relevant).encode()) >> 1,  # JAX has 31 bits
@@ -151,8 +144,7 @@ def _prepare(folder, options, adjust, slow_dtype):
     model = build_model(options)
     adopt_formats(model, train)
     if not slow_dtype:
-        made = [getattr(model, name) for name in NETWORKS]
-        refuse_slow_dtype(made, "`slow_dtype=True` trains nevertheless.")
+        refuse_slow_dtype(model.networks.values(), "`slow_dtype=True` trains nevertheless.")
     compile_model(model, options)
     crops = options.resize == "crop"
     size = min(sides_of(options.image_size))
@@ -163,12 +155,10 @@ def _prepare(folder, options, adjust, slow_dtype):
 def _watch(folder, options, model, watched):
     """Return the callbacks of the run, which show images of `watched`, and the one of presets."""
     scores, extractor = measure_scores(options, model)
-    if is_chief():
-        write_options(folder, options)  # after all that can fail before the run starts
     history = folder / "history.jsonl"
     keeper = PresetKeeper(
         folder / "preset",
-        card=RunCard(options, model, history, extractor),
+        card=functools.partial(describe_run, options, model, history, extractor),
         half_precision=options.half_precision,
         minutes=options.checkpoint_minutes,
         best=folder / "best" if scores else None,
@@ -213,4 +203,4 @@ def measure_scores(options, model):
     kid = KernelInceptionDistance(extract, name="kid")
     batch = formats[0].to_unit(images_a[:count]), formats[1].to_unit(images_b[:count])
     callback = TranslationMetrics([batch], [kid], count, options.scores_every)
-    return [callback], describe_extractor(extractor, None)["extractor"]
+    return [callback], describe_extractor(extractor)["extractor"]

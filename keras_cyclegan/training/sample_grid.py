@@ -33,10 +33,6 @@ class SampleGrid(keras.callbacks.Callback):
         channels: tuple of three ints (or one): which channels are shown as red, green and blue.
             None, the default, shows the first three, or the only one.
 
-    Raises:
-        ImportError: `tensorboard` is given, and that package isn't installed.
-        ValueError: `dataset` is None.
-
     Example:
 
     ```python
@@ -91,15 +87,15 @@ def first_images(dataset, count):
             "There are no images to translate: `data.load` gives None for validation without "
             "testA and testB. Load with `validation_split=0.1`, or give the training dataset."
         )
-    batches_a, batches_b, seen = [], [], 0
+    sets, seen = ([], []), 0
     for batch in dataset:
-        a, b = (batch["a"], batch["b"]) if isinstance(batch, dict) else batch
-        batches_a.append(np.asarray(a))
-        batches_b.append(np.asarray(b))
-        seen += len(a)
+        pair = (batch["a"], batch["b"]) if isinstance(batch, dict) else batch
+        for images, found in zip(pair, sets, strict=True):
+            found.append(np.asarray(images))
+        seen += len(pair[0])
         if seen >= count:
             break
-    return np.concatenate(batches_a)[:count], np.concatenate(batches_b)[:count]
+    return [np.concatenate(found)[:count] for found in sets]
 
 
 def sample_grid(model, images_a, images_b, channels=None):
@@ -109,21 +105,21 @@ def sample_grid(model, images_a, images_b, channels=None):
     """
     there, back = model.generators()
     columns = [
-        *_columns(("A", "to B", "back"), images_a, there, back),
-        *_columns(("B", "to A", "back"), images_b, back, there),
+        *_columns("A", "B", images_a, there, back),
+        *_columns("B", "A", images_b, back, there),
     ]
     return np.concatenate([_column(*column, channels) for column in columns], axis=1)
 
 
-def _columns(headings, real, there, back):
+def _columns(source, target, real, there, back):
     """Yield the headings and images, in [-1, 1], of one direction."""
     to_numpy = keras.ops.convert_to_numpy
     fake = to_numpy(there(real, training=False))
-    yield headings[0], real
+    yield source, real
     if hasattr(there, "foreground"):
         yield "mask", 2.0 * to_numpy(there.foreground(real)) - 1.0
-    yield headings[1], fake
-    yield headings[2], to_numpy(back(fake, training=False))
+    yield f"to {target}", fake
+    yield "back", to_numpy(back(fake, training=False))
 
 
 def _column(heading, images, channels):

@@ -1,8 +1,8 @@
 """Checkpoints from which an interrupted run continues as if it had never stopped."""
 
+import contextlib
 import logging
 import os
-import re
 import signal
 import threading
 import time
@@ -41,10 +41,9 @@ class TrainingState(keras.callbacks.Callback):
         minutes: float, 5 by default. A checkpoint is written when so many minutes have passed.
         steps: int. One is also written after so many steps. None, the default: only `minutes`
             counts.
-        keep: int, 2 by default. How many of the newest checkpoints to keep.
+        keep: int of at least 1, 2 by default. How many of the newest checkpoints to keep.
 
     Raises:
-        ValueError: `steps` or `keep` is below 1.
         DivergenceError: while training, a loss is NaN or infinite.
         OSError: at the end of training, the last checkpoint could not be written.
 
@@ -77,17 +76,16 @@ class TrainingState(keras.callbacks.Callback):
         self.step = self.saved_step = 0
         self.means = self.random_states = None
         self.failure: OSError | None = None
-        self.damaged: list[Path] = []  # checkpoints that `restore` skipped
-        self.is_partial = False
-        self.interruption = _Interruption()
+        self.signal: signal.Signals | None = None
+        self.is_rest = False  # whether this `fit` trains the rest of an epoch only
+        self.is_over = False  # whether a callback ended the training in that rest
 
     # --- checkpoints ---------------------------------------------------------------------------
 
     def checkpoints(self) -> list[Any]:
         """List `(step, path)` of every checkpoint, the oldest first."""
-        files = self.folder.iterdir() if self.folder.is_dir() else ()
-        paths = ((re.fullmatch(r"step-(\d+)\.npz", path.name), path) for path in files)
-        return sorted((int(match[1]), path) for match, path in paths if match)
+        paths = [path for path in self.folder.glob("step-*.npz") if path.stem[5:].isdecimal()]
+        return sorted((int(path.stem[5:]), path) for path in paths)
 
     def restore(self) -> Any:
         """Load the newest undamaged checkpoint; return its path, or None where there is none.
@@ -116,28 +114,34 @@ class TrainingState(keras.callbacks.Callback):
         return path
 
     def _read_newest(self):
+        damaged = []
         for step, path in reversed(self.checkpoints()):
             try:
-                return step, path, *read_checkpoint(path)
+                found = read_checkpoint(path)
             except DamagedCheckpointError as error:
-                self.damaged.append(path)
+                damaged.append(path)
                 warnings.warn(f"{error}. Trying the one before.", stacklevel=3)
-        if self.damaged:
+                continue
+            for newer in damaged if is_chief() else ():
+                newer.unlink(missing_ok=True)
+            return step, path, *found
+        if damaged:
             raise DamagedCheckpointError(
-                f"None of the {len(self.damaged)} checkpoints in {self.folder} is whole. Remove "
-                "them to begin anew."
+                f"None of the {len(damaged)} checkpoints in {self.folder} is whole. Remove them to "
+                "begin anew."
             )
         return 0, None, None, 0
 
-    def save(self) -> Any:
+    def save(self) -> None:
         """Write a checkpoint now; warn if the disk is full."""
         self.saved_at, self.saved_step = time.monotonic(), self.step
         if not is_chief():
             return
         path = self.folder / f"step-{self.step:09d}.npz"
+        random_states = self.random_states or self.model.random_states()
+        length = getattr(self.dataset, "steps_per_epoch", 0)
+        self.failure = None
         try:
-            random_states = self.random_states or self.model.random_states()
-            length = getattr(self.dataset, "steps_per_epoch", 0)
             write_checkpoint(path, self.model, self.step, self._newest(), random_states, length)
         except OSError as error:
             self.failure = error
@@ -147,12 +151,10 @@ class TrainingState(keras.callbacks.Callback):
                 stacklevel=2,
             )
             return
-        self.failure = None
-        older = [path for step, path in self.checkpoints() if step <= self.step]
-        # A later checkpoint that wasn't found damaged is another process's, and stays.
-        for old in {*older[: -self.keep], *self.damaged} - {path}:
+        # Later checkpoints are another process's, and stay.
+        older = [old for step, old in self.checkpoints() if step <= self.step]
+        for old in older[: -self.keep]:
             old.unlink(missing_ok=True)
-        self.damaged = []
 
     def _newest(self):
         paths = [path for step, path in self.checkpoints() if step <= self.step]
@@ -191,19 +193,48 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._save_if_due()
+        if self.is_rest:
+            self.is_over, self.model.stop_training = self.model.stop_training, True
 
     def on_train_end(self, logs=None):
-        if self.is_partial:
+        if self.is_rest and not self.is_over:
             return  # `fit` trains the other epochs next
         if self.saved_step < self.step or self.failure:
             self.save()
         if self.failure:
             raise self.failure
 
+    # --- its end -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def interruptible(self):
+        """Only note SIGTERM and Ctrl-C, so that they interrupt no step; a second Ctrl-C does.
+
+        In another thread than the main one, Python can't.
+        """
+
+        def note(number, frame):
+            if self.signal is not None and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self.signal = self.signal or signal.Signals(number)
+            # Not `print`, which the signal may have interrupted.
+            os.write(2, b"\nEnding after this step, with a checkpoint. Ctrl-C ends at once.\n")
+
+        earlier = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    earlier[number] = signal.signal(number, note)
+        try:
+            yield
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+
     def _save_if_due(self):
         # All machines leave after the same step: one that continued alone would wait for ever.
-        if number := largest_of_all(self.interruption.signal or 0):
-            self.interruption.signal = signal.Signals(number)
+        if number := largest_of_all(self.signal or 0):
+            self.signal = signal.Signals(number)
             self.save()
             self.leave()
         minutes = (time.monotonic() - self.saved_at) / 60
@@ -212,42 +243,13 @@ class TrainingState(keras.callbacks.Callback):
 
     def leave(self):
         """Raise what the signal stands for: KeyboardInterrupt, or exit status 143 for SIGTERM."""
-        number = self.interruption.signal
         logger.warning(
             "Stopped by %s at step %d. Started again, the run goes on from %s.",
-            number.name,
+            self.signal.name,
             self.step,
             self._newest(),
         )
-        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-
-
-class _Interruption:
-    """A context in which SIGTERM and Ctrl-C are only recorded, so that they interrupt no step.
-
-    A second Ctrl-C ends the process at once. In another thread than the main one it does nothing.
-    """
-
-    def __init__(self):
-        self.signal = None
-
-    def __enter__(self):
-        self.signal, self._earlier = None, {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._earlier[number] = signal.signal(number, self._note)
-
-    def __exit__(self, *_):
-        while self._earlier:
-            signal.signal(*self._earlier.popitem())
-
-    def _note(self, number, frame):
-        if self.signal is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.signal = self.signal or signal.Signals(number)
-        # Not `print`, which the signal may have interrupted.
-        os.write(2, b"\nEnding after this step, with a checkpoint. Ctrl-C ends at once.\n")
+        raise KeyboardInterrupt if self.signal == signal.SIGINT else SystemExit(128 + self.signal)
 
 
 def fit(
@@ -272,9 +274,7 @@ def fit(
         folder: path of the folder of checkpoints; made where it doesn't exist.
         epochs: int. Epochs of the whole run.
         callbacks: list of further `keras.callbacks.Callback`s, empty by default.
-        minutes: float, 5 by default. See `TrainingState`.
-        steps: int; None by default. See `TrainingState`.
-        keep: int, 2 by default. See `TrainingState`.
+        minutes, steps, keep: see `TrainingState`.
         **kwargs: further arguments of `CycleGAN.fit`.
 
     Raises:
@@ -306,31 +306,20 @@ def fit(
         logger.info("Going on at step %d, from %s.", state.step, path)
     length = dataset.steps_per_epoch
 
-    def fit_from_here(*watchers, **options):
+    def fit_from_here(**options):
         # The state comes last: a checkpoint at the end of an epoch follows its other files.
-        watchers = [*callbacks, *watchers, state]
-        first = state.step // length
-        model.fit(
-            dataset, epochs=epochs, initial_epoch=first, callbacks=watchers, **options, **kwargs
-        )
+        options |= {"callbacks": [*callbacks, state], "initial_epoch": state.step // length}
+        model.fit(dataset, epochs=epochs, **options, **kwargs)
 
-    asked = []  # whether a callback ended the training
-    with state.interruption:
+    with state.interruptible():
         if done := state.step % length:
             # The rest of an epoch, in a `fit` of its own: Keras takes all epochs of one `fit` to be
             # of one length. If the data ended early instead, TensorFlow would already have run the
             # operations of the next step that need no data.
-            def end(epoch, logs):
-                asked.append(model.stop_training)
-                model.stop_training = True
-
-            state.is_partial = True
-            end_of_epoch = keras.callbacks.LambdaCallback(on_epoch_end=end)
-            fit_from_here(end_of_epoch, steps_per_epoch=length - done)
-            state.is_partial = False
-        if any(asked):
-            state.on_train_end()
-        else:
+            state.is_rest = True
+            fit_from_here(steps_per_epoch=length - done)
+            state.is_rest = False
+        if not state.is_over:
             fit_from_here()
-    if state.interruption.signal:
+    if state.signal:
         state.leave()

@@ -10,9 +10,8 @@ from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.scores import KernelInceptionDistance
 from keras_cyclegan.scores.features import FeatureDistance
+from keras_cyclegan.scores.score import batches
 from keras_cyclegan.training.sample_grid import first_images
-
-BATCH = 16
 
 
 class TranslationMetrics(keras.callbacks.Callback):
@@ -30,11 +29,8 @@ class TranslationMetrics(keras.callbacks.Callback):
             the target domain: `KernelInceptionDistance` and `FrechetInceptionDistance` for any
             images, the paired scores where `b` is the ground truth of `a`. None, the default, takes
             KID, named `"kid"`, on the Inception of published tables, which is downloaded.
-        count: int, 128 by default. Images of each domain.
-        every: int, 1 by default. Epochs from one measurement to the next.
-
-    Raises:
-        ValueError: a number is too small, two metrics have one name, or `dataset` is None.
+        count: int, 128 by default. Images of each domain; distances need two.
+        every: int of at least 1, the default. Epochs from one measurement to the next.
 
     Example:
 
@@ -92,12 +88,13 @@ class TranslationMetrics(keras.callbacks.Callback):
         """Yield each direction, after the metrics have seen its translations."""
         sets = {"a": self.images_a[:count], "b": self.images_b[:count]}
         for direction, generator in generators_of(self.model).items():
-            real, images = sets[direction.target], sets[direction.source]
             for metric in self.metrics:
                 metric.reset_state()
-            for start in range(0, len(images), BATCH):
-                batch = slice(start, start + BATCH)
-                fake = from_unit(runner(generator)(images[batch]))  # 8 bits, as users get it
+            pairs = zip(
+                batches(sets[direction.source]), batches(sets[direction.target]), strict=True
+            )
+            for images, real in pairs:
+                fake = from_unit(runner(generator)(images))  # 8 bits, as users get it
                 for metric in self.metrics:
-                    metric.update_state(from_unit(real[batch]), fake)
+                    metric.update_state(from_unit(real), fake)
             yield direction

@@ -22,9 +22,8 @@ from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import FACADES_PALETTE, KernelInceptionDistance
 from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator
 from keras_cyclegan.scores import extractors
-from keras_cyclegan.scores.measured import Measured
-from keras_cyclegan.scores.report import _row
-from keras_cyclegan.scores.score import Score
+from keras_cyclegan.scores.report import cell
+from keras_cyclegan.scores.score import Measured, Score
 
 SIZE = (16, 16, 3)
 HALF = 0.5  # what the rigged translator multiplies by
@@ -186,11 +185,10 @@ def test_of_few_images_none_is_among_the_best_and_the_worst(model, pairs, tmp_pa
 
 
 def test_scores_that_look_equal_are_neither_better_nor_worse():
-    def row(value):
-        one = Measured("KID", "a_to_b", "lower", Score(value, {}), Score(0.5, {}))
-        return _row(("KID", "lower", {"a_to_b": one}), ["a_to_b"])["cells"][0]["verdict"]
+    def verdict(value):
+        return cell(Measured("KID", "a_to_b", "lower", Score(value, {}), Score(0.5, {})))[2]
 
-    assert [row(value) for value in (0.500001, 0.49, 0.51)] == ["", "better", "worse"]
+    assert [verdict(value) for value in (0.500001, 0.49, 0.51)] == ["", "better", "worse"]
 
 
 def test_gray_domains_are_scored_where_channels_allow_it(data, extractor):

@@ -12,7 +12,7 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
 from keras_cyclegan.evaluation import evaluate, write_json, write_report
 from keras_cyclegan.networks import encoders
-from keras_cyclegan.scores import judges
+from keras_cyclegan.scores import judge as judges
 
 SIDE = 16
 LEVELS = {"dark": [20, 40, 60], "light": [140, 200]}  # of the images of A, by class

@@ -82,7 +82,7 @@ def test_a_run_whose_options_are_lost_is_not_continued(tmp_path, content):
     (tmp_path / "checkpoints/step-000000001.npz").touch()
     if content is not None:
         (tmp_path / "config.json").write_text(content)
-    with pytest.raises(ValueError, match=r"config\.json.* (missing|empty|damaged)"):
+    with pytest.raises(ValueError, match=r"config\.json.* is missing, damaged or"):
         train_run(tmp_path, TINY)
     assert (tmp_path / "checkpoints/step-000000001.npz").exists()
 
@@ -93,7 +93,7 @@ def test_run_of_an_earlier_version_goes_on_and_of_a_later_one_does_not(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(recorded))
     assert compare_options(tmp_path, TINY) == []
     (tmp_path / "config.json").write_text(json.dumps({**recorded, "spectral": True}))
-    with pytest.raises(ValueError, match="doesn't know: spectral"):
+    with pytest.raises(ValueError, match=r"later version: .*'spectral'"):
         compare_options(tmp_path, TINY)
 
 
