@@ -269,7 +269,6 @@ def check(
     *,
     channels_a: int = 3,
     channels_b: int = 3,
-    features: Literal["network", "statistics"] | None = None,
     max_pixels: int | None = None,
     out: Path = Path("check.html"),
 ):
@@ -282,15 +281,13 @@ def check(
         data_b: The images of B.
         channels_a: Channels of domain A.
         channels_b: The same for domain B.
-        features: What the probe sees: network (EfficientNet-Lite0) or statistics (colours, edges,
-            JPEG blocks). Default: network, if it is installed.
         out: Page of what was found.
     """
     from keras_cyclegan.check import check_data, write_page
     from keras_cyclegan.check.page import table
 
     source = data if data_b is None else (data, data_b)
-    checked = check_data(source, (channels_a, channels_b), features, **given(max_pixels=max_pixels))
+    checked = check_data(source, (channels_a, channels_b), **given(max_pixels=max_pixels))
     for title, count, unreadable, sizes, pixels, values, _ in table(checked):
         typer.echo(f"{title}: {count} images, {unreadable} unreadable, {sizes}, {pixels}, {values}")
     if checked.probe:

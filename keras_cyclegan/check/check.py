@@ -1,7 +1,6 @@
 """What `keras-cyclegan check` finds in a set of images."""
 
-import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ TOLD = 0.98  # accuracy from which one look is enough to tell the domains
 ALIKE = 0.6
 
 
-@dataclasses.dataclass(frozen=True)
-class Checked:
+class Checked(NamedTuple):
     """What `check_data` found: in each of `"train_a"`, `"train_b"`, perhaps `"test_a"`, `"test_b"`.
 
     Attributes:
@@ -39,31 +37,19 @@ class Checked:
 def check_data(
     source: PathLike | tuple[Any, Any],
     channels: int | tuple[int, int] = 3,
-    features: str | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Checked:
-    """Look at all images of a source before training on them.
+    """Look at all images of a source before training on them; the arguments are `data.load`'s.
 
     Sizes, bits, ranges and channels; unreadable and equal images, also across training and test;
-    and how well a linear probe on frozen features tells A from B: translators learn what it sees,
-    also where that is a border, a logo or a trace of JPEG.
-
-    Args:
-        source: see `data.load`.
-        channels: int, 3 by default, or `(channels_a, channels_b)`; what training will ask for.
-        features: `"network"`, maps of an EfficientNet-Lite0 trained on ImageNet (extra `scores`),
-            or `"statistics"`, colours, contrast, edges and traces of JPEG. None, the default, takes
-            the first if it is installed.
-        max_pixels: int, 60,000,000 by default; see `data.load`.
-
-    Returns:
-        `Checked`.
+    and how well a linear probe tells A from B: translators learn what it sees, also where that is a
+    border, a logo or a trace of JPEG. It sees the maps of an EfficientNet-Lite0 (extra `scores`),
+    or without it colours, contrast, edges and traces of JPEG.
 
     Example:
 
     ```python
-    checked = check_data("glyphs", features="statistics")
-    checked.surveys["train_a"].count  # 778
+    check_data("glyphs").surveys["train_a"].count  # 778
     ```
     """
     channels = check_channels(channels)
@@ -76,8 +62,7 @@ def check_data(
     copies = [[image.copy for image in surveys[f"train_{domain}"].copies] for domain in "ab"]
     found = None
     if min(map(len, copies)) >= MIN_PROBED:
-        describe = None if features == "statistics" else network_patches(features == "network")
-        found = probe(np.stack(copies[0]), np.stack(copies[1]), describe)
+        found = probe(np.stack(copies[0]), np.stack(copies[1]), network_patches())
     equal = duplicates(surveys.values())
     warnings = [text for name, each in surveys.items() for text in _warnings_of(name, each)]
     warnings += [*_warnings_across(surveys, equal), *_warnings_of_probe(found)]

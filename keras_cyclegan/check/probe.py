@@ -17,28 +17,20 @@ PENALTY = 1.0  # of ridge regression, on standardised features
 
 
 class Probe(NamedTuple):
-    """The result of a probe, the most telling images first.
+    """The result of a probe, the most telling images first."""
 
-    Attributes:
-        accuracy: float. Share of images, none of which it was fitted on, that it tells right.
-        indices: array `(n,)` of the images, of A's and then of B's.
-        maps: array `(n, rows, columns)`: how much each patch speaks for the image's own domain.
-        features: string. What the probe sees.
-    """
-
-    accuracy: float
-    indices: np.ndarray
-    maps: np.ndarray
-    features: str
+    accuracy: float  # share of images, none of which it was fitted on, that it tells right
+    indices: np.ndarray  # of the images, of A's and then of B's
+    maps: np.ndarray  # (n, rows, columns): how much each patch speaks for the image's own domain
+    features: str  # what the probe sees
 
 
-def probe(images_a, images_b, describe=None):
+def probe(images_a, images_b, describe):
     """Fit a linear probe that tells images of A from images of B, uint8 `(n, height, width, 3)`.
 
-    `describe` is a function of images that returns features of patches, `(n, rows, columns, d)`,
-    and their name; None for `patch_statistics`.
+    `describe` makes of images the features of patches, `(n, rows, columns, d)`, and their name.
     """
-    features, named = (describe or patch_statistics)(np.concatenate([images_a, images_b]))
+    features, named = describe(np.concatenate([images_a, images_b]))
     count, rows, columns, depth = features.shape
     x = features - features.mean(axis=(0, 1, 2))
     x = x / (x.std(axis=(0, 1, 2)) + 1e-6)
@@ -101,14 +93,12 @@ def patch_statistics(images):
     return np.concatenate(found, axis=-1), "colours, contrast, edges and JPEG blocks of patches"
 
 
-def network_patches(required=False):
-    """Return what describes patches by EfficientNet-Lite0; None without its weights."""
+def network_patches():
+    """Return what describes patches by EfficientNet-Lite0; without its weights, by statistics."""
     try:
         network = efficientnet_lite("efficientnet-lite0", taps=True)
     except ImportError:
-        if required:
-            raise
-        return None
+        return patch_statistics
 
     def describe(images):
         maps = network.predict(normalise(to_unit(images)), batch_size=32, verbose=0)

