@@ -320,9 +320,8 @@ def export(
         weights: float32, float16 or int8.
         floats: ONNX, OpenVINO: also write files for float32 in [-1, 1].
     """
-    keras_cyclegan.CycleGAN.from_preset(preset).export(
-        target, format=format, direction=direction, weights=weights, floats=floats
-    )
+    model = keras_cyclegan.CycleGAN.from_preset(preset)
+    model.export(target, format=format, direction=direction, weights=weights, floats=floats)
     typer.echo(f"Wrote {target}")
 
 
@@ -374,14 +373,9 @@ def convert(
     """
     from keras_cyclegan.presets.convert import conversion_card, convert_checkpoints
 
-    paths = {
-        "a_to_b": a_to_b,
-        "b_to_a": b_to_a,
-        "discriminator_a": discriminator_a,
-        "discriminator_b": discriminator_b,
-    }
-    model = keras_cyclegan.CycleGAN(**convert_checkpoints(**paths))
-    model.save_to_preset(out, card=conversion_card(**paths))
+    paths = a_to_b, b_to_a, discriminator_a, discriminator_b
+    model = keras_cyclegan.CycleGAN(**convert_checkpoints(*paths))
+    model.save_to_preset(out, card=conversion_card(*paths))
     typer.echo(f"Wrote {out}")
 
 
@@ -393,11 +387,9 @@ def presets():
 
     table = Table(Column("preset", no_wrap=True), "description", "size", "parameters", "weights")
     for name, facts in keras_cyclegan.list_presets().items():
-        height, width = facts["native_size"]
+        size = "{}×{}".format(*facts["native_size"])
         source = "ships" if facts["ships"] else "downloads"
-        table.add_row(
-            name, facts["description"], f"{height}×{width}", f"{facts['parameters']:,}", source
-        )
+        table.add_row(name, facts["description"], size, f"{facts['parameters']:,}", source)
     Console().print(table)
 
 

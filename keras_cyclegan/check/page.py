@@ -1,14 +1,11 @@
 """Writes what `check_data` found as one HTML page without other files."""
 
-from pathlib import Path
-
 import numpy as np
 
 from keras_cyclegan.check.survey import SIDE
 from keras_cyclegan.data.resize import resize_image
-from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.untrusted import printable
-from keras_cyclegan.scores.report import picture
+from keras_cyclegan.scores import report
 
 TELLING = 8  # images that are shown
 SHOWN = 4  # sizes and kinds of a split in the table
@@ -16,29 +13,24 @@ SHOWN = 4  # sizes and kinds of a split in the table
 
 def write_page(checked, path, source):
     """Write what was found, `Checked`, in the data of that name."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("keras_cyclegan.check", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     unreadable = [each for survey in checked.surveys.values() for each in survey.unreadable]
-    page = templates.get_template("check.html").render(
+    report.write_page(
+        path,
+        "keras_cyclegan.check",
+        "check.html",
         source=printable(str(source)),
         checked=checked,
         rows=table(checked),
         accuracy=checked.probe and f"{checked.probe.accuracy:.0%}",
         telling=list(_telling(checked)) if checked.probe else [],
         lists=[
-            ("Images that can't be used", unreadable),
+            (
+                "Images that can't be used",
+                unreadable,
+            ),
             ("Equal images", [", ".join(names) for names in checked.duplicates]),
         ],
     )
-    with atomic_file(Path(path)) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
 
 
 def table(checked):
@@ -86,6 +78,6 @@ def _telling(checked):
         yield {
             "name": printable(image.name),
             "domain": domain,
-            "image": picture(image.copy),
-            "map": picture(resize_image(gray, (SIDE, SIDE))),
+            "image": report.picture(image.copy),
+            "map": report.picture(resize_image(gray, (SIDE, SIDE))),
         }

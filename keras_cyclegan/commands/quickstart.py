@@ -41,7 +41,13 @@ def run_quickstart(folder, steps=1500):
     images_a, images_b = (np.concatenate(batches) for batches in zip(*pairs, strict=True))
 
     console.rule("Scores")
-    console.print(error_table(model, images_a, images_b))
+    untranslated = f"{float(np.abs(images_a - images_b).mean()) / 2:.4f}"
+    there, back = model.generators()
+    errors = paired_error(there, images_a, images_b), paired_error(back, images_b, images_a)
+    table = Table("", "Sans → Serif Bold Italic", "Serif Bold Italic → Sans")
+    table.add_row("untranslated", untranslated, untranslated)
+    table.add_row("translated", *(f"{error:.4f}" for error in errors))
+    console.print(table)
 
     console.rule("Files")
     grid = sample_grid(model, images_a[:8], images_b[:8])
@@ -65,17 +71,6 @@ def run_quickstart(folder, steps=1500):
         console.print("No SavedModel: `export` needs KERAS_BACKEND=tensorflow; see the README.")
     console.print(f"Done in {(time.perf_counter() - began) / 60:.1f} minutes.")
     return model
-
-
-def error_table(model, images_a, images_b):
-    """Make a table of mean absolute errors to the other typeface, where black to white is 1."""
-    untranslated = f"{float(np.abs(images_a - images_b).mean()) / 2:.4f}"
-    there, back = model.generators()
-    table = Table("", "Sans → Serif Bold Italic", "Serif Bold Italic → Sans")
-    table.add_row("untranslated", untranslated, untranslated)
-    errors = paired_error(there, images_a, images_b), paired_error(back, images_b, images_a)
-    table.add_row("translated", *(f"{error:.4f}" for error in errors))
-    return table
 
 
 def paired_error(generator, sources, targets):

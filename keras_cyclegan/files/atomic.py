@@ -7,7 +7,6 @@ writer dies, the next one to write there removes it.
 import contextlib
 import errno
 import functools
-import itertools
 import os
 import platform
 import shutil
@@ -67,7 +66,7 @@ def recover(path, patience=1):
 
 def remove_abandoned(*folders):
     """Remove what dead writers left unfinished in `folders`."""
-    for path in itertools.chain(*(Path(folder).glob(f"{UNFINISHED}*-*-*") for folder in folders)):
+    for path in (path for folder in folders for path in Path(folder).glob(f"{UNFINISHED}*-*-*")):
         with contextlib.suppress(OSError):
             writer, _, _ = path.name.removeprefix(UNFINISHED).rpartition("-")
             pid, _, host = writer.partition("-")

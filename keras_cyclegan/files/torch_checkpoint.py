@@ -32,16 +32,9 @@ def read_state_dict(path):
     """Read the tensors of a file that `torch.save(module.state_dict(), path)` wrote.
 
     Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6.
-    It takes no more memory than about the size of the file.
-
-    Returns:
-        dict from a tensor's name to a read-only array. Tensors that share memory in the file share
-        it here. bfloat16 becomes float32; the other dtypes stay.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, is no checkpoint, holds objects other than tensors, or
-            asks for any other class or function.
+    It takes no more memory than about the size of the file. Returns a dict from names to read-only
+    arrays, which share memory where they do in the file; bfloat16 becomes float32. A ValueError
+    says that the file is damaged, is no checkpoint, or asks for a class or function.
     """
     path = os.fspath(path)
     check_regular(path)
@@ -155,10 +148,9 @@ def _read_zip(file, size):
                 raise ValueError(f"its member {shown(name)} has more than {length} bytes")
             return archive.open(members[name])
 
-        byte_order = b"little"
-        if f"{folder}/byteorder" in members:
-            byte_order = member(f"{folder}/byteorder", 6).read()
-        storages = _Storages({b"little": "<", b"big": ">"}[byte_order], size)
+        has_order = f"{folder}/byteorder" in members
+        order = member(f"{folder}/byteorder", 6).read() if has_order else b"little"
+        storages = _Storages({b"little": "<", b"big": ">"}[order], size)
         pickled = member(pickles[0], MAX_PICKLE).read(MAX_PICKLE)
         content, _ = load_pickle(pickled, NAMES, storages.named)
         for key, array in storages.items():

@@ -29,8 +29,6 @@ def load_pickle(data, functions, load_storage=None, position=0):
 
     `functions` has a function for each name that a pickle may call, which must check its arguments,
     and None for other names that it may hold; `load_storage` makes a storage of a persistent id.
-    The value consists of their results, numbers, text, tuples, lists, and dictionaries with text
-    for keys. A ValueError says that the pickle is damaged or does what torch never does.
     """
     stream = io.BytesIO(data)
     stream.seek(position)

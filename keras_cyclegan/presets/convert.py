@@ -24,16 +24,13 @@ def convert_checkpoints(
     0.5, and a U-Net's dropout can't be seen.
 
     Args:
-        a_to_b: path of the generator from A to B, the authors' `latest_net_G_A.pth`.
-        b_to_a: path of the generator from B to A, `latest_net_G_B.pth`. None, the default,
-            makes a model that translates in one direction only.
-        discriminator_a: path of the discriminator that judges domain A, the authors'
-            `latest_net_D_B.pth`. None, the default, takes the paper's with fresh weights in a model
-            with both generators, and none in another.
-        discriminator_b: path of the discriminator that judges domain B, `latest_net_D_A.pth`.
-            None, the default, as for domain A.
-        image_size: `(height, width)` of the training images. None, the default, takes 256×256, and
-            128×128 for a ResNet of 6 blocks or fewer and for a U-Net of 7 halvings or fewer.
+        a_to_b, b_to_a: paths of the generators, the authors' `latest_net_G_A.pth` and
+            `latest_net_G_B.pth`. Without the second the model translates in one direction only.
+        discriminator_a, discriminator_b: paths of the discriminators that judge domains A and B,
+            the authors' `latest_net_D_B.pth` and `latest_net_D_A.pth`. A model with both generators
+            has the paper's with fresh weights in place of those left out.
+        image_size: `(height, width)` of the training images. None: 256×256, and 128×128 for a
+            ResNet of 6 blocks or fewer and for a U-Net of 7 halvings or fewer.
 
     Returns:
         dict of arguments of `CycleGAN`: the four networks and `image_shape`.
@@ -68,13 +65,13 @@ def convert_checkpoints(
     return networks | {"image_shape": networks["generator_ab"].image_shape}
 
 
-def conversion_card(**paths):
-    """Return the card for `convert_checkpoints(**paths)`: the files and their SHA-256."""
+def conversion_card(*paths):
+    """Return the card for `convert_checkpoints(*paths)`: the files and their SHA-256."""
     import pooch
 
     origin = [
         f"- {name}: `{Path(path).name}`, SHA-256 `{pooch.file_hash(path)}`"
-        for name, path in paths.items()
+        for name, path in zip(NETWORKS, paths, strict=True)
         if path is not None
     ]
     return {

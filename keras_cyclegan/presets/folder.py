@@ -79,10 +79,8 @@ def local_preset(folder):
 def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     """Load the model of a preset folder, which is checked as if an attacker had written it.
 
-    `cls` is `CycleGAN`, a subclass, or anything else that takes its arguments, `overrides` are
-    arguments that replace the preset's: a network among them keeps its own weights. Discriminators
-    without stored weights get fresh ones. Links in the preset may not leave `root`, by default its
-    folder. A FileNotFoundError or ValueError names the file that is missing, damaged or refused.
+    `cls` is anything that takes the arguments of `CycleGAN`. Links in the preset may not leave
+    `root`, by default its folder. Errors name the file that is missing, damaged or refused.
     """
     folder, overrides = local_preset(folder), overrides or {}
     root = Path(root or folder)
@@ -123,8 +121,7 @@ def _named(path, said="can't be used"):
 
 
 def _networks(model):
-    named = {name: getattr(model, name) for name in NETWORKS}
-    return {name: network for name, network in named.items() if network is not None}
+    return {name: getattr(model, name) for name in NETWORKS if getattr(model, name) is not None}
 
 
 def _check_replaceable(folder):
@@ -165,11 +162,10 @@ def model_config(model):
 
 
 def build_model(cls, config, overrides):
-    """Build the model that `config` describes, with fresh weights.
+    """Build the model that a stranger's `config` describes, with fresh weights.
 
     `overrides` are arguments of `cls` that replace those of `config`; `dtype` is given to every
-    network as well. A stranger's config is checked first: a ValueError refuses what isn't that of a
-    CycleGAN, or names a class that is neither this package's nor Keras's.
+    network as well.
     """
     check_config(config)
     if config.get("registered_name") != REGISTERED:

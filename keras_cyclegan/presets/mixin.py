@@ -40,10 +40,10 @@ class PresetMixin:
         Its files are checked before they are used: nothing in them is run.
 
         Args:
-            preset: str. A built-in name (see `CycleGAN.presets`); the path of a local folder;
+            preset: a built-in name (see `CycleGAN.presets`); the path of a local folder;
                 `"hf://user/repo"`; or `"kaggle://user/model/keras/variant"`.
-            load_weights: bool, True by default. False gives the architecture with fresh weights,
-                for built-in names without a download.
+            load_weights: bool. False gives the architecture with fresh weights, for built-in names
+                without a download.
             **overrides: arguments of `CycleGAN` that replace the preset's: `pool_size`; `dtype`,
                 which is given to every network; a network, which keeps its own weights; …
 
@@ -101,11 +101,10 @@ class PresetMixin:
         Args:
             folder: path of the folder.
             card: dict from headings to Markdown, for the model card: first `description`, then what
-                you know of data, licence, recipe, scores and failures. None, the default: nothing.
-            half_precision: bool, False by default. Whether to store float16, for half the bytes. It
-                loads as float32.
-            discriminators: bool, True by default. Whether to store the discriminators too. They are
-                for further training, not for translating.
+                you know of data, licence, recipe, scores and failures.
+            half_precision: bool. Whether to store float16, for half the bytes; it loads as float32.
+            discriminators: bool. Whether to store the discriminators too: they are for further
+                training, not for translating.
 
         Raises:
             ValueError: a weight is not finite, `from_preset` could not load a network's class, or

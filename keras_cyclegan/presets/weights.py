@@ -34,7 +34,7 @@ def write_weights(path, networks, half_precision=False):
         )
     # In memory first: on a full disk HDF5 raises other errors than OSError, and raises them again
     # when it retries later.
-    with h5py.File(os.fspath(path), "w", driver="core", backing_store=False) as file:
+    with h5py.File(path, "w", driver="core", backing_store=False) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
         file.flush()
@@ -48,7 +48,6 @@ def read_weights(path, networks, skip=()):
     shape or dtype, not finite, compressed, incomplete, or outside of the file.
     """
     variables = {name: equal[0] for name, equal in _variables(networks).items()}
-    path = os.fspath(path)
     try:
         with h5py.File(path, "r") as file:
             arrays, problems = _read_arrays(file, variables, skip, os.path.getsize(path))
@@ -88,8 +87,7 @@ def _read_arrays(file, variables, skip, left):
             problems.append(f"{name} has shape {data.shape}, expected {tuple(variable.shape)}")
         elif data.chunks is not None:  # with compression a small file could fill the memory
             problems.append(f"{name} is stored in chunks")
-        elif data.id.get_storage_size() != data.nbytes:  # what isn't stored is read as zeros
-            stored = data.id.get_storage_size()
+        elif (stored := data.id.get_storage_size()) != data.nbytes:  # the rest is read as zeros
             problems.append(f"{name} has {stored} bytes in the file, expected {data.nbytes}")
         elif data.nbytes > left:
             problems.append(f"{name} shares its bytes with another tensor")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_cyclegan.check import check_data, write_page
 from keras_cyclegan.check import check as checks
+from keras_cyclegan.check import check_data, write_page
 from keras_cyclegan.check.probe import patch_statistics, probe
 
 
