@@ -27,17 +27,10 @@ _START = 0x02461E293EC8F720  # TensorFlow's key for making keys of seeds
 def draw_places(numbers, seed, group, sizes, window, flip):
     """Draw which images of a group come, and where and how each is cut out.
 
-    Args:
-        numbers: int64 array `(n,)`: which images of the run.
-        seed: int.
-        group: one of `GROUPS`.
-        sizes: int64 array `(count, 2)`, heights and widths of the group's images.
-        window: `(height, width)` that is cut out.
-        flip: one of `TURNS`.
-
-    Returns:
-        int64 array `(n, 4)`: index, first row, first column, and the turn: 1 for mirrored left and
-        right, plus 2 for upside down, plus 4 for rows and columns exchanged after that.
+    `numbers`, int64 `(n,)`, say which images of the run; `sizes`, `(count, 2)`, are heights and
+    widths of the group's images, and `window` that of what is cut out. Returns int64 `(n, 4)`:
+    index, first row, first column, and the turn: 1 for mirrored left and right, plus 2 for upside
+    down, plus 4 for rows and columns exchanged after that.
     """
     use, which = GROUPS[group]
     if which is None:

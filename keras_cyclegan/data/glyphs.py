@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_cyclegan.data.store import Split
 
-FONTS = ("DejaVuSans.ttf", "DejaVuSerif-BoldItalic.ttf")  # domain A, domain B
+FONTS = {"a": "DejaVuSans.ttf", "b": "DejaVuSerif-BoldItalic.ttf"}
 TEST_CHARACTERS = 192
 
 
@@ -21,7 +21,7 @@ def glyph_characters():
     """
     from matplotlib.ft2font import FT2Font
 
-    tables = [FT2Font(path).get_charmap() for path in _font_paths()]
+    tables = [FT2Font(_font_path(domain)).get_charmap() for domain in "ab"]
     shared = [chr(code) for code in sorted(set(tables[0]) & set(tables[1]))]
     letters = [c for c in shared if unicodedata.category(c)[0] in "LN"]
     drawings = zip(*(render_glyphs(letters, domain, channels=1) for domain in "ab"), strict=True)
@@ -59,10 +59,13 @@ def render_glyphs(characters, domain, size=32, channels=3):
     nothing off: characters that would reach into it are moved or drawn smaller. Returns a uint8
     array, `(n, size, size, channels)`.
     """
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
-    path = _font_paths()["ab".index(domain)]
-    fonts = [_font(path, points) for points in range(round(size * 22 / 32), 0, -1)]
+    points = range(round(size * 22 / 32), 0, -1)
+    # The other layout needs a library that not every build of Pillow has.
+    basic = ImageFont.Layout.BASIC
+    path = _font_path(domain)
+    fonts = [ImageFont.truetype(path, number, layout_engine=basic) for number in points]
     margin = size // 16
     images = np.empty((len(characters), size, size), "uint8")
     for image, character in zip(images, characters, strict=True):
@@ -78,14 +81,7 @@ def render_glyphs(characters, domain, size=32, channels=3):
     return np.repeat(images[..., None], channels, axis=-1)
 
 
-def _font_paths():
+def _font_path(domain):
     import matplotlib
 
-    return [os.path.join(matplotlib.get_data_path(), "fonts", "ttf", font) for font in FONTS]
-
-
-def _font(path, size):
-    from PIL import ImageFont
-
-    # The other layout needs a library that not every build of Pillow has.
-    return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+    return os.path.join(matplotlib.get_data_path(), "fonts", "ttf", FONTS[domain])

@@ -30,7 +30,8 @@ KINDS = {
     "MetaImage": Kind((".mha", ".mhd"), ALL, None, many=True),
     "DICOM": Kind((".dcm",), ALL[1:], (1,), many=True),
 }
-SUFFIXES = tuple(suffix for kind in KINDS.values() for suffix in kind.suffixes)
+_NAMES = {suffix: name for name, kind in KINDS.items() for suffix in kind.suffixes}
+SUFFIXES = tuple(_NAMES)
 
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -55,8 +56,7 @@ def suffix_of(path):
 
 def kind_of(path):
     """Return the name of a path's kind by its suffix, or None."""
-    suffix = suffix_of(path)
-    return next((name for name, kind in KINDS.items() if suffix in kind.suffixes), None)
+    return _NAMES.get(suffix_of(path))
 
 
 def holds_many(path):

@@ -14,17 +14,13 @@ MASK = "mask"  # what a stream of masks has in place of a format
 class Stream(NamedTuple):
     """One entry of the batches: the images of a domain, or what rides along with them.
 
-    Attributes:
-        values: `Images`, or an array of one item for each image, such as labels.
-        group: `"a"`, `"b"` or `"pair"`. All streams of a group show the same image at a time, cut
-            at the same place and turned the same way.
-        pixels: `PixelFormat` of images, `MASK` for masks, which become float32 from 0 to 1, or None
-            for what stays as it is.
+    All streams of a group, `"a"`, `"b"` or `"pair"`, show the same image at a time, cut at the same
+    place and turned the same way.
     """
 
-    values: Any
+    values: Any  # `Images`, or an array of one item for each image, such as labels
     group: str
-    pixels: PixelFormat | str | None = None
+    pixels: PixelFormat | str | None = None  # MASK becomes float32, 0 to 1; None stays as it is
 
     def scale(self, values):
         """Scale what was cut out, an array or a tensor of TensorFlow."""
@@ -44,21 +40,16 @@ class Sampler:
     epochs give `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`.
 
     Attributes:
-        steps_per_epoch: int. Steps of an epoch.
+        steps_per_epoch, seed: ints.
         position: int. The step at which the next iteration starts.
-        seed: int. Seed of everything random.
         pixels_a, pixels_b: `PixelFormat` of each domain.
     """
 
     def __init__(
         self, streams, image_size, batch_size, flip, seed, steps_per_epoch, process_share=(0, 1)
     ):
-        self.streams = streams
-        self.image_size = image_size
-        self.batch_size = batch_size
-        self.flip = flip
-        self.seed = seed
-        self.steps_per_epoch = steps_per_epoch
+        self.streams, self.image_size, self.flip, self.seed = streams, image_size, flip, seed
+        self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.process_share = process_share
         self.pixels_a, self.pixels_b = streams["a"].pixels, streams["b"].pixels
         self.position = 0

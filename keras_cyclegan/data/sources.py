@@ -17,21 +17,15 @@ from keras_cyclegan.files.untrusted import listing, printable
 
 
 class Splits(NamedTuple):
-    """The images of a source: a `Split` of each domain, and perhaps for validation.
-
-    Attributes:
-        companions: dict from names such as `"mask_a"` to what rides along with training images.
-        test_companions: the same for validation.
-        aligned: whether A and B of validation show the same, one by one; None if it isn't known.
-    """
+    """The images of a source: a `Split` of each domain, and perhaps for validation."""
 
     train_a: Split
     train_b: Split
     test_a: Split | None = None
     test_b: Split | None = None
-    companions: dict[str, Split] | None = None
+    companions: dict[str, Split] | None = None  # by names such as "mask_a": what rides along
     test_companions: dict[str, Split] | None = None
-    aligned: bool | None = False
+    aligned: bool | None = False  # whether A and B of validation show the same; None: not known
 
 
 def find_splits(given, channels=(3, 3), validation_split=0.0, group_by=None):

@@ -19,6 +19,7 @@ from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.ranges import Statistics, measure, merged, per_image_format
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.files.atomic import atomic_file
+from keras_cyclegan.files.download import cache_folder
 from keras_cyclegan.files.untrusted import printable
 
 PROGRESS_FROM = 500  # images; a progress bar isn't worth it for fewer
@@ -113,17 +114,14 @@ class Decoder:
             return resize_image(image, size, self.resize, is_mask), statistics
 
         recipe = f"{self.resize} {size} {channels} {given == 'image'} {is_mask}"
-        least_bytes = split.count * (math.prod(size) * channels if size else 1)
         disk = self._disk(split, recipe)
-        stored = _store_images(split, decode, on_error, disk, self.memory_left, least_bytes)
+        stored = _store_images(split, decode, on_error, disk, self.memory_left)
         if not isinstance(stored.images.values, np.memmap):
             self.memory_left -= stored.images.values.nbytes
         return stored
 
     def _disk(self, split, recipe):
-        from keras_cyclegan.files import download  # it imports much that data rarely needs
-
-        folder = self.cache_folder or download.cache_folder() / "images"
+        folder = self.cache_folder or cache_folder() / "images"
         content = f"{split.key}\n{recipe}".encode("utf-8", "surrogateescape")
         return os.path.join(folder, hashlib.sha256(content).hexdigest()[:32])
 
@@ -135,46 +133,49 @@ def _drawn(split, size, channels, image_size):
     return Stored(Images(np.pad(array, border, constant_values=255)), list(range(split.count)))
 
 
-def _store_images(split, decode, on_error, path, memory_limit, least_bytes):
+def _store_images(split, decode, on_error, path, memory_limit):
     """Decode all images of a split, so that bad files are found before training, not in it.
 
     `decode` maps the number of an image and what its record holds to an array and its `Statistics`
-    or None, or raises a ValueError. What takes more bytes than `memory_limit`, and there are
-    `least_bytes` at least, goes to files that begin with `path`, which are used again.
+    or None, or raises a ValueError. What takes more bytes than `memory_limit` goes to files that
+    begin with `path`, which are used again.
     """
-    if least_bytes > memory_limit and (earlier := _read(path, split, on_error)):
+    if earlier := _read(path, split, on_error):
         return earlier
-    rows = []
+    numbers, shapes, statistics = [], [], []
 
     def decoded():
-        for number, image, statistics in _decoded(split, decode, on_error):
-            rows.append((number, image.shape, statistics))
-            yield image
-
-    def stored(values):
-        kept, shapes, statistics = zip(*rows, strict=True)
-        images = Images(values, [shape[:2] for shape in shapes], shapes[0][2])
-        return Stored(images, kept, merged(statistics) if statistics[0] else None)
+        for number, image, measured in _decoded(split, decode, on_error):
+            numbers.append(number)
+            shapes.append(image.shape)
+            statistics.append(measured)
+            yield image.reshape(-1)
 
     found, size, images = [], 0, decoded()
     for image in images:
         found.append(image)
         size += image.nbytes
-        if max(size, least_bytes) > memory_limit:
+        if size > memory_limit:
             break
+    fits = size <= memory_limit
+    if fits:
+        values = np.concatenate(found)
     else:
-        return stored(np.concatenate([image.reshape(-1) for image in found]))
-    if earlier := _read(path, split, on_error):
-        return earlier
-    with atomic_file(f"{path}.pixels") as unfinished, open(unfinished, "wb") as file:
-        for image in itertools.chain(found, images):
-            file.write(np.ascontiguousarray(image))
-    result = stored(np.memmap(f"{path}.pixels", found[0].dtype, mode="r"))
-    about = result.statistics._asdict() if result.statistics else {}
-    about |= {"dtype": found[0].dtype.name, "shapes": [shape for _, shape, _ in rows]}
-    with atomic_file(f"{path}.npz") as unfinished, open(unfinished, "wb") as file:
-        np.savez(file, kept=result.kept, **about)
-    return result
+        with atomic_file(f"{path}.pixels") as unfinished, open(unfinished, "wb") as file:
+            for image in itertools.chain(found, images):
+                file.write(image)
+        values = np.memmap(f"{path}.pixels", found[0].dtype, mode="r")
+    summary = merged(statistics) if statistics[0] else None
+    if not fits:
+        about = {"kept": numbers, "dtype": values.dtype.name, "shapes": shapes}
+        about |= summary._asdict() if summary else {}
+        with atomic_file(f"{path}.npz") as unfinished, open(unfinished, "wb") as file:
+            np.savez(file, **about)
+    return Stored(_images(values, shapes), numbers, summary)
+
+
+def _images(values, shapes):
+    return Images(values, np.asarray(shapes)[:, :2], int(shapes[0][2]))
 
 
 def _read(path, split, on_error):
@@ -193,9 +194,8 @@ def _read(path, split, on_error):
             stacklevel=2,
         )
     values = np.memmap(f"{path}.pixels", str(about["dtype"]), mode="r")
-    images = Images(values, about["shapes"][:, :2], int(about["shapes"][0, 2]))
     statistics = Statistics(*(about[n] for n in Statistics._fields)) if "low" in about else None
-    return Stored(images, about["kept"].tolist(), statistics)
+    return Stored(_images(values, about["shapes"]), about["kept"].tolist(), statistics)
 
 
 def _decoded(split, decode, on_error):

@@ -8,17 +8,9 @@ SPLITS = ("trainA", "trainB", "testA", "testB")
 
 
 def tfds_splits(name):
-    """Open a dataset, such as `"cycle_gan/horse2zebra"`; download it first where it is missing.
+    """Return the `Split`s of a dataset, `"cycle_gan/horse2zebra"`, downloaded where it is missing."""
+    import tensorflow_datasets as tfds
 
-    Returns:
-        Four `Split`s: train A, train B, test A, test B.
-    """
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError(
-            f'"tfds:{name}" needs tensorflow-datasets: pip install tensorflow-datasets'
-        ) from error
     try:
         builder = tfds.builder(name)
     except Exception as error:  # of many kinds, with the list of all datasets in the message
@@ -34,10 +26,12 @@ def tfds_splits(name):
             f"({type(error).__name__}). Without internet, give a folder with the images in the "
             f"folders {', '.join(SPLITS)}."
         ) from error
-    return tuple(_split(tfds, builder, split) for split in SPLITS)
+    return tuple(_split(builder, split) for split in SPLITS)
 
 
-def _split(tfds, builder, split):
+def _split(builder, split):
+    import tensorflow_datasets as tfds
+
     title = f"{builder.info.full_name} {split}"
     # Left encoded, so that Pillow decodes the images of all sources.
     decoders = {"image": tfds.decode.SkipDecoding()}
