@@ -19,15 +19,12 @@ WRITTEN_BY_SYSTEMS = ("Thumbs.db", "desktop.ini")  # and hidden files
 
 
 def walk_files(folder):
-    """Yield all files below a folder, except for those in hidden folders.
-
-    Links are followed; each folder is visited once only, since links can form a loop.
-    """
+    """Yield all files below a folder, except for those in hidden folders; links are followed."""
 
     def refuse(error):
         raise error  # for a folder without permission, which `os.walk` would skip
 
-    seen = set()
+    seen = set()  # since links can form a loop
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
         real = os.path.realpath(place)
         folders[:] = [] if real in seen else [f for f in folders if not f.startswith(".")]
@@ -36,15 +33,12 @@ def walk_files(folder):
 
 
 def sort_files(paths):
-    """Return the images, of known kinds or without a suffix, and counts of other files' suffixes.
-
-    A broken link is an image, so that an error names it.
-    """
+    """Return the images, of known kinds or without a suffix, and counts of other files' suffixes."""
     files, others = [], Counter()
     for path in paths:
-        if path.name.startswith(".") or path.name in WRITTEN_BY_SYSTEMS:
-            continue
-        if not (path.is_file() or path.is_symlink()):
+        is_hidden = path.name.startswith(".") or path.name in WRITTEN_BY_SYSTEMS
+        # A broken link is an image, so that an error names it.
+        if is_hidden or not (path.is_file() or path.is_symlink()):
             continue
         suffix = suffix_of(path)
         if kind_of(path) or (not suffix and (not path.exists() or _is_image(path))):
@@ -104,21 +98,14 @@ def frames(source, channels=None):
     return [Place(path, name, index) for index in range(count)]
 
 
-def take(split, chosen, part=""):
+def take(split, chosen):
     """Return the `Split` of some of the images."""
-    records = split.records()
-    key = f"{split.key}\n{part}{list(chosen) if len(chosen) < split.count else ''}"
-    names = [split.names[i] for i in chosen]
-    return Split(split.title, key, names, lambda: [records[i] for i in chosen])
+    records, names = split.records(), [split.names[i] for i in chosen]
+    return Split(split.title, f"{split.key}\n{chosen}", names, lambda: [records[i] for i in chosen])
 
 
 def hold_out(split, validation_split, group_by=None):
-    """Split images for training and validation by their names, as `load` says.
-
-    Returns two `Split`s; the second one is None where `validation_split` is 0.
-    """
-    if not validation_split:
-        return split, None
+    """Return two `Split`s, for training and validation, by the images' names, as `load` says."""
     groups = {}
     for number, name in enumerate(split.names):
         groups.setdefault(_group(split, name, group_by), []).append(number)
@@ -135,7 +122,7 @@ def hold_out(split, validation_split, group_by=None):
             "for validation."
         )
     train = sorted(set(range(split.count)) - set(test))
-    return take(split, train, "train"), take(split, sorted(test), "test")
+    return take(split, train), take(split, sorted(test))
 
 
 def _group(split, name, group_by):

@@ -6,8 +6,8 @@ import numpy as np
 class Images:
     """Images `(height, width, channels)`, one after the other in a flat array.
 
-    Made of an array of rank 4, of a list of arrays of rank 3, or of a flat array or `numpy.memmap`
-    with the images' `(height, width)` and channels.
+    Made of an array of rank 4, of a list of arrays of rank 3, or of a flat array with the images'
+    `(height, width)` and channels.
     """
 
     def __init__(self, values, sizes=None, channels=None):

@@ -1,7 +1,4 @@
-"""One function for all sources: folders, tensorflow-datasets, arrays and the embedded glyphs.
-
-`load` makes datasets for training, `load_sets` whole sets for measuring scores.
-"""
+"""Loads images of every source: datasets for training, and whole sets for measuring scores."""
 
 from typing import Any, NamedTuple
 

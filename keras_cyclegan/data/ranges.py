@@ -39,16 +39,14 @@ def merged(found):
 
 
 def check_range(name, given):
-    """Return a range as None, one of `WORDS`, or lists of the channels' lows and highs, or of one.
+    """Return None, one of `WORDS`, or two lists of numbers, one for each channel or for all.
 
     As text it is LOW HIGH, or LOW,LOW,… HIGH,HIGH,… with one for each channel.
     """
     if given is None or given in WORDS:
         return given
     try:
-        ends = given
-        if isinstance(given, str):
-            ends = [end.split(",") for end in given.replace(":", " ").split()]
+        ends = [end.split(",") for end in given.split()] if isinstance(given, str) else given
         low, high = (np.asarray(end, "float64").reshape(-1).tolist() for end in ends)
     except (TypeError, ValueError):
         raise ValueError(

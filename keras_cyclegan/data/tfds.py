@@ -8,7 +8,7 @@ SPLITS = ("trainA", "trainB", "testA", "testB")
 
 
 def tfds_splits(name):
-    """Return the `Split`s of a dataset, `"cycle_gan/horse2zebra"`, downloaded where it is missing."""
+    """Return the four `Split`s of a dataset; download it first where it is missing."""
     import tensorflow_datasets as tfds
 
     try:

@@ -30,9 +30,8 @@ class UnpairedBatches(Sampler, keras.utils.PyDataset):
     @property
     def num_batches(self):
         """Steps of the next iteration, or of that which runs: fewer after `seek` into an epoch."""
-        if self._running is None:
-            return self.steps_per_epoch - self.position % self.steps_per_epoch
-        return self._left
+        left = self.steps_per_epoch - self.position % self.steps_per_epoch
+        return left if self._running is None else self._left
 
     @property
     def element_spec(self):
@@ -91,9 +90,7 @@ class PairedBatches(keras.utils.PyDataset):
 
     def __init__(self, streams, pairs, batch_size):
         super().__init__()
-        self.streams = streams
-        self.pairs = pairs
-        self.batch_size = batch_size
+        self.streams, self.pairs, self.batch_size = streams, pairs, batch_size
 
     def __len__(self):
         return -(-self.pairs // self.batch_size)
