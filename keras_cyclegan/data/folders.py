@@ -33,7 +33,7 @@ def walk_files(folder):
 
 
 def sort_files(paths):
-    """Return the images, of known kinds or without a suffix, and counts of other files' suffixes."""
+    """Return images, of known kinds or without a suffix, and counts of other files' suffixes."""
     files, others = [], Counter()
     for path in paths:
         is_hidden = path.name.startswith(".") or path.name in WRITTEN_BY_SYSTEMS

@@ -35,8 +35,7 @@ SCALES = {
 def model_card(title, generators, image_shape, metadata):
     """Write the card in Markdown, with the header that the Hugging Face Hub reads.
 
-    `metadata` is the preset's `metadata.json`. Its `card` is a dict from headings to Markdown;
-    `description` comes first, without a heading.
+    `metadata` is `metadata.json`; of its `card` the `description` comes first, without a heading.
     """
     card = dict(metadata["card"])
     directions = {"generator_ab": "A to B", "generator_ba": "B to A"}

@@ -10,16 +10,8 @@ from pathlib import Path
 from keras_cyclegan.arguments import PathLike, to_install
 from keras_cyclegan.files.download import DownloadError, is_offline
 from keras_cyclegan.files.untrusted import brief
+from keras_cyclegan.presets import folder as presets
 from keras_cyclegan.presets.card import naming
-from keras_cyclegan.presets.folder import (
-    CARD,
-    CONFIG,
-    DISCRIMINATORS,
-    FILES,
-    METADATA,
-    load_folder,
-    local_preset,
-)
 from keras_cyclegan.presets.trust import preset_file
 
 HANDLES = "hf://user/repo[@revision], or kaggle://user/model/keras/variant[/version]"
@@ -49,8 +41,7 @@ def upload_preset(uri: str, folder: PathLike) -> None:
             see that it is whole; other files in the folder stay here.
 
     Raises:
-        ValueError: the URI is malformed, or a file of the preset is refused.
-        FileNotFoundError: a file of the preset is missing.
+        ValueError, FileNotFoundError: the URI is malformed, or a file is refused or missing.
         ImportError: the hub's client is not installed.
 
     Example:
@@ -67,19 +58,19 @@ def upload_preset(uri: str, folder: PathLike) -> None:
         client = _client("kagglehub")
     else:
         raise _malformed(uri)
-    folder = local_preset(folder)
-    load_folder(types.SimpleNamespace, folder)
+    folder = presets.local_preset(folder)
+    presets.load_folder(types.SimpleNamespace, folder)
     with tempfile.TemporaryDirectory() as staged:
-        for name in FILES:
-            if name != DISCRIMINATORS or (folder / name).exists():
+        for name in presets.FILES:
+            if name != presets.DISCRIMINATORS or (folder / name).exists():
                 shutil.copyfile(preset_file(folder, name, folder), Path(staged, name))
-        card = Path(staged, CARD)
+        card = Path(staged, presets.CARD)
         card.write_text(naming(card.read_text(encoding="utf-8"), uri), encoding="utf-8")
         if scheme == "hf":
             client.upload_folder(
                 repo_id=client.create_repo(repo_id=handle, exist_ok=True).repo_id,
                 folder_path=staged,
-                delete_patterns=list(FILES),  # remove all files of an earlier preset
+                delete_patterns=list(presets.FILES),  # remove all files of an earlier preset
             )
         else:
             client.model_upload(handle, staged)
@@ -88,11 +79,12 @@ def upload_preset(uri: str, folder: PathLike) -> None:
 def _hugging_face(handle, rest, load_weights):
     client = _client("huggingface_hub")
     repository, _, revision = rest.partition("@")
+    wanted = presets.FILES if load_weights else (presets.CONFIG, presets.METADATA)
     with _downloading(handle, f" Its place would be in {client.constants.HF_HUB_CACHE}."):
         folder = client.snapshot_download(
             repository,
             revision=revision or None,
-            allow_patterns=list(FILES if load_weights else (CONFIG, METADATA)),
+            allow_patterns=list(wanted),
             library_name="keras-cyclegan",
             local_files_only=is_offline(),
         )

@@ -5,20 +5,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from keras_cyclegan.arguments import PathLike, check_image_layout
-from keras_cyclegan.presets.folder import (
-    CONFIG,
-    check_overrides,
-    load_folder,
-    local_preset,
-    save_folder,
-)
+from keras_cyclegan.presets import folder as folders
 from keras_cyclegan.presets.hubs import HANDLES, hub_folder
-from keras_cyclegan.presets.table import (
-    PUBLISHED,
-    list_presets,
-    load_published,
-    shipped_folders,
-)
+from keras_cyclegan.presets.table import PUBLISHED, list_presets, load_published, shipped_folders
 
 
 class _Presets:
@@ -66,22 +55,22 @@ class PresetMixin:
         ```
         """
         check_image_layout()  # before a download
-        check_overrides(cls, overrides)
+        folders.check_overrides(cls, overrides)
         if isinstance(preset, str) and "://" in preset:
             folder, root = hub_folder(preset, load_weights)
-            return load_folder(cls, folder, load_weights, overrides, root)
+            return folders.load_folder(cls, folder, load_weights, overrides, root)
         shipped = {folder.name: folder for folder in shipped_folders()}
-        if (preset in shipped or preset in PUBLISHED) and Path(preset, CONFIG).exists():
+        if (preset in shipped or preset in PUBLISHED) and Path(preset, folders.CONFIG).exists():
             raise ValueError(
                 f"{preset!r} is both a built-in preset and a folder here. Write "
                 f"{f'./{preset}'!r} for the folder, or rename it."
             )
         if preset in PUBLISHED:
             return load_published(cls, preset, load_weights, overrides)
-        folder = shipped.get(preset) or local_preset(preset)
+        folder = shipped.get(preset) or folders.local_preset(preset)
         if not folder.is_dir():
             raise ValueError(_unknown(folder, str(preset)))
-        return load_folder(cls, folder, load_weights, overrides)
+        return folders.load_folder(cls, folder, load_weights, overrides)
 
     def save_to_preset(
         self,
@@ -118,7 +107,7 @@ class PresetMixin:
         model = CycleGAN.from_preset("mine")
         ```
         """
-        save_folder(self, folder, card, half_precision, discriminators)
+        folders.save_folder(self, folder, card, half_precision, discriminators)
 
 
 def _unknown(folder, preset):

@@ -17,19 +17,16 @@ SHIPPED = HERE / "shipped"
 DIRECTIONS = ("a_to_b", "a_to_b and b_to_a")  # of one generator, and of two
 RESNET_9_PARAMETERS = 11_378_179
 ADDRESS = "http://efrosgans.eecs.berkeley.edu/cyclegan/pretrained_models/{}.pth"
-# The authors' generators by name: domains `a` and `b`, `data_licence`, and one or two `files` with
-# their SHA-256, empty where it isn't known.
 PUBLISHED = tomllib.loads((HERE / "published.toml").read_text("utf-8"))
 
 
 def list_presets() -> dict[str, dict[str, Any]]:
     """List the built-in presets: first those in the package, then the authors' published ones.
 
-    Returns:
-        dict from each name to a dict: `description`; `direction`; `architecture`; `native_size`,
-        `(height, width)` of its training images; `parameters` of the generators; `bytes`; `origin`;
-        `code_licence`; `data_licence`; `recipe` of its training; `ships`, True where the weights
-        are in the package and False where they are downloaded at first use.
+    Each name has a dict: `description`; `direction`; `architecture`; `native_size`, `(height,
+    width)` of its training images; `parameters` of the generators; `bytes`; `origin`;
+    `code_licence`; `data_licence`; `recipe` of its training; `ships`, True where the weights are in
+    the package and False where they are downloaded at first use.
 
     Example:
 
@@ -54,8 +51,6 @@ def _shipped_facts(folder):
     for key, text in (("num_blocks", "{} blocks"), ("filters", "width {}")):
         if network["config"].get(key) is not None:
             architecture.append(text.format(network["config"][key]))
-    if network["config"].get("block") == "separable":
-        architecture.append("separable")
     said = {
         "description": "not stated",
         "origin": "trained with keras-cyclegan",
@@ -63,7 +58,10 @@ def _shipped_facts(folder):
         "data_licence": "not stated",
         "recipe": "not stated",
     }
-    return {key: metadata["card"].get(key, other) for key, other in said.items()} | {
+    card = {key: value for key, value in metadata["card"].items() if key in said}
+    return {
+        **said,
+        **card,
         "direction": DIRECTIONS[config["generator_ba"] is not None],
         "architecture": ", ".join(architecture),
         "native_size": tuple(config["image_shape"][:2]),

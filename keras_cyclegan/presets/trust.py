@@ -11,7 +11,7 @@ from keras_cyclegan.networks.size_limits import check_counts
 MAX_JSON = 10 * 2**20  # bytes
 MAX_LAYERS = 1000  # that a config names
 MAX_DEPTH = 64  # levels of nested lists and dicts in a config; a model in a model takes four
-MAX_EARLY = 64  # layers that may come before a layer that they use
+MAX_EARLY = 64  # layers before one that they use; Keras writes so those that are called twice
 MAX_SEQUENTIAL = 100  # layers: Keras builds the whole model again for each
 KERAS_KINDS = (
     keras.Operation,  # layers, models and what `keras.ops` leaves in a functional model
@@ -51,20 +51,17 @@ def read_json(path):
         raise ValueError(f"{path} has {path.stat().st_size} bytes; {MAX_JSON} are allowed.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        deep = "its objects are nested too deep"
-        said = deep if isinstance(error, RecursionError) else brief(error)
-        raise ValueError(f"{path} is no JSON file: {said}") from error
+    except RecursionError:
+        raise ValueError(f"{path} is no JSON file: its objects are nested too deep") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON file: {brief(error)}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold one JSON object, not a {type(content).__name__}.")
     return content
 
 
 def check_config(config):
-    """Raise a ValueError for a config with other classes than those of this package and Keras.
-
-    It may also not have more layers or levels than a model needs.
-    """
+    """Raise a ValueError for other classes than Keras's and this package's, or too many layers."""
     layers = 0
     for value, depth in parts(config):
         is_object = isinstance(value, dict) and "class_name" in value
@@ -121,11 +118,9 @@ def _check_class(config):
 
 
 def _check_order(config):
-    """Refuse layers before those that they use: for each, Keras goes through all layers again.
-
-    Keras itself writes only layers so that are called twice.
-    """
-    layers = config["config"].get("layers") if isinstance(config.get("config"), dict) else None
+    """Refuse layers before those that they use: for each, Keras goes through all layers again."""
+    inner = config.get("config")
+    layers = inner.get("layers") if isinstance(inner, dict) else None
     layers = layers if isinstance(layers, list) else []
     if config["class_name"] == "Sequential" and len(layers) > MAX_SEQUENTIAL:
         raise ValueError(
