@@ -48,8 +48,12 @@ class Sampler:
     def __init__(
         self, streams, image_size, batch_size, flip, seed, steps_per_epoch, process_share=(0, 1)
     ):
-        self.streams, self.image_size, self.flip, self.seed = streams, image_size, flip, seed
-        self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
+        self.streams = streams
+        self.image_size = image_size
+        self.batch_size = batch_size
+        self.flip = flip
+        self.seed = seed
+        self.steps_per_epoch = steps_per_epoch
         self.process_share = process_share
         self.pixels_a, self.pixels_b = streams["a"].pixels, streams["b"].pixels
         self.position = 0

@@ -90,7 +90,9 @@ class PairedBatches(keras.utils.PyDataset):
 
     def __init__(self, streams, pairs, batch_size):
         super().__init__()
-        self.streams, self.pairs, self.batch_size = streams, pairs, batch_size
+        self.streams = streams
+        self.pairs = pairs
+        self.batch_size = batch_size
 
     def __len__(self):
         return -(-self.pairs // self.batch_size)

@@ -78,9 +78,7 @@ def remove_abandoned(*folders):
                 shutil.rmtree(path)
 
 
-@functools.cache
-def _remove_abandoned_once(folder):
-    remove_abandoned(folder)
+_remove_abandoned_once = functools.cache(remove_abandoned)
 
 
 def _replace(unfinished, path, rubbish):

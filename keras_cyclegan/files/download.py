@@ -11,6 +11,7 @@ from keras_cyclegan.files.untrusted import brief, check_regular
 
 ATTEMPTS = 4  # pooch waits 1, 2 and 3 seconds between them
 PATIENCE = 30  # seconds without a byte that end an attempt
+BLOCK = 2**18  # bytes
 
 
 class DownloadError(RuntimeError):
@@ -59,7 +60,7 @@ def fetch(url, path, sha256=None, attempts=ATTEMPTS):
             allow_updates=not is_offline(),
         )
         shows = sys.stderr.isatty()
-        files.fetch(path.name, downloader=pooch.HTTPDownloader(shows, timeout=PATIENCE))
+        files.fetch(path.name, downloader=pooch.HTTPDownloader(shows, BLOCK, timeout=PATIENCE))
         if sha256 is None:
             found = pooch.file_hash(path)
             logging.getLogger(__name__).warning(
