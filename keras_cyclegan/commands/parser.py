@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 import typer
 import typer.core
 
-from keras_cyclegan.arguments import FLIPS
 from keras_cyclegan.commands.terminal import clear_errors, plain_warnings, show_messages, with_flags
 from keras_cyclegan.quiet import import_keras_quietly
 from keras_cyclegan.training import TrainingOptions
@@ -77,7 +76,7 @@ def training_parameters():
 
 
 class Command(typer.core.TyperCommand):
-    """A command that takes what `joined` brings together, and shows its options in groups."""
+    """A command that takes two values for a range, and shows its options in groups."""
 
     def parse_args(self, context, arguments):
         return super().parse_args(context, joined(arguments))
@@ -96,22 +95,13 @@ class Command(typer.core.TyperCommand):
 
 
 def joined(arguments):
-    """Bring options that the parser doesn't know by itself to `--name=value`.
-
-    These are the two values of `--range-a LOW HIGH`, and `--flip` and `--no-flip` without a value.
-    """
-    arguments, found = list(arguments), []
-    while arguments:
-        name = arguments.pop(0)
-        if name in ("--range-a", "--range-b") and all(map(_is_number, arguments[:2] or "x")):
-            name = f"{name}={' '.join(arguments[:2])}"
-            del arguments[:2]
-        elif name == "--no-flip":
-            name = "--flip=none"
-        elif name == "--flip" and not (arguments and arguments[0] in FLIPS):
-            name = "--flip=horizontal"
-        found.append(name)
-    return found
+    """Bring `--range-a LOW HIGH`, whose values may begin with a minus, to `--range-a=LOW HIGH`."""
+    arguments = list(arguments)
+    for place, name in enumerate(arguments):
+        ends = arguments[place + 1 : place + 3]
+        if name in ("--range-a", "--range-b") and ends and all(map(_is_number, ends)):
+            arguments[place : place + 3] = [f"{name}={' '.join(ends)}"]
+    return arguments
 
 
 def _is_number(text):

@@ -69,8 +69,6 @@ def test_every_option_can_be_given_on_the_command_line_and_has_a_help_text(asked
         is_bool = option.kind is bool
         taken = asked(*needed, flag) if is_bool else asked(*needed, flag, str(value))
         assert getattr(taken, name) == (True if is_bool else value)
-    assert asked("--no-flip").flip == "none"
-    assert asked("--flip", "--remat").flip == "horizontal"
     assert asked("--flip", "rot90").flip == "rot90"
 
 
