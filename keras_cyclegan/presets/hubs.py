@@ -23,10 +23,28 @@ def hub_folder(handle, load_weights=True):
     """Download a hub's preset; return its folder, and the folder that its links may not leave."""
     scheme, _, rest = handle.partition("://")
     if scheme == "hf" and re.fullmatch(HUGGING_FACE, rest):
-        folder = _hugging_face(handle, rest, load_weights)
+        client = _client("huggingface_hub")
+        repository, _, revision = rest.partition("@")
+        wanted = presets.FILES if load_weights else (presets.CONFIG, presets.METADATA)
+        with _downloading(handle, f" Its place would be in {client.constants.HF_HUB_CACHE}."):
+            folder = client.snapshot_download(
+                repository,
+                revision=revision or None,
+                allow_patterns=list(wanted),
+                library_name="keras-cyclegan",
+                local_files_only=is_offline(),
+            )
+        folder = Path(folder)
         return folder, folder.parent.parent  # the repository's cache: its files are links to blobs
     if scheme == "kaggle" and re.fullmatch(KAGGLE, rest):
-        folder = _kaggle(handle, rest)
+        client = _client("kagglehub")
+        if is_offline():
+            raise DownloadError(
+                f"Offline mode is on, and kagglehub always needs the network for {handle}. Give "
+                "its local folder, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
+            )
+        with _downloading(handle):
+            folder = Path(client.model_download(rest))
         return folder, folder
     raise _malformed(handle)
 
@@ -74,32 +92,6 @@ def upload_preset(uri: str, folder: PathLike) -> None:
             )
         else:
             client.model_upload(handle, staged)
-
-
-def _hugging_face(handle, rest, load_weights):
-    client = _client("huggingface_hub")
-    repository, _, revision = rest.partition("@")
-    wanted = presets.FILES if load_weights else (presets.CONFIG, presets.METADATA)
-    with _downloading(handle, f" Its place would be in {client.constants.HF_HUB_CACHE}."):
-        folder = client.snapshot_download(
-            repository,
-            revision=revision or None,
-            allow_patterns=list(wanted),
-            library_name="keras-cyclegan",
-            local_files_only=is_offline(),
-        )
-    return Path(folder)
-
-
-def _kaggle(handle, rest):
-    client = _client("kagglehub")
-    if is_offline():
-        raise DownloadError(
-            f"Offline mode is on, and kagglehub always needs the network for {handle}. Give its "
-            "local folder, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
-        )
-    with _downloading(handle):
-        return Path(client.model_download(rest))
 
 
 @contextlib.contextmanager
