@@ -1,16 +1,18 @@
-"""Prints what a slide costs, whether tiles of two sizes agree, and how many samples it takes.
+"""Prints what a slide costs, and whether tiles of two sizes agree.
 
-    python benchmarks/slide.py --side 20000 --preset glyphs
+    python benchmarks/slide.py --side 20000
 
-A slide is drawn (violet cells in round pieces of tissue on glass), translated into a pyramid with
-two sizes of tiles, and compared. Then parts of it are translated with exact statistics, as
-`translate` does, and with those of 1, 2, 4, … samples: the difference is in grey levels. Time is
-the clock's, peak memory the process's largest resident set (Linux).
+A slide is drawn (violet cells in round pieces of tissue on glass) and translated into a pyramid by
+a process of its own for each size of tiles, by a small untrained network or a preset. Memory is the
+process's resident set (Linux): what it holds when it has loaded the model and translated one small
+image, and its peak from then on. `python benchmarks/slide_samples.py` measures the statistics.
 """
 
 import argparse
+import json
 import os
-import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,35 +22,65 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import machine
 import numpy as np
 
-from keras_cyclegan import CycleGAN
-from keras_cyclegan.inference.slide_files import open_slide
-from keras_cyclegan.inference.slides import find_tissue, tissue_samples, translate_slide
-
 TILE = 256
 PART = 1024
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", default="glyphs")
+    parser.add_argument("--preset", help="default: an untrained ResNet of 2 blocks, 8 filters")
     parser.add_argument("--side", type=int, default=20_000)
-    parser.add_argument("--tiles", type=int, nargs="+", default=[512, 1024])
+    parser.add_argument("--tiles", type=int, nargs="+", default=[256, 512])
     parser.add_argument(
         "--tissue", type=float, default=0.3, help="radius of its pieces, by spacing"
     )
-    parser.add_argument("--samples", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # what a process of its own does
     arguments = parser.parse_args()
-    model = CycleGAN.from_preset(arguments.preset)
-    model.set_scale("detail")
+    if arguments.one:
+        return translate_one(**json.loads(arguments.one))
     print(machine.describe(), end="\n\n")
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "slide.tif")
         draw_slide(source, arguments.side, arguments.tissue)
-        translations = [
-            translated(model, source, Path(folder, f"{tile}.tif"), tile) for tile in arguments.tiles
-        ]
-        print(f"\nLargest difference: {difference(*translations[:2])} of 255 levels.\n")
-        print_curve(model, source, arguments.samples)
+        print("| tiles | seconds | processor seconds | with the model loaded | peak |")
+        print("|---|---|---|---|---|", flush=True)
+        targets = [Path(folder, f"{tile}.tif") for tile in arguments.tiles]
+        for tile, target in zip(arguments.tiles, targets, strict=True):
+            options = {"preset": arguments.preset, "tile": tile}
+            options |= {"source": str(source), "target": str(target)}
+            command = [sys.executable, __file__, "--one", json.dumps(options)]
+            ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+            if ended.returncode:  # negative: the number of a signal
+                return f"The process of tiles of {tile} ended with status {ended.returncode}."
+            print(ended.stdout.splitlines()[-1], flush=True)
+        print(f"\nLargest difference: {difference(*targets[:2])} of 255 levels.")
+    return None
+
+
+def translate_one(preset, source, target, tile):
+    """Translate, with the progress and the memory on stderr; print a row."""
+    import keras
+
+    from keras_cyclegan import CycleGAN
+    from keras_cyclegan.inference.slides import translate_slide
+    from keras_cyclegan.networks import ResNetGenerator
+
+    keras.utils.set_random_seed(0)
+    if preset:
+        model = CycleGAN.from_preset(preset)
+    else:
+        generator = ResNetGenerator((256, 256, 3), filters=8, num_blocks=2)
+        model = CycleGAN(generator, None, None, None)
+    model.translate(np.zeros((64, 64, 3), "uint8"))
+    loaded = machine.memory_now()
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
+    start, used = time.perf_counter(), time.process_time()
+    for done, total in translate_slide(model, source, target, tile=tile, compression="deflate"):
+        memory = machine.memory_now() >> 20
+        print(f"{done} of {total} blocks, {memory} MiB", file=sys.stderr, flush=True)
+    seconds, used = time.perf_counter() - start, time.process_time() - used
+    peak = machine.memory_now("VmHWM")
+    print(f"| {tile} | {seconds:.0f} | {used:.0f} | {loaded >> 20} MiB | {peak >> 20} MiB |")
 
 
 def draw_slide(path, side, radius):
@@ -76,40 +108,17 @@ def draw_slide(path, side, radius):
             file.write(tiles, shape=(side // step, side // step, 3), **options, **kind)
 
 
-def translated(model, source, target, tile):
-    """Translate and print a row; return the path of the translation."""
-    start = time.perf_counter()
-    for done, total in translate_slide(model, source, target, tile=tile, compression="deflate"):
-        print(f"\r{done} of {total} blocks", end="", flush=True)
-    seconds = time.perf_counter() - start
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\rtiles of {tile}: {seconds:.0f} s, peak memory of the process {memory:.0f} MiB")
-    return target
-
-
 def difference(first, second):
+    from keras_cyclegan.inference.slide_files import open_slide
+
     slides, most = [open_slide(path) for path in (first, second)], 0
     height, width = slides[0].sizes[0]
     for top in range(0, height, PART):
         rows, columns = slice(top, min(top + PART, height)), slice(0, width)
         one, other = (slide.read(0, rows, columns) for slide in slides)
-        most = max(most, int(np.abs(one.astype(int) - other).max()))
+        most = max(most, int((np.maximum(one, other) - np.minimum(one, other)).max()))
     return most
 
 
-def print_curve(model, source, counts):
-    """Differences of frozen statistics from exact ones, on parts of tissue that are no samples."""
-    slide = open_slide(source)
-    parts = tissue_samples(slide, 0, find_tissue(slide), 2 * max(counts))
-    held_out, samples = parts[: max(counts)], parts[max(counts) :]
-    mosaic = np.concatenate([np.concatenate(held_out[i::8], axis=0) for i in range(8)], axis=1)
-    exact = model.translate(mosaic).astype(int)
-    print("| samples | mean difference from exact statistics, grey levels |\n|---|---|")
-    for count in counts:
-        frozen = model.freeze_statistics(samples[:count])
-        away = np.abs(frozen.translate(mosaic) - exact).mean()
-        print(f"| {count} | {away:.2f} |", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

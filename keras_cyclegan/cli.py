@@ -128,6 +128,16 @@ def translate(
     if engine == "local" and workers is not None:
         raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     if frozen:
+        of_images = {"--sheet": sheet, "--side-by-side": side_by_side}
+        of_images |= {"--working-size": working_size, "--max-pixels": max_pixels}
+        if unused := [name for name, value in of_images.items() if value]:
+            raise ValueError(
+                f"{', '.join(unused)} can't go with --frozen: a slide is translated part by part, "
+                "at its own resolution or that of --mpp, into a pyramid."
+            )
+        if skip_existing and target.exists():
+            typer.echo(f"{target} exists already")
+            return
         options = {"direction": direction, "tile": tile or 512, "mpp": mpp}
         options["strength"] = strength
         _translate_slide(source, target, preset, engine=engine, workers=workers, **options)

@@ -183,13 +183,18 @@ class BlockWriter:
         return pixels[: rows.stop - rows.start, : columns.stop - columns.start]
 
     def _translate(self, top, left, shape):
-        seen = [
-            slice(max(0, start - self.margin), min(side, start + length + self.margin))
-            for start, length, side in zip((top, left), shape, self.size, strict=True)
-        ]
+        seen = [self._window(*axis) for axis in zip((top, left), self.size, strict=True)]
         translated = self.network(to_unit(self.slide.read(self.level, *seen))[None])[0]
         down, across = top - seen[0].start, left - seen[1].start
         return from_unit(translated[down : down + shape[0], across : across + shape[1]])
+
+    def _window(self, start, side):
+        """Return what a tile's computation sees along an axis: as much for each, once padded."""
+        # TensorFlow keeps memory for each shape that it has seen.
+        multiple, length = self.network.rule.multiple, self.tile + 2 * self.margin
+        last = max(0, -(-(side - length) // multiple) * multiple)
+        first = min(max(0, start - self.margin), last)
+        return slice(first, min(side, first + length))
 
 
 def find_tissue(slide):

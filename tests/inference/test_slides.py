@@ -192,3 +192,18 @@ def test_the_command_translates_a_slide(model, slide, tmp_path):
     assert tifffile.imread(tmp_path / "out.tif").shape == (HEIGHT, WIDTH, 3)
     result = CliRunner().invoke(app, [*arguments[:3], "--mpp", "1", "--preset", "glyphs"])
     assert "--mpp goes with --frozen" in result.output
+    written = (tmp_path / "out.tif").stat().st_mtime_ns
+    result = CliRunner().invoke(app, [*arguments, "--skip-existing", "--preset", "glyphs"])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out.tif").stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--sheet", "a.png"], ["--side-by-side"], ["--working-size", "64"], ["--max-pixels", "99"]],
+)
+def test_the_command_refuses_what_a_slide_cannot_have(slide, tmp_path, option):
+    arguments = ["translate", str(slide), str(tmp_path / "out.tif"), "--frozen"]
+    result = CliRunner().invoke(app, [*arguments, "--preset", "glyphs", *option])
+    assert result.exit_code == 1
+    assert f"{option[0]} can't go with --frozen" in result.output
