@@ -176,17 +176,13 @@ def write_slide(path, size, block_path, compression, mpp=None, icc=None):
     options = {**_options(compression), "dtype": "uint8", "metadata": None}
     if mpp:
         options |= {"resolution": (10_000 / mpp,) * 2, "resolutionunit": "CENTIMETER"}
-    pixels = None
     with atomic_file(path) as unfinished, tifffile.TiffWriter(unfinished, bigtiff=True) as file:
-        for level, (height, width) in enumerate(sizes):
+        for level, smaller in enumerate(sizes):
             first = {"subifds": len(sizes) - 1, "iccprofile": icc}
             kind = {"subfiletype": 1} if level else first
-            if level < _levels_of_blocks():
-                data = _tiles(level, (height, width), block_path)
-            else:  # an eighth of the slide fits the memory
-                pixels = halved(_joined(size, block_path) if pixels is None else pixels)
-                data = pixels
-            file.write(data, shape=(height, width, 3), **options, **kind)
+            # A sixteenth of each side fits the memory.
+            parts = _tiles if level < _levels_of_blocks() else _joined
+            file.write(parts(level, smaller, block_path), shape=(*smaller, 3), **options, **kind)
             if mpp:
                 options["resolution"] = tuple(x / 2 for x in options["resolution"])
 
@@ -212,16 +208,16 @@ def _tiles(level, size, block_path):
                     yield file.filehandle.read(page.databytecounts[index])
 
 
-def _joined(size, block_path):
-    """Return the smallest level that blocks have, of the whole slide."""
+def _joined(level, size, block_path):
+    """Return a level smaller than those that blocks have."""
     import tifffile
 
-    level = _levels_of_blocks() - 1
-    result = np.empty((*(-(-side // 2**level) for side in size), 3), np.uint8)
-    rows, columns = (-(-side // BLOCK) for side in size)
-    for row in range(rows):
-        for column in range(columns):
-            part = tifffile.imread(block_path(row, column), key=level)
-            top, left = row * STORED, column * STORED
-            result[top : top + part.shape[0], left : left + part.shape[1]] = part
+    smallest, side = _levels_of_blocks() - 1, BLOCK >> level
+    result = np.empty((*size, 3), np.uint8)
+    for row, column in np.ndindex(*(-(-length // side) for length in size)):
+        part = tifffile.imread(block_path(row, column), key=smallest)
+        for _ in range(level - smallest):
+            part = halved(part)
+        top, left = row * side, column * side
+        result[top : top + part.shape[0], left : left + part.shape[1]] = part
     return result

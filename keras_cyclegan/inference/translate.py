@@ -35,12 +35,11 @@ class InferenceMixin:
         """Translate images of any kind and size from one domain to the other.
 
         Sizes that the generator doesn't take are padded by reflection, and translations cropped. A
-        photo larger than those that the network knows is translated at their size, and the change
-        is brought to all of its pixels, along its edges: what a generator with an input skip adds
-        before its tanh, or else the difference in that space. (Where images and translations differ
-        in channels, the translation is enlarged.) A large image is translated in tiles, by way of
-        temporary files, with instance norms that see the whole image: the same result, apart from
-        rounding by at most one of 255 levels.
+        photo larger than those that the network knows is translated at their size, and the change,
+        before tanh, is brought to all of its pixels, along its edges. (Where images and
+        translations differ in channels, the translation is enlarged.) A large image is translated
+        in tiles, by way of temporary files, with instance norms that see the whole image: the same
+        result, apart from rounding by at most one of 255 levels.
 
         Args:
             images: one of
@@ -52,19 +51,18 @@ class InferenceMixin:
                 - a list of any of these except batches; kinds and sizes may differ.
                 For an RGB generator, gray becomes three equal channels. The alpha channel of RGBA
                 is copied to the translation; the generator sees the image composited on white.
-            direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
-            batch_size: int. Images of one size that are translated at once. None, the default,
-                takes as many as have 2²⁰ pixels together and fit the memory.
-            tile: `"auto"`, int or None. `"auto"`, the default, cuts tiles where the whole image
-                would take more than 2 GiB or half of the available memory. An int is the side of
-                the tiles, for each image that is higher or wider. None never cuts.
-            max_pixels: int, 61,000,000 by default. Largest height times width of a file.
-            return_attention: bool, False by default. Whether to return as well how much of each
-                pixel was painted; for an `AttentionGenerator`.
-            working_size: `"auto"`, int or None. Short side in pixels at which photos are translated
-                that are more than 1.25 times as large. `"auto"`, the default, takes the model's
-                `working_size`, which presets of whole photos have. None translates at the images'
-                own size.
+            direction: `"a_to_b"` (the default) or `"b_to_a"`.
+            batch_size: images of one size that are translated at once. None, the default, takes as
+                many as have 2²⁰ pixels together and fit the memory.
+            tile: `"auto"`, the default, cuts tiles where the whole image would take more than 2 GiB
+                or half of the available memory; an int is the side of the tiles, for each image
+                that is higher or wider; None never cuts.
+            max_pixels: 61,000,000 by default. Largest height times width of a file.
+            return_attention: False by default. Whether to return as well how much of each pixel was
+                painted; for an `AttentionGenerator`.
+            working_size: short side in pixels at which photos are translated that are more than
+                1.25 times as large. `"auto"`, the default, takes the model's `working_size`, which
+                presets of whole photos have; None translates at the images' own size.
 
         Returns:
             The translations, upright, in the same form and size as the images: a PIL image for a
@@ -74,7 +72,6 @@ class InferenceMixin:
             float32 from 0 (the image was kept) to 1 (it was painted over).
 
         Raises:
-            FileNotFoundError: there is no such file.
             MemoryError: there is too little memory, even for tiles; or for the whole image, where
                 `tile` is None.
             TooManyPixelsError: a file has more than `max_pixels`. It is a `ValueError`.
@@ -87,9 +84,7 @@ class InferenceMixin:
 
         ```python
         model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        image = np.full((33, 45, 3), 255, "uint8")
-        translated = model.translate(image)  # uint8, (33, 45, 3)
-        back = model.translate([translated, PIL.Image.fromarray(image)], direction="b_to_a")
+        translated = model.translate(np.full((33, 45, 3), 255, "uint8"))  # uint8, (33, 45, 3)
         ```
         """
         generator = generator_for(self, direction)
@@ -119,18 +114,15 @@ class InferenceMixin:
         translation in between isn't rounded to pixels.
 
         Args:
-            images: see `translate`.
-            direction: str, `"a_to_b"` (the default) or `"b_to_a"`: the first of the two.
-            batch_size: int, None by default; see `translate`.
-            tile: `"auto"` (the default), int or None; see `translate`.
-            max_pixels: int, 61,000,000 by default; see `translate`.
-            working_size: `"auto"` (the default), int or None; see `translate`.
+            images: see `translate`, also for the arguments and errors below.
+            direction: `"a_to_b"` (the default) or `"b_to_a"`: the first of the two.
+            batch_size: see `translate`.
+            tile: see `translate`.
+            max_pixels: see `translate`.
+            working_size: see `translate`.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.
-
-        Raises:
-            ValueError: the model has one generator only. For the other errors see `translate`.
 
         Example:
 
@@ -162,26 +154,17 @@ class InferenceMixin:
         `export` writes may be given parts too, each with a margin as wide as the network sees.
 
         Args:
-            images: the samples, as in `translate`. Some sixteen parts of 256×256, taken where the
-                slide has tissue, are enough: `benchmarks/slide.py` measures how many yours needs.
-            direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
-            max_pixels: int, 61,000,000 by default; see `translate`.
+            images: the samples, as in `translate`: some sixteen parts of 256×256 with tissue, of a
+                slide. `benchmarks/slide_samples.py` measures how many yours needs.
+            direction: `"a_to_b"` or `"b_to_a"`.
+            max_pixels: see `translate`.
 
         Returns:
             A model of the same class with this direction only. It can be saved in every way.
 
         Raises:
             ValueError: the generator has no instance norm, or a layer that looks at the whole image
-                in another way. For the other errors see `translate`.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        samples = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), "uint8")
-        frozen = model.freeze_statistics(samples)
-        frozen.translate(samples[0]).shape  # (64, 64, 3)
-        ```
+                in another way.
         """
         generator, direction = generator_for(self, direction), Direction(direction)
         pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
