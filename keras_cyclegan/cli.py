@@ -320,6 +320,7 @@ def export(
     direction: Direction | None = None,
     weights: str = "float32",
     floats: bool = False,
+    working_size: int | None = None,
 ):
     """Write a preset's generators for a runtime without Keras.
 
@@ -329,9 +330,12 @@ def export(
         direction: From which domain. Default: both.
         weights: float32, float16 or int8.
         floats: ONNX, OpenVINO: also write files for float32 in [-1, 1].
+        working_size: Short side at which larger photos are translated; the change is brought to all
+            of their pixels. 0 leaves that out. Default: the preset's.
     """
-    model = keras_cyclegan.CycleGAN.from_preset(preset)
-    model.export(target, format=format, direction=direction, weights=weights, floats=floats)
+    options = {"format": format, "direction": direction, "weights": weights, "floats": floats}
+    options["working_size"] = "auto" if working_size is None else working_size or None
+    keras_cyclegan.CycleGAN.from_preset(preset).export(target, **options)
     typer.echo(f"Wrote {target}")
 
 

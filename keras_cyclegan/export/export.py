@@ -8,11 +8,9 @@ import numpy as np
 
 from keras_cyclegan.arguments import PathLike, check_choice, check_direction, to_install
 from keras_cyclegan.data.pixels import formats_of
-from keras_cyclegan.export.formats import FORMATS
+from keras_cyclegan.export.formats import FORMATS, Exported
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.inference.translate import generator_for, generators_of
-
-WEIGHTS = ("float32", "float16", "int8")
+from keras_cyclegan.inference.translate import chosen_size, generator_for, generators_of
 
 
 class ExportMixin:
@@ -26,6 +24,7 @@ class ExportMixin:
         overwrite: bool = False,
         weights: str = "float32",
         floats: bool = False,
+        working_size: int | str | None = "auto",
     ) -> None:
         """Write the generators, with their pre- and post-processing, for a runtime without Keras.
 
@@ -44,27 +43,28 @@ class ExportMixin:
           Needs the extra `openvino`. Its runtime computes in bfloat16 where the processor can: for
           the same pixels as `translate`, compile with `{"INFERENCE_PRECISION_HINT": "f32"}`.
 
-        Exported generators have no tiles: they need the memory of the whole image, and parts of an
-        image would differ in colour, because instance norms take the statistics of what they see.
+        There are no tiles in a graph: it needs the memory of the whole image.
 
         Args:
-            filepath: path of the folder or file to write, whole or not at all.
-            format: str, `"tf_saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
-            direction: str, `"a_to_b"` or `"b_to_a"` for one generator. None, the default, exports
-                all generators of the model.
-            overwrite: bool, False by default. Whether to replace an earlier export of this format.
-            weights: str, `"float32"` (the default); `"float16"`, half the bytes and hardly another
+            filepath: folder or file to write, whole or not at all.
+            format: `"tf_saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
+            direction: `"a_to_b"` or `"b_to_a"` for one generator. None, the default, exports all
+                generators of the model.
+            overwrite: False by default. Whether to replace an earlier export of this format.
+            weights: `"float32"` (the default); `"float16"`, half the bytes and hardly another
                 pixel; or `"int8"`, a third, some grey levels, and computations with integers. A
                 SavedModel can only have the first, OpenVINO the first two.
-            floats: bool, False by default. Whether ONNX and OpenVINO get the float endpoints too,
-                each in a file with all weights.
+            floats: False by default. Whether ONNX and OpenVINO get the float endpoints too, each in
+                a file with all weights.
+            working_size: short side at which larger photos are translated in the graph, as by
+                `translate`. `"auto"`, the default, takes the model's; None leaves that out.
 
         Raises:
             FileExistsError: `filepath` exists, and `overwrite` is False or it isn't an earlier
                 export of this format.
             ImportError: a package that the format needs is not installed.
-            ValueError: an argument is unknown, the format can't have such a name or such weights,
-                the model lacks the generator, or weights are NaN or infinite.
+            ValueError: the format can't have such a name or such weights, or weights are NaN or
+                infinite.
             RuntimeError: Keras runs on another backend than TensorFlow.
 
         Example:
@@ -77,7 +77,8 @@ class ExportMixin:
         translated = served.a_to_b(images)  # uint8 in, uint8 out
         ```
         """
-        _check_format(format, weights)
+        check_choice("format", format, FORMATS)
+        check_choice("weights", weights, FORMATS[format].needs)
         found = generators_of(self)
         if direction is not None:
             found = {check_direction(direction): generator_for(self, direction)}
@@ -85,7 +86,10 @@ class ExportMixin:
         _check_path(path, format, overwrite, len(found))
         _check_requirements(format, weights)
         _check_finite(found)
-        generators = {name: (network, formats_of(self, name)) for name, network in found.items()}
+        size = chosen_size(self, working_size)
+        generators = {
+            name: Exported(network, formats_of(self, name), size) for name, network in found.items()
+        }
         with atomic_file(path) as unfinished:
             FORMATS[format].write(generators, unfinished, weights, floats)
 
@@ -98,33 +102,15 @@ def _check_path(path, format, overwrite, directions):
                 f"{path} ends as {other!r} does, and the format is {format!r}. Give "
                 f"format={other!r}, or another name."
             )
-    folder = f"Give a folder, {str(path.with_suffix(''))!r}, for a file of each endpoint"
-    if format == "openvino" and path.suffix.lower() == ".xml":
-        raise ValueError(f"OpenVINO writes two files for an endpoint, not {path} alone. {folder}.")
     if format == "onnx" and path.suffix.lower() == ".onnx" and directions > 1:
         raise ValueError(
-            f"An ONNX file holds one graph, and {path} would have to hold both directions. "
-            f"{folder}, or choose a direction."
+            f"An ONNX file holds one graph, and {path} would have to hold both directions. Give a "
+            f"folder, {str(path.with_suffix(''))!r}, or choose a direction."
         )
-    if path.exists() and not overwrite:
+    if path.exists() and not (overwrite and FORMATS[format].owns(path)):
         raise FileExistsError(
-            f"{path} exists. Choose another path, or replace it with `overwrite=True`."
-        )
-    if path.exists() and not FORMATS[format].owns(path):
-        raise FileExistsError(
-            f"{path} isn't an earlier export as {format!r}: `overwrite=True` replaces only earlier "
-            "exports. Choose another path."
-        )
-
-
-def _check_format(format, weights):
-    check_choice("format", format, FORMATS)
-    check_choice("weights", weights, WEIGHTS)
-    if weights not in FORMATS[format].needs:
-        others = [name for name, other in FORMATS.items() if weights in other.needs]
-        raise ValueError(
-            f"{format!r} has no weights={weights!r}: {FORMATS[format].why_not}. Choose one of "
-            f"{_listed(FORMATS[format].needs)}, or one of the formats {_listed(others)}."
+            f"{path} exists. Choose another path; `overwrite=True` replaces an earlier export as "
+            f"{format!r}, and nothing else."
         )
 
 
@@ -139,7 +125,7 @@ def _check_requirements(format, weights):
     if missing:
         raise ImportError(
             f"Exporting {format!r} with weights={weights!r} needs {', '.join(missing)}: "
-            f"{to_install(format)}. Or choose another format: 'tf_saved_model', 'litert'."
+            f"{to_install(format)}."
         )
 
 
@@ -151,7 +137,3 @@ def _check_finite(generators):
                     f"Nothing was written: {weight.path} of the generator {direction} holds NaN "
                     "or infinity. Load weights from before training diverged."
                 )
-
-
-def _listed(names):
-    return ", ".join(repr(name) for name in names)

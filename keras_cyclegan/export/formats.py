@@ -7,17 +7,25 @@ from typing import NamedTuple
 
 import keras
 
+from keras_cyclegan.export.photos import translate_at
 from keras_cyclegan.inference.runner import runner
+
+
+class Exported(NamedTuple):
+    """What is exported of a direction."""
+
+    generator: keras.Model
+    pixels: tuple  # formats of what is given and of what is wanted
+    working_size: int | None = None
 
 
 class Format(NamedTuple):
     """What `export` needs to know about a format."""
 
-    write: Callable  # of (generator, pixel formats) by direction, path, weights' dtype, floats
+    write: Callable  # of `Exported` by direction, path, weights' dtype, floats
     owns: Callable  # of a path: whether an earlier export of this format is there
     suffix: str | None  # of its files; None for a folder
     needs: dict  # from each dtype that weights can have to the packages to import
-    why_not: str = ""  # the reason why weights can't have other dtypes
 
 
 def write_saved_model(generators, path, weights="float32", floats=True):
@@ -92,7 +100,6 @@ FORMATS = {
         lambda path: (path / "saved_model.pb").exists(),
         None,
         {"float32": ["tensorflow"]},
-        "a SavedModel stores variables in the dtype that they compute in",
     ),
     "onnx": Format(
         write_onnx,
@@ -111,7 +118,6 @@ FORMATS = {
         _holds_only(".xml", ".bin"),
         ".xml",
         {weights: ["openvino", "tf2onnx"] for weights in ("float32", "float16")},
-        "only NNCF makes OpenVINO's int8: give the exported file to `nncf.compress_weights`",
     ),
 }
 
@@ -122,20 +128,24 @@ def _endpoints(generators, weights, floats=True):
 
     # On their fast paths, layers compute with sums of kernels, which int8 would round more.
     fast = weights != "int8"
-    for direction, (generator, formats) in generators.items():
-        runner(generator).rule  # noqa: B018, found outside of the graph
-        shape = (None, *generator.input_shape[1:])
-        of_pixels, of_floats = _functions(runner(generator), fast, *formats)
-        yield str(direction), of_pixels, [tf.TensorSpec(shape, formats[0].dtype, "images")]
+    for direction, exported in generators.items():
+        of_pixels, of_floats = _functions(exported, fast)
+        shape = (None, *exported.generator.input_shape[1:])
+        yield str(direction), of_pixels, [tf.TensorSpec(shape, exported.pixels[0].dtype, "images")]
         if floats:
             yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
 
 
-def _functions(run, fast, given, wanted):
+def _functions(exported, fast):
     """Return two functions: of a batch of pixels, and of a batch of floats."""
+    run, (given, wanted) = runner(exported.generator), exported.pixels
+    # Found outside of the graph.
+    sizes = [runner(network).rule for network in (exported.generator, run.change) if network]
 
     def of_floats(images):
-        return run.apply(images, fast)
+        if exported.working_size is None:
+            return run.apply(images, fast)
+        return translate_at(run, exported.working_size, sizes[0].multiple, images, fast)
 
     def of_pixels(images):
         return wanted.from_unit(of_floats(given.to_unit(images)))

@@ -25,17 +25,9 @@ def plan_files(source, target):
     Args:
         source: path of an image, of a folder (for all images in it and below), or a pattern with
             `*`, `**`, `?` or `[…]`. A path that exists is no pattern, even if it has brackets.
-            Hidden files and folders, whose names begin with a dot, are left out as in training, and
-            so are the images in `target`, where that is a folder below the source.
+            Hidden files and folders are left out as in training, and so are the images in `target`.
         target: path. For one image a file or a folder; for several a folder, in which they get the
             same sub-folders as in the source.
-
-    Returns:
-        List of pairs of `Path`, sorted.
-
-    Raises:
-        FileNotFoundError: there is no image at `source`.
-        ValueError: a file to write is an image of `source`, or has the suffix of no known format.
     """
     source, target = Path(source), Path(target)
     if split_name(source)[0].is_file():
@@ -108,13 +100,9 @@ def _named(path):
 
 
 def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
-    """Translate file by file; a file that can't be translated doesn't stop the others.
+    """Translate the `pairs` of `plan_files`; one that can't be doesn't stop the others.
 
-    `pairs` are of `plan_files`, and `options` of `CycleGAN.translate`. Existing targets can be
-    left as they are, and images be written beside their translations.
-
-    Yields:
-        `(source, target, error)` for each pair, where `error` is None or an exception.
+    `options` are of `CycleGAN.translate`. Yields `(source, target, error)`: None or an exception.
     """
     for pair in pairs:
         yield *pair, translate_file(model, *pair, skip_existing, side_by_side, **options)

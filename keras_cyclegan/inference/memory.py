@@ -26,11 +26,7 @@ def memory_for_whole():
 
 
 def available_memory(root="/"):
-    """Return the bytes that this process can still allocate, as far as the system tells.
-
-    It is the smallest of the machine's available memory, of what its control groups (a container's)
-    still allow, and of what its own limits (`ulimit -v`, `ulimit -d`) still allow.
-    """
+    """Return the bytes that the machine, control groups and `ulimit` still allow this process."""
     proc = Path(root, "proc")
     left = [_machine(proc / "meminfo"), *_groups(Path(root)), *_limits(proc / "self/status")]
     return _share * max(0, min(left))

@@ -12,7 +12,6 @@ from keras_cyclegan.inference.files import translate_file
 from keras_cyclegan.inference.memory import share_memory
 
 ATTEMPTS = 3  # after which a task that kills its worker is given up
-
 _made: dict[type, type] = {}  # what this process runs tasks with, if it is a worker
 
 
@@ -24,13 +23,9 @@ def translate_files_on_ray(
     Workers share a machine's memory, so that they may cut an image into tiles that one process
     alone would translate as a whole: then pixels may differ by one level. They run on the Ray
     cluster of `RAY_ADDRESS`, of this machine, or on one that is started here; every node must reach
-    the images under the same path and have keras_cyclegan installed. A worker that dies is
-    replaced, and its file is tried again, up to three times in all.
+    the images under the same path and have keras_cyclegan installed.
 
     `workers` is their number; None takes one for each GPU of the cluster, or for each CPU.
-
-    Yields:
-        `(source, target, error)` for each pair as it is finished, where `error` is None or text.
     """
     # With absolute paths, because workers have other working directories.
     tasks = [(source.absolute(), target.absolute()) for source, target in pairs]

@@ -33,14 +33,6 @@ class Runner:
     """Translates batches of any size by one generator; what it finds out, it finds out once.
 
     It is no attribute of the generator, where Keras would save it and TensorFlow export it.
-
-    Attributes:
-        rule: `SizeRule`, which sizes the generator takes.
-        pixel_bytes: float. Estimate of the memory for each pixel of an image, beyond what the
-            process uses already. 0 for a subclassed model, whose layers are unknown.
-        stages: `tile_plan.plan` of the generator.
-        masks: network of the generator's masks, `(n, h, w, k)`; the last mask keeps the image.
-        change: network of what the generator adds to its input before its tanh, or None.
     """
 
     def __init__(self, generator):
@@ -58,6 +50,7 @@ class Runner:
 
     @functools.cached_property
     def pixel_bytes(self):
+        """Estimate of the memory for each pixel; 0 for a subclassed model."""
         if not getattr(self.generator, "inputs", None):
             return 0
         return SLACK * _widest_layer(self.generator, 16 * self.rule.smallest) + PIXEL_BYTES
@@ -68,6 +61,7 @@ class Runner:
 
     @functools.cached_property
     def masks(self):
+        """The network of the masks, `(n, h, w, k)`; the last mask keeps the image."""
         if not hasattr(self.generator, "attention_network"):
             raise ValueError(
                 f"The generator {self.generator.name!r} ({type(self.generator).__name__}) has no "
@@ -84,8 +78,6 @@ class Runner:
 
     def bytes_for(self, height, width):
         """Estimate the memory for one whole image."""
-        if not self.pixel_bytes:
-            return 0
         return int(self.padded_pixels(height, width) * self.pixel_bytes)
 
     def check_size(self, height, width):

@@ -17,12 +17,7 @@ QUALITY = 90  # of JPEG
 
 
 def open_slide(path):
-    """Open a slide by `tifffile` (pyramids, SVS, OME-TIFF), and what isn't TIFF by `openslide`.
-
-    Raises:
-        ImportError: the package that it needs is not installed.
-        ValueError: it is no slide of 8-bit colours.
-    """
+    """Open a slide by `tifffile` (pyramids, SVS, OME-TIFF), and what isn't TIFF by `openslide`."""
     path = Path(path)
     with open(path, "rb") as file:
         is_tiff = file.read(2) in (b"II", b"MM")

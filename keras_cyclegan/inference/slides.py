@@ -39,7 +39,7 @@ def translate_slide(
 
     Args:
         source: path of a tiled TIFF file (pyramid, SVS, OME-TIFF), or of what openslide reads.
-        target: path of the BigTIFF to write, which ends in .tif or .tiff.
+        target: path of the BigTIFF to write.
         samples: number of parts of 256×256 whose statistics are taken.
         tile: side of the parts that are computed; the result is the same.
         mpp: microns per pixel at which to translate, at the nearest level. None: at the largest.
@@ -48,10 +48,6 @@ def translate_slide(
 
     Yields:
         `(done, total)`: blocks, once when begun and after each.
-
-    Raises:
-        ImportError: a package that reads it is not installed.
-        ValueError: it is no slide, has no level near `mpp`, or the generator can't be cut.
     """
     direction = check_direction(direction)
     check_choice("compression", compression, ("jpeg", "deflate"))
@@ -66,8 +62,11 @@ def translate_slide(
     try:
         level = _level(slide, mpp)
         folder, size = target.with_name(f".{target.name}.blocks"), slide.sizes[level]
-        task = [_identity(source), *size, slide_files.BLOCK, _checksum(generator)]
-        _begin(folder, [*task, level, compression, samples])
+        source, checksum = Path(source).absolute(), 0
+        for weights in generator.get_weights():
+            checksum = zlib.crc32(np.ascontiguousarray(weights), checksum)
+        task = [str(source), source.stat().st_size, source.stat().st_mtime_ns, *size, checksum]
+        _begin(folder, [*task, slide_files.BLOCK, level, compression, samples])
         places = list(np.ndindex(*(-(-side // slide_files.BLOCK) for side in size)))
         missing = [place for place in places if not block_path(folder, *place).exists()]
         done, total = len(places) - len(missing), len(places)
@@ -78,9 +77,8 @@ def translate_slide(
                 model = model.freeze_statistics(
                     tissue_samples(slide, level, tissue, samples), direction
                 )
-            options = model, direction, Path(source).absolute(), level, tissue, tile
-            options = *options, folder.absolute(), compression
-            for _, error in _each(engine, BlockWriter, options, missing, workers):
+            options = model, direction, source, level, tissue, tile, folder.absolute(), compression
+            for _, error in _each(engine, options, missing, workers):
                 if error:
                     raise RuntimeError(f"A block of {source} wasn't translated: {error}")
                 done += 1
@@ -94,10 +92,10 @@ def translate_slide(
         slide.close()
 
 
-def _each(engine, worker, arguments, tasks, workers):
+def _each(engine, arguments, tasks, workers):
     if engine == "ray":
-        return run_on_ray(worker, arguments, tasks, workers)
-    writer = worker(*arguments)
+        return run_on_ray(BlockWriter, arguments, tasks, workers)
+    writer = BlockWriter(*arguments)
     return ((i, writer.run(task)) for i, task in enumerate(tasks))
 
 
@@ -111,18 +109,6 @@ def _level(slide, mpp):
         known = ", ".join(f"{level:.3g}" for level in slide.mpp)
         raise ValueError(f"The slide has levels of {known} microns per pixel. Received mpp={mpp}.")
     return int(np.argmin(ratios))
-
-
-def _identity(path):
-    state = Path(path).stat()
-    return [str(Path(path).absolute()), state.st_size, state.st_mtime_ns]
-
-
-def _checksum(generator):
-    found = 0
-    for weights in generator.get_weights():
-        found = zlib.crc32(np.ascontiguousarray(weights), found)
-    return found
 
 
 def _begin(folder, task):
@@ -198,11 +184,7 @@ class BlockWriter:
 
 
 def find_tissue(slide):
-    """Return a small picture of a slide as booleans: where there is tissue.
-
-    Tissue is what is darker or more colourful than glass: of the two classes into which Otsu's
-    threshold (1979) parts the distance from white on a low level, the further one.
-    """
+    """Return a small picture of a slide as booleans: where it is far from white, by Otsu (1979)."""
     distance = 255.0 - _thumbnail(slide).min(axis=2)
     return distance > otsu(distance)
 

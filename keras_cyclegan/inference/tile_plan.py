@@ -36,10 +36,6 @@ def plan(generator, rule):
     Returns:
         The stages; and a dict from each tensor's `id` to the pixels of the image from one of its
         elements to the next: 4 at a quarter of the resolution.
-
-    Raises:
-        ValueError: a layer may look at more of the image than a window of known size, or a tensor
-            to store doesn't have the image's size divided by its stride.
     """
     _check_layers(generator)
     steps, levels = {id(generator.input): 1.0}, {id(generator.input): 0}

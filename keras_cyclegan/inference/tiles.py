@@ -37,21 +37,13 @@ def translate_tiled(runner, pixels, tile):
 
     `pixels` are uint8, or float32 in [-1, 1], as the result. `tile` is the height and the width of
     a tile without its margin, multiples of what the generator takes.
-
-    Raises:
-        ValueError: `tile` doesn't fit, or the generator has a layer that can't be tiled.
-        OSError: too little room for the temporary files.
     """
     (result,), _ = _translate_together(runner, [pixels], tile)
     return result
 
 
 def freeze(runner, images):
-    """Return a copy of a generator whose instance norms have the statistics of images together.
-
-    Raises:
-        ValueError: the generator can't be tiled, see `tile_plan.plan`; or has no instance norm.
-    """
+    """Return a copy of a generator whose instance norms have the statistics of images together."""
     side = max(SAMPLE_TILE // runner.rule.smallest, 1) * runner.rule.smallest
     if not any(stage.measures for stage in runner.stages[0]):
         raise ValueError(f"The generator {runner.generator.name!r} has no instance norm to freeze.")

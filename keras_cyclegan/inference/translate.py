@@ -89,7 +89,7 @@ class InferenceMixin:
         """
         generator = generator_for(self, direction)
         masks = runner(generator).masks if return_attention else None
-        options = batch_size, tile, self._chosen_size(working_size)
+        options = batch_size, tile, chosen_size(self, working_size)
         formats = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, formats, max_pixels)
         translated = collect(translate_all(generator, pictures, *options))
@@ -134,7 +134,7 @@ class InferenceMixin:
         """
         there = generator_for(self, direction)
         back = generator_for(self, check_direction(direction).opposite)
-        options = batch_size, tile, self._chosen_size(working_size)
+        options = batch_size, tile, chosen_size(self, working_size)
         given, _ = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, (given, given), max_pixels)
         floats = [Picture(to_float(pixels), lambda unit: unit) for pixels, _ in pictures]
@@ -196,10 +196,6 @@ class InferenceMixin:
             )
         self.scale, self.working_size = scale, working_size
 
-    def _chosen_size(self, working_size):
-        check_working_size(working_size)
-        return self.working_size if working_size == "auto" else working_size
-
 
 def generator_for(model, direction):
     """Return the model's generator of a direction, or its average where there is one."""
@@ -217,3 +213,9 @@ def generators_of(model):
     """Return the generators that a model has, or their averages, by `Direction`."""
     both = zip(Direction, model.generators(), strict=True)
     return {direction: generator for direction, generator in both if generator is not None}
+
+
+def chosen_size(model, working_size):
+    """Return the working size that an argument means: None, or an int."""
+    check_working_size(working_size)
+    return model.working_size if working_size == "auto" else working_size
