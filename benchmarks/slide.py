@@ -100,6 +100,7 @@ def draw_slide(path, side, radius):
         return np.clip(shown, 0, 255).astype("uint8")
 
     options = {"tile": (TILE, TILE), "photometric": "rgb", "compression": "jpeg", "dtype": "uint8"}
+    options["metadata"] = None
     with tifffile.TiffWriter(path, bigtiff=True) as file:
         for step in (1, 16):
             count = -(-(side // step) // TILE)

@@ -215,13 +215,18 @@ def _thumbnail(slide):
     level = len(slide.sizes) - 1
     while level and max(slide.sizes[level]) < THUMBNAIL / 4:
         level -= 1
-    height, width = slide.sizes[level]
-    step = -(-max(height, width) // THUMBNAIL)
-    strips = [
-        slide.read(level, slice(top, min(top + step, height)), slice(0, width))[:1, ::step]
-        for top in range(0, height, step)
-    ]
-    return np.concatenate(strips)
+    size = slide.sizes[level]
+    step = -(-max(size) // THUMBNAIL)
+    side, kept = slide_files.BLOCK // step * step, slide_files.BLOCK // step
+    result = np.empty((*(-(-length // step) for length in size), 3), np.uint8)
+    for row, column in np.ndindex(*(-(-length // side) for length in size)):
+        part = (
+            slice(i * side, min((i + 1) * side, length))
+            for i, length in zip((row, column), size, strict=True)
+        )
+        into = result[row * kept : (row + 1) * kept, column * kept : (column + 1) * kept]
+        into[:] = slide.read(level, *part)[::step, ::step]
+    return result
 
 
 def tissue_samples(slide, level, tissue, count):
