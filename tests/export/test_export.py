@@ -351,7 +351,8 @@ def test_photos_are_translated_at_their_working_size(tmp_path, format, input_ski
     model.set_scale("whole", 32)
     model.export(tmp_path / "out", format=format, floats=True)
     if format == "tf_saved_model":
-        endpoint = load(tmp_path / "out").a_to_b_float
+        served = load(tmp_path / "out")  # its functions don't hold it
+        endpoint = served.a_to_b_float
     else:
         _, run = RUNTIMES[format](tmp_path / "out")
         endpoint = functools.partial(run, "a_to_b_float")
