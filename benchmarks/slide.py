@@ -102,7 +102,7 @@ def draw_slide(path, side, radius):
     options = {"tile": (TILE, TILE), "photometric": "rgb", "compression": "jpeg", "dtype": "uint8"}
     options["metadata"] = None
     with tifffile.TiffWriter(path, bigtiff=True) as file:
-        for step in (1, 16):
+        for step in (1, 4):
             count = -(-(side // step) // TILE)
             tiles = (tile(row, column, step) for row in range(count) for column in range(count))
             kind = {"subifds": 1} if step == 1 else {"subfiletype": 1}

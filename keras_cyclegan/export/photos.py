@@ -43,7 +43,8 @@ def translate_at(run, size, multiple, images, fast):
 def _before_tanh(unit):
     import tensorflow as tf
 
-    return tf.atanh(tf.clip_by_value(SHRUNK * unit, -0.99, 0.99))
+    shrunk = tf.clip_by_value(SHRUNK * unit, -0.99, 0.99)
+    return tf.math.log((1 + shrunk) / (1 - shrunk)) / 2  # LiteRT has no atanh
 
 
 def _apply(matrices, images):
