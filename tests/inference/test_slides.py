@@ -142,6 +142,29 @@ def test_tiles_of_any_size_give_the_same_pyramid(model, slide, pixels, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif", "slide.tif"]
 
 
+def test_every_tile_is_computed_in_one_shape(model, slide, tmp_path, monkeypatch):
+    """For each other one TensorFlow keeps memory."""
+    shapes, call = set(), slides.runner(model.generator_ab).__class__.__call__
+
+    def spy(run, images):
+        shapes.add(tuple(map(run.rule.padded, images.shape[1:3])))
+        return call(run, images)
+
+    monkeypatch.setattr("keras_cyclegan.inference.runner.Runner.__call__", spy)
+    translate(model, slide, tmp_path / "a.tif", tile=128)
+    assert len(shapes) == 1
+
+
+def test_the_thumbnail_is_every_kth_pixel_and_keeps_no_more(slide, pixels, monkeypatch):
+    monkeypatch.setattr(slides, "THUMBNAIL", 1200)
+    thumbnail = slides._thumbnail(slide_files.open_slide(slide))
+    np.testing.assert_array_equal(thumbnail, pixels)  # the smaller level is too small
+    monkeypatch.setattr(slides, "THUMBNAIL", 100)
+    thumbnail = slides._thumbnail(slide_files.open_slide(slide))
+    np.testing.assert_array_equal(thumbnail, pixels[::4, ::4][::3, ::3])
+    assert thumbnail.base is None
+
+
 def test_it_is_what_the_frozen_model_makes_of_the_whole(model, slide, pixels, tmp_path):
     frozen = model.freeze_statistics(pixels[300:700, 200:500])
     _, found = translate(frozen, slide, tmp_path / "a.tif", compression="deflate")
