@@ -295,11 +295,12 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
 
     def get_build_config(self):
         scale = {"scale": self.scale, "working_size": self.working_size}
-        return {"ema_momentum": self.ema_momentum, **scale}
+        return {"ema_momentum": self.ema_momentum, **scale, "doubt": dict(self.doubt)}
 
     def build_from_config(self, config):
         self.build_averages(config["ema_momentum"])  # also of a model loaded without `compile`
         self.set_scale(config.get("scale"), config.get("working_size"))
+        self.set_doubt(config.get("doubt"))
 
     def build(self, input_shape=None):
         self.built = True  # the networks are

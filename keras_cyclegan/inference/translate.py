@@ -1,10 +1,13 @@
 """Translates images of any kind and size: the methods of `CycleGAN` for it."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from keras_cyclegan.arguments import Direction, check_choice, check_direction
 from keras_cyclegan.data.decode import MAX_PIXELS
 from keras_cyclegan.data.pixels import formats_of
+from keras_cyclegan.inference.doubt import Judges, calibrate, check_calibration, doubt_of
 from keras_cyclegan.inference.images import Picture, open_images, to_float
 from keras_cyclegan.inference.pictures import translate_all
 from keras_cyclegan.inference.runner import runner
@@ -17,10 +20,12 @@ class InferenceMixin:
 
     Attributes:
         scale, working_size: see `set_scale`. Both are None at first.
+        doubt: dict from directions to what `calibrate_doubt` found. Empty at first.
     """
 
     scale: str | None = None
     working_size: int | None = None
+    doubt: Mapping[str, Any] = MappingProxyType({})
 
     def translate(
         self,
@@ -31,6 +36,7 @@ class InferenceMixin:
         max_pixels: int = MAX_PIXELS,
         return_attention: bool = False,
         working_size: int | str | None = "auto",
+        return_doubt: bool = False,
     ) -> Any:
         """Translate images of any kind and size from one domain to the other.
 
@@ -63,13 +69,17 @@ class InferenceMixin:
             working_size: short side in pixels at which photos are translated that are more than
                 1.25 times as large. `"auto"`, the default, takes the model's `working_size`, which
                 presets of whole photos have; None translates at the images' own size.
+            return_doubt: False by default. Whether to return as well how far each translation is to
+                be doubted; for a model whose doubt was calibrated, see `calibrate_doubt`.
 
         Returns:
             The translations, upright, in the same form and size as the images: a PIL image for a
             PIL image, an array of the same dtype for an array or tensor, uint8 for a file (or what
             the model's `PixelFormat` says), a batch for a batch, a list for a list. With
             `return_attention`, a pair: these, and in the same order masks `(height, width, 1)`,
-            float32 from 0 (the image was kept) to 1 (it was painted over).
+            float32 from 0 (the image was kept) to 1 (it was painted over). With `return_doubt`, a
+            pair: these, and a `Doubt` of each image, its `map` `(height, width, 1)` from 0 to 1 and
+            whether the image is `unlike` those that the model knows; a list, of several.
 
         Raises:
             MemoryError: there is too little memory, even for tiles; or for the whole image, where
@@ -92,7 +102,15 @@ class InferenceMixin:
         options = batch_size, tile, chosen_size(self, working_size)
         formats = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, formats, max_pixels)
+        if return_doubt:
+            judges, calibration = self._judges(direction), self._calibration(direction)
+            if masks is not None:
+                raise ValueError("`return_attention` and `return_doubt` go one at a time.")
         translated = collect(translate_all(generator, pictures, *options))
+        if return_doubt:
+            doubts = [doubt_of(judges, p, calibration, *options[1:]) for p in pictures]
+            several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 3) == 4
+            return translated, doubts if several else doubts[0]
         if masks is None:
             return translated
         # As floats, so that masks aren't rounded to pixels; the background's mask is the last.
@@ -175,6 +193,60 @@ class InferenceMixin:
         model = model(*both, None, None, **given)
         model.set_scale(self.scale, self.working_size)
         return model
+
+    def calibrate_doubt(
+        self, images: Any, direction: str = "a_to_b", max_pixels: int = MAX_PIXELS
+    ) -> None:
+        """Let `translate` say how far a translation is to be doubted, and where.
+
+        What speaks against a pixel's translation is the error of its round trip (Zhu et al. 2017,
+        section 3.2) and the discriminator's logit, each averaged over a sixteenth of the short
+        side. Alone neither has a meaning; here they become shares of what they are on these images.
+        The calibration is saved with the model and in presets.
+
+        Args:
+            images: images to translate that weren't trained on, as in `translate`: a list or a
+                batch of 4 or more. Some 50 are enough.
+            direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
+            max_pixels: int, 60,000,000 by default; see `translate`.
+
+        Raises:
+            ValueError: there are too few images, or the model has neither a way back nor a
+                discriminator.
+
+        Example:
+
+        ```python
+        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
+        known = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), "uint8")
+        model.calibrate_doubt(known)
+        translated, doubt = model.translate(known[0], return_doubt=True)
+        doubt.map.shape  # (32, 32, 1)
+        ```
+        """
+        direction = check_direction(direction)
+        pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
+        judges = self._judges(direction)
+        calibration = calibrate(judges, pictures, "auto", self.working_size)
+        self.doubt = {**self.doubt, str(direction): calibration}
+
+    def set_doubt(self, doubt: Mapping[str, Any] | None) -> None:
+        """Take a calibration of `calibrate_doubt`, as it stands in a file; None for none."""
+        self.doubt = check_calibration(doubt or {})
+
+    def _judges(self, direction):
+        direction = check_direction(direction)
+        back = generators_of(self).get(direction.opposite)
+        discriminator = getattr(self, f"discriminator_{direction.target}")
+        return Judges(generator_for(self, direction), back, discriminator)
+
+    def _calibration(self, direction):
+        if found := self.doubt.get(str(check_direction(direction))):
+            return found
+        raise ValueError(
+            f"This model's doubt isn't calibrated for {direction!r}. Call "
+            "`model.calibrate_doubt(images)` with images that it wasn't trained on."
+        )
 
     def set_scale(self, scale: str | None, working_size: int | None = None) -> None:
         """Say at which scale the model was trained, for `translate` and for its presets.

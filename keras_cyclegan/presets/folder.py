@@ -51,6 +51,7 @@ def save_folder(model, folder, card, half_precision, discriminators):
         "storage_dtype": "float16" if half_precision else "float32",
         "scale": model.scale,
         "working_size": model.working_size,
+        "doubt": dict(model.doubt) if discriminators else {},  # it may need them
         "card": dict(card or {}),
     }
     with atomic_file(folder) as unfinished:
@@ -108,6 +109,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
         metadata = read_json(preset_file(folder, METADATA, root))
         with _named(folder / METADATA):
             model.set_scale(metadata.get("scale"), metadata.get("working_size"))
+            model.set_doubt(metadata.get("doubt"))
     return model
 
 
