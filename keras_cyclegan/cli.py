@@ -97,6 +97,7 @@ def translate(
     side_by_side: bool = False,
     skip_existing: bool = False,
     sheet: Path | None = None,
+    doubt: bool = False,
     frozen: bool = False,
     mpp: float | None = None,
     max_pixels: int | None = None,
@@ -117,6 +118,8 @@ def translate(
         side_by_side: Write image and translation.
         skip_existing: Leave existing files alone.
         sheet: Picture to write as well: the first 32 images beside their translations.
+        doubt: Write a gray map as well, NAME.doubt.png, white where the translation is least to be
+            trusted; for presets whose doubt was calibrated.
         frozen: Translate a slide in one pass, with statistics of samples of its tissue; started
             again, it goes on where it was.
         mpp: With --frozen: microns per pixel at which to translate. Default: the most.
@@ -146,6 +149,7 @@ def translate(
         raise ValueError("--mpp goes with --frozen, which translates slides.")
     options = given(direction=direction, tile=tile or "auto", max_pixels=max_pixels)
     options["working_size"] = "auto" if working_size is None else working_size or None
+    options["return_doubt"] = doubt
     if engine == "ray":
         from keras_cyclegan.inference.ray_engine import import_ray, translate_files_on_ray
 

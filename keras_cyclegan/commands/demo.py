@@ -201,7 +201,8 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
             )
         with gr.Row():
             masked = any(map(_has_masks, generators.values()))
-            mask = picture("Mask (white: painted)", "mask", visible=masked)
+            title = "Doubt (white: most)" if model.doubt else "Mask (white: painted)"
+            mask = picture(title, "mask", visible=masked or bool(model.doubt))
             round_trip = picture("Round trip", "round_trip", visible=len(directions) == 2)
         with gr.Row():
             direction = gr.Radio(
@@ -263,6 +264,11 @@ def _translating(model, max_pixels, cache):
             mask = save(None, np.uint8(np.round(255 * painted)), f"{name}_mask.png")
         else:
             translated = model.translate(path, **options)
+        if direction in model.doubt:
+            _, doubt = model.translate(path, return_doubt=True, **options)
+            mask = save(None, np.uint8(np.round(255 * doubt.map)), f"{name}_doubt.png")
+            if doubt.unlike:
+                gr.Info("This image is unlike those that the model knows.")
         saved = kept = save(wanted, translated, f"{name}.png")
         is_shown = path.suffix.lower() in SHOWN_BY_BROWSERS and given.dtype == "uint8"
         if wanted.dtype != "uint8":  # the picture is of 8 bits; the file to keep isn't

@@ -117,10 +117,11 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
         images = frames(source, given.channels)
         if wanted.dtype != "uint8":  # before the work
             check_kind(target, wanted.dtype, wanted.channels, len(images))
-        if len(images) == 1:
-            translated = [model.translate(images[0], **options)]
-        else:
-            translated = model.translate(images, **options)
+        single = len(images) == 1
+        found = model.translate(images[0] if single else images, **options)
+        translated, doubts = found if options.get("return_doubt") else (found, None)
+        if single:
+            translated, doubts = [translated], doubts and [doubts]
         if side_by_side:
             limit = options.get("max_pixels", MAX_PIXELS)
             translated = [
@@ -128,6 +129,11 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
                 for image, fake in zip(images, translated, strict=True)
             ]
         write_images(target, np.stack(translated), source, _has_profile(source))
+        if doubts:
+            maps = np.stack([doubt.map for doubt in doubts])
+            write_images(target.with_suffix(".doubt.png"), np.uint8(np.round(255 * maps)))
+            if any(doubt.unlike for doubt in doubts):
+                logger.warning("%s is unlike the images that the model knows.", source)
     except (ImportError, ValueError, OSError) as error:
         return error
     except MemoryError as error:

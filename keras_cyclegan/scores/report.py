@@ -224,6 +224,10 @@ def _strips(evaluation, model, direction, indices, texts):
     columns["translation"] = fake
     if errors is not None:
         columns["round trip"] = runner(generator_for(model, direction.opposite))(fake)
+    if str(direction) in model.doubt:  # white is doubtful
+        pixels = evaluation.formats[source]
+        _, doubts = model.translate(pixels.from_unit(real), direction, return_doubt=True)
+        columns["doubt"] = np.stack([2 * doubt.map - 1 for doubt in doubts])
         texts = texts or [f"cycle error {error:.3f}" for error in errors[indices]]
     if evaluation.sets.paired:
         truth = getattr(evaluation.sets, target)[indices]

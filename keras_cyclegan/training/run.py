@@ -15,6 +15,7 @@ from keras_cyclegan.arguments import Direction, PathLike, check_choice
 from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
+from keras_cyclegan.inference.doubt import LEAST
 from keras_cyclegan.processor import refuse_slow_dtype
 from keras_cyclegan.scores import KernelInceptionDistance
 from keras_cyclegan.scores.features import describe_extractor
@@ -31,11 +32,13 @@ from keras_cyclegan.training.option import sides_of
 from keras_cyclegan.training.preset_keeper import PresetKeeper
 from keras_cyclegan.training.progress import Progress
 from keras_cyclegan.training.recipes import TABLES
-from keras_cyclegan.training.sample_grid import SampleGrid
+from keras_cyclegan.training.sample_grid import SampleGrid, first_images
 from keras_cyclegan.training.training_state import fit
 from keras_cyclegan.training.translation_metrics import TranslationMetrics
 
 logger = logging.getLogger(__name__)
+
+CALIBRATING = 32  # images of each domain
 
 
 def train(
@@ -114,6 +117,8 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
                 verbose=0,
             )
             keeper.set_model(model)  # in a finished run, `fit` didn't
+            if validation is not None and writes:
+                calibrate_doubt(model, validation)
         # After the context of all machines: in it, a new variable waits for the other machines.
         if writes:
             with atomic_file(folder / "model.keras") as unfinished:
@@ -150,6 +155,15 @@ def _prepare(folder, options, adjust, slow_dtype):
     size = min(sides_of(options.image_size))
     model.set_scale("detail" if crops else "whole", None if crops else size)
     return options, model, train, validation
+
+
+def calibrate_doubt(model, validation):
+    """Calibrate the doubt of a trained model on images that it wasn't trained on."""
+    images = first_images(validation, CALIBRATING)
+    formats = formats_of(model, Direction.A_TO_B)
+    if len(images[0]) >= LEAST:
+        for direction, found, pixels in zip(Direction, images, formats, strict=True):
+            model.calibrate_doubt(pixels.from_unit(found), direction)
 
 
 def _watch(folder, options, model, watched):
