@@ -13,7 +13,8 @@ PACKAGE = Path(keras_cyclegan.__file__).parent
 LAYERS = [
     {"files", "arguments", "processor", "quiet", "moments"},
     {"layers", "optimizers", "data"},
-    {"networks", "inference", "terms"},
+    {"networks", "terms"},
+    {"inference"},
     {"losses", "export", "presets"},
     {"steps"},
     {"compile"},
