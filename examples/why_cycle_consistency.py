@@ -318,9 +318,9 @@ def cell(values, form):
 
 
 def machine():
-    from keras_cyclegan.training.card import processor
+    from keras_cyclegan.processor import describe_machine
 
-    return f"{processor()}, {keras.backend.backend()}"
+    return f"{describe_machine()}, {keras.backend.backend()}"
 
 
 def draw(options, objectives):

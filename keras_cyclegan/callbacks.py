@@ -2,9 +2,8 @@
 
 from keras_cyclegan.training.divergence import DivergenceError, StopAtDivergence
 from keras_cyclegan.training.failure_alarms import FailureAlarms
-from keras_cyclegan.training.history import HistoryFile
+from keras_cyclegan.training.history import HistoryFile, Progress
 from keras_cyclegan.training.preset_keeper import PresetKeeper
-from keras_cyclegan.training.progress import Progress
 from keras_cyclegan.training.sample_grid import SampleGrid
 from keras_cyclegan.training.training_state import TrainingState
 from keras_cyclegan.training.translation_metrics import TranslationMetrics

@@ -2,6 +2,8 @@
 
 import functools
 import os
+import pathlib
+import platform
 import sys
 import time
 import warnings
@@ -37,6 +39,15 @@ def has_accelerator():
     return torch.cuda.is_available()
 
 
+def describe_machine():
+    """Describe the machine: number and name of its processors, and whether it has a GPU."""
+    name, info = platform.processor() or platform.machine(), pathlib.Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if "model name" in line)
+    accelerated = " and a GPU or TPU" if has_accelerator() else ""
+    return f"{os.cpu_count()} × {next(names, name)}{accelerated}"
+
+
 def vector_extensions(path="/proc/cpuinfo"):
     """Return Linux's names of an x86 processor's features, or an empty set."""
     try:
@@ -49,10 +60,9 @@ def vector_extensions(path="/proc/cpuinfo"):
 
 
 def prefer_onednn(environment=os.environ, modules=sys.modules, extensions=None):
-    """Switch oneDNN on for x86 with AVX2, where TensorFlow would leave it off.
+    """Switch oneDNN on for x86 with AVX2, where TensorFlow leaves it off and is 1.4 times slower.
 
-    There a training step takes 1.4 times as long with TensorFlow's own kernels. A user's own choice
-    in the environment is left alone.
+    A user's own choice in the environment is left alone.
     """
     global _came_too_late
     extensions = vector_extensions() if extensions is None else extensions

@@ -18,9 +18,7 @@ NOTE = re.compile(
 def import_keras_quietly():
     """Import Keras and its backend without TensorFlow's notes about oneDNN, CUDA and processors.
 
-    `TF_CPP_MIN_LOG_LEVEL=3`, unless it is set, keeps some of them away; others are taken out of
-    standard error while Keras is imported. Commands do this by themselves; a program calls it
-    before it imports Keras or TensorFlow: afterwards it does nothing.
+    A program calls it before it imports Keras or TensorFlow: afterwards it does nothing.
 
     Example:
 

@@ -206,9 +206,9 @@ def draw(curves, start):
 def machine():
     import keras
 
-    from keras_cyclegan.training.card import processor
+    from keras_cyclegan.processor import describe_machine
 
-    return f"{processor()}, {keras.backend.backend()}"
+    return f"{describe_machine()}, {keras.backend.backend()}"
 
 
 if __name__ == "__main__":

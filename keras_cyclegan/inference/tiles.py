@@ -77,7 +77,7 @@ def _translate_together(runner, images, tile):
     for i, stage in enumerate(stages):
         compute = _function(stage, twins)
         stored = {id(tensor): tensor for tensor in stage.stores}
-        moments = {id(tensor): Moments(np.multiply) for tensor in stage.measures}
+        moments = {id(tensor): Moments() for tensor in stage.measures}
         for known, size in zip(maps, sizes, strict=True):
             for key in stored.keys() - known.keys():
                 known[key] = _Map(stored[key], steps[key], size)

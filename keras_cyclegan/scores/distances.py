@@ -49,8 +49,7 @@ class KernelInceptionDistance(FeatureDistance):
         """Return the mean and the standard deviation over random subsets, a `Score`.
 
         Matches the numbers of torch-fidelity 0.4 (`kid_features_to_metric`, polynomial kernel) on
-        the same features, subset for subset; the defaults are its: 100 pairs of subsets of 1000
-        images each.
+        the same features, subset for subset; the defaults are its.
         """
         real, generated = self._sets()
         if subsets < 1 or not 2 <= subset_size <= min(len(real), len(generated)):
@@ -98,10 +97,9 @@ class FrechetInceptionDistance(FeatureDistance):
     """Fréchet distance between two sets of images, each taken as a Gaussian in features (FID).
 
     |μ − μ'|² + Tr(Σ + Σ' − 2·(Σ·Σ')^½), Heusel et al., "GANs Trained by a Two Time-Scale Update
-    Rule", NeurIPS 2017. With its default extractor it matches the numbers of pytorch-fid 0.3; on
-    the same features it does so to 1e-6. It is biased upward, the more so the fewer images there
-    are: with fewer than features (2048) `score()` warns. `KernelInceptionDistance` has no such
-    bias.
+    Rule", NeurIPS 2017. Matches the numbers of pytorch-fid 0.3, on the same features to 1e-6. It is
+    biased upward, the more so the fewer images there are: with fewer than features (2048) `score()`
+    warns. `KernelInceptionDistance` has no such bias.
 
     Args:
         extractor: as in `KernelInceptionDistance`.
@@ -141,16 +139,12 @@ class FrechetInceptionDistance(FeatureDistance):
 def frechet_distance(mean, covariance, other_mean, other_covariance):
     """Compute the squared Fréchet distance between two Gaussians.
 
-    With Σ = F·Fᵀ and Σ' = G·Gᵀ, the trace of (Σ·Σ')^½ is the sum of the singular values of Fᵀ·G:
-    the roots of the eigenvalues of a symmetric matrix. So nothing turns complex, and nothing is
-    added to the diagonal (pytorch-fid adds 1e-6).
+    With Σ = F·Fᵀ and Σ' = G·Gᵀ, the trace of (Σ·Σ')^½ is the sum of the singular values of Fᵀ·G: so
+    nothing turns complex, and nothing is added to the diagonal (pytorch-fid adds 1e-6).
     """
     shift = mean - other_mean
     product = _factor(covariance).T @ _factor(other_covariance)  # (rank, other rank)
-    if product.shape[0] > product.shape[1]:
-        product = product.T  # of two equal spectra the one without additional zeros
-    squares = np.linalg.eigvalsh(product @ product.T)
-    overlap = np.sqrt(np.maximum(squares, 0.0)).sum()
+    overlap = np.linalg.svd(product, compute_uv=False).sum()
     return float(shift @ shift + np.trace(covariance) + np.trace(other_covariance) - 2 * overlap)
 
 

@@ -51,20 +51,18 @@ def evaluate(
         fid: bool. Whether to measure FID. None, the default, measures it where there are more
             images than features.
         paired: bool or None, the default; see `data.load_sets`.
-        palette: colours of a label map, see `SegmentationScores`. None, the default, for no label
-            maps.
+        palette: colours of label maps, see `SegmentationScores`. None, the default, for no maps.
         label_domain: `"a"` or `"b"` (the default), the domain of the label maps.
         image_size: int or `(height, width)`. None, the default, takes the model's `image_shape`.
         split: `"test"` (the default) or `"train"`.
-        judge: your own classifier or segmenter, asked before and after: a `keras.Model`, the path
-            of a `.keras` or an `.onnx` file, or the name of a network in `keras.applications`. It
-            gives `(n, classes)` or `(n, height, width, classes)`. None, the default, for no judge.
+        judge: a classifier or segmenter, asked before and after: a `keras.Model`, a `.keras` or
+            `.onnx` file, or a name in `keras.applications`. It gives `(n, classes)` or `(n, height,
+            width, classes)`. None, the default, for no judge.
         judge_range: two numbers, (-1.0, 1.0) by default: what black and white are to the judge.
-        labels: what the judge should say: a folder with a file of each image's name, in sub-folders
-            that are classes (in order, or named by the judge's numbers), or, for a judge that gives
-            maps, 8-bit maps of classes (255 doesn't count), perhaps below `A` and `B`; or a dict
-            from `"a"` and `"b"` to integer arrays. None, the default, takes what it says of the
-            original: is that kept?
+        labels: what it should say: a folder with a file of each image's name, in sub-folders that
+            are classes (in order, or by number), or 8-bit maps of classes (255 doesn't count),
+            perhaps below `A` and `B`; or a dict from `"a"` and `"b"` to integer arrays. None, the
+            default, takes what it says of the original.
         score_channels: one or three ints: the channels of other images than gray and RGB that KID
             and FID see. None, the default, leaves these scores of such images out.
         max_pixels: int, 61,000,000 by default; see `data.load`.

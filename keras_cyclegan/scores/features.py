@@ -1,5 +1,6 @@
 """The base of the Fréchet and the kernel distance: from images to features, and the protocol."""
 
+import functools
 import re
 import zlib
 from typing import Any
@@ -34,8 +35,7 @@ class FeatureDistance(keras.metrics.Metric):
             )
         self.extractor = extractor
         self.protocol = protocol
-        self._extract = None if extractor == "inception" else extractor
-        self._extractor_protocol = describe_extractor(extractor, protocol)
+        describe_extractor(extractor, protocol)  # raises if it can't
         self.reset_state()
 
     def update_state(self, real: Any = None, generated: Any = None) -> Any:
@@ -64,15 +64,17 @@ class FeatureDistance(keras.metrics.Metric):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "extractor": self.extractor, "protocol": self.protocol}
 
-    def _features_of(self, name, images):
-        if self.extractor == "inception" and self._extract is None:
-            from keras_cyclegan.scores.inception import InceptionFeatures
+    @functools.cached_property
+    def _network(self):
+        from keras_cyclegan.scores.inception import InceptionFeatures
 
-            self._extract = InceptionFeatures()
-            self._extractor_protocol = describe_extractor(self._extract, self.protocol)
-        features = images
-        if self._extract is not None:
-            features = extract(self._extract, images)
+        return InceptionFeatures() if self.extractor == "inception" else self.extractor
+
+    def _features_of(self, name, images):
+        features, network = images, self._network
+        if network is not None:
+            is_model = isinstance(network, keras.Model)
+            features = network.predict_on_batch(images) if is_model else network(images)
             self._sizes[name].add("×".join(map(str, images.shape[1:3])))
         # A copy: the caller may write the next batch into the same array.
         features = np.array(keras.ops.convert_to_numpy(features))
@@ -103,14 +105,9 @@ class FeatureDistance(keras.metrics.Metric):
     def _score(self, value, deviation=None, **protocol):
         sizes = {f"{n} image size": " and ".join(sorted(s)) for n, s in self._sizes.items() if s}
         counts = {f"{n} images": sum(map(len, x)) for n, x in self._batches.items()}
-        protocol = {"metric": type(self).__name__, **protocol, **self._extractor_protocol}
+        protocol = {"metric": type(self).__name__, **protocol}
+        protocol |= describe_extractor(self._network, self.protocol)
         return Score(float(value), {**protocol, **sizes, **counts}, deviation)
-
-
-def extract(extractor, images):
-    """Return the features of a batch of images; of a Keras model those of inference."""
-    is_model = isinstance(extractor, keras.Model)
-    return extractor.predict_on_batch(images) if is_model else extractor(images)
 
 
 def describe_extractor(extractor, protocol=None):

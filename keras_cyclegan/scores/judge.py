@@ -31,7 +31,7 @@ class Judge:
     def __call__(self, images):
         images = as_levels(images)  # of 16 bits or floats, the 8 bits that judges know
         height, width, channels = self.shape
-        size = (height or images.shape[1], width or images.shape[2])
+        size = height or images.shape[1], width or images.shape[2]
         if channels == 3 and images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
         if channels == 1 and images.shape[-1] == 3:  # ITU-R 601, as Pillow's "L"
@@ -120,16 +120,11 @@ def answers(judge, images):
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """A judge's answers of one direction, by class and by image, worst first.
+    """A judge's answers of one direction, by class and by image, worst first."""
 
-    Attributes:
-        classes: list of dicts: `"name"`, `"count"` (images, or pixels of label maps), and the
-            shares of right answers, `"translated"` and `"untranslated"` (None without labels).
-        images: list of dicts: `"index"`, `"name"`, `"label"`, `"answer"` (None for label maps) and
-            `"right"`, the share of right answers.
-    """
-
+    # "name", "count" of images or pixels, shares that are right, "translated" and "untranslated"
     classes: list[dict[str, Any]]
+    # "index", "name", "label", "answer" (None for label maps) and "right", the share
     images: list[dict[str, Any]]
 
 

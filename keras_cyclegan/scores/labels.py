@@ -27,9 +27,8 @@ class SegmentationScores(keras.metrics.Metric):
 
     Each pixel of both images is taken for the class whose colour is nearest, as in the CycleGAN
     paper's evaluation of photo → labels. `result()` is a dict of `"pixel_accuracy"`,
-    `"class_accuracy"` and `"mean_iou"` of all pixels, counted on the host: call it outside of
-    compiled steps. Matches the numbers of the FCN evaluation (Long et al. 2015): means leave out
-    classes that aren't there (the authors' `eval_cityscapes` counts them as 0).
+    `"class_accuracy"` and `"mean_iou"`, counted on the host. Matches the numbers of the FCN
+    evaluation (Long et al. 2015): means leave out classes that aren't there.
 
     Args:
         palette: `(classes, channels)`, colours of 0 … 255; `FACADES_PALETTE` for facades.

@@ -137,8 +137,7 @@ class CycleError(MeanAbsoluteError):
 class ContentChange(MeanAbsoluteError):
     """Mean absolute difference between images and their translations, on the scale of [-1, 1].
 
-    Near 0, the translator returns its input; near the difference of two unrelated images, it
-    ignores its input.
+    Near 0, the translator returns its input.
 
     Example:
 

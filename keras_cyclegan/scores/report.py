@@ -20,7 +20,6 @@ from keras_cyclegan.inference.translate import generator_for
 BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
 SAMPLES = 8  # rows of the grid, spread evenly over the set
 EXTREMES = 4  # best, and worst
-BARS = 24  # of a histogram
 
 
 # --- table and JSON ----------------------------------------------------------------------------
@@ -129,7 +128,7 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
 
 
 def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> Path:
-    """Write `index.html`: scores, samples, best and worst round trips, histograms, the protocol.
+    """Write `index.html`: scores, samples, best and worst round trips, the protocol.
 
     Args:
         evaluation: `Evaluation`.
@@ -156,7 +155,6 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
         version=__version__,
         rows=score_rows(evaluation),
         directions=[_shown(evaluation, model, direction) for direction in trips],
-        histograms=list(_histograms(trips)),
         protocol=protocol_lines(evaluation),
     )
     return path
@@ -212,10 +210,8 @@ def _strips(evaluation, model, direction, indices, texts):
     if not len(indices):
         return []
     source, target = direction.source, direction.target
-    generator, errors = (
-        generator_for(model, direction),
-        evaluation.round_trips[direction].cycle_error,
-    )
+    errors = evaluation.round_trips[direction].cycle_error
+    generator = generator_for(model, direction)
     real = evaluation.formats[source].to_unit(getattr(evaluation.sets, source)[indices])
     fake = runner(generator)(real)
     columns = {"input": real}
@@ -250,15 +246,3 @@ def picture(image):
     file = io.BytesIO()
     Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _histograms(round_trips):
-    """Yield `(title, largest value, {arrow: heights of bars})` of what each image has."""
-    for title, attribute in (("Cycle error", "cycle_error"), ("Content change", "content_change")):
-        values = {d.arrow: getattr(trip, attribute) for d, trip in round_trips.items()}
-        values = {arrow: found for arrow, found in values.items() if found is not None}
-        if values:
-            top = max(found.max() for found in values.values())
-            counts = {k: np.histogram(v, BARS, (0, top or 1))[0] for k, v in values.items()}
-            tallest = max(count.max() for count in counts.values())
-            yield title, f"{top:.3f}", {k: (100 * n / tallest).tolist() for k, n in counts.items()}

@@ -27,7 +27,7 @@ class Score:
     """A score that can only be compared with scores measured in the same way.
 
     FID and KID depend on the extractor, on how images are resized and on how many there are: `==`,
-    `<`, `-` and the like raise `ProtocolMismatchError` unless all of that is equal.
+    `<`, `-` and the like raise `ProtocolMismatchError` unless all protocols are equal.
 
     Args:
         value: float.
@@ -99,8 +99,7 @@ class Measured:
     Example:
 
     ```python
-    errors = [score for score in evaluation.measured if score.name == "MAE"]
-    better_than_nothing = [score.translated < score.untranslated for score in errors]
+    [score.translated.value for score in evaluation.measured if score.name == "MAE"]
     ```
     """
 
@@ -121,7 +120,7 @@ class RoundTrips(NamedTuple):
 
 @dataclasses.dataclass
 class Evaluation:
-    """The result of `evaluate`; while it is made, all that a measure may look at or note.
+    """The result of `evaluate`.
 
     Attributes:
         sets: `ImageSets`, the images that were translated.
@@ -137,9 +136,8 @@ class Evaluation:
     Example:
 
     ```python
-    evaluation = evaluate(model, "glyphs", extractor="none")
     errors = evaluation.round_trips["a_to_b"].cycle_error
-    worst = evaluation.sets.a[np.argmax(errors)]  # uint8, (32, 32, 3)
+    worst = evaluation.sets.a[np.argmax(errors)]
     ```
     """
 

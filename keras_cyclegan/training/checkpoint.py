@@ -80,11 +80,8 @@ def restore_checkpoint(model, arrays, path):
 
 def _state(model):
     """Return all variables by unique names, the seeds of dropout and of the pools included."""
-    variables = {
-        "model": model.variables,
-        "optimizer": model.optimizer.variables,
-        "metrics": model.metrics_variables,
-    }
+    variables = {"model": model.variables, "optimizer": model.optimizer.variables}
+    variables["metrics"] = model.metrics_variables
     return {f"{kind}.{i}": x for kind, found in variables.items() for i, x in enumerate(found)}
 
 

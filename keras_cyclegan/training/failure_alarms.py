@@ -13,24 +13,16 @@ from keras_cyclegan.training.sample_grid import first_images
 FLAT = 1e-4  # standard deviation of pixels below which an image counts as flat
 
 ADVICE = {
-    "change": (
-        "returns its input: it changes a pixel by {value:.3f} on average, on the scale of [-1, 1] "
-        "(alarm below {limit:g}). Try `compile(identity_loss=IdentityLoss(weight=0.5))` or "
-        "`identity_loss=None`, then a cycle weight of 5; and look whether the two folders really "
-        "hold different images."
-    ),
-    "spread": (
-        "gives nearly the same output for every input: outputs differ from each other {value:.0%} "
-        "as much as inputs do (alarm below {limit:.0%}). Try another seed, a lower learning rate "
-        "of the discriminators, and a cycle weight of 10 or more; and look whether the target "
-        "folder holds more than a few distinct images."
-    ),
-    "correlation": (
-        "inverts brightness or colours: outputs correlate with inputs by {value:+.2f} (alarm below "
-        "{limit:+.2f}). The cycle loss can't see it, since the way back inverts again. If the "
-        "domains aren't negatives of each other, keep the identity loss and start again with "
-        "another seed."
-    ),
+    "change": "returns its input: it changes a pixel by {value:.3f} of [-1, 1] on average (alarm "
+    "below {limit:g}). Try `compile(identity_loss=IdentityLoss(weight=0.5))` or none, then a cycle "
+    "weight of 5; and look whether the two folders really hold different images.",
+    "spread": "gives nearly the same output for every input: outputs differ {value:.0%} as much as "
+    "inputs do (alarm below {limit:.0%}). Try another seed, a lower learning rate of the "
+    "discriminators, and a cycle weight of 10 or more; and look whether the target folder holds "
+    "more than a few distinct images.",
+    "correlation": "inverts brightness or colours: outputs correlate with inputs by {value:+.2f} "
+    "(alarm below {limit:+.2f}), and the way back inverts again. If domains aren't negatives, keep "
+    "the identity loss and start again with another seed.",
 }
 
 
@@ -50,8 +42,7 @@ class FailureAlarms(keras.callbacks.Callback):
     Args:
         dataset: batches `(a, b)`, the first images of which are taken; best validation data.
         count: int of at least 2, 8 by default. Images of each domain.
-        patience: int, 3 by default. Epochs in a row before a warning: at its start, a model often
-            shows one of them for a while.
+        patience: int, 3 by default. Epochs in a row before a warning.
         least_change: float. Limit of `change`; 0.03, the default, is 4 of 255 levels.
         least_spread: float, 0.1 by default. Limit of `spread`.
         least_correlation: float, -0.4 by default. Limit of `correlation`.

@@ -42,7 +42,7 @@ def locked(folder):
 
 
 def as_json(options):
-    """Convert options for `config.json`; of a folder of data, only its name is recorded."""
+    """Convert options for `config.json`, which records of a folder of data only its name."""
     recorded = dataclasses.asdict(options)
     for name in (*IMAGES, "scores"):
         if recorded[name] is not None and os.path.isdir(recorded[name]):
@@ -56,12 +56,7 @@ def write_options(folder, options):
 
 
 def read_options(folder):
-    """Read `config.json`, or None for a new run; options that it lacks get their defaults.
-
-    Raises:
-        ValueError: the file is missing although there are checkpoints, is damaged, or has options
-            that this version doesn't know.
-    """
+    """Read `config.json`, or None for a new run; options that it lacks get their defaults."""
     path = Path(folder) / CONFIG
     if not path.exists() and not any(Path(folder).glob("checkpoints/step-*")):
         return None
@@ -94,9 +89,7 @@ def complete_options(folder, given, recipe=None):
 def compare_options(folder, options, adjust=False):
     """Return lines that say how the options of a run that goes on have changed.
 
-    Raises:
-        ValueError: the run was started with others, except for those that may always change, and
-            with `adjust` the `ADJUSTABLE` ones; or its record is missing or damaged.
+    Others than those that may always change, and with `adjust` the `ADJUSTABLE` ones, are refused.
     """
     recorded = read_options(folder)
     if recorded is None:
@@ -141,19 +134,12 @@ def read_place(folder):
         return {}
 
 
-def keep_epochs(folder, options, train, adjust):
-    """Refuse other images than those of the run, or let its epochs stay as long as they were.
-
-    Returns:
-        The options, and whether the images must be loaded again with them.
-
-    Raises:
-        ValueError: the images are others, and `adjust` is False.
-    """
+def keep_epochs(folder, options, adjust):
+    """Refuse other images, or with `adjust` return options whose epochs are as long as before."""
     place, images = read_place(folder), fingerprint(options)
     before = place.get("images", images)
     if before == images:
-        return options, False
+        return options
     if not adjust:
         raise ValueError(
             f"{folder} was trained on other images: {before[0]} of A and {before[1]} of B, now "
@@ -161,8 +147,7 @@ def keep_epochs(folder, options, train, adjust):
             "--out to start a new run. With --adjust, it goes on with these, in epochs as long as "
             "before."
         )
-    length = place["steps_per_epoch"]
-    return dataclasses.replace(options, steps_per_epoch=length), length != train.steps_per_epoch
+    return dataclasses.replace(options, steps_per_epoch=place["steps_per_epoch"])
 
 
 def fingerprint(options):

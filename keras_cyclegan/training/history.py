@@ -1,27 +1,82 @@
-"""The logs of a training run as a file that other programs read."""
+"""The logs of a training run: in the terminal, in `history.jsonl`, and for other programs."""
 
 import json
 import math
 import operator
+import secrets
 import shutil
+import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import keras
+from tqdm import tqdm
 
-from keras_cyclegan.arguments import PathLike
+from keras_cyclegan.arguments import PathLike, to_install
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.steps.distribution import is_chief, largest_of_all
+from keras_cyclegan.training.folder import as_json
+
+FIGURES = ("loss", "cycle", "discriminator")
+
+
+class Progress(keras.callbacks.Callback):
+    """Shows one line for each epoch: steps, time, and the means of the three most telling losses.
+
+    Keras's own bar, and tqdm's for Keras, write every loss: their line is wider than a terminal.
+    The first step compiles the others: the line says so, and its time isn't counted.
+
+    Example:
+
+    ```python
+    model.fit(train, epochs=200, verbose=0, callbacks=[Progress()])
+    ```
+    """
+
+    compiled = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.bar = tqdm(
+            desc=f"Epoch {epoch + 1}/{self.params['epochs']}",
+            total=self.params["steps"],
+            unit="step",
+            bar_format="{desc} {bar:10} {n_fmt}/{total_fmt} {elapsed}<{remaining}{postfix}",
+            ncols=shutil.get_terminal_size((100, 24)).columns - 1,
+            mininterval=0.2 if sys.stdout.isatty() else 60,
+            file=sys.stdout,
+            disable=not is_chief(),
+        )
+        if not self.compiled:
+            self.bar.set_postfix_str("the first step compiles the others")
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not self.compiled:
+            self.compiled = True
+            self.bar.unpause()
+        self.bar.set_postfix_str(figures(logs), refresh=False)
+        self.bar.update(batch + 1 - self.bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.close()
+
+
+def figures(logs):
+    """Format the `FIGURES` of an epoch's logs, summed over both directions."""
+    totals = dict.fromkeys(FIGURES, 0.0)
+    for name, value in (logs or {}).items():
+        kind = name.split("_")[0]  # "val" for validation logs, which are left out
+        if kind in totals:
+            totals[kind] += float(value)
+    return ", ".join(f"{kind} {total:.3f}" for kind, total in totals.items())
 
 
 class HistoryFile(keras.callbacks.Callback):
     """Appends one JSON line for each epoch: its number, its logs, the steps so far, the time.
 
     The time is `seconds` on the clock, and `processor_seconds` of all cores together. An epoch that
-    is trained again after an interruption replaces its line. If the disk is full, it warns, and
-    writes the line together with the next one.
+    is trained again replaces its line; one that a full disk refuses is written with the next.
 
     Args:
         path: file to write, `history.jsonl` for example.
@@ -65,11 +120,7 @@ class HistoryFile(keras.callbacks.Callback):
 
 
 def read_history(path):
-    """Read the lines that `HistoryFile` wrote.
-
-    A damaged line, cut off by a power cut for example, is left out with a warning, and the file as
-    it was is kept beside it.
-    """
+    """Read the lines that `HistoryFile` wrote; damaged ones are left out with a warning."""
     path = Path(path)
     rows, damaged = [], []  # numbers of lines
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
@@ -80,13 +131,8 @@ def read_history(path):
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             damaged.append(str(number))
     if damaged:
-        kept = path.with_name(f"{path.name}.damaged")
-        shutil.copyfile(path, kept)
-        warnings.warn(
-            f"{path}: line {', '.join(damaged)} can't be read and is left out. The file as it was "
-            f"is kept as {kept}.",
-            stacklevel=2,
-        )
+        lines = ", ".join(damaged)
+        warnings.warn(f"{path}: line {lines} can't be read and is left out.", stacklevel=2)
     return rows
 
 
@@ -117,3 +163,39 @@ class EarlyStop(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if largest_of_all(self.epochs(0)):
             self.model.stop_training = True
+
+
+def make_loggers(folder, options):
+    """Make the callbacks of `options.log`, which write below the folder of a run."""
+    makers = {
+        "csv": lambda: keras.callbacks.CSVLogger(folder / "log.csv", append=True),
+        "tensorboard": lambda: keras.callbacks.TensorBoard(folder / "log", write_graph=False),
+        "wandb": lambda: weights_and_biases(folder, as_json(options)),
+    }
+    return [makers[name]() for name in options.log.split(",")] if options.log else []
+
+
+def weights_and_biases(folder, options):
+    """Log each epoch to one run of Weights & Biases, which goes on when training does.
+
+    `WANDB_MODE=offline` writes to `folder` only, for `wandb sync`.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise ImportError(f"`log=wandb` needs {to_install('wandb')}. ({error})") from error
+
+    def start(logs):
+        place = folder / "wandb_id"
+        if not place.exists():
+            place.write_text(secrets.token_hex(4))
+        run = {"id": place.read_text(), "resume": "allow", "name": folder.resolve().name}
+        wandb.init(project="keras_cyclegan", dir=folder, config=options, **run)
+
+    return keras.callbacks.LambdaCallback(
+        on_train_begin=start,
+        on_epoch_end=lambda epoch, logs: wandb.log(
+            {name: float(value) for name, value in (logs or {}).items()}, step=epoch + 1
+        ),
+        on_train_end=lambda logs: wandb.finish(),
+    )

@@ -21,7 +21,7 @@ DISCRIMINATORS = {
     "projected": "ProjectedDiscriminator",
     "ugatit": "UGATITDiscriminator",
 }
-AUGMENT = "augment_"  # begins the options that are arguments of `DifferentiableAugmentation`
+STRENGTHS = "brightness", "saturation", "contrast", "translation", "cutout"  # of `augment_`
 
 UPSAMPLING = "How maps are enlarged. Default: transposed; of a feature generator, bilinear."
 BLOCK = "Residual blocks of whole convolutions, or of separable ones, at a tenth of the cost."
@@ -95,9 +95,12 @@ def build_model(options):
     """Make the model of a run: networks of the preset `options.init`, and new ones."""
     from keras_cyclegan.cyclegan import CycleGAN
     from keras_cyclegan.networks.compatibility import NETWORKS
+    from keras_cyclegan.networks.efficientnet import VARIANTS
+    from keras_cyclegan.networks.encoders import find_application
 
-    if options.discriminator_features is not None:
-        _check_features(options.discriminator_features)
+    features = options.discriminator_features
+    if features not in (None, *VARIANTS):  # or a discriminator would miss it in the first step
+        find_application(features, *VARIANTS)
     made = {}
     if options.init is not None:
         policy = {} if options.dtype == "float32" else {"dtype": options.dtype}
@@ -111,12 +114,7 @@ def build_model(options):
 
 
 def new_network(options, name):
-    """Make a network, `"generator_ab"` for example, of those options that its class has.
-
-    Raises:
-        ValueError: another was given, or the domains differ in channels and the class gives as many
-            as it takes.
-    """
+    """Make a network, `"generator_ab"` for example, of those options that its class has."""
     from keras_cyclegan import networks
 
     player = name.split("_")[0]
@@ -135,7 +133,9 @@ def new_network(options, name):
     for option_name, argument in _passed(player).items():
         value = getattr(options, option_name)
         if argument in takes[family]:
-            value = _augmentation(options) if option_name == "augment" else value
+            if option_name == "augment":  # which becomes the arguments of the augmentation
+                strengths = {name: getattr(options, f"augment_{name}") for name in STRENGTHS}
+                value = {k: x for k, x in strengths.items() if x is not None} if value else None
             given |= {} if value is None else {argument: value}
         elif value != getattr(type(options), option_name):
             able = [other for other, arguments in takes.items() if argument in arguments]
@@ -168,23 +168,6 @@ def _passed(player):
         if argument in known:
             passed[name] = argument
     return passed
-
-
-def _augmentation(options):
-    """Return the arguments of `DifferentiableAugmentation` that were given, or None for none."""
-    if not options.augment:
-        return None
-    given = {name: value for name, value in vars(options).items() if name.startswith(AUGMENT)}
-    return {name.removeprefix(AUGMENT): x for name, x in given.items() if x is not None}
-
-
-def _check_features(name):
-    """Raise a ValueError for a name that a discriminator would only miss in the first step."""
-    from keras_cyclegan.networks.efficientnet import VARIANTS
-    from keras_cyclegan.networks.encoders import find_application
-
-    if name not in VARIANTS:
-        find_application(name, *VARIANTS)
 
 
 def _check_init(options, taken):

@@ -52,18 +52,13 @@ class Option:
             is_path = isinstance(value, (str, os.PathLike))
             return is_path and (not self.parts or {*value.split(",")} <= {*self.parts})
         if self.kind is Size and isinstance(value, str):
-            found = sides_of(value) if re.fullmatch(r"[0-9]{1,6}x[0-9]{1,6}", value) else [None]
-        else:
-            found = [value]
+            return bool(re.fullmatch("[0-9]{1,6}x[0-9]{1,6}", value)) and all(
+                side >= self.least for side in sides_of(value)
+            )
         wanted = numbers.Real if self.kind is float else numbers.Integral
-        return all(
-            isinstance(x, wanted)
-            and not isinstance(x, bool)
-            and math.isfinite(x)
-            and self.least <= x
-            and self.above < x < self.below
-            for x in found
-        )
+        if not isinstance(value, wanted) or isinstance(value, bool) or not math.isfinite(value):
+            return False
+        return self.least <= value and self.above < value < self.below
 
     @property
     def expected(self):

@@ -1,8 +1,7 @@
 """Named tables of training options; options that a table leaves out are the paper's.
 
 `keras-cyclegan train DATA --out RUN --recipe fast` and `keras_cyclegan.train(data, folder,
-recipe="fast")` take the options of a recipe, except for those that are given beside it.
-`keras-cyclegan recipes` prints the tables, and `keras-cyclegan train --help` says what each is.
+recipe="fast")` take a recipe's options, but for those given beside it.
 """
 
 from keras_cyclegan.training.options import TrainingOptions
@@ -10,27 +9,18 @@ from keras_cyclegan.training.options import TrainingOptions
 __all__ = ["attention", "contrastive", "fast", "finetune", "paper", "ugatit"]
 
 
-class Recipe(dict):
-    """A table of options, from their names to their values, each checked as it is written."""
-
-    def __init__(self, **options):
-        TrainingOptions("", **{"init": "a preset", **options})  # some recipes need one
-        super().__init__(options)
+def _recipe(**options):
+    TrainingOptions("", **{"init": "a preset", **options})  # checks them; some need a preset
+    return options
 
 
 # Zhu et al. 2017, arXiv 1703.10593, as the authors' code trains.
-paper = Recipe(
+paper = _recipe(
     image_size=256,
-    batch_size=1,
     epochs=200,
     generator="resnet",
     filters=64,
     upsampling="transposed",
-    discriminator="patch",
-    discriminator_filters=64,
-    discriminator_layers=3,
-    adversarial_loss="least_squares",
-    cycle_norm="l1",
     cycle_weight=10.0,
     identity_weight=5.0,
     learning_rate=2e-4,
@@ -42,7 +32,7 @@ paper = Recipe(
 # counts more than each of these, against dots that please them. A lower learning rate and augmented
 # images keep the discriminators from winning. A weak cycle loss, a part of it on means, and no
 # identity loss let the image change.
-fast = Recipe(
+fast = _recipe(
     image_size=128,
     generator="feature",
     filters=24,
@@ -60,7 +50,7 @@ fast = Recipe(
 
 # From the generators of a preset, `--init`. Its discriminators were never published, or have judged
 # other images: new ones learn alone at first, so that they don't lead the generators astray.
-finetune = Recipe(
+finetune = _recipe(
     fresh_discriminators=True,
     discriminator_warmup=300,
     epochs=20,
@@ -70,7 +60,7 @@ finetune = Recipe(
 
 # Park et al. 2020 (CUT), arXiv 2007.15651, in both directions, as Han et al. 2021 (DCLGAN), arXiv
 # 2104.07689: a patch of a translation is found among those of its image; nothing need come back.
-contrastive = Recipe(
+contrastive = _recipe(
     generator="resnet",
     upsampling="resize",
     input_skip=True,
@@ -81,13 +71,13 @@ contrastive = Recipe(
 
 # Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
 # (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.
-attention = Recipe(generator="attention", batch_size=4, epochs=60, decay_epochs=0)
+attention = _recipe(generator="attention", batch_size=4, epochs=60, decay_epochs=0)
 
 # Kim et al. 2020 (U-GAT-IT), arXiv 1907.10830, in the light form, as the authors' PyTorch code
 # trains: a million steps. Our adversarial loss takes the mean of a discriminator's four outputs,
 # theirs the sum, so that the weight is 4. Their code updates the discriminators before the
 # generators, ours both from the same weights.
-ugatit = Recipe(
+ugatit = _recipe(
     image_size=256,
     epochs=200,
     steps_per_epoch=5000,

@@ -16,21 +16,26 @@ from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.doubt import LEAST
-from keras_cyclegan.processor import refuse_slow_dtype
+from keras_cyclegan.processor import describe_machine, refuse_slow_dtype
 from keras_cyclegan.scores import KernelInceptionDistance
 from keras_cyclegan.scores.features import describe_extractor
 from keras_cyclegan.steps.distribution import check_agreement, distributed, fail_together, is_chief
 from keras_cyclegan.training import folder as run_folder
-from keras_cyclegan.training.card import describe_run
 from keras_cyclegan.training.data import load_images
 from keras_cyclegan.training.failure_alarms import FailureAlarms
-from keras_cyclegan.training.history import EarlyStop, HistoryFile
-from keras_cyclegan.training.loggers import make_loggers
+from keras_cyclegan.training.history import (
+    EarlyStop,
+    HistoryFile,
+    Progress,
+    make_loggers,
+    mean_of,
+    read_history,
+)
 from keras_cyclegan.training.networks import build_model
 from keras_cyclegan.training.optimisation import compile_model
-from keras_cyclegan.training.option import sides_of
+from keras_cyclegan.training.option import as_flag, sides_of
+from keras_cyclegan.training.options import TrainingOptions
 from keras_cyclegan.training.preset_keeper import PresetKeeper
-from keras_cyclegan.training.progress import Progress
 from keras_cyclegan.training.recipes import TABLES
 from keras_cyclegan.training.sample_grid import SampleGrid, first_images
 from keras_cyclegan.training.training_state import fit
@@ -52,9 +57,9 @@ def train(
     """Train on two folders of images, or go on with a run, as `keras-cyclegan train` does.
 
     The folder gets `config.json` (the options), `history.jsonl` (a line for each epoch), `samples`,
-    `checkpoints`, `preset` (of the model as it is now), `best` (of the best scores, if they are
-    measured) and in the end `model.keras`. Called again, the run goes on from its newest
-    checkpoint, with its own options where none are given.
+    `checkpoints`, `preset`, `best` (of the best scores, if they are measured) and in the end
+    `model.keras`. Called again, the run goes on from its newest checkpoint, with its own options
+    where none are given.
 
     Args:
         data: folder with `trainA` and `trainB`, the two folders `(a, b)`, `"tfds:NAME"` or
@@ -63,8 +68,8 @@ def train(
         recipe: name of a table in `keras_cyclegan.recipes`. None, the default, takes the paper's.
         adjust: bool, False by default. Whether a run that goes on may have another learning rate,
             another clipping of gradients or other images.
-        slow_dtype: bool, False by default. Whether to train in a dtype that this processor
-            emulates, which takes more than ten times as long.
+        slow_dtype: bool, False by default. Whether to train in a dtype that takes this processor
+            more than ten times as long as float32.
         **options: options of `keras-cyclegan train`, with underscores: its help describes them.
 
     Returns:
@@ -73,7 +78,6 @@ def train(
     Raises:
         ValueError: an option is wrong, or the folder holds a run with others.
         RuntimeError: another process trains in the folder.
-        DivergenceError, OSError, KeyboardInterrupt, SystemExit: see `resume.fit`.
 
     Example:
 
@@ -135,11 +139,8 @@ def _prepare(folder, options, adjust, slow_dtype):
     for line in fail_together(lambda: run_folder.compare_options(folder, options, adjust)):
         logger.info(line)
     keras.utils.set_random_seed(options.seed)
+    options = fail_together(lambda: run_folder.keep_epochs(folder, options, adjust))
     train, validation = fail_together(lambda: load_images(options))
-    options, other_length = run_folder.keep_epochs(folder, options, train, adjust)
-    if other_length:
-        logger.info("Other images: an epoch stays %d steps long.", options.steps_per_epoch)
-        train, validation = fail_together(lambda: load_images(options))
     relevant = {k: v for k, v in vars(options).items() if k not in run_folder.CHANGEABLE}
     check_agreement(
         "Give all machines the same options and the same images.",
@@ -218,3 +219,33 @@ def measure_scores(options, model):
     batch = formats[0].to_unit(images_a[:count]), formats[1].to_unit(images_b[:count])
     callback = TranslationMetrics([batch], [kid], count, options.scores_every)
     return [callback], describe_extractor(extractor)["extractor"]
+
+
+def describe_run(options, model, history, extractor=None):
+    """Return the model card of a run's preset as a dict, up to date.
+
+    `history` is the path of `history.jsonl`; `extractor` describes the features for KID, if any.
+    """
+    options, rows = run_folder.as_json(options), read_history(history)
+    flags = " ".join(
+        as_flag(name, value)
+        for name, value in options.items()
+        if value != getattr(TrainingOptions, name, None) and name not in run_folder.CHANGEABLE
+    )
+    steps = int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+    hours = sum(row.get("seconds", 0) for row in rows) / 3600
+    card = {
+        "description": f"A CycleGAN, trained on {options['data']} by `keras-cyclegan train`.",
+        "training_data": f"{options['data']}. Its licence was not stated.",
+        "recipe": f"The paper's{f', but for `{flags}`' if flags else ''}.",
+        "training": f"{steps:,} steps of batch size {options['batch_size']}, {hours:.1f} hours on "
+        f"{describe_machine()}, {keras.backend.backend()}.",
+    }
+    if measured := [row for row in rows if mean_of(row) is not None]:
+        last = measured[-1]
+        card["scores"] = (
+            f"KID×100 after epoch {last['epoch']}: {100 * last['kid_ab']:.2f} from A to B, "
+            f"{100 * last['kid_ba']:.2f} from B to A, on {options['scores']} at "
+            f"{options['image_size']} pixels, features of {extractor}."
+        )
+    return card

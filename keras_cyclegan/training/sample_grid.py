@@ -19,9 +19,9 @@ GAP = 2  # white pixels around each image
 class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
-    Each row shows one image of both domains: real, translated and reconstructed, first of domain A,
-    then of domain B. A generator with masks (`AttentionGenerator`) adds a column before translated:
-    white where it paints, black where it keeps the image. If the disk is full, the callback warns.
+    Each row shows one image of A, then one of B: real, translated and reconstructed. A generator
+    with masks (`AttentionGenerator`) adds a column: white where it paints. If the disk is full, the
+    callback warns.
 
     Args:
         folder: path of the folder for `epoch-0001.png`, ….
@@ -30,8 +30,8 @@ class SampleGrid(keras.callbacks.Callback):
         every: int, 1 by default. Epochs from one picture to the next.
         tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
             `keras.callbacks.TensorBoard`, or one below it. None, the default, for none.
-        channels: tuple of three ints (or one): which channels are shown as red, green and blue.
-            None, the default, shows the first three, or the only one.
+        channels: tuple of the three channels, or the one, to show. None, the default, shows the
+            first three, or the only one.
 
     Example:
 

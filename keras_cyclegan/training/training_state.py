@@ -31,16 +31,14 @@ class TrainingState(keras.callbacks.Callback):
     """Writes checkpoints of a run while it trains; `resume.fit` restores them.
 
     A checkpoint holds the weights, both optimizers, the image pools, the state of every random
-    generator and the epoch's means; one that was damaged later is skipped. If the disk is full, it
-    warns, keeps the earlier ones, and tries again when the next is due. In `resume.fit`, SIGTERM
-    and Ctrl-C end the run after the current step, with a last checkpoint.
+    generator and the epoch's means. If the disk is full, it warns, keeps the earlier ones, and
+    tries again when the next is due.
 
     Args:
         folder: path of the folder of checkpoints.
         dataset: training dataset of `data.unpaired_dataset` or `data.load`, also given to `fit`.
-        minutes: float, 5 by default. A checkpoint is written when so many minutes have passed.
-        steps: int. One is also written after so many steps. None, the default: only `minutes`
-            counts.
+        minutes: float, 5 by default. Minutes from one checkpoint to the next.
+        steps: int of at least 1. The same in steps. None, the default, for minutes only.
         keep: int of at least 1, 2 by default. How many of the newest checkpoints to keep.
 
     Raises:
@@ -80,8 +78,6 @@ class TrainingState(keras.callbacks.Callback):
         self.is_rest = False  # whether this `fit` trains the rest of an epoch only
         self.is_over = False  # whether a callback ended the training in that rest
 
-    # --- checkpoints ---------------------------------------------------------------------------
-
     def checkpoints(self) -> list[Any]:
         """List `(step, path)` of every checkpoint, the oldest first."""
         paths = [path for path in self.folder.glob("step-*.npz") if path.stem[5:].isdecimal()]
@@ -93,7 +89,6 @@ class TrainingState(keras.callbacks.Callback):
         Raises:
             DamagedCheckpointError: there are checkpoints, and all of them are damaged.
             ValueError: the run's epochs have another number of steps.
-            RuntimeError: several machines see different checkpoints.
         """
         step, path, arrays, length = self._read_newest()
         check_agreement(
@@ -160,8 +155,6 @@ class TrainingState(keras.callbacks.Callback):
         paths = [path for step, path in self.checkpoints() if step <= self.step]
         return paths[-1] if paths else None
 
-    # --- the run -------------------------------------------------------------------------------
-
     def on_train_begin(self, logs=None):
         if is_chief():
             remove_abandoned(self.folder)  # by a run that was killed while it saved
@@ -204,13 +197,11 @@ class TrainingState(keras.callbacks.Callback):
         if self.failure:
             raise self.failure
 
-    # --- its end -------------------------------------------------------------------------------
-
     @contextlib.contextmanager
     def interruptible(self):
-        """Only note SIGTERM and Ctrl-C, so that they interrupt no step; a second Ctrl-C does.
+        """Only note SIGTERM and Ctrl-C, which then end the run after its step, with a checkpoint.
 
-        In another thread than the main one, Python can't.
+        A second Ctrl-C ends it at once. In another thread than the main one, nothing is noted.
         """
 
         def note(number, frame):
@@ -243,12 +234,8 @@ class TrainingState(keras.callbacks.Callback):
 
     def leave(self):
         """Raise what the signal stands for: KeyboardInterrupt, or exit status 143 for SIGTERM."""
-        logger.warning(
-            "Stopped by %s at step %d. Started again, the run goes on from %s.",
-            self.signal.name,
-            self.step,
-            self._newest(),
-        )
+        text = "Stopped by %s at step %d. Started again, the run goes on from %s."
+        logger.warning(text, self.signal.name, self.step, self._newest())
         raise KeyboardInterrupt if self.signal == signal.SIGINT else SystemExit(128 + self.signal)
 
 
@@ -263,10 +250,10 @@ def fit(
     keep: int = 2,
     **kwargs: Any,
 ) -> None:
-    """Train as `model.fit` does, continuing from the newest checkpoint in `folder`.
+    """Train as `model.fit` does, continuing from the newest undamaged checkpoint in `folder`.
 
-    Called again after a power cut, it continues the run; on one processor the weights in the end
-    are the same as without the interruption.
+    On one processor the weights in the end are the same as without the interruption. SIGTERM and
+    Ctrl-C end the run after the current step, with a last checkpoint.
 
     Args:
         model: compiled `CycleGAN`, built and compiled as it was when the run began.
@@ -278,7 +265,6 @@ def fit(
         **kwargs: further arguments of `CycleGAN.fit`.
 
     Raises:
-        ValueError: `dataset` can't seek.
         DamagedCheckpointError: there are checkpoints, and all of them are damaged.
         DivergenceError: a loss is NaN or infinite.
         OSError: the last checkpoint could not be written.

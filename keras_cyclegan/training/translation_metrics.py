@@ -18,17 +18,15 @@ class TranslationMetrics(keras.callbacks.Callback):
     """Scores the translations of fixed images, and adds the scores to the logs.
 
     They are named `"{metric}_ab"` for A → B and `"{metric}_ba"` for B → A. Put this callback before
-    those that read them: `ModelCheckpoint(monitor="kid_ab", mode="min")`, `EarlyStopping`,
-    `TensorBoard`, `HistoryFile`. Keras needs the mode: `"max"` for PSNR and SSIM, `"min"` for the
-    others. Epochs without a measurement repeat the last scores, so that `patience` counts epochs;
+    those that read them, such as `ModelCheckpoint` and `EarlyStopping`, which need a mode: `"max"`
+    for PSNR and SSIM, `"min"` for the others. Epochs without a measurement repeat the last scores;
     the first epoch is always measured.
 
     Args:
         dataset: batches `(a, b)`, the first images of which are taken; best validation data.
         metrics: list of metrics whose `update_state` takes the real and the translated images of
-            the target domain: `KernelInceptionDistance` and `FrechetInceptionDistance` for any
-            images, the paired scores where `b` is the ground truth of `a`. None, the default, takes
-            KID, named `"kid"`, on the Inception of published tables, which is downloaded.
+            the target domain; the paired scores need a `b` that is the ground truth of `a`. None,
+            the default, takes KID, named `"kid"`, on the downloaded Inception of published tables.
         count: int, 128 by default. Images of each domain; distances need two.
         every: int of at least 1, the default. Epochs from one measurement to the next.
 

@@ -1,6 +1,6 @@
 """What a training run shows in the terminal."""
 
-from keras_cyclegan.training.progress import Progress, figures
+from keras_cyclegan.training.history import Progress, figures
 
 
 def test_progress_is_one_line_an_epoch_that_fits_the_terminal(capsys, monkeypatch):
