@@ -105,7 +105,8 @@ def evaluate(
     options = {"extractor": network, "fid": fid, "score_channels": score_channels}
     options |= {"palette": palette, "label_domain": label_domain, "judge": judge, "labels": labels}
     notes = [note] if note else []
-    evaluation = Evaluation(sets, names, formats, round_trips, conditions, options, notes)
+    made_of = sets, names, formats, round_trips, conditions, options, notes
+    evaluation = Evaluation(*made_of, measured=[], judged={})
     for measure in MEASURES:
         evaluation.measured.extend(measure(evaluation))
     return evaluation
