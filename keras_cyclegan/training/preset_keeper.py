@@ -88,8 +88,8 @@ class PresetKeeper(keras.callbacks.Callback):
         """Write the preset now, to its folder or to another, with `more` on its card."""
         began, folder = time.monotonic(), folder or self.folder
         if is_chief():
-            card = {**self.card(), **(more or {})}
             try:
+                card = {**self.card(), **(more or {})}
                 self.model.save_to_preset(folder, card=card, half_precision=self.half_precision)
             except (OSError, ValueError) as error:
                 warnings.warn(
