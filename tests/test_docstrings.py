@@ -6,7 +6,6 @@ An example may use the package's public names, the names of its own module, and 
 import ast
 import importlib
 import inspect
-import operator
 import re
 from pathlib import Path
 from unittest import mock
@@ -27,7 +26,6 @@ from keras_cyclegan.scores import inception
 PACKAGE = Path(keras_cyclegan.__file__).parent
 METHODS = ("fit", "compile", "translate", "reconstruct", "export", "from_preset", "save_to_preset")
 SECTIONS = ("Attributes", "Args", "Call arguments", "Returns", "Raises", "Example", "Examples")
-EMPTY = inspect.Parameter.empty
 SHAPE = (32, 32, 3)
 
 
@@ -70,51 +68,6 @@ def test_docstring_names_every_argument(name):
 def test_sections_come_in_keras_hubs_order(name):
     found = re.findall(r"^([A-Z][A-Za-z ]*):$", inspect.getdoc(OBJECTS[name]), re.MULTILINE)
     assert found == [section for section in SECTIONS if section in found]
-
-
-def descriptions(one):
-    """What a docstring says of each argument."""
-    section = re.search(r"^(?:Args|Attributes):\n((?: .*\n|\n)+)", inspect.getdoc(one) + "\n", re.M)
-    entry = re.compile(r"^ {4}(\S.*?): (.*\n(?: {5,}.*\n|\n)*)", re.MULTILINE)
-    entries = entry.findall(section[1]) if section else []
-    return {name: " ".join(text.split()) for names, text in entries for name in names.split(", ")}
-
-
-def states(text, default):
-    """Whether a description says that something is the default, and shows its value.
-
-    None stands for what the words say, as in "float32 by default".
-    """
-    if not re.search(r"\b(by|the) default\b", text):
-        return False
-    if isinstance(default, (int, float)) and not isinstance(default, bool):
-        text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
-        text = re.sub(r"(\d+) GiB", lambda found: str(int(found[1]) * 2**30), text)
-        return default in map(float, re.findall(r"-?\d+(?:\.\d+)?(?:e-?\d+)?", text))
-    shown = f'"{default}"' if isinstance(default, str) else str(default).replace("'", '"')
-    return default in (None, ()) or shown in text
-
-
-def default_referred_to(text, argument):
-    """The default of this argument where the description sends the reader, if it does."""
-    place = re.match(r"(?:see|as in|as for) `([\w.]+)`", text)
-    if place is None:
-        return EMPTY
-    found = OBJECTS.get(place[1]) or OBJECTS.get(f"CycleGAN.{place[1]}")
-    found = found or operator.attrgetter(place[1].removeprefix("keras."))(keras)
-    return inspect.signature(found).parameters[argument].default
-
-
-@pytest.mark.parametrize("name", OBJECTS)
-def test_descriptions_of_arguments_state_their_defaults(name):
-    said, before, silent = descriptions(OBJECTS[name]), EMPTY, []
-    for argument, parameter in parameters(OBJECTS[name]).items():
-        default, text = parameter.default, said.get(argument, "")
-        same = before if text.startswith("the same ") else default_referred_to(text, argument)
-        if default is not EMPTY and default != same and not states(text, default):
-            silent.append(f"{argument}={default!r}: {text}")
-        before = default
-    assert not [each for each in silent if not re.fullmatch("name=.*: ", each)]
 
 
 @pytest.mark.parametrize("name", [n for n in OBJECTS if is_error(OBJECTS[n])])

@@ -142,7 +142,7 @@ def formats_of(model, direction):
 
 
 def to_unit(images: Any) -> Any:
-    """Scale pixels, a uint8 array or tensor, from 0 … 255 to float32 in [-1, 1], as tanh has it.
+    """Scale `images`, a uint8 array or tensor, from 0 … 255 to float32 in [-1, 1], as tanh has it.
 
     Example:
 
