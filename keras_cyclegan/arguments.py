@@ -1,6 +1,7 @@
 """Checks of arguments that subpackages share: choices, directions, layouts, shapes, multiples."""
 
 import enum
+import inspect
 import numbers
 import os
 from typing import Any, TypeAlias
@@ -96,3 +97,26 @@ def check_multiple(height, width, multiple, network):
             f"be multiples of {multiple}. Received {height}×{width}. "
             "`CycleGAN.translate` pads and crops for you."
         )
+
+
+def check_weight(argument, value):
+    """Raise a ValueError for a negative number, NaN, or what is no number."""
+    if not isinstance(value, numbers.Real) or not value >= 0:
+        raise ValueError(
+            f"`{argument}` must be a number of at least 0. Received {argument}={value!r}."
+        )
+
+
+def own_config(made):
+    """Return the arguments that an object's class names, its attributes of the same names."""
+    parameters = inspect.signature(type(made)).parameters.values()
+    names = [one.name for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD]
+    return {name: getattr(made, name) for name in names}
+
+
+class Configured:
+    """An object of Keras whose config holds its arguments, attributes of the same names."""
+
+    def get_config(self) -> dict[str, Any]:
+        # What Keras has of its own, such as `name` and `dtype`, stays as Keras gives it.
+        return own_config(self) | super().get_config()

@@ -1,9 +1,11 @@
 """What a training minimises and by which optimizers: `CycleGAN.compile`, and how it is saved."""
 
+import inspect
 from typing import Any
 
 import keras
 
+from keras_cyclegan.arguments import check_weight
 from keras_cyclegan.losses.activation import ActivationTerm, ClassActivationLoss
 from keras_cyclegan.losses.adversarial import AdversarialLoss, AdversarialTerm, DiscriminatorTerm
 from keras_cyclegan.losses.content import ContentLoss, ContentTerm
@@ -25,27 +27,6 @@ from keras_cyclegan.optimizers.joint import (
 from keras_cyclegan.steps import checks
 from keras_cyclegan.steps.averages import copy_network
 from keras_cyclegan.terms import Lazy, NetworkLosses, Scheduled, Terms
-
-# Arguments of `compile` that the model has as attributes of the same names.
-KEPT = (
-    "adversarial_loss",
-    "cycle_loss",
-    "identity_loss",
-    "perceptual_loss",
-    "content_loss",
-    "activation_loss",
-    "gradient_penalty",
-    "cycle_schedule",
-    "shown",
-    "weight_a",
-    "weight_b",
-    "ema_momentum",
-    "monitor_gradients",
-    "remat",
-    "steps_per_execution",
-    "run_eagerly",
-    "auto_scale_loss",
-)
 
 
 class CompileMixin(keras.Model):
@@ -70,7 +51,10 @@ class CompileMixin(keras.Model):
         ema_momentum: float | None = None,
         monitor_gradients: bool = False,
         remat: bool = False,
-        **kwargs: Any,
+        jit_compile: Any = "auto",
+        steps_per_execution: int = 1,
+        run_eagerly: bool = False,
+        auto_scale_loss: bool = True,
     ) -> None:
         """Choose the losses and the optimizers; without arguments, those of the paper.
 
@@ -118,13 +102,13 @@ class CompileMixin(keras.Model):
             remat: bool, False by default. Whether to keep nothing of a generator's pass for its
                 gradient, and to compute the pass again there (Chen et al. 2016, arXiv 1604.06174):
                 the same step in less memory and more time.
-            **kwargs: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss` of
-                `keras.Model.compile`.
+            jit_compile, steps_per_execution: as in `keras.Model.compile`.
+            run_eagerly, auto_scale_loss: as in `keras.Model.compile`.
 
         Raises:
             ValueError: a network doesn't fit the others or a term the networks (the cycle loss is
                 on and a generator is missing, the identity loss and the channels differ),
-                `ema_momentum` is not between 0 and 1, or an argument is unknown.
+                or `ema_momentum` is not between 0 and 1.
 
         Example:
 
@@ -133,7 +117,10 @@ class CompileMixin(keras.Model):
         model.compile(adversarial_loss="hinge", gradient_penalty="r1", ema_momentum=0.999)
         ```
         """
-        checks.check_arguments(kwargs, weight_a, weight_b, ema_momentum)
+        check_weight("weight_a", weight_a)
+        check_weight("weight_b", weight_b)
+        if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
+            raise ValueError(f"`ema_momentum` lies between 0 and 1. Received {ema_momentum}.")
         compatibility.check_networks(self.image_shape, self.networks, self.channels)
         checks.check_remat(remat, *self.networks_of("generators").values())
         self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
@@ -160,9 +147,15 @@ class CompileMixin(keras.Model):
             _optimizer(discriminator_optimizer),
             self.discriminator_variables,
         )
-        self.wanted_jit_compile = kwargs.get("jit_compile", "auto")
-        self.auto_scale_loss = kwargs.get("auto_scale_loss", True)
-        super().compile(optimizer=optimizer, loss=None, **kwargs)
+        self.wanted_jit_compile = jit_compile  # "auto" means another thing elsewhere
+        self.auto_scale_loss = auto_scale_loss
+        super().compile(
+            optimizer=optimizer,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
+            run_eagerly=run_eagerly,
+            auto_scale_loss=auto_scale_loss,
+        )
         self.optimizer.build(self.trainable_variables)
         names = ["loss", *self.generator_terms.names, *self.discriminator_terms.names]
         if monitor_gradients:
@@ -175,7 +168,6 @@ class CompileMixin(keras.Model):
 
     def build_terms(self, added):
         """Make the terms of both players: those of the losses, `added`, and the networks' own."""
-        checks.check_added(added)
         weights = self.weight_a, self.weight_b
         terms = [AdversarialTerm(self.adversarial_loss), DiscriminatorTerm(self.adversarial_loss)]
         if (cycle := self.cycle_loss) is not None:
@@ -193,6 +185,7 @@ class CompileMixin(keras.Model):
         if (penalty := self.gradient_penalty) is not None:
             terms.append(Lazy(PenaltyTerm(penalty), penalty.every))
         terms += [*added, NetworkLosses("generators"), NetworkLosses("discriminators")]
+        checks.check_terms(terms)
         for term in terms:
             term.prepare(self)
         checks.check_names(terms)
@@ -222,19 +215,20 @@ class CompileMixin(keras.Model):
         if not self.compiled:
             return None
         optimizer = without_loss_scaling(self.optimizer)
-        config = {name: getattr(self, name) for name in KEPT} | {
+        config = {
             "generator_optimizer": optimizer.generator_optimizer,
             "discriminator_optimizer": optimizer.discriminator_optimizer,
             "terms": list(self.added_terms),
-            "jit_compile": self.wanted_jit_compile,  # "auto" means another thing elsewhere
+            "jit_compile": self.wanted_jit_compile,
         }
-        serialize = keras.saving.serialize_keras_object
-        return {name: serialize(value) for name, value in config.items()}
+        for name in inspect.signature(CompileMixin.compile).parameters:
+            if name not in ("self", *config):
+                config[name] = getattr(self, name)  # an attribute of the same name
+        return {n: keras.saving.serialize_keras_object(value) for n, value in config.items()}
 
     def compile_from_config(self, config):
-        self.compile(
-            **{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()}
-        )
+        deserialize = keras.saving.deserialize_keras_object
+        self.compile(**{name: deserialize(value) for name, value in config.items()})
 
 
 def _optimizer(value):

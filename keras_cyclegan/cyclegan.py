@@ -14,10 +14,10 @@ from keras_cyclegan.layers import ImagePool
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.networks.strength import strengthen
+from keras_cyclegan.passes import Game, Passes
 from keras_cyclegan.presets.mixin import PresetMixin
 from keras_cyclegan.steps import Trainer, keras_step
 from keras_cyclegan.steps.averages import update_average
-from keras_cyclegan.terms import Game, Passes
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

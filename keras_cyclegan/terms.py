@@ -1,140 +1,17 @@
-"""What an objective is made of: the passes of a step, and the terms that are computed from them."""
+"""What an objective is made of: terms, which compute named scalars from the passes of a step."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
 
-OTHER = {"a": "b", "b": "a"}  # domains
-
-
-class Batch(dict):
-    """What one step is given: `batch.a`, `batch.b`, and whatever rides along, by its key."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(
-                f"This batch has no {name!r}; it has {', '.join(map(repr, self))}. What the "
-                "dataset's dicts hold beside 'a' and 'b' rides along."
-            ) from None
-
-
-class Passes:
-    """What the generators' terms see of a step: each pass is made once, if it is asked for.
-
-    `passes.cycle_a` is what `_cycle("a")` gives; Zhu et al. 2017, figure 3. `needs` are the names
-    of passes that are known to be needed, `generators` those in place of the model's.
-    """
-
-    def __init__(self, model, batch, training, needs=(), generators=None):
-        self.model = model
-        self.batch = batch
-        self.training = training
-        self.step = model.optimizer.iterations
-        self.needs = frozenset(needs)
-        self.generator_ab, self.generator_ba = generators or model.generators(training)
-        self.added: dict[str, list[Any]] = {}  # what layers gave to `add_loss`, by their network
-        for name in ("fake_b", "fake_a", "cycle_a", "cycle_b"):
-            if name in self.needs:
-                getattr(self, name)
-
-    def __getattr__(self, name: str) -> Any:
-        kind, _, domain = name.rpartition("_")
-        make = getattr(type(self), f"_{kind}", None)
-        if make is None or domain not in OTHER:
-            raise AttributeError(f"A step has no pass {name!r}; `Term` names those that it has.")
-        value = make(self, domain)
-        setattr(self, name, value)
-        return value
-
-    def _fake(self, domain):
-        return getattr(self, f"translations_{domain}")[0]
-
-    def _same(self, domain):
-        if f"same_{domain}" in self.needs:
-            return getattr(self, f"translations_{domain}")[1]
-        return self(f"generator_{OTHER[domain]}{domain}", self.batch[domain])
-
-    def _translations(self, domain):
-        """Translate into a domain; its own images too, by the same call, if a term needs them."""
-        origin = OTHER[domain]
-        name = f"generator_{origin}{domain}"
-        if f"same_{domain}" not in self.needs:
-            return self(name, self.batch[origin]), None
-        both = (self.batch[origin], self.batch[domain])
-        return apply_to_both(lambda images, **_: self(name, images), *both, self.training)
-
-    def _cycle(self, domain):
-        other = OTHER[domain]
-        return self(f"generator_{other}{domain}", getattr(self, f"fake_{other}"))
-
-    def _shown(self, domain):
-        return self.model.show(getattr(self, f"fake_{domain}"), OTHER[domain], self.batch)
-
-    def _fake_logits(self, domain):
-        return self._judge(domain, getattr(self, f"shown_{domain}"))
-
-    def _real_logits(self, domain):
-        return self._judge(domain, self.model.show(self.batch[domain], domain, self.batch))
-
-    def _judge(self, domain, images):
-        return getattr(self.model, f"discriminator_{domain}")(images, training=self.training)
-
-    def __call__(self, name: str, images: Any) -> Any:
-        """Return `images` translated by the generator of that name, and keep what it adds."""
-        generator = getattr(self, name)
-        translated = generator(images, training=self.training)
-        self.added.setdefault(name, []).extend(added_losses(generator))
-        return translated
-
-    def again(self) -> "Passes":
-        """Return passes of the same networks and images that change no state."""
-        generators = self.generator_ab, self.generator_ba
-        return Passes(self.model, self.batch, False, self.needs, generators)
-
-
-class Game:
-    """What the discriminators' terms see of a step: real images, and what was made of them.
-
-    `fakes` are translations by domain, older ones too, as the discriminators are shown them.
-    """
-
-    def __init__(self, model, batch, fakes, training):
-        self.model = model
-        self.batch = batch
-        self.fakes = fakes
-        self.training = training
-        self.step = model.optimizer.iterations
-        self.domains = tuple(fakes)
-        self.added: dict[str, list[Any]] = {}
-        self._logits: dict[str, Any] = {}
-
-    def discriminator(self, domain: str) -> Any:
-        return getattr(self.model, f"discriminator_{domain}")
-
-    def real(self, domain: str) -> Any:
-        """Return the domain's real images, `(n, height, width, channels)`, as they are shown."""
-        return self.model.show(self.batch[domain], domain, self.batch)
-
-    def logits(self, domain: str) -> Any:
-        """Return the logits of the domain's real images, and of its translations."""
-        if domain not in self._logits:
-            judge = self.discriminator(domain)
-            self._logits[domain] = apply_to_both(
-                judge, self.real(domain), self.fakes[domain], self.training
-            )
-            self.added[f"discriminator_{domain}"] = added_losses(judge)
-        return self._logits[domain]
-
-    def again(self) -> "Game":
-        return Game(self.model, self.batch, self.fakes, False)
+from keras_cyclegan.arguments import Configured
+from keras_cyclegan.passes import OTHER, adds_losses, regularization
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class Term(keras.layers.Layer):
+class Term(Configured, keras.layers.Layer):
     """A term of an objective: from the passes of a step to named scalars, which are added up.
 
     `CycleGAN.compile(terms=[…])` takes terms of your own beside the paper's. A subclass overrides
@@ -154,7 +31,8 @@ class Term(keras.layers.Layer):
     `logits(domain)` (of both) and `discriminator(domain)`. Both have `model`, `training`, `step`.
 
     A term is a layer: weights and layers of its own, made in `prepare(model)`, are trained with
-    its player's networks, saved and restored. Means are taken by `losses.average`.
+    its player's networks, saved and restored. Arguments that are attributes of the same names are
+    saved with the model. Means are taken by `losses.average`.
 
     Args:
         **kwargs: as in `keras.layers.Layer`.
@@ -189,13 +67,47 @@ class Term(keras.layers.Layer):
         """Compute the scalars of one step, by name."""
         raise NotImplementedError(f"{type(self).__name__} must override `__call__(self, passes)`.")
 
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {n: keras.saving.serialize_keras_object(value) for n, value in config.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        return cls(**{n: keras.saving.deserialize_keras_object(v) for n, v in config.items()})
+
+
+class TermOfEach(Term):
+    """A term whose loss gives a scalar for each translation, or for each discriminator.
+
+    `log_name` is a scalar's name, with the domains in braces; `pass_name`, where there is one, that
+    of the pass which it needs. `source` and `target` are what a translation leads from and to.
+    """
+
+    log_name = pass_name = ""
+
+    def __init__(self, loss: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.loss = loss
+
+    def prepare(self, model):
+        judges = self.player == "discriminators"
+        targets = sorted(model.targets) if judges else model.targets
+        self.ways = [{"source": OTHER[target], "target": target} for target in targets]
+        self.names = tuple(self.log_name.format(**way) for way in self.ways)
+        if self.pass_name:
+            self.needs = tuple(self.pass_name.format(**way) for way in self.ways)
+
+    def value(self, passes, source, target):
+        """Compute the scalar of one translation."""
+        raise NotImplementedError
+
+    def __call__(self, passes):
+        named = zip(self.names, self.ways, strict=True)
+        return {name: self.value(passes, **way) for name, way in named}
+
 
 class _Around(Term):
     """A term around another one."""
-
-    def __init__(self, term: Term, **kwargs: Any) -> None:
-        super().__init__(name=kwargs.pop("name", None) or f"{self.prefix}_{term.name}", **kwargs)
-        self.term = term
 
     prefix = "around"
     names = property(lambda self: self.term.names)
@@ -203,20 +115,15 @@ class _Around(Term):
     player = property(lambda self: self.term.player)
     validates = property(lambda self: self.term.validates)
 
+    def __init__(self, term: Term, **kwargs: Any) -> None:
+        super().__init__(name=kwargs.pop("name", None) or f"{self.prefix}_{term.name}", **kwargs)
+        self.term = term
+
     def prepare(self, model):
         self.term.prepare(model)
 
     def follow_epochs(self, *steps):
         self.term.follow_epochs(*steps)
-
-    def get_config(self):
-        term = keras.saving.serialize_keras_object(self.term)
-        return {**super().get_config(), "term": term}
-
-    @classmethod
-    def from_config(cls, config):
-        config = {**config, "term": keras.saving.deserialize_keras_object(config["term"])}
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -229,9 +136,6 @@ class Lazy(_Around):
     Args:
         term: `Term`.
         every: int of at least 1. Steps from one computation to the next.
-
-    Raises:
-        ValueError: `every` is no int of at least 1.
 
     Example:
 
@@ -273,9 +177,6 @@ class Lazy(_Around):
 
         now = ops.cast(passes.step, "int32") % self.every == 0
         return dict(zip(self.names, ops.cond(now, due, idle), strict=True))
-
-    def get_config(self):
-        return {**super().get_config(), "every": self.every}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -328,15 +229,6 @@ class Scheduled(_Around):
         factor = self.schedule(passes.step)
         return {name: factor * value for name, value in terms.items()}
 
-    def get_config(self):
-        schedule = keras.saving.serialize_keras_object(self.schedule)
-        return {**super().get_config(), "schedule": schedule}
-
-    @classmethod
-    def from_config(cls, config):
-        schedule = keras.saving.deserialize_keras_object(config["schedule"])
-        return super().from_config({**config, "schedule": schedule})
-
 
 class NetworkLosses(Term):
     """What the networks themselves add: `add_loss` of layers, regularizers of weights."""
@@ -347,15 +239,15 @@ class NetworkLosses(Term):
 
     def prepare(self, model):
         networks = model.networks_of(self.player).items()
-        self.adding = {name: network for name, network in networks if _adds_losses(network)}
+        self.adding = {name: network for name, network in networks if adds_losses(network)}
         self.names = tuple(f"{name}_losses" for name in self.adding)
 
     def __call__(self, passes):
+        added = {
+            n: [*passes.added.get(n, ()), *regularization(self.adding[n])] for n in self.adding
+        }
         return {
-            f"{name}_losses": average(
-                sum([*passes.added.get(name, ()), *_regularization(network)], ops.zeros(()))
-            )
-            for name, network in self.adding.items()
+            f"{name}_losses": average(sum(losses, ops.zeros(()))) for name, losses in added.items()
         }
 
 
@@ -392,16 +284,13 @@ class Average(keras.losses.Loss):
 
 
 def average(values: Any) -> Any:
-    """Return the mean of a tensor as `keras.losses.Loss` does: of all replicas of a batch.
+    """Return the mean of a tensor, float32, as `keras.losses.Loss` does: of all replicas of a batch.
 
     A term that isn't computed by a loss of Keras takes it in place of `ops.mean`, so that it counts
     the same on several devices.
 
     Args:
         values: tensor of any shape.
-
-    Returns:
-        float32 scalar.
 
     Example:
 
@@ -410,51 +299,3 @@ def average(values: Any) -> Any:
     ```
     """
     return Average(dtype="float32")(values, values)
-
-
-def apply_to_both(network: Any, first: Any, second: Any, training: bool) -> tuple[Any, Any]:
-    """Return `network(first), network(second)`, by one call if the shapes allow it: it is faster.
-
-    For the paper's networks, which normalise each image on its own, it makes no difference. Batch
-    normalisation takes the statistics of both together.
-    """
-    if first.shape[1:] != second.shape[1:]:
-        return network(first, training=training), network(second, training=training)
-    both = network(ops.concatenate([first, second]), training=training)
-    count = ops.shape(first)[0]
-    pick = keras.tree.map_structure  # a discriminator may give several maps
-    return pick(lambda x: x[:count], both), pick(lambda x: x[count:], both)
-
-
-def added_losses(network: Any) -> list[Any]:
-    """Return what the layers of a network gave to `add_loss` in its last call."""
-    losses = getattr(network, "losses", [])  # in which those of regularizers come last
-    return losses[: len(losses) - len(_regularization(network))] if losses else []
-
-
-def _regularization(network):
-    variables = getattr(network, "trainable_variables", ())
-    return [v.regularizer(v) for v in variables if getattr(v, "regularizer", None)]
-
-
-def _adds_losses(network):
-    """Whether a network adds losses: asked of a small call, if it has layers of unknown classes."""
-    if _regularization(network):
-        return True
-    known = ("keras.", "keras_cyclegan.")
-    if all(
-        type(layer).__module__.startswith(known) and layer.activity_regularizer is None
-        for layer in _layers(network)
-    ):
-        return False
-    height, width, channels = network.input_shape[1:]
-    images = ops.zeros((1, height or 64, width or 64, channels))
-    with keras.StatelessScope(collect_losses=True):
-        network(images, training=True)
-        return bool(network.losses)
-
-
-def _layers(network):
-    for layer in network.layers:
-        yield layer
-        yield from _layers(layer) if isinstance(layer, keras.Model) else ()

@@ -13,9 +13,10 @@ PACKAGE = Path(keras_cyclegan.__file__).parent
 LAYERS = [
     {"files", "arguments", "processor", "quiet", "moments"},
     {"layers", "optimizers", "data"},
-    {"networks", "terms"},
+    {"networks", "passes"},
     {"inference"},
-    {"losses", "export", "presets"},
+    {"terms", "export", "presets"},
+    {"losses"},
     {"steps"},
     {"compile"},
     {"cyclegan"},

@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_cyclegan.losses.weights import WeightedLoss
-from keras_cyclegan.terms import Term, apply_to_both
+from keras_cyclegan.passes import apply_to_both
+from keras_cyclegan.terms import TermOfEach
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -38,32 +39,27 @@ class ClassActivationLoss(WeightedLoss):
         return self.weight * (ops.softplus(-y_true) + ops.softplus(y_pred))
 
 
-class ActivationTerm(Term):
+class ActivationTerm(TermOfEach):
     """Each generator's classifier tells the domains apart; Kim et al. 2020: mine to translate?"""
 
-    names = ("activation_ab", "activation_ba")
-
-    def __init__(self, loss):
-        super().__init__(name="activation")
-        self.loss = loss
+    log_name = "activation_{source}{target}"
 
     def prepare(self, model):
+        super().prepare(model)
         generators = model.networks_of("generators").values()
-        for generator in generators:
-            if not hasattr(generator, "class_logits"):
-                raise ValueError(
-                    "`activation_loss` needs generators with a method `class_logits(images)`, such "
-                    f"as `networks.UGATITGenerator`. Received a {type(generator).__name__}."
-                )
         channels_a, channels_b = model.channels
+        if not all(hasattr(generator, "class_logits") for generator in generators):
+            raise ValueError(
+                "`activation_loss` needs generators with a method `class_logits(images)`, such "
+                f"as `networks.UGATITGenerator`. Received {[*generators]}."
+            )
         if channels_a != channels_b or len(generators) < 2:
             raise ValueError(
                 "`activation_loss` shows images of both domains to both generators: these need "
                 f"the same channels. Received {channels_a} and {channels_b}."
             )
 
-    def __call__(self, passes):
-        a, b, training = passes.batch.a, passes.batch.b, passes.training
-        logits_ab = apply_to_both(passes.generator_ab.class_logits, a, b, training)
-        logits_ba = apply_to_both(passes.generator_ba.class_logits, b, a, training)
-        return {"activation_ab": self.loss(*logits_ab), "activation_ba": self.loss(*logits_ba)}
+    def value(self, passes, source, target):
+        classify = getattr(passes, f"generator_{source}{target}").class_logits
+        images = passes.batch[source], passes.batch[target]
+        return self.loss(*apply_to_both(classify, *images, passes.training))

@@ -5,9 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor, check_choice
-from keras_cyclegan.losses.weights import WeightedLoss, check_weight
-from keras_cyclegan.terms import OTHER, Average, Term
+from keras_cyclegan.arguments import Tensor, check_choice, check_weight
+from keras_cyclegan.losses.weights import WeightedLoss
+from keras_cyclegan.terms import Average, TermOfEach
 
 
 def _cross_entropies(real, fake, wanted=1.0):
@@ -73,7 +73,6 @@ class AdversarialLoss(WeightedLoss):
     kinds = tuple(GAMES)
     with_targets = ("least_squares", "min_max", "min_max_saturating")
     default_name = "adversarial"
-    saved = ("kind", "weight", "label_smoothing", "last_map_weight")
 
     def __init__(
         self,
@@ -128,46 +127,32 @@ class AdversarialLoss(WeightedLoss):
         return sum(losses) / len(losses)
 
 
-class AdversarialTerm(Term):
+class AdversarialTerm(TermOfEach):
     """The generators' side of the game: translations that pass for real; Zhu et al., eq. (1)."""
 
-    def __init__(self, loss):
-        super().__init__(name="adversarial")
-        self.loss = loss
+    log_name = "adversarial_{source}{target}"
+    pass_name = "fake_{target}"
 
     def prepare(self, model):
+        super().prepare(model)
         if missing := [d for d in model.targets if f"discriminator_{d}" not in model.networks]:
             raise ValueError(
                 f"Training is against discriminators; there is no discriminator_{missing[0]}: give "
                 "`CycleGAN` one, or leave the argument out for the paper's."
             )
-        self.needs = tuple(f"fake_{domain}" for domain in model.targets)
-        self.names = tuple(f"adversarial_{OTHER[domain]}{domain}" for domain in model.targets)
 
-    def __call__(self, passes):
-        losses = {}
-        for domain in passes.model.targets:
-            logits = [getattr(passes, f"fake_logits_{domain}")]
-            if getattr(self.loss, "needs_real", False):
-                logits.append(getattr(passes, f"real_logits_{domain}"))
-            losses[f"adversarial_{OTHER[domain]}{domain}"] = self.loss.generator(*logits)
-        return losses
+    def value(self, passes, source, target):
+        logits = [getattr(passes, f"fake_logits_{target}")]
+        if getattr(self.loss, "needs_real", False):
+            logits.append(getattr(passes, f"real_logits_{target}"))
+        return self.loss.generator(*logits)
 
 
-class DiscriminatorTerm(Term):
+class DiscriminatorTerm(TermOfEach):
     """The discriminators' side: to tell real images from translations."""
 
     player = "discriminators"
+    log_name = "discriminator_{target}"
 
-    def __init__(self, loss):
-        super().__init__(name="discriminator")
-        self.loss = loss
-
-    def prepare(self, model):
-        self.names = tuple(f"discriminator_{domain}" for domain in sorted(model.targets))
-
-    def __call__(self, game):
-        return {
-            f"discriminator_{domain}": self.loss.discriminator(*game.logits(domain))
-            for domain in game.domains
-        }
+    def value(self, game, source, target):
+        return self.loss.discriminator(*game.logits(target))

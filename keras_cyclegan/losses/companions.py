@@ -4,36 +4,11 @@ from typing import Any
 
 import keras
 
-from keras_cyclegan.terms import OTHER, Term
-
-
-class CompanionTerm(Term):
-    """A loss of each direction on what rides along: `kind_a`, `kind_b`."""
-
-    def __init__(self, loss: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.loss = loss
-
-    def prepare(self, model):
-        self.directions = [(OTHER[target], target) for target in model.targets]
-        self.names = tuple(f"{self.kind}_{source}" for source, _ in self.directions)
-
-    def __call__(self, passes):
-        return {
-            f"{self.kind}_{source}": self.compare(passes, source, target)
-            for source, target in self.directions
-        }
-
-    def get_config(self):
-        return {**super().get_config(), "loss": keras.saving.serialize_keras_object(self.loss)}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})
+from keras_cyclegan.terms import TermOfEach
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class PairTerm(CompanionTerm):
+class PairTerm(TermOfEach):
     """The translation of a pair's image is its other half: Isola et al. 2017 (pix2pix), eq. (3).
 
     For the few pairs that there are beside unpaired images, `pair_a` and `pair_b` of a batch: the
@@ -50,16 +25,16 @@ class PairTerm(CompanionTerm):
     ```
     """
 
-    kind = "pair"
+    log_name = "pair_{source}"
     validates = False  # validation has no pairs beside its images
 
-    def compare(self, passes, source, target):
+    def value(self, passes, source, target):
         image, truth = (companion(passes.batch, f"pair_{d}") for d in (source, target))
         return self.loss(truth, passes(f"generator_{source}{target}", image))
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class KeepTerm(CompanionTerm):
+class KeepTerm(TermOfEach):
     """What lies outside of an image's mask stays as it is.
 
     Masks are `mask_a` and `mask_b` of a batch, 0 where an image stays and 1 where it may change:
@@ -76,9 +51,9 @@ class KeepTerm(CompanionTerm):
     ```
     """
 
-    kind = "keep"
+    log_name = "keep_{source}"
 
-    def compare(self, passes, source, target):
+    def value(self, passes, source, target):
         photo, mask = passes.batch[source], companion(passes.batch, f"mask_{source}")
         change = getattr(passes, f"fake_{target}") - photo
         return self.loss(photo, photo + (1.0 - mask) * change)

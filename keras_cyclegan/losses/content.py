@@ -12,7 +12,6 @@ from keras_cyclegan.losses.perceptual import mean_of_each
 from keras_cyclegan.losses.pixels import ComparisonTerm
 from keras_cyclegan.losses.similarity import local_moments
 from keras_cyclegan.losses.weights import WeightedLoss
-from keras_cyclegan.terms import OTHER
 
 BINS = 16  # of the histograms
 TINY = 1e-6
@@ -59,7 +58,6 @@ class ContentLoss(WeightedLoss):
 
     kinds = ("edges", "mutual_information", "structure", "features", "model")
     default_name = "content"
-    saved = ("kind", "weight", "extractor", "depths", "from_logits")
 
     def __init__(
         self,
@@ -108,10 +106,8 @@ class ContentLoss(WeightedLoss):
 class ContentTerm(ComparisonTerm):
     """A translation keeps the content of its image, in each direction that there is."""
 
-    kind = "content"
-
-    def prepare(self, model):
-        self.made_of = {OTHER[target]: f"fake_{target}" for target in model.targets}
+    log_name = "content_{source}"
+    pass_name = "fake_{target}"
 
 
 def luminance(images):

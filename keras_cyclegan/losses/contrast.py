@@ -7,7 +7,8 @@ from keras import layers, ops
 
 from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.losses.weights import WeightedLoss
-from keras_cyclegan.terms import OTHER, Term
+from keras_cyclegan.passes import OTHER
+from keras_cyclegan.terms import Term
 
 # Of a ResNetGenerator; CUT takes these but the first, and the image.
 LAYERS = ("stem_relu", "down1_relu", "down2_relu", "block1_add", "block5_add")
@@ -36,7 +37,6 @@ class PatchNCELoss(WeightedLoss):
     """
 
     default_name = "nce"
-    saved = ("weight", "temperature")
 
     def __init__(self, weight: float = 1.0, temperature: float = 0.07, **kwargs: Any) -> None:
         super().__init__(weight, **kwargs)
@@ -123,10 +123,6 @@ class PatchNCETerm(Term):
             for x in (true, made)
         )
         return self.loss(*(_unit_length(project(x)) for x in features))
-
-    def get_config(self):
-        own = ("weight", "names_of_layers", "patches", "same")
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 def _projection(channels):

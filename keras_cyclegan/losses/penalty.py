@@ -5,10 +5,9 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor, check_choice
+from keras_cyclegan.arguments import Tensor, check_choice, check_weight, own_config
 from keras_cyclegan.layers.pool import random_integers
-from keras_cyclegan.losses.weights import check_every, check_weight
-from keras_cyclegan.terms import Term, average
+from keras_cyclegan.terms import TermOfEach, average
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -47,7 +46,6 @@ class GradientPenalty:
         self.weight = float(weight)
         self.every = (16 if kind == "r1" else 1) if every is None else every
         self.seed = seed
-        check_every(self.every)
 
     def __call__(
         self, judge: Any, real: Tensor, fake: Tensor, step: Any, input_gradient: Any
@@ -68,7 +66,7 @@ class GradientPenalty:
         return ops.stop_gradient(fake + fraction * (real - fake))
 
     def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("kind", "weight", "every", "seed")}
+        return own_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
@@ -88,23 +86,13 @@ def _squared_slope(judge, images, input_gradient):
     return ops.sum(ops.square(gradient), axis=(1, 2, 3))
 
 
-class PenaltyTerm(Term):
+class PenaltyTerm(TermOfEach):
     """The gradient penalty of each discriminator; validation has none."""
 
     player = "discriminators"
     validates = False
+    log_name = "penalty_{target}"
 
-    def __init__(self, penalty):
-        super().__init__(name="penalty")
-        self.penalty = penalty
-
-    def prepare(self, model):
-        self.names = tuple(f"penalty_{domain}" for domain in sorted(model.targets))
-
-    def __call__(self, game):
-        losses, gradient = {}, game.model.input_gradient
-        for domain in game.domains:
-            judge, real, fake = game.discriminator(domain), game.real(domain), game.fakes[domain]
-            penalty = self.penalty(judge, real, fake, game.step, gradient)
-            losses[f"penalty_{domain}"] = average(penalty)
-        return losses
+    def value(self, game, source, target):
+        judge, real, fake = game.discriminator(target), game.real(target), game.fakes[target]
+        return average(self.loss(judge, real, fake, game.step, game.model.input_gradient))

@@ -69,7 +69,7 @@ class PerceptualLoss(NormLoss):
 class PerceptualTerm(CycleTerm):
     """Both round trips end at an image with the features of the first."""
 
-    kind = "perceptual"
+    log_name = "perceptual_{source}"
 
 
 def feature_distance(true, predicted, norm):

@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_cyclegan.arguments import Tensor, check_choice
 from keras_cyclegan.losses.similarity import structural_similarity
-from keras_cyclegan.losses.weights import WeightedLoss, check_every
-from keras_cyclegan.terms import Term
+from keras_cyclegan.losses.weights import WeightedLoss
+from keras_cyclegan.terms import TermOfEach
 
 DISTANCES = {"l1": ops.abs, "l2": ops.square}  # of a difference
 
@@ -17,7 +17,6 @@ class NormLoss(WeightedLoss):
     """The mean distance of two images, pixel by pixel."""
 
     kinds = tuple(DISTANCES)
-    saved: tuple[str, ...] = ("norm", "weight")
 
     def __init__(self, norm, weight, **kwargs):
         check_choice("norm", norm, self.kinds)
@@ -59,7 +58,6 @@ class CycleConsistencyLoss(NormLoss):
     """
 
     default_name = "cycle"
-    saved = ("norm", "weight", "ssim_weight", "coarse_weight")
 
     def __init__(
         self,
@@ -115,64 +113,54 @@ class IdentityLoss(NormLoss):
     """
 
     default_name = "identity"
-    saved = ("norm", "weight", "every")
 
     def __init__(
         self, norm: str = "l1", weight: float = 5.0, every: int = 1, **kwargs: Any
     ) -> None:
         super().__init__(norm, weight, **kwargs)
-        check_every(every)
         self.every = every
 
 
-class ComparisonTerm(Term):
-    """A loss between each domain's images and what a pass makes; `prepare` sets `made_of`."""
+class ComparisonTerm(TermOfEach):
+    """A loss between each domain's images and what a pass makes of them."""
+
+    compared = "source"  # or "target": the domain whose images these are
 
     def __init__(self, loss, weight_a=1.0, weight_b=1.0):
-        super().__init__(name=self.kind)
-        self.loss, self.weights_of = loss, {"a": weight_a, "b": weight_b}
-        self.made_of = {}  # the pass of each domain
+        super().__init__(loss)
+        self.weights_of = {"a": weight_a, "b": weight_b}
 
-    @property
-    def names(self):
-        return tuple(f"{self.kind}_{domain}" for domain in self.made_of)
-
-    @property
-    def needs(self):
-        return tuple(self.made_of.values())
-
-    def __call__(self, passes):
-        return {
-            f"{self.kind}_{domain}": self.weights_of[domain]
-            * self.loss(passes.batch[domain], getattr(passes, made))
-            for domain, made in self.made_of.items()
-        }
+    def value(self, passes, **way):
+        domain, made = way[self.compared], getattr(passes, self.pass_name.format(**way))
+        return self.weights_of[domain] * self.loss(passes.batch[domain], made)
 
 
 class CycleTerm(ComparisonTerm):
     """Both round trips end where they began; Zhu et al. 2017, eq. (2)."""
 
-    kind = "cycle"
+    log_name = pass_name = "cycle_{source}"
 
     def prepare(self, model):
+        super().prepare(model)
         if len(model.targets) < 2:
             raise ValueError(
                 "Cycle consistency needs both generators; this model has one. Compile with "
                 "`cycle_loss=None` and a term that ties a translation to its image."
             )
-        self.made_of = {"a": "cycle_a", "b": "cycle_b"}
 
 
 class IdentityTerm(ComparisonTerm):
     """An image of a generator's target domain stays as it is; Zhu et al. 2017, section 5.2."""
 
-    kind = "identity"
+    log_name = "identity_{target}"
+    pass_name = "same_{target}"
+    compared = "target"
 
     def prepare(self, model):
+        super().prepare(model)
         channels_a, channels_b = model.channels
         if channels_a != channels_b:
             raise ValueError(
                 "The identity loss needs the same channels in both domains. Received "
                 f"{channels_a} and {channels_b}: compile with `identity_loss=None`."
             )
-        self.made_of = {domain: f"same_{domain}" for domain in model.targets}

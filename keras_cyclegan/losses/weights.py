@@ -2,13 +2,12 @@
 
 import keras
 
+from keras_cyclegan.arguments import Configured, check_weight
 from keras_cyclegan.optimizers import LinearDecay
 
 
-class WeightedLoss(keras.losses.Loss):
-    """A loss whose config holds the arguments that `saved` names."""
-
-    saved: tuple[str, ...] = ("weight",)
+class WeightedLoss(Configured, keras.losses.Loss):
+    """A loss of Keras with a weight."""
 
     def __init__(self, weight, name=None, reduction="sum_over_batch_size", dtype="float32"):
         check_weight("weight", weight)
@@ -16,22 +15,7 @@ class WeightedLoss(keras.losses.Loss):
         self.weight = float(weight)
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in self.saved}
-        return {**super().get_config(), **own, "dtype": self.dtype}
-
-
-def check_weight(argument, value):
-    """Raise a ValueError for a negative number, or NaN."""
-    if not value >= 0:
-        raise ValueError(
-            f"`{argument}` must be a number of at least 0. Received {argument}={value!r}."
-        )
-
-
-def check_every(value):
-    """Raise a ValueError if the number of steps from one computation to the next is no count."""
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"`every` must be an int of at least 1. Received every={value!r}.")
+        return {**super().get_config(), "dtype": self.dtype}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -70,7 +54,6 @@ class WeightSchedule(LinearDecay):
         check_weight("final", final)
         super().__init__(1.0, constant_steps, decay_steps, decay_epochs, float(final))
 
-    def get_config(self):
-        config = super().get_config()
-        del config["initial_learning_rate"], config["held_steps"]
-        return {"final": config.pop("final_learning_rate"), **config}
+    @property
+    def final(self) -> float:
+        return self.final_learning_rate

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Tensor, own_config
 
 LEARNING_RATE = 2e-4  # Zhu et al. 2017, section 4
 NEVER = 2**31 - 1  # the largest step that an int32 counts
@@ -112,9 +112,7 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         return part
 
     def get_config(self) -> dict[str, Any]:
-        names = ("constant_steps", "decay_steps", "decay_epochs", "final_learning_rate")
-        names = ("initial_learning_rate", *names, "held_steps")
-        return {name: getattr(self, name) for name in names}
+        return own_config(self)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

@@ -25,19 +25,7 @@ class BaseTrainer:
     `apply(gradients, variables)`.
     """
 
-    def fit(
-        self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=None,
-        **kwargs,
-    ):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, shuffle=None, **kwargs):
         """Train as `keras.Model.fit` does, on batches `(a, b)` or dicts with more than a pair.
 
         An open learning rate (a `LinearDecay` without `decay_steps`) is constant over the first
@@ -48,10 +36,9 @@ class BaseTrainer:
                 or dicts of `"a"`, `"b"` and what rides along for terms (masks, pairs, labels); a
                 dict of arrays; or the images of domain A as one array. None, the default, for none.
             y: images of domain B, as many as in `x`, where `x` is an array; else None, the default.
+            batch_size, epochs: as in `keras.Model.fit`.
             shuffle: bool. None, the default, shuffles arrays, and a `PyDataset` of known length.
-            batch_size, epochs, verbose, callbacks: as in `keras.Model.fit`.
-            validation_split, validation_data: as in `keras.Model.fit`.
-            **kwargs: `initial_epoch`, `steps_per_epoch` and others of `keras.Model.fit`.
+            **kwargs: as in `keras.Model.fit`.
 
         Raises:
             ValueError: the first batch isn't a pair of images in [-1, 1] of the model's shapes, or
@@ -68,17 +55,16 @@ class BaseTrainer:
             counted = getattr(x, "num_batches", None) is not None and not hasattr(x, "seek")
             shuffle = hasattr(x, "shape") or counted
         if self.compiled:
-            x = checks.check_data(x, y, self.check_shapes, self.check_values)
+            x = checks.check_data(x, y, self.check_shapes)
             adopt_formats(self, x)
             optimizer = without_loss_scaling(self.optimizer)
             if optimizer.rate_schedules:
-                checks.check_callbacks(callbacks)
-            steps = kwargs.get("steps_per_epoch")
-            steps = checks.count_steps(x, batch_size, steps, validation_split)
+                checks.check_callbacks(kwargs.get("callbacks"))
+            steps, split = kwargs.get("steps_per_epoch"), kwargs.get("validation_split", 0.0)
+            steps = checks.count_steps(x, batch_size, steps, split)
             self.follow_epochs(optimizer, steps, epochs, kwargs.get("initial_epoch", 0))
             warn_of_slow_dtype([layer for layer in self.layers if isinstance(layer, keras.Model)])
-        given = x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data
-        return super().fit(*given, shuffle, **kwargs)
+        return super().fit(x, y, batch_size, epochs, shuffle=shuffle, **kwargs)
 
     def follow_epochs(self, optimizer, steps_per_epoch, epochs, initial_epoch):
         """Tell the schedules of rates and of terms how long a `fit` is; None for unknown steps."""
@@ -98,16 +84,14 @@ class BaseTrainer:
 
     def unpack(self, data):
         """Check a batch and return it as a `Batch`, images `(n, height, width, channels)`."""
-        return checks.unpack_batch(data, *self.channels)
+        return checks.unpack_batch(data, self.channels)
 
     def check_shapes(self, data):
         # Before the first step: an error within a step costs JAX the weights.
         batch = self.unpack(data)
         self.pool_a.check_shape(batch.a)
         self.pool_b.check_shape(batch.b)
-
-    def check_values(self, data):
-        checks.check_values(self.unpack(data))
+        return batch
 
     def exchange(self, fakes):
         """Return what the pools give for translations by domain, older ones among them."""

@@ -1,5 +1,6 @@
-"""Checks before the first step: of arguments, data and callbacks."""
+"""Checks before the first step: of terms, data and callbacks."""
 
+import itertools
 import math
 import types
 import warnings
@@ -8,28 +9,11 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data.pixels import check_unit, seems_zero_to_one
-from keras_cyclegan.terms import Batch, Term
+from keras_cyclegan.passes import Batch
+from keras_cyclegan.terms import Term
 
 
-def check_arguments(given, weight_a, weight_b, ema_momentum):
-    """Raise a ValueError for unknown arguments of `CycleGAN.compile` and numbers out of range."""
-    known = {"jit_compile", "steps_per_execution", "run_eagerly", "auto_scale_loss"}
-    if unknown := sorted(set(given) - known):
-        raise ValueError(
-            f"`CycleGAN.compile` has no argument {', '.join(unknown)}. Its optimizers are "
-            "`generator_optimizer` and `discriminator_optimizer`, its losses `adversarial_loss`, "
-            "`cycle_loss` and the others of its docstring; terms of your own go into `terms`."
-        )
-    for name, weight in (("weight_a", weight_a), ("weight_b", weight_b)):
-        if not isinstance(weight, (int, float)) or not weight >= 0:
-            raise ValueError(f"`{name}` must be a number of at least 0. Received {weight!r}.")
-    if ema_momentum is not None and not 0.0 < ema_momentum < 1.0:
-        raise ValueError(
-            f"`ema_momentum` must lie between 0 and 1: 0.999, for example. Received {ema_momentum}."
-        )
-
-
-def check_added(terms):
+def check_terms(terms):
     """Raise a ValueError unless all of `terms` are terms."""
     for term in terms:
         if not isinstance(term, Term):
@@ -40,16 +24,17 @@ def check_names(terms):
     """Raise a ValueError for terms that have no name in the log, or share one."""
     taken = {}
     for term in terms:
+        kind = type(term)
         for name in term.names:
             if name in taken:
                 raise ValueError(
-                    f"Two terms log {name!r}: {type(taken[name]).__name__} and "
-                    f"{type(term).__name__}. Give one of them other `names`."
+                    f"Two terms log {name!r}: {taken[name].__name__} and {kind.__name__}. Give one "
+                    "of them other `names`."
                 )
-            taken[name] = term
-        if not term.names and type(term).__module__.partition(".")[0] != "keras_cyclegan":
+            taken[name] = kind
+        if not term.names and not kind.__module__.startswith("keras_cyclegan."):
             raise ValueError(
-                f"{type(term).__name__} has no `names`: set them, a tuple, to those of its scalars."
+                f"{kind.__name__} has no `names`: set them, a tuple, to those of its scalars."
             )
 
 
@@ -76,54 +61,48 @@ def check_adversarial(loss, penalty):
         )
 
 
-def check_data(data, second, check_shapes, check_values):
-    """Check the first batch of `fit(data, second)`; return `data`, or a generator that checks."""
+def check_data(data, second, check_shapes):
+    """Check the first batch of `fit(data, second)`; return `data`, or a generator of the same.
 
-    def check(batch):
-        check_shapes(batch)
-        check_values(batch)
-
-    def checked():
-        for i, batch in enumerate(data):
-            if i == 0:
-                check(batch)
-            yield batch
-
-    if isinstance(data, types.GeneratorType):  # which can be read only once
-        return checked()
-    if isinstance(data, (tuple, list)):  # Keras would take all of it for images of domain A
+    `check_shapes(batch)` raises a ValueError, or returns what `unpack_batch` does.
+    """
+    if hasattr(data, "seek"):  # from `data.load`, whose values are right
+        check_shapes(data.element_spec)
+        return data
+    if isinstance(data, types.GeneratorType):
+        first = next(data, None)
+        data = (batch for batch in itertools.chain([first], data))
+    elif isinstance(data, (tuple, list)):  # Keras would take all of it for images of domain A
         raise ValueError(
             "Give `fit` two arrays as two arguments, `fit(a, b)`, or one dict of arrays. Received "
             f"one {type(data).__name__} of {len(data)}."
         )
-    if isinstance(data, dict):
-        check({name: array[:8] for name, array in data.items()})
+    elif isinstance(data, dict):
+        first = {name: array[:8] for name, array in data.items()}
     elif hasattr(data, "shape"):
-        check(data[:8] if second is None else (data[:8], second[:8]))
-    elif hasattr(data, "seek"):  # from `data.load`, whose values are right
-        check_shapes(data.element_spec)
+        first = data[:8] if second is None else (data[:8], second[:8])
     elif isinstance(data, keras.utils.PyDataset):
-        check(data[0])
+        first = data[0]
     elif hasattr(data, "element_spec"):
         shapes = [getattr(spec, "shape", None) for spec in keras.tree.flatten(data.element_spec)]
         if any(getattr(shape, "rank", 0) is None for shape in shapes):
             raise ValueError(
-                "The dataset doesn't say the shape of its batches. Give `from_generator` an "
-                "`output_signature`, or map `tf.ensure_shape` over it: (None, height, width, "
-                f"channels) each. Received {data.element_spec}."
+                "The dataset doesn't say the shape of its batches: map `tf.ensure_shape` over it, "
+                f"(None, height, width, channels) each. Received {data.element_spec}."
             )
         first = next(iter(data), None)
-        if first is None:
-            raise ValueError("The dataset has no batch. Are there fewer images than `batch_size`?")
-        check(first)
+    else:
+        return data
+    if first is None:
+        raise ValueError("The dataset has no batch. Are there fewer images than `batch_size`?")
+    check_values(check_shapes(first))
     return data
 
 
 def check_callbacks(callbacks):
     """Raise a ValueError for a callback that sets a rate which the schedule sets too."""
     setters = keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau
-    callbacks = getattr(callbacks, "callbacks", callbacks)  # a CallbackList
-    for callback in keras.tree.flatten(callbacks):
+    for callback in keras.tree.flatten(getattr(callbacks, "callbacks", callbacks)):
         if isinstance(callback, setters):
             raise ValueError(
                 f"{type(callback).__name__} sets the learning rate, and so does the schedule of "
@@ -147,29 +126,27 @@ def count_steps(data, batch_size=None, steps_per_epoch=None, validation_split=0.
     return count if count and count > 0 else None
 
 
-def unpack_batch(data, channels_a, channels_b):
+def unpack_batch(data, channels):
     """Return a `Batch` of a pair `(a, b)` or of a dict, `(n, height, width, channels)` each."""
     if isinstance(data, (tuple, list)):
         # `train_on_batch(a, b)` adds None for the sample weights, `fit(dict)` for the targets too.
-        data = tuple(part for part in data if part is not None)
-        data = data[0] if len(data) == 1 else data
-    if isinstance(data, (tuple, list)) and len(data) == 2:
+        parts = [part for part in data if part is not None]
+        data = parts[0] if len(parts) == 1 else tuple(parts)
+    if isinstance(data, tuple) and len(data) == 2:
         data = {"a": data[0], "b": data[1]}
     if not isinstance(data, dict) or not {"a", "b"} <= data.keys():
-        if hasattr(data, "shape"):
-            received = f"one array of shape {tuple(data.shape)}"
-        else:
-            parts = f"with keys {sorted(data)}" if isinstance(data, dict) else f"of {len(data)}"
-            received = f"a {type(data).__name__} {parts}"
+        received = f"of shape {tuple(data.shape)}" if hasattr(data, "shape") else f"of {len(data)}"
+        received = f"with keys {sorted(data)}" if isinstance(data, dict) else received
         raise ValueError(
             "A batch must be a pair (images of domain A, images of domain B), or a dict of 'a', "
-            f"'b' and what rides along: give two arrays as `fit(a, b)`. Received {received}."
+            "'b' and what rides along: give two arrays as `fit(a, b)`. Received one "
+            f"{type(data).__name__} {received}."
         )
-    for name, channels in (("a", channels_a), ("b", channels_b)):
-        if len(data[name].shape) != 4 or data[name].shape[-1] != channels:
+    for name, count in zip("ab", channels, strict=True):
+        if len(data[name].shape) != 4 or data[name].shape[-1] != count:
             raise ValueError(
-                f"Images of domain {name.upper()} must have shape (batch, height, width, "
-                f"{channels}). Received {tuple(data[name].shape)}."
+                f"Images of domain {name.upper()} must have shape (batch, height, width, {count}). "
+                f"Received {tuple(data[name].shape)}."
             )
     # `train_on_batch` leaves the arrays of a dict as they are, and torch can't multiply by them.
     arrays = {name: value for name, value in data.items() if isinstance(value, np.ndarray)}
@@ -178,19 +155,17 @@ def unpack_batch(data, channels_a, channels_b):
 
 def check_values(batch):
     """Raise a ValueError for values outside of [-1, 1]; warn if all lie in [0, 1]."""
-    domains = {}
-    for domain, images in (("A", batch.a), ("B", batch.b)):
-        images = keras.ops.convert_to_numpy(images)
+    domains = {f"domain {name.upper()}": keras.ops.convert_to_numpy(batch[name]) for name in "ab"}
+    for domain, images in domains.items():
         if np.issubdtype(images.dtype, np.integer):
             raise ValueError(
-                f"Images of domain {domain} are {images.dtype}. Training takes floats in [-1, 1]: "
+                f"Images of {domain} are {images.dtype}. Training takes floats in [-1, 1]: "
                 "`keras_cyclegan.data.to_unit` makes them of pixels of 0 … 255."
             )
-        domains[domain] = images = images.astype("float32")
         try:
-            check_unit(images)
+            check_unit(images.astype("float32"))
         except ValueError as error:
-            raise ValueError(f"Images of domain {domain}: {error}") from None
+            raise ValueError(f"Images of {domain}: {error}") from None
     if seems_zero_to_one(*domains.values()):
         message = "No value of the first images is below 0. Are they in [0, 1]? Scale them to "
         warnings.warn(f"{message}[-1, 1]: `2 * images - 1`.", stacklevel=4)

@@ -20,7 +20,7 @@ from support.cyclegan_helpers import (
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.losses import Lazy, Scheduled, Term, WeightSchedule, average
-from keras_cyclegan.terms import Batch
+from keras_cyclegan.passes import Batch
 
 MASK = np.zeros((6, 16, 16, 1), "float32")
 MASK[:, 4:12, 4:12] = 1

@@ -14,7 +14,7 @@ from PIL import Image
 from support.examples import EXAMPLES, example
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.terms import Batch
+from keras_cyclegan.passes import Batch
 
 
 def test_every_example_is_listed_with_a_line():

@@ -9,7 +9,7 @@ from support.step_inputs import NETWORKS
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import unpaired_dataset
 from keras_cyclegan.losses import CycleConsistencyLoss, KeepTerm, Lazy, PairTerm, inside_masks
-from keras_cyclegan.terms import Batch, Passes
+from keras_cyclegan.passes import Batch, Passes
 from keras_cyclegan.training.losses import make_losses
 from keras_cyclegan.training.options import TrainingOptions
 

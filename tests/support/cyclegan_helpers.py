@@ -9,7 +9,7 @@ from support.step_inputs import NETWORKS, draw_weights
 
 from keras_cyclegan import CycleGAN
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.terms import Batch
+from keras_cyclegan.passes import Batch
 
 array = keras.ops.convert_to_numpy
 on_tensorflow = pytest.mark.skipif(
