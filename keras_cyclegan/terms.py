@@ -243,12 +243,11 @@ class NetworkLosses(Term):
         self.names = tuple(f"{name}_losses" for name in self.adding)
 
     def __call__(self, passes):
-        added = {
-            n: [*passes.added.get(n, ()), *regularization(self.adding[n])] for n in self.adding
-        }
-        return {
-            f"{name}_losses": average(sum(losses, ops.zeros(()))) for name, losses in added.items()
-        }
+        losses = {}
+        for name, network in self.adding.items():
+            added = [*passes.added.get(name, ()), *regularization(network)]
+            losses[f"{name}_losses"] = average(sum(added, ops.zeros(())))
+        return losses
 
 
 class Terms:
@@ -284,7 +283,7 @@ class Average(keras.losses.Loss):
 
 
 def average(values: Any) -> Any:
-    """Return the mean of a tensor, float32, as `keras.losses.Loss` does: of all replicas of a batch.
+    """Return the mean of a tensor as `keras.losses.Loss` does: of all replicas of a batch.
 
     A term that isn't computed by a loss of Keras takes it in place of `ops.mean`, so that it counts
     the same on several devices.

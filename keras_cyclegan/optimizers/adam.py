@@ -5,7 +5,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Configured
 from keras_cyclegan.optimizers.schedule import LinearDecay
 
 
@@ -54,7 +53,7 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class PenalisedAdam(Configured, FusedAdam):
+class PenalisedAdam(FusedAdam):
     """Adam on a loss to which ½ · `weight_penalty` · ‖weights‖² is added.
 
     It equals `weight_decay` of torch's Adam, 1e-4 in U-GAT-IT (Kim et al. 2020, section 4.1). The
@@ -71,6 +70,9 @@ class PenalisedAdam(Configured, FusedAdam):
     def update_step(self, gradient, variable, learning_rate):
         penalty = self.weight_penalty * ops.convert_to_tensor(variable)
         super().update_step(ops.cast(gradient, variable.dtype) + penalty, variable, learning_rate)
+
+    def get_config(self):
+        return {**super().get_config(), "weight_penalty": self.weight_penalty}
 
 
 def can_fuse(optimizer, gradient):

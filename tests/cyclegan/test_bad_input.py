@@ -34,11 +34,11 @@ def untrained(monkeypatch):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (tf.data.Dataset.from_tensors(IMAGES_A), r"a pair .* one array of shape \(6, 16, 16, 3\)"),
-        (IMAGES_A, r"a pair .* one array of shape \(6, 16, 16, 3\)"),
+        (tf.data.Dataset.from_tensors(IMAGES_A), r"a pair .* one .* of shape \(6, 16, 16, 3\)"),
+        (IMAGES_A, r"a pair .* one .* of shape \(6, 16, 16, 3\)"),
         ([IMAGES_A, IMAGES_B], r"arguments, `fit\(a, b\)`, .* Received one list of 2"),
-        (tf.data.Dataset.from_tensors((IMAGES_A,) * 3), "a pair .* a tuple of 3"),
-        (tf.data.Dataset.from_tensors({"a": IMAGES_A}), r"a pair .* a dict with keys \['a'\]"),
+        (tf.data.Dataset.from_tensors((IMAGES_A,) * 3), "a pair .* one tuple of 3"),
+        (tf.data.Dataset.from_tensors({"a": IMAGES_A}), r"a pair .* one dict with keys \['a'\]"),
         (tf.data.Dataset.from_tensors((IMAGES_A[..., :1], IMAGES_B)), "domain A .* width, 3"),
         (tf.data.Dataset.from_tensors((IMAGES_A, IMAGES_B[..., :2])), r"domain B .*16, 16, 2\)"),
         (tf.data.Dataset.from_tensors((IMAGES_A[0], IMAGES_B[0])), r"domain A .*\(16, 16, 3\)"),
@@ -124,16 +124,15 @@ def test_compile_refuses_unknown_losses(arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"optimizer": "adam"}, "no argument optimizer.*`generator_optimizer`"),
-        ({"loss": "mse", "metrics": ["mae"]}, "no argument loss, metrics"),
-        ({"weight_a": -1.0}, "`weight_a` must be .* Received -1.0"),
-        ({"weight_b": "10"}, "`weight_b` must be .* Received '10'"),
+        ({"optimizer": "adam"}, "unexpected keyword argument 'optimizer'"),
+        ({"weight_a": -1.0}, "`weight_a` must be .* Received weight_a=-1.0"),
+        ({"weight_b": "10"}, "`weight_b` must be .* Received weight_b='10'"),
         ({"cycle_loss": 3}, "Received norm=3"),
         ({"perceptual_loss": "vgg19"}, "Received 'vgg19'"),
     ],
 )
 def test_compile_refuses_unknown_arguments(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         make_model().compile(**arguments)
 
 

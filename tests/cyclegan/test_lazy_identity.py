@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from support.cyclegan_helpers import IMAGES_A, IMAGES_B, NETWORKS, make_plain_model, sgd, weights
+from support.cyclegan_helpers import (
+    IMAGES_A,
+    IMAGES_B,
+    NETWORKS,
+    make_model,
+    make_plain_model,
+    sgd,
+    weights,
+)
 
 from keras_cyclegan.losses import IdentityLoss
 
@@ -49,4 +57,4 @@ def test_validation_has_the_whole_term_at_its_own_weight():
 @pytest.mark.parametrize("every", [0, 1.5])
 def test_steps_between_are_a_count(every):
     with pytest.raises(ValueError, match=f"every={every}"):
-        IdentityLoss(every=every)
+        make_model().compile(identity_loss=IdentityLoss(every=every))
