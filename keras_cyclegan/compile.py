@@ -106,9 +106,7 @@ class CompileMixin(keras.Model):
             run_eagerly, auto_scale_loss: as in `keras.Model.compile`.
 
         Raises:
-            ValueError: a network doesn't fit the others or a term the networks (the cycle loss is
-                on and a generator is missing, the identity loss and the channels differ),
-                or `ema_momentum` is not between 0 and 1.
+            ValueError: a network doesn't fit the others, or a term the networks.
 
         Example:
 

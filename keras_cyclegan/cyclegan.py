@@ -60,10 +60,6 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         The translations, `generator_ab(images)`, in [-1, 1]; outside of training those of its
         average, where `compile` was given `ema_momentum`.
 
-    Raises:
-        ValueError: a network is no `keras.Model` or doesn't know its shapes, or `image_shape`
-            contradicts a generator.
-
     Example:
 
     ```python
@@ -181,12 +177,8 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Update the generators, then the discriminators; Zhu et al. 2017, sections 3 and 4.
 
-        Args:
-            data: a batch: a pair `(a, b)`, or a dict of `a`, `b` and what rides along. Images are
-                `(n, height, width, channels)`, in [-1, 1].
-
-        Returns:
-            The epoch's mean of each term, by name.
+        `data` is a batch: a pair `(a, b)`, or a dict of `a`, `b` and what rides along, images
+        `(n, height, width, channels)` in [-1, 1]. Returned is the epoch's mean of each term.
         """
         batch = self.unpack(data)
         # One gradient of the sum for both generators: each cycle term reaches both.
@@ -215,9 +207,8 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
     def objective(self, batch, training=True):
         """Translate, and compute what the generators minimise together: eq. (3), section 5.2.
 
-        Returns:
-            The weighted terms by name, scalars; and the translations by domain, as discriminators
-            are shown them, which pass no gradient on.
+        Returned are the weighted terms by name, and the translations by domain, as discriminators
+        are shown them, which pass no gradient on.
         """
         passes = Passes(self, batch, training, self.generator_terms.needs)
         losses = self.generator_terms(passes)
@@ -225,10 +216,7 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         return losses, keras.tree.map_structure(ops.stop_gradient, shown)
 
     def game(self, batch, fakes, training=True):
-        """Compute what the discriminators minimise: to tell real images from translations.
-
-        `fakes` are translations by domain, as discriminators are shown them.
-        """
+        """Compute what the discriminators minimise, shown these translations of each domain."""
         return self.discriminator_terms(Game(self, batch, fakes, training))
 
     def show(self, images, origin, batch):
@@ -253,10 +241,6 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         Args:
             a_to_b: float above 0, 1 by default. Factor of the translation from A to B.
             b_to_a: the same from B to A.
-
-        Raises:
-            ValueError: a generator is missing or has no skip from its input, or a factor isn't
-                above 0.
 
         Example:
 

@@ -5,12 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Configured, Tensor
 from keras_cyclegan.layers.pool import random_integers
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class DifferentiableAugmentation(keras.layers.Layer):
+class DifferentiableAugmentation(Configured, keras.layers.Layer):
     """Changes colours, shifts and covers parts of images at random, each image by itself.
 
     Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training". The
@@ -76,10 +76,6 @@ class DifferentiableAugmentation(keras.layers.Layer):
         if self.cutout:
             x = _cover(x, self.cutout, draws[5], draws[6])
         return x
-
-    def get_config(self) -> dict[str, Any]:
-        strengths = {name: getattr(self, name) for name in self.strengths}
-        return {**super().get_config(), **strengths, "seed": self.seed}
 
 
 def _shift(images, down, right):

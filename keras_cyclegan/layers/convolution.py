@@ -9,13 +9,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Configured, Tensor
 from keras_cyclegan.layers import cpu
 from keras_cyclegan.processor import has_accelerator
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class Conv2D(keras.layers.Conv2D):
+class Conv2D(Configured, keras.layers.Conv2D):
     """`keras.layers.Conv2D`, or nearest-neighbour doubling before one (Odena et al. 2016).
 
     Args:
@@ -49,9 +49,6 @@ class Conv2D(keras.layers.Conv2D):
             batch, height, width, channels = input_shape
             input_shape = batch, height and 2 * height + 2, width and 2 * width + 2, channels
         return super().compute_output_shape(input_shape)
-
-    def get_config(self):
-        return {**super().get_config(), "mode": self.mode}
 
 
 # Names of this class in files of earlier versions.
@@ -112,7 +109,7 @@ class Cropping2D(keras.layers.Cropping2D):
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class ReflectionPadding2D(keras.layers.Layer):
+class ReflectionPadding2D(Configured, keras.layers.Layer):
     """Surrounds images with their own mirror image, the edge pixel not repeated.
 
     Equals `torch.nn.ReflectionPad2d`. It keeps the borders of a translation free of the frame that
@@ -145,6 +142,3 @@ class ReflectionPadding2D(keras.layers.Layer):
         batch, height, width, channels = input_shape
         grow = 2 * self.padding
         return batch, height and height + grow, width and width + grow, channels
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "padding": self.padding}

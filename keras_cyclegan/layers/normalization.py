@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Configured, Tensor
 from keras_cyclegan.layers import cpu
 
 
@@ -59,7 +59,7 @@ class InstanceNormalization(GroupNormalization):
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class FrozenNormalization(keras.layers.Layer):
+class FrozenNormalization(Configured, keras.layers.Layer):
     """Returns `(images - mean) * scale + offset`, the same for every image.
 
     `CycleGAN.freeze_statistics` puts it in the place of instance norms, so that a pixel depends on
@@ -86,9 +86,6 @@ class FrozenNormalization(keras.layers.Layer):
         x = (ops.cast(images, "float32") - self.mean) * self.scale + self.offset
         return ops.cast(x, self.compute_dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config()  # without it, Keras refuses a dtype policy as an argument
-
 
 def common_value(images):
     """Return the value of each channel whose corners are equal, zero for others: `(n, 1, 1, c)`.
@@ -114,18 +111,19 @@ class _Mixed(keras.layers.Layer):
         self.initial_rho = rho
         self.epsilon = epsilon
 
+    def add(self, name, channels, initializer, **options):
+        return self.add_weight((channels,), initializer, autocast=False, name=name, **options)
+
     def add_rho(self, channels):
         start = keras.initializers.Constant(self.initial_rho)
-        options = {"constraint": UnitInterval(), "autocast": False, "name": "rho"}
-        self.rho = self.add_weight((channels,), start, **options)
+        self.rho = self.add("rho", channels, start, constraint=UnitInterval())
 
-    def mix(self, images):
-        """Apply both norms to `(n, h, w, c)` in float32, and mix the results."""
-        images = ops.cast(images, "float32")
-        rho = ops.cast(self.rho, "float32")
-        by_instance = _normalised(images, (1, 2), self.epsilon)
-        by_layer = _normalised(images, (1, 2, 3), self.epsilon)
-        return rho * by_instance + (1.0 - rho) * by_layer
+    def mix(self, images, scale, offset):
+        """Apply both norms to `(n, h, w, c)` in float32, mix, scale and move the results."""
+        x, rho, scale, offset = (ops.cast(x, "float32") for x in (images, self.rho, scale, offset))
+        by_instance = _normalised(x, (1, 2), self.epsilon)
+        by_layer = _normalised(x, (1, 2, 3), self.epsilon)
+        return ops.cast((rho * by_instance + (1.0 - rho) * by_layer) * scale + offset, images.dtype)
 
     def get_config(self):
         return {**super().get_config(), "rho": self.initial_rho, "epsilon": self.epsilon}
@@ -145,9 +143,7 @@ class InstanceLayerNormalization(_Mixed):
     Example:
 
     ```python
-    norm = InstanceLayerNormalization()
-    norm(keras.random.normal((2, 8, 8, 16))).shape  # (2, 8, 8, 16)
-    norm.rho.shape  # (16,)
+    InstanceLayerNormalization()(keras.random.normal((2, 8, 8, 16))).shape  # (2, 8, 8, 16)
     ```
     """
 
@@ -157,28 +153,24 @@ class InstanceLayerNormalization(_Mixed):
     def build(self, input_shape: Any) -> None:
         channels = input_shape[-1]
         self.add_rho(channels)
-        self.gamma = self.add_weight((channels,), "ones", autocast=False, name="gamma")
-        self.beta = self.add_weight((channels,), "zeros", autocast=False, name="beta")
+        self.gamma = self.add("gamma", channels, "ones")
+        self.beta = self.add("beta", channels, "zeros")
 
     def call(self, images: Tensor) -> Tensor:
-        x = self.mix(images) * ops.cast(self.gamma, "float32") + ops.cast(self.beta, "float32")
-        return ops.cast(x, images.dtype)
+        return self.mix(images, self.gamma, self.beta)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class AdaptiveInstanceLayerNormalization(_Mixed):
     """A learned mixture of instance norm and layer norm, with scale and offset from elsewhere.
 
-    Kim et al. 2020 (U-GAT-IT), eq. (1), AdaLIN: other layers compute scale and offset; ρ starts at
-    0.9, near instance norm.
+    Kim et al. 2020 (U-GAT-IT), eq. (1), AdaLIN: other layers compute scale and offset, and ρ starts
+    near instance norm. It is called with a list of the images, `(batch, height, width, channels)`,
+    the scale and the offset, `(batch, channels)` each.
 
     Args:
         rho: float in [0, 1], 0.9 by default. Initial value of ρ.
-        epsilon: float, 1e-5 by default. Added to variances.
-
-    Call arguments:
-        inputs: list of the images, `(batch, height, width, channels)`, the scale and the offset,
-            `(batch, channels)` each.
+        epsilon: as for `InstanceLayerNormalization`.
 
     Example:
 
@@ -196,8 +188,7 @@ class AdaptiveInstanceLayerNormalization(_Mixed):
 
     def call(self, inputs: Tensor) -> Tensor:
         images, scale, offset = inputs
-        scale, offset = (ops.cast(x, "float32")[:, None, None] for x in (scale, offset))
-        return ops.cast(self.mix(images) * scale + offset, images.dtype)
+        return self.mix(images, scale[:, None, None], offset[:, None, None])
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

@@ -5,11 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Tensor
+from keras_cyclegan.arguments import Configured, Tensor
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class ImagePool(keras.layers.Layer):
+class ImagePool(Configured, keras.layers.Layer):
     """History of translated images that the discriminators are trained on.
 
     While the pool fills, each image is stored and returned. Once it is full, each image either
@@ -98,9 +98,6 @@ class ImagePool(keras.layers.Layer):
         self.seed_generator.state.assign(own.pop("seed"))
         if self.built:  # a model that is loaded without `compile` has no use for the images
             super().load_own_variables(own)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "seed": self.seed}
 
 
 def random_integers(state, count):

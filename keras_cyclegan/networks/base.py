@@ -122,6 +122,15 @@ class Blocks:
     def norm_relu(self, x, name):
         return self.relu(self.norm(x, f"{name}_norm"), f"{name}_relu")
 
+    def convolve(self, x, filters, kernel_size, name, strides=1, mode=None, **options):
+        """Pad by half a kernel, and convolve."""
+        x = self.pad(x, kernel_size // 2, f"{name}_pad", mode)
+        return self.conv(x, filters, kernel_size, strides, f"{name}_conv", **options)
+
+    def conv_norm_relu(self, x, filters, kernel_size, name, strides=1, mode=None):
+        x = self.convolve(x, filters, kernel_size, name, strides, mode)
+        return self.norm_relu(x, name)
+
     def add(self, x, y, name):
         return layers.Add(name=name, dtype=self.dtype)([x, y])
 

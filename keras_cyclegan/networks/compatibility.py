@@ -44,29 +44,27 @@ def check_networks(image_shape, networks, channels):
         raise ValueError("Training needs a generator; this model has none.")
     if len({id(network) for network in networks.values()}) < len(networks):
         raise ValueError("Both directions are one network. Each needs its own weights: make two.")
-    of = dict(zip("ab", channels, strict=True))
+    channels_of = dict(zip("ab", channels, strict=True))
     size = tuple(image_shape[:2])
     for name, network in networks.items():
         player, domains = name.split("_")
-        sides = [("takes", network.input_shape[-1], of[domains[0]])]
-        if player == "generator":
-            sides.append(("gives", network.output_shape[-1], of[domains[1]]))
-        for verb, found, expected in sides:
-            if found != expected:
-                raise ValueError(
-                    f"The networks don't fit together: images have {of['a']} (A) and {of['b']} (B) "
-                    f"channels, but {name} {verb} {found}, not {expected}."
-                )
+        found = [network.input_shape[-1], network.output_shape[-1]][: len(domains)]
+        expected = [channels_of[domain] for domain in domains]
+        if found != expected:
+            raise ValueError(
+                f"The networks don't fit together: from A to B images have {channels} channels, "
+                f"but {name} is for {found}, not {expected}."
+            )
         if None in size:
             continue
         try:
-            given = network.compute_output_shape((1, *size, network.input_shape[-1]))
+            made = network.compute_output_shape((1, *size, network.input_shape[-1]))
         except ValueError as error:
             raise ValueError(
                 f"{name} can't take images of {size[0]}×{size[1]} pixels (`image_shape`): {error}"
             ) from error
-        if player == "generator" and tuple(given[1:3]) != size:
+        if player == "generator" and tuple(made[1:3]) != size:
             raise ValueError(
                 f"{name} must give back the size of its images: {size[0]}×{size[1]} pixels "
-                f"(`image_shape`). It makes {' × '.join(map(str, given[1:]))}."
+                f"(`image_shape`). It makes {' × '.join(map(str, made[1:]))}."
             )

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_cyclegan.arguments import Configured
 from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.networks.efficientnet import VARIANTS, add_lite, normalise
 
@@ -65,7 +66,7 @@ def hash_of(network):
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class EncoderInput(keras.layers.Layer):
+class EncoderInput(Configured, keras.layers.Layer):
     """Makes of images in [-1, 1], of any number of channels, what a frozen network expects.
 
     Of more than three channels it takes the first three; one or two it repeats. `network` names one
@@ -85,9 +86,6 @@ class EncoderInput(keras.layers.Layer):
         if self.network in (None, OWN):
             return images if self.network else normalise(images)
         return find_application(self.network)[1](unit_to_pixels(images))
-
-    def get_config(self):
-        return {**super().get_config(), "network": self.network}
 
 
 @contextlib.contextmanager

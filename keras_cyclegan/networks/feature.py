@@ -59,8 +59,8 @@ class FeatureGenerator(ImageNetwork):
             dtype, affine_norm=True, stddev=0.05, use_bias=False, upsampling=upsampling
         )
         widths = [round(width * filters) for width in WIDTHS[: len(maps) + 3]]
-        stem = decoder.convolve(images, widths[0], 5, "stem1")
-        half = decoder.convolve(stem, widths[1], 3, "stem2", strides=2)
+        stem = decoder.conv_norm_relu(images, widths[0], 5, "stem1")
+        half = decoder.conv_norm_relu(stem, widths[1], 3, "stem2", strides=2)
         x = decoder.narrow(deepest, widths[-1], "deepest", 0.05)
         x = decoder.residual(x, "deepest_block")
         laterals = [stem, half]
@@ -69,8 +69,8 @@ class FeatureGenerator(ImageNetwork):
             laterals.append(decoder.narrow(frozen, count, f"lateral{4 * 2**i}", 0.1))
         for i in reversed(range(len(laterals))):
             x = decoder.double(x, laterals[i], widths[i], f"up{i + 1}")
-        x = decoder.pad(x, 3, "head_pad", mode="reflect")
-        x = decoder.conv(x, image_shape[2], 7, name="head_conv", stddev=0.005, use_bias=True)
+        head = {"mode": "reflect", "stddev": 0.005, "use_bias": True}
+        x = decoder.convolve(x, image_shape[2], 7, "head", **head)
         if isinstance(encoder, keras.Model):
             encoder = keras.saving.serialize_keras_object(encoder)
         x = decoder.translation(x, images)
@@ -97,28 +97,21 @@ class _Decoder(Blocks):
 
     upsampling: str = "bilinear"
 
-    def convolution(self, x, filters, kernel_size, name, strides=1):
-        x = self.pad(x, kernel_size // 2, f"{name}_pad")
-        return self.conv(x, filters, kernel_size, strides, f"{name}_conv")
-
-    def convolve(self, x, filters, kernel_size, name, strides=1):
-        return self.norm_relu(self.convolution(x, filters, kernel_size, name, strides), name)
-
     def narrow(self, x, filters, name, stddev):
         """Take of a frozen map what the decoder reads."""
         return self.norm_relu(self.conv(x, filters, 1, name=f"{name}_conv", stddev=stddev), name)
 
     def residual(self, x, name):
-        return self.add(x, self.convolve(x, x.shape[-1], 3, name), f"{name}_add")
+        return self.add(x, self.conv_norm_relu(x, x.shape[-1], 3, name), f"{name}_add")
 
     def double(self, x, lateral, filters, name):
         """Double `x`, and join it with a map of the new size by one convolution of both."""
         if self.upsampling == "bilinear":
             x = BilinearDoubling2D(name=f"{name}_double", dtype=self.dtype)(x)
-            x = self.convolution(x, filters, 3, name)
+            x = self.convolve(x, filters, 3, name)
         else:
             x = self.conv(x, filters, 3, name=f"{name}_conv", mode="zeros")
-        x = self.add(x, self.convolution(lateral, filters, 3, f"{name}_beside"), f"{name}_join")
+        x = self.add(x, self.convolve(lateral, filters, 3, f"{name}_beside"), f"{name}_join")
         return self.residual(self.norm_relu(x, name), f"{name}_block")
 
 

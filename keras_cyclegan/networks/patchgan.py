@@ -26,14 +26,8 @@ class PatchDiscriminator(ImageNetwork):
         spectral_norm: bool, False by default. Whether kernels have spectral norm.
         dtype: dtype or policy of every layer, the global one by default; logits are float32.
 
-    Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1].
-
     Returns:
         Logits `(batch, rows, columns, 1)`, float32; 30×30 for 256×256 pixels.
-
-    Raises:
-        ValueError: an option is out of range, or `image_shape` too small for one logit.
 
     Example:
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_cyclegan.arguments import Configured
 from keras_cyclegan.layers import DifferentiableAugmentation
 from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
 from keras_cyclegan.networks.efficientnet import VARIANTS, folded_state
@@ -27,9 +28,8 @@ class ProjectedDiscriminator(ImageNetwork):
     scale; beside them a narrow PatchGAN looks at the pixels. Logits are a list, the PatchGAN's
     last. A translator learns in thousands of steps what takes tens of thousands without.
 
-    The frozen part is made when it is first needed, and isn't stored in files: the config holds its
-    name and its hash, and the random mixing follows from `seed`. So a preset loads and translates
-    on a machine that lacks the frozen weights.
+    The frozen part is made when it is first needed, and isn't stored in files, which load on a
+    machine without it: the config holds its name and its hash, and `seed` the random mixing.
 
     Args:
         image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default; 1 or 3
@@ -47,10 +47,6 @@ class ProjectedDiscriminator(ImageNetwork):
         features_hash: str, SHA-256 that the frozen weights must have. None, the default, takes that
             of the weights that are found; a config holds it.
         dtype: dtype or policy of the heads, the global one by default; the rest is float32.
-
-    Raises:
-        ValueError: an option is unknown or doesn't fit the images.
-        ImportError: when first called, the package with the frozen weights isn't installed.
 
     Example:
 
@@ -120,7 +116,7 @@ class _Heads(Blocks):
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class ProjectedFeatures(layers.Layer):
+class ProjectedFeatures(Configured, layers.Layer):
     """A frozen network's maps `(n, rows, columns, 64)`, the finest first, randomly mixed.
 
     Its arguments are those of `ProjectedDiscriminator`.
@@ -175,10 +171,6 @@ class ProjectedFeatures(layers.Layer):
             (batch, *(side and -(-side // stride) for side in size), MIXED)
             for stride in self.strides
         ]
-
-    def get_config(self):
-        own = ("features", "num_scales", "seed", "features_hash")
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}
 
 
 def _outside_of_scopes(function, *arguments):

@@ -46,13 +46,7 @@ class ResNetGenerator(ImageNetwork):
         dtype: dtype or policy of every layer, the global one by default; outputs are float32.
 
     Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1].
-
-    Returns:
-        `(batch, height, width, output_channels)`, float32, in [-1, 1].
-
-    Raises:
-        ValueError: an option is unknown or doesn't fit, or a side is no multiple of 4.
+        images: `(batch, height, width, channels)`, in [-1, 1]; translations are float32.
 
     Example:
 
@@ -87,9 +81,8 @@ class ResNetGenerator(ImageNetwork):
             dtype, padding, affine_norm, upsampling=upsampling, block=block, dropout=dropout
         )
         x = stages.encode(images, filters, num_blocks)  # (n, h/4, w/4, 4f)
-        x = stages.pad(stages.decode(x, filters), 3, "head_pad")  # (n, h + 6, w + 6, f)
-        stddev = SMALL if input_skip else None
-        x = stages.conv(x, output_channels, 7, name="head_conv", stddev=stddev)
+        x = stages.decode(x, filters)  # (n, h, w, f)
+        x = stages.convolve(x, output_channels, 7, "head", stddev=SMALL if input_skip else None)
         x = stages.translation(x, images if input_skip else None)
         super().__init__(images, x, locals(), multiple=4)
 
@@ -142,10 +135,10 @@ class Stages(Blocks):
         check_choice("padding", self.mode, ("reflect", "zeros"))
 
     def encode(self, images, filters, num_blocks):
-        x = self.conv(self.pad(images, 3, "stem_pad"), filters, 7, name="stem_conv")
-        x = self.norm_relu(x, "stem")  # (n, h, w, f)
-        x = self.halve(x, 2 * filters, "down1")  # (n, h/2, w/2, 2f)
-        x = self.halve(x, 4 * filters, "down2")  # (n, h/4, w/4, 4f)
+        x = self.conv_norm_relu(images, filters, 7, "stem")  # (n, h, w, f)
+        for i in (1, 2):  # to (n, h/4, w/4, 4f)
+            # torch's padding=1: `padding="same"` would sample one pixel to the right and below.
+            x = self.conv_norm_relu(x, 2**i * filters, 3, f"down{i}", strides=2, mode="zeros")
         for i in range(num_blocks):
             x = self.residual(x, f"block{i + 1}")
         return x
@@ -153,11 +146,6 @@ class Stages(Blocks):
     def decode(self, x, filters, prefix=""):
         x = self.double(x, 2 * filters, f"{prefix}up1")  # (n, h/2, w/2, 2f)
         return self.double(x, filters, f"{prefix}up2")  # (n, h, w, f)
-
-    def halve(self, x, filters, name):
-        # torch's padding=1: `padding="same"` would sample one pixel to the right and below.
-        x = self.pad(x, 1, f"{name}_pad", mode="zeros")
-        return self.norm_relu(self.conv(x, filters, 3, 2, f"{name}_conv"), name)
 
     def double(self, x, filters, name):
         if self.upsampling == "resize":
@@ -177,10 +165,10 @@ class Stages(Blocks):
 
     def half_block(self, x, name):
         filters = x.shape[-1]
-        x = self.pad(x, 1, f"{name}_pad")
         if self.block == "standard":
-            x = self.conv(x, filters, 3, name=f"{name}_conv")
+            x = self.convolve(x, filters, 3, name)
         else:
+            x = self.pad(x, 1, f"{name}_pad")
             options = {"name": f"{name}_depthwise", "dtype": self.dtype}
             x = layers.DepthwiseConv2D(3, depthwise_initializer=normal_initializer(), **options)(x)
             x = self.norm(x, f"{name}_depthwise_norm")

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_cyclegan.arguments import check_multiple
+from keras_cyclegan.arguments import Configured, check_multiple
 from keras_cyclegan.layers import AdaptiveInstanceLayerNormalization, InstanceLayerNormalization
 from keras_cyclegan.networks.base import (
     Blocks,
@@ -56,10 +56,9 @@ class UGATITGenerator(ImageNetwork):
         blocks = _Stages(dtype, mode="reflect", use_bias=False)
         wide = 4 * filters
 
-        x = blocks.norm_relu(blocks.convolve(images, filters, 7, 1, "stem"), "stem")
+        x = blocks.conv_norm_relu(images, filters, 7, "stem")
         for i in (1, 2):
-            x = blocks.convolve(x, 2**i * filters, 3, 2, f"down{i}")
-            x = blocks.norm_relu(x, f"down{i}")
+            x = blocks.conv_norm_relu(x, 2**i * filters, 3, f"down{i}", strides=2)
         for i in range(num_blocks):
             x = blocks.residual(x, f"encode{i + 1}", blocks.norm)
 
@@ -80,10 +79,10 @@ class UGATITGenerator(ImageNetwork):
             x = blocks.residual(x, f"decode{i + 1}", adaptive)
         for i in (1, 2):
             x = layers.UpSampling2D(2, name=f"up{i}_resize", dtype=dtype)(x)
-            x = blocks.convolve(x, wide // 2**i, 3, 1, f"up{i}")
+            x = blocks.convolve(x, wide // 2**i, 3, f"up{i}")
             x = InstanceLayerNormalization(name=f"up{i}_norm", dtype=dtype)(x)
             x = blocks.relu(x, f"up{i}_relu")
-        x = blocks.translation(blocks.convolve(x, output_channels, 7, 1, "head"))
+        x = blocks.translation(blocks.convolve(x, output_channels, 7, "head"))
         super().__init__(images, x, locals(), multiple=4)
         # Functions hide what the functional model doesn't need from Keras, which would save it.
         self._auxiliary = lambda: [x, logits, heatmap]
@@ -151,14 +150,10 @@ class UGATITDiscriminator(ImageNetwork):
 class _Stages(Blocks):
     """The blocks of both networks."""
 
-    def convolve(self, x, filters, kernel_size, strides, name):
-        x = self.pad(x, kernel_size // 2, f"{name}_pad")
-        return self.conv(x, filters, kernel_size, strides, f"{name}_conv")
-
     def residual(self, x, name, norm):
-        change = norm(self.convolve(x, x.shape[-1], 3, 1, f"{name}_1"), f"{name}_1_norm")
+        change = norm(self.convolve(x, x.shape[-1], 3, f"{name}_1"), f"{name}_1_norm")
         change = self.relu(change, f"{name}_relu")
-        change = norm(self.convolve(change, x.shape[-1], 3, 1, f"{name}_2"), f"{name}_2_norm")
+        change = norm(self.convolve(change, x.shape[-1], 3, f"{name}_2"), f"{name}_2_norm")
         return self.add(x, change, f"{name}_add")
 
     def dense(self, x, units, name):
@@ -188,7 +183,7 @@ class _Stages(Blocks):
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class ClassActivation(layers.Layer):
+class ClassActivation(Configured, layers.Layer):
     """Weights each channel by how much it tells about an image's class.
 
     Zhou et al. 2016, as used by Kim et al. 2020, section 2.1.1: one linear classifier sees the
@@ -215,9 +210,6 @@ class ClassActivation(layers.Layer):
         logits = [ops.sum(p * w, axis=-1) for p, w in zip(pooled, weights, strict=True)]
         weighted = ops.concatenate([x * weight for weight in weights], axis=-1)
         return weighted, ops.stack(logits, axis=-1)
-
-    def get_config(self):
-        return {**super().get_config(), "spectral_norm": self.spectral_norm}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

@@ -31,9 +31,6 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         held_steps: int, 0 by default. First steps, in which the rate is 0: for generators that wait
             until new discriminators have learned something. Adam's moments are taken all the same.
 
-    Raises:
-        ValueError: a number is too small, or two arguments contradict each other.
-
     Example:
 
     ```python

@@ -86,12 +86,12 @@ def test_compile_names_the_missing_networks():
         (
             "generator_ba",
             lambda: ResNetGenerator((16, 16, 3), 1, 4, 1),
-            "generator_ba gives 1, not 3",
+            r"generator_ba is for \[3, 1\], not \[3, 3\]",
         ),
         (
             "discriminator_b",
             lambda: PatchDiscriminator((16, 16, 1), 4, 1),
-            "discriminator_b takes 1, not 3",
+            r"discriminator_b is for \[1\], not \[3\]",
         ),
     ],
 )
