@@ -68,7 +68,7 @@ def test_a_run_s_options_make_the_terms_which_train_and_are_saved(tmp_path):
     pair, keep = made["terms"]
     assert isinstance(pair, Lazy)
     assert (pair.every, pair.term.loss.weight, keep.loss.weight) == (2, 2.0, 5.0)
-    model = compiled(pair, keep, shown=made["shown"])
+    model = compiled(pair, keep, shown=made["shown"], run_eagerly=True)
     pixels = {name: np.uint8(255 * (x > 0)) for name, x in BATCH.items()}
     train = unpaired_dataset(
         pixels.pop("a"), pixels.pop("b"), batch_size=1, steps_per_epoch=2, companions=pixels

@@ -88,8 +88,9 @@ def test_the_defaults_are_a_generator():
     assert 0 < np.abs(numpy(network(x)) - 0.98 * x).mean() < 0.2
 
 
-@pytest.mark.parametrize("upsampling", ["bilinear", "resize"])
-@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("channels", "upsampling"), [(1, "bilinear"), (3, "resize"), (5, "bilinear")]
+)
 def test_begins_near_the_identity_at_every_multiple_of_its_deepest_stride(channels, upsampling):
     network = make("own", (None, None, channels), upsampling=upsampling)
     for size in ((16, 64), (48, 32)):
@@ -181,7 +182,7 @@ def test_layers_have_the_policy_and_the_output_is_float32(encoder, small_mobile_
     assert {x.dtype_policy.name for x in network.layers if x.weights} == {"mixed_bfloat16"}
 
 
-@pytest.mark.parametrize("half_precision", [False, True])
+@pytest.mark.parametrize("half_precision", [True])
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_a_preset_holds_published_weights_once_and_needs_no_package(
     encoder, small_mobile_net, tmp_path, monkeypatch, half_precision

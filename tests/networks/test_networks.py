@@ -137,7 +137,7 @@ def test_patch_discriminator_judges_a_map_of_patches(num_layers, side):
     assert network.compute_output_shape((1, 256, 256, 3)) == (1, side, side, 1)
 
 
-@pytest.mark.parametrize(("num_layers", "field"), [(1, 16), (2, 34), (3, 70), (4, 142)])
+@pytest.mark.parametrize(("num_layers", "field"), [(1, 16), (2, 34), (3, 70)])
 def test_a_logit_depends_on_as_many_pixels_as_documented(num_layers, field):
     network = PatchDiscriminator((None, None, 1), filters=1, num_layers=num_layers)
     network = without_norms(network)
@@ -184,20 +184,14 @@ def test_config_round_trip_rebuilds_the_same_network(name):
     for copy in (again, serialized):
         assert type(copy) is type(network)
         assert copy.name == "mine"
-        assert copy.get_config() == network.get_config()
+        assert (config := copy.get_config()) == network.get_config()
+        for argument in config.keys() - {"dtype", "name"}:
+            assert getattr(copy, argument) == config[argument]
         copy.set_weights(network.get_weights())
         np.testing.assert_allclose(apply_all(copy, images), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_every_argument_is_an_attribute(name):
-    network = SMALL[name]()
-    config = network.get_config()
-    for argument in config.keys() - {"dtype", "name"}:
-        assert getattr(network, argument) == config[argument]
-
-
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "bfloat16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
 @pytest.mark.parametrize(
     "name",
     [
@@ -415,18 +409,17 @@ def projected(dtype):
 
 
 PAIRS = [
-    ("attention", "multi_scale"),
-    ("attention_shared", "patch_with_spectral_norm"),
-    ("unet", "pixel"),
-    ("resnet_with_input_skip", "projected"),
+    ("attention", "multi_scale", "mixed_bfloat16"),
+    ("attention_shared", "patch_with_spectral_norm", "mixed_float16"),
+    ("unet", "pixel", "mixed_bfloat16"),
+    ("resnet_with_input_skip", "projected", "mixed_float16"),
 ]
-POLICIES = ["mixed_bfloat16", "mixed_float16"]
 
 
 @pytest.mark.parametrize(
     ("generator", "judge", "policy"),
     [
-        *((*pair, policy) for pair in PAIRS for policy in POLICIES),
+        *PAIRS,
         pytest.param("ugatit", "ugatit_discriminator", "mixed_float16", marks=pytest.mark.slow),
     ],
 )
