@@ -140,15 +140,8 @@ class Lazy(_Around):
     Example:
 
     ```python
-    class TotalVariationTerm(Term):
-        names = ("variation",)
-
-        def __call__(self, passes):
-            fake = passes.fake_b
-            return {"variation": average(keras.ops.abs(fake[:, 1:] - fake[:, :-1]))}
-
-
-    model.compile(terms=[Lazy(TotalVariationTerm(), 4)])
+    keep = keras_cyclegan.losses.KeepTerm(keras_cyclegan.losses.CycleConsistencyLoss())
+    model.compile(terms=[Lazy(keep, every=4)])
     ```
     """
 
@@ -191,14 +184,8 @@ class Scheduled(_Around):
     Example:
 
     ```python
-    class ContrastTerm(Term):
-        names = ("contrast",)
-
-        def __call__(self, passes):
-            return {"contrast": average(-keras.ops.std(passes.fake_b, axis=(1, 2, 3)))}
-
-
-    model.compile(terms=[Scheduled(ContrastTerm(), WeightSchedule(0.1))])
+    keep = keras_cyclegan.losses.KeepTerm(keras_cyclegan.losses.CycleConsistencyLoss())
+    model.compile(terms=[Scheduled(keep, keras_cyclegan.losses.WeightSchedule(0.1))])
     ```
     """
 

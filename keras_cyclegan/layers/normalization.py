@@ -36,9 +36,8 @@ class InstanceNormalization(GroupNormalization):
     """Takes its mean from each channel of each image, and divides by its standard deviation.
 
     Ulyanov et al. 2016, "Instance Normalization: The Missing Ingredient for Fast Stylization".
-    Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics. Statistics are
-    float32 under every policy. A channel of one value is exactly zero, except in training on
-    TensorFlow without a GPU.
+    Equals `torch.nn.InstanceNorm2d`: no scale or offset, no running statistics, which are float32
+    under every policy. A channel of one value is zero, but in training on TensorFlow without a GPU.
 
     Args:
         epsilon: float, 1e-5 by default. Added to variances.
@@ -90,10 +89,8 @@ class FrozenNormalization(Configured, keras.layers.Layer):
 def common_value(images):
     """Return the value of each channel whose corners are equal, zero for others: `(n, 1, 1, c)`.
 
-    In a channel of one value, all that is left after the mean was taken is the mean's rounding
-    error. An instance norm divides it by the square root of epsilon, 0.003, and the borders of the
-    next convolution make a pattern of it, which the next norms magnify until nothing else is seen.
-    Relative to this value such a channel is zero, exactly. The norm doesn't depend on it otherwise.
+    Relative to it, a channel of one value is zero, exactly. Else the mean's rounding error is left,
+    which an instance norm divides by 0.003 and later ones magnify until nothing else is seen.
     """
     corner = images[:, :1, :1]
     others = images[:, :1, -1:], images[:, -1:, :1], images[:, -1:, -1:]

@@ -41,7 +41,7 @@ class KeepTerm(TermOfEach):
     the folders `maskA` and `maskB`.
 
     Args:
-        loss: a loss of images and translations.
+        loss: as for `PairTerm`.
 
     Example:
 

@@ -57,8 +57,8 @@ class PatchNCETerm(Term):
 
     Args:
         weight: float, 1 by default.
-        names_of_layers: names of the generators' layers; by default those of a `ResNetGenerator`
-            that CUT compares, as far as there are as many blocks. None, the default, for these.
+        names_of_layers: names of the generators' layers. None, the default, takes those of a
+            `ResNetGenerator` that CUT compares, as far as there are as many blocks.
         patches: int, 256 by default. Places compared in an image.
         same: bool, True by default. Whether images of a generator's target domain keep theirs too,
             as CUT has it, in place of the identity loss.

@@ -184,7 +184,8 @@ def test_config_round_trip_rebuilds_the_same_network(name):
     for copy in (again, serialized):
         assert type(copy) is type(network)
         assert copy.name == "mine"
-        assert (config := copy.get_config()) == network.get_config()
+        config = copy.get_config()
+        assert config == network.get_config()
         for argument in config.keys() - {"dtype", "name"}:
             assert getattr(copy, argument) == config[argument]
         copy.set_weights(network.get_weights())
