@@ -16,6 +16,7 @@ from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
 SIGNS = ("round_trip", "discriminator", "strange")
 LEVELS = np.linspace(0, 1, 101)  # of the quantiles that are kept
 WINDOWS = 16  # along the short side: what is judged together
+SMALLEST = 32  # pixels of a side that every discriminator takes
 BLOCK = 1024  # pixels, the side of what a discriminator is shown at once
 LEAST = 4  # images to calibrate on
 PIXELS = 4096  # of each calibration image that are kept
@@ -130,7 +131,8 @@ def _logits(discriminator, image):
         for left in range(0, image.shape[1], BLOCK):
             place = slice(top, top + BLOCK), slice(left, left + BLOCK)
             block = image[place]
-            size = height or block.shape[0], width or block.shape[1]
+            sides = (max(side, SMALLEST) for side in block.shape[:2])
+            size = tuple(fixed or side for fixed, side in zip((height, width), sides, strict=True))
             logits = discriminator(resize_image(block, size)[None], training=False)
             result[place] = 0.0
             for found in map(keras.ops.convert_to_numpy, keras.tree.flatten(logits)):

@@ -327,7 +327,8 @@ def test_page_shows_where_a_generator_with_masks_paints(model, tmp_path):
     kernel = painter.get_layer("attention_head_conv").kernel
     kernel.assign(np.random.RandomState(0).normal(size=kernel.shape))
     mixed = CycleGAN(painter, model.generator_ba, None, None, image_shape=(32, 32, 3))
-    pages = build_demo(mixed, "mixed"), build_demo(model, "plain")
+    plain = CycleGAN(model.generator_ab, model.generator_ba, None, None, image_shape=(32, 32, 3))
+    pages = build_demo(mixed, "mixed"), build_demo(plain, "plain")
     visible = [
         next(part.visible for part in page.blocks.values() if part.elem_id == "mask")
         for page in pages
