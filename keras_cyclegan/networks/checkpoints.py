@@ -12,6 +12,10 @@ from keras_cyclegan.networks.size_limits import build_without_weights, check_wei
 
 LEFT_OVERS = (".running_mean", ".running_var", ".num_batches_tracked")
 MAX_PREFIXES = 4  # `module.`, `_orig_mod.`, `netG_A.` … one before the other
+FOREIGN = {  # what other code names its tensors
+    r"(.*\.)?filt": "`filt` are the blur filters of CUT's networks",
+    r"(.*\.)?model\.\d+\.block\..*": "PyTorch-GAN's generator, of `block`s, doubles by resizing",
+}
 
 
 def convert_network(
@@ -37,6 +41,7 @@ def convert_network(
     discriminator.filters  # 64
     ```
     """
+    _refuse_foreign(state_dict)
     tensors = {key: value for key, value in state_dict.items() if not key.endswith(LEFT_OVERS)}
     family, tensors, arguments, modules = _find_family(tensors)
     if image_size:
@@ -47,6 +52,7 @@ def convert_network(
     check_weights([described])
     arrays, problems = _arrays(tensors, described, modules)
     if problems:
+        _refuse_batch_norm(state_dict)
         raise ValueError(
             f"These tensors don't make a {family.__name__}: {listing(problems, '; ')}."
         )
@@ -96,6 +102,23 @@ def _find_family(tensors):
         "PatchGAN and pixel discriminators, under the authors' names. Received "
         f"{listing(sorted(given)) or 'none'}."
     )
+
+
+def _refuse_foreign(state_dict):
+    for pattern, reason in FOREIGN.items():
+        for key in state_dict:
+            if len(key) < 1000 and re.fullmatch(pattern, key):
+                raise ValueError(f"{key} belongs to another architecture: {reason}.")
+
+
+def _refuse_batch_norm(state_dict):
+    for key in state_dict:
+        module = key.removesuffix(".running_mean")
+        if module != key and f"{module}.weight" in state_dict:
+            raise ValueError(
+                f"{module} is a batch norm ({key} beside its weight). Networks here have instance "
+                "norm: train with the authors' `--norm instance`."
+            )
 
 
 def _variables(network, modules):

@@ -125,7 +125,7 @@ class Export:
             for name in ("saved_model.pb", "variables"):
                 (path / name).write_text(str(value))
 
-        generator = types.SimpleNamespace(weights=[])
+        generator = types.SimpleNamespace(weights=[], working_size=None)
         entry = formats.FORMATS["tf_saved_model"]._replace(write=write)
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(formats.FORMATS, "tf_saved_model", entry)
