@@ -78,6 +78,8 @@ class Runner:
 
     def bytes_for(self, height, width):
         """Estimate the memory for one whole image."""
+        if not self.pixel_bytes:
+            return 0  # a subclassed model may not know its sizes
         return int(self.padded_pixels(height, width) * self.pixel_bytes)
 
     def check_size(self, height, width):
