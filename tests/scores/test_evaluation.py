@@ -329,7 +329,7 @@ def test_command_writes_table_json_and_a_page_that_needs_nothing_else(tmp_path):
     assert f"<span>{glyph_characters()[2][-1]}</span>" in page
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert all(source.startswith("data:image/") for source in sources)
-    assert len(sources) == 2 * 16 * 4  # 8 samples, 4 best, 4 worst of 4 pictures each, both ways
+    assert len(sources) == 2 * 16 * 5  # 8 samples, 4 best, 4 worst of 5 pictures each, both ways
     assert not re.search(r"<script|<link|url\(|@import", page)
 
 
