@@ -53,7 +53,7 @@ def test_tensorboard_has_losses_and_pictures(folder):
 def test_weights_and_biases_gets_the_epochs_of_one_run_without_a_network(folder):
     pytest.importorskip("wandb")
     files = sorted(folder.glob("wandb/offline-run-*/*.wandb"))
-    assert len(files) == 2
+    assert files  # two, unless both parts of the run began in one second
     assert {path.stem for path in files} == {f"run-{(folder / 'wandb_id').read_text()}"}
     assert all(b"cycle_a" in path.read_bytes() for path in files)
 

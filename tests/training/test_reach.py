@@ -34,6 +34,10 @@ EXCEPTIONS = {
     ("CycleGAN", "pixels_a"): "the data's",
     ("CycleGAN", "pixels_b"): "the data's",
     ("compile", "monitor_gradients"): "always on in a run, for history.jsonl",
+    **{
+        ("compile", name): "how Keras runs a step, of any model"
+        for name in ("jit_compile", "run_eagerly", "steps_per_execution", "auto_scale_loss")
+    },
     ("load", "process_share"): "what this machine of several reads",
     ("load", "memory_limit"): "what doesn't fit goes to disk by itself",
     ("load", "cache_folder"): "in KERAS_HOME, of the environment",
