@@ -119,4 +119,4 @@ class Configured:
 
     def get_config(self) -> dict[str, Any]:
         # What Keras has of its own, such as `name` and `dtype`, stays as Keras gives it.
-        return own_config(self) | super().get_config()
+        return own_config(self) | super().get_config()  # type: ignore[misc]  # of a layer or a loss
