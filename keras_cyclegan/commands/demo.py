@@ -201,7 +201,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
             )
         with gr.Row():
             masked = any(map(_has_masks, generators.values()))
-            title = "Doubt (white: most)" if model.doubt else "Mask (white: painted)"
+            title = "Mask (white: painted)" if masked else "Doubt (white: most)"
             mask = picture(title, "mask", visible=masked or bool(model.doubt))
             round_trip = picture("Round trip", "round_trip", visible=len(directions) == 2)
         with gr.Row():
@@ -262,13 +262,13 @@ def _translating(model, max_pixels, cache):
         if _has_masks(generator):
             translated, painted = model.translate(path, return_attention=True, **options)
             mask = save(None, np.uint8(np.round(255 * painted)), f"{name}_mask.png")
-        else:
-            translated = model.translate(path, **options)
-        if direction in model.doubt:
-            _, doubt = model.translate(path, return_doubt=True, **options)
+        elif direction in model.doubt:
+            translated, doubt = model.translate(path, return_doubt=True, **options)
             mask = save(None, np.uint8(np.round(255 * doubt.map)), f"{name}_doubt.png")
             if doubt.unlike:
                 gr.Info("This image is unlike those that the model knows.")
+        else:
+            translated = model.translate(path, **options)
         saved = kept = save(wanted, translated, f"{name}.png")
         is_shown = path.suffix.lower() in SHOWN_BY_BROWSERS and given.dtype == "uint8"
         if wanted.dtype != "uint8":  # the picture is of 8 bits; the file to keep isn't

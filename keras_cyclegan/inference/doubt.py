@@ -10,7 +10,7 @@ from keras_cyclegan.data import from_unit, resize_image, to_unit
 from keras_cyclegan.inference.images import Picture, to_float
 from keras_cyclegan.inference.pictures import translate_all
 from keras_cyclegan.inference.runner import runner
-from keras_cyclegan.inference.working_size import is_reduced, reduced
+from keras_cyclegan.inference.working_size import is_reduced, reduced, window_mean
 from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
 
 SIGNS = ("round_trip", "discriminator", "strange")
@@ -112,9 +112,9 @@ def _signs(judges, picture, calibration, tile, working_size):
     signs = {}
     if judges.back is not None:
         error = np.abs(to_float(translate(judges.back, fake)) - image).mean(axis=-1)
-        signs["round_trip"] = _blurred(error, window)
+        signs["round_trip"] = window_mean(error, window)
     if judges.discriminator is not None:
-        signs["discriminator"] = -_blurred(_logits(judges.discriminator, fake), window)
+        signs["discriminator"] = -window_mean(_logits(judges.discriminator, fake), window)
     if "precision" in calibration:
         off = _features([image])[0] - np.asarray(calibration["mean"])
         precision = np.reshape(calibration["precision"], 2 * (off.shape[-1],))
@@ -139,15 +139,6 @@ def _logits(discriminator, image):
                 found = found.astype("float32").reshape(*(found.shape[1:3] or (1, 1)), 1)
                 result[place] += resize_image(found, block.shape[:2])[:, :, 0]
     return result
-
-
-def _blurred(values, window):
-    """Return the mean of the square around each pixel, mirrored at the edges."""
-    before, after = window // 2, (window - 1) // 2
-    sums = np.pad(values.astype("float64"), [(before, after)] * 2, "symmetric")
-    sums = np.pad(sums, [(1, 0)] * 2).cumsum(axis=0).cumsum(axis=1)
-    sums = sums[window:] - sums[:-window]
-    return ((sums[:, window:] - sums[:, :-window]) / window**2).astype("float32")
 
 
 def _quantiles(values):
@@ -182,9 +173,7 @@ def _features(images):
     levels = [np.broadcast_to(image, (*image.shape[:2], 3)) for image in levels]
     small = np.stack([resize_image(image, (SIDE, SIDE)) for image in levels])
     maps = _network().predict(normalise(to_unit(small)), batch_size=32, verbose=0)[STRIDE_8]
-    return np.stack(
-        [[_blurred(plane, 3) for plane in np.moveaxis(each, -1, 0)] for each in maps]
-    ).transpose(0, 2, 3, 1)
+    return np.stack([window_mean(each, 3) for each in maps])
 
 
 @functools.cache

@@ -100,16 +100,15 @@ def _add(pixels, small, change, scale):
 
 def _slope(guide, change):
     """Return by how much a change rises with the guide, in windows around each pixel."""
-    mean_guide, mean_change = _mean(guide), _mean(change)
-    covariance = _mean(guide * change) - mean_guide * mean_change
-    return _mean(covariance / (_mean(guide * guide) - mean_guide**2 + EPSILON))
+    mean_guide, mean_change = window_mean(guide), window_mean(change)
+    covariance = window_mean(guide * change) - mean_guide * mean_change
+    return window_mean(covariance / (window_mean(guide * guide) - mean_guide**2 + EPSILON))
 
 
-def _mean(values):
-    """Return the mean of each window of `2 * RADIUS + 1` pixels squared, mirrored at the edges."""
-    sides = 2 * [(RADIUS + 1, RADIUS)] + [(0, 0)]
+def window_mean(values, window=2 * RADIUS + 1):
+    """Return the mean of the window around each pixel, mirrored at the edges, as float32."""
+    sides = [(window // 2 + 1, (window - 1) // 2)] * 2 + [(0, 0)] * (values.ndim - 2)
     sums = np.pad(values.astype("float64"), sides, "symmetric").cumsum(axis=0).cumsum(axis=1)
-    window = 2 * RADIUS + 1
     sums = sums[window:] - sums[:-window]
     return ((sums[:, window:] - sums[:, :-window]) / window**2).astype("float32")
 
