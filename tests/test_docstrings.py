@@ -1,4 +1,4 @@
-"""Every public class and function has an example, and the examples in docstrings run as they stand.
+"""Docstrings name every argument, and their examples run as they stand.
 
 An example may use the package's public names, the names of its own module, and what `given` lists.
 """
@@ -43,11 +43,6 @@ OBJECTS = public_objects()
 
 def is_error(one):
     return isinstance(one, type) and issubclass(one, Exception)
-
-
-@pytest.mark.parametrize("name", [n for n in OBJECTS if not is_error(OBJECTS[n])])
-def test_public_class_or_function_has_an_example(name):
-    assert "```python\n" in inspect.getdoc(OBJECTS[name])
 
 
 def parameters(one):
