@@ -9,29 +9,51 @@ import keras_cyclegan as kcg
 BATCH = 4
 
 
-def load(options, seed):
-    """Unpaired batches for training, and whole sets to score on."""
-    size, steps = options.image_size, options.steps
+def load(options, seed, pairs=0, masks=False):
+    """Unpaired batches for training, and whole sets to score on.
+
+    With `pairs`, as many images of both domains that show the same ride along; with `masks`, discs
+    around the shapes.
+    """
+    size, steps, companions = options.image_size, options.steps, {}
     if options.data == "shapes":
         from keras_cyclegan.data.load import ImageSets
 
         train = [shapes(domain, 800, seed=i, size=size) for i, domain in enumerate("ab")]
-        train = kcg.data.unpaired_dataset(
-            *train, batch_size=BATCH, flip=False, seed=seed, steps_per_epoch=steps
-        )
-        test = [shapes(domain, 192, seed=2, size=size) for domain in "ab"]
-        return train, ImageSets(*test, paired=True)
-    source = options.data
-    if (Path(source) / "train").is_dir():
-        source = split_pairs(Path(source), options.out / "halves")
-    train, _ = kcg.data.load(
-        source, image_size=size, batch_size=BATCH, seed=seed, steps_per_epoch=steps
+        test = ImageSets(*(shapes(domain, 192, seed=2, size=size) for domain in "ab"), paired=True)
+        known = [shapes(domain, pairs, seed=3, size=size) for domain in "ab"]
+        if masks:
+            drawn = [shapes("around", 800, seed=i, size=size) for i in range(2)]
+            companions = {f"mask_{d}": 255 - m[..., :1] for d, m in zip("ab", drawn, strict=True)}
+    else:
+        source = options.data
+        if (Path(source) / "train").is_dir():
+            source = split_pairs(Path(source), options.out / "halves")
+        test = kcg.data.load_sets(source, size)
+        if not pairs:
+            shape = {"image_size": size, "batch_size": BATCH, "steps_per_epoch": steps}
+            return kcg.data.load(source, seed=seed, **shape)[0], test
+        train = kcg.data.load_sets(source, round(size * 286 / 256), split="train", paired=True)[:2]
+        chosen = np.random.default_rng(seed).permutation(len(train[0]))[:pairs]
+        known = [images[chosen] for images in train]
+    if pairs:
+        companions |= {"pair_a": known[0], "pair_b": known[1]}
+    train = kcg.data.unpaired_dataset(
+        *train,
+        image_size=size,
+        batch_size=BATCH,
+        flip=options.data != "shapes",
+        seed=seed,
+        steps_per_epoch=steps,
+        companions=companions or None,
     )
-    return train, kcg.data.load_sets(source, size)
+    return train, test
 
 
 def shapes(domain, count, seed, size=32):
     """Draw tilted ellipses (A), upright rather than not, or lying rectangles (B), black on white.
+
+    `"around"` draws discs that hold both.
 
     Image i of both domains has the same middle and area: the pair that a translator should find, if
     it kept all that the domains share. Tilt and slenderness vary in A alone, so that no rectangle
@@ -49,6 +71,8 @@ def shapes(domain, count, seed, size=32):
         if domain == "a":
             x, y = radius / slender * np.cos(around), radius * slender * np.sin(around)
             outline = np.cos(tilt) * x - np.sin(tilt) * y, np.sin(tilt) * x + np.cos(tilt) * y
+        elif domain == "around":
+            outline = 2.2 * radius * np.stack([np.cos(around), np.sin(around)])
         else:
             half = radius * np.sqrt(np.pi / 8)  # of the height; the width is twice as much
             outline = 2 * half * np.array([-1, 1, 1, -1]), half * np.array([-1, -1, 1, 1])

@@ -48,6 +48,9 @@ class Objective:
         input_skip: whether what an attention generator paints begins as the image.
         final: float. Part of the cycle weights that is left at the end.
         content: kind of a `ContentLoss` of weight 2, or None.
+        pairs: int. Images of both domains that show the same, with a `PairTerm` of weight 10.
+        masks: whether images are kept outside of discs around their shapes (`KeepTerm`, weight 10),
+            and discriminators see no further.
     """
 
     adversarial: float = 1.0
@@ -61,6 +64,8 @@ class Objective:
     input_skip: bool = False
     final: float = 1.0
     content: str | None = None
+    pairs: int = 0
+    masks: bool = False
 
 
 FULL = "full: both cycles, L1, least squares, PatchGAN"
@@ -96,11 +101,14 @@ GEOMETRY = {
     # Its four outputs are summed, ours averaged.
     "U-GAT-IT": Objective(4.0, identity=10.0, generator="ugatit", discriminator="ugatit"),
     **CONTENTS,
+    "full + masks": Objective(masks=True),
+    "full + 16 pairs": Objective(pairs=16),
 }
 # For images of other sources: the rows of Zhu et al. 2017, table 5, and identity.
 PAPER = {
     "cycle only": Objective(adversarial=0.0),
     **{name: OBJECTIVES[name] for name in list(OBJECTIVES)[:5]},
+    **{f"full + identity + {n} pairs": Objective(identity=5.0, pairs=n) for n in (4, 16, 64)},
 }
 
 
@@ -201,7 +209,7 @@ class Trial:
             getattr(self.model, name).set_weights(getattr(fresh, name).get_weights())
         for variable, value in self.start:
             variable.assign(value)
-        train, test = load(self.options, seed)
+        train, test = load(self.options, seed, self.objective.pairs, self.objective.masks)
         began = time.perf_counter(), time.process_time()
         self.model.fit(train, epochs=1, verbose=0)
         seconds = {
@@ -252,6 +260,9 @@ def build(objective, shape):
 
 def compile_model(model, objective):
     losses, weight = kcg.losses, max(objective.forward, objective.backward)
+    closeness = losses.CycleConsistencyLoss("l1", weight=10.0)
+    terms = [losses.PairTerm(closeness)] if objective.pairs else []
+    terms += [losses.KeepTerm(closeness)] if objective.masks else []
     rates = [kcg.optimizers.paper_adam(kcg.optimizers.LinearDecay(RATE)) for _ in range(2)]
     model.compile(
         *rates,
@@ -267,6 +278,8 @@ def compile_model(model, objective):
         content_loss=objective.content and losses.ContentLoss(objective.content, weight=2.0),
         activation_loss=100.0 if objective.generator == "ugatit" else None,
         cycle_schedule=losses.WeightSchedule(objective.final) if objective.final < 1 else None,
+        terms=terms,
+        shown=losses.inside_masks if objective.masks else None,
     )
 
 
