@@ -98,6 +98,7 @@ def translate(
     skip_existing: bool = False,
     sheet: Path | None = None,
     doubt: bool = False,
+    masks: Path | None = None,
     frozen: bool = False,
     mpp: float | None = None,
     max_pixels: int | None = None,
@@ -120,6 +121,7 @@ def translate(
         sheet: Picture to write as well: the first 32 images beside their translations.
         doubt: Write a gray map as well, NAME.doubt.png, white where the translation is least to be
             trusted; for presets whose doubt was calibrated.
+        masks: Folder of masks, with a file of each image's name, black where it stays as it is.
         frozen: Translate a slide in one pass, with statistics of samples of its tissue; started
             again, it goes on where it was.
         mpp: With --frozen: microns per pixel at which to translate. Default: the most.
@@ -131,7 +133,7 @@ def translate(
     if engine == "local" and workers is not None:
         raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     if frozen:
-        of_images = {"--sheet": sheet, "--side-by-side": side_by_side}
+        of_images = {"--sheet": sheet, "--side-by-side": side_by_side, "--masks": masks}
         of_images |= {"--working-size": working_size, "--max-pixels": max_pixels}
         if unused := [name for name, value in of_images.items() if value]:
             raise ValueError(
@@ -149,7 +151,8 @@ def translate(
         raise ValueError("--mpp goes with --frozen, which translates slides.")
     options = given(direction=direction, tile=tile or "auto", max_pixels=max_pixels)
     options["working_size"] = "auto" if working_size is None else working_size or None
-    options["return_doubt"] = doubt
+    options |= {"return_doubt": doubt, "masks": masks}
+    options |= {"skip_existing": skip_existing, "side_by_side": side_by_side}
     if engine == "ray":
         from keras_cyclegan.inference.ray_engine import import_ray, translate_files_on_ray
 
@@ -162,7 +165,7 @@ def translate(
     failed = []
     with _bar() as show:
         show(0, len(pairs))
-        results = translate_files(model, pairs, skip_existing, side_by_side, **options)
+        results = translate_files(model, pairs, **options)
         for i, (path, _, error) in enumerate(results, 1):
             failed += [(path, error)] if error else []
             show(i, len(pairs))

@@ -46,6 +46,7 @@ class CompileMixin(keras.Model):
         cycle_schedule: Any = None,
         terms: Any = (),
         shown: Any = None,
+        painted: Any = None,
         weight_a: float = 1.0,
         weight_b: float = 1.0,
         ema_momentum: float | None = None,
@@ -89,6 +90,8 @@ class CompileMixin(keras.Model):
                 discriminators see of them, a tensor of the same shape. `origin`, `"a"` or `"b"`, is
                 the domain of the real images that they are or were made of; `batch` holds these
                 too, and what rides along. None, the default, shows them as they are.
+            painted: the same from what generators made of the images of `origin`, there and back,
+                to what counts as the translation: `losses.inside_masks` paints masks alone.
             weight_a: float, 1 by default. Factor of domain A's cycle, identity, perceptual and
                 content terms (λ_A / λ).
             weight_b: float, 1 by default. The same for domain B.
@@ -132,7 +135,7 @@ class CompileMixin(keras.Model):
         self.content_loss = _loss(content_loss, ContentLoss)
         self.activation_loss = _loss(activation_loss, ClassActivationLoss)
         self.cycle_schedule = cycle_schedule
-        self.shown = shown
+        self.shown, self.painted = shown, painted
         self.weight_a = weight_a
         self.weight_b = weight_b
         self.monitor_gradients = monitor_gradients

@@ -70,7 +70,7 @@ class Passes:
         return apply_to_both(lambda images, **_: self(name, images), *both, self.training)
 
     def _fake(self, domain):
-        return getattr(self, f"translations_{domain}")[0]
+        return self._painted(getattr(self, f"translations_{domain}")[0], OTHER[domain])
 
     def _same(self, domain):
         if f"same_{domain}" in self.needs:
@@ -79,7 +79,12 @@ class Passes:
 
     def _cycle(self, domain):
         other = OTHER[domain]
-        return self(f"generator_{other}{domain}", getattr(self, f"fake_{other}"))
+        back = self(f"generator_{other}{domain}", getattr(self, f"fake_{other}"))
+        return self._painted(back, domain)
+
+    def _painted(self, images, origin):
+        painted = self.model.painted
+        return images if painted is None else painted(images, origin, self.batch)
 
     def _shown(self, domain):
         return self.model.show(getattr(self, f"fake_{domain}"), OTHER[domain], self.batch)

@@ -99,17 +99,23 @@ def _named(path):
     return path.with_suffix(kinds[kind].suffixes[0]) if kind in kinds else path
 
 
-def translate_files(model, pairs, skip_existing=False, side_by_side=False, **options):
+def translate_files(model, pairs, **options):
     """Translate the `pairs` of `plan_files`; one that can't be doesn't stop the others.
 
-    `options` are of `CycleGAN.translate`. Yields `(source, target, error)`: None or an exception.
+    `options` are of `translate_file`. Yields `(source, target, error)`: None or an exception.
     """
     for pair in pairs:
-        yield *pair, translate_file(model, *pair, skip_existing, side_by_side, **options)
+        yield *pair, translate_file(model, *pair, **options)
 
 
-def translate_file(model, source, target, skip_existing=False, side_by_side=False, **options):
-    """Translate one file with all of its pages or slices; return None or what was wrong."""
+def translate_file(
+    model, source, target, skip_existing=False, side_by_side=False, masks=None, **options
+):
+    """Translate one file with all of its pages or slices; return None or what was wrong.
+
+    `masks` is a folder with a file of each image's name, black where the image stays; `options` are
+    of `CycleGAN.translate`.
+    """
     if skip_existing and target.exists():
         return None
     try:
@@ -118,16 +124,20 @@ def translate_file(model, source, target, skip_existing=False, side_by_side=Fals
         if wanted.dtype != "uint8":  # before the work
             check_kind(target, wanted.dtype, wanted.channels, len(images))
         single = len(images) == 1
+        inside = [None] * len(images) if masks is None else _masks_of(source, masks, len(images))
         found = model.translate(images[0] if single else images, **options)
         translated, doubts = found if options.get("return_doubt") else (found, None)
         if single:
             translated, doubts = [translated], doubts and [doubts]
-        if side_by_side:
-            limit = options.get("max_pixels", MAX_PIXELS)
-            translated = [
-                np.concatenate([_original(image, fake, given, wanted, limit), fake], axis=1)
-                for image, fake in zip(images, translated, strict=True)
-            ]
+        limit = options.get("max_pixels", MAX_PIXELS)
+        for i, (image, mask, fake) in enumerate(zip(images, inside, translated, strict=True)):
+            original = None
+            if mask is not None or side_by_side:
+                original = _original(image, fake, given, wanted, limit)
+            if mask is not None:
+                translated[i] = fake = _inside(open_image(mask, 1, limit).pixels, original, fake)
+            if side_by_side:
+                translated[i] = np.concatenate([original, fake], axis=1)
         write_images(target, np.stack(translated), source, _has_profile(source))
         if doubts:
             maps = np.stack([doubt.map for doubt in doubts])
@@ -149,6 +159,27 @@ def _original(path, translated, given, wanted, max_pixels):
     colours = 3 if translated.shape[-1] >= 3 else 1
     alpha = translated[:, :, colours:]  # `translate` copied it from the image
     return np.concatenate([open_image(path, colours, max_pixels).pixels, alpha], axis=-1)
+
+
+def _masks_of(source, folder, count):
+    """Find the file of an image's mask by its name; return the places of its pages."""
+    for path in sorted(Path(folder).glob(f"{glob.escape(source.stem)}.*")):
+        found = frames(path, 1)
+        if len(found) != count:
+            raise ValueError(f"{source} has {count} images, and its mask {path} {len(found)}.")
+        return found
+    raise FileNotFoundError(f"{source} has no mask: there is no {source.stem}.png in {folder}.")
+
+
+def _inside(mask, image, translated):
+    """Return a translation where its mask is white, and the image where it is black."""
+    if mask.shape[:2] != image.shape[:2]:
+        sizes = ["×".join(map(str, pixels.shape[:2])) for pixels in (mask, image)]
+        raise ValueError(f"The mask has {sizes[0]} pixels, the image {sizes[1]}.")
+    image, part = image.astype("float32"), mask / np.float32(255)
+    painted = image + part * (translated - image)
+    rounded = np.round(painted) if translated.dtype.kind in "iu" else painted
+    return rounded.astype(translated.dtype)
 
 
 def _has_profile(path):

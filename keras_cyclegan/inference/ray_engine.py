@@ -15,9 +15,7 @@ ATTEMPTS = 3  # after which a task that kills its worker is given up
 _made: dict[type, type] = {}  # what this process runs tasks with, if it is a worker
 
 
-def translate_files_on_ray(
-    model, pairs, skip_existing=False, side_by_side=False, workers=None, **options
-):
+def translate_files_on_ray(model, pairs, workers=None, **options):
     """Translate files as `translate_files` does, with one copy of the model for each worker.
 
     Workers share a machine's memory, so that they may cut an image into tiles that one process
@@ -29,9 +27,10 @@ def translate_files_on_ray(
     """
     # With absolute paths, because workers have other working directories.
     tasks = [(source.absolute(), target.absolute()) for source, target in pairs]
-    arguments = model, skip_existing, side_by_side, options
+    if options.get("masks"):
+        options["masks"] = options["masks"].absolute()
     try:
-        for i, error in run_on_ray(Translator, arguments, tasks, workers):
+        for i, error in run_on_ray(Translator, (model, options), tasks, workers):
             yield *pairs[i], error
     finally:
         remove_abandoned(*{target.parent for _, target in pairs})  # of workers that were killed
@@ -40,13 +39,12 @@ def translate_files_on_ray(
 class Translator:
     """Translates file after file with its copy of the model."""
 
-    def __init__(self, model, skip_existing, side_by_side, options):
+    def __init__(self, model, options):
         self.model, self.options = model, options
-        self.choices = skip_existing, side_by_side
 
     def run(self, pair):
         """Translate a file; return None or what was wrong."""
-        error = translate_file(self.model, *pair, *self.choices, **self.options)
+        error = translate_file(self.model, *pair, **self.options)
         return error and (str(error) or type(error).__name__)
 
 

@@ -61,9 +61,10 @@ class KeepTerm(TermOfEach):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 def inside_masks(images: Any, origin: str, batch: Any) -> Any:
-    """Show discriminators `images` inside of masks, and the photo outside: `compile(shown=…)`.
+    """Return `images` inside of masks, and the photo that they were made of outside.
 
-    `origin` is the photo's domain, `batch` has it and its mask.
+    As `compile(shown=…)` it is what discriminators see, as `compile(painted=…)` what generators
+    may change. `origin` is the photo's domain, `batch` has it and its mask.
 
     Example:
 

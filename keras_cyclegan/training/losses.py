@@ -59,6 +59,7 @@ class LossOptions:
     pair_every: int = option("Every N steps, N times as much.", 1, least=1, needs="pair_weight")
     keep_weight: float = option(KEEP, 0.0, least=0)
     see_masks: bool = option("Show discriminators the inside of masks, the photo outside.", False)
+    paint_masks: bool = option("Change nothing outside of masks.", False)
     nce_weight: float = option(NCE, 0.0, least=0)
     weight_a: float = option("Factor of A's losses but the adversarial.", 1.0, least=0)
     weight_b: float = option("The same for domain B.", 1.0, least=0)
@@ -118,4 +119,6 @@ def make_losses(options):
         made["cycle_loss"] = made["cycle_loss"] if options.cycle_weight else None
     if options.see_masks:
         made["shown"] = losses.inside_masks
+    if options.paint_masks:
+        made["painted"] = losses.inside_masks
     return made

@@ -134,3 +134,23 @@ def test_an_image_that_cannot_be_written_is_named_and_the_rest_goes_on(tmp_path,
     assert "No space left on device" in str(error)
     assert none is None
     assert os.listdir(tmp_path / "out") == ["b.png"]
+
+
+def test_with_masks_an_image_stays_where_its_mask_is_black(tmp_path):
+    images, masks = make(tmp_path / "in", "a.png", "b.png", "c.png"), tmp_path / "masks"
+    masks.mkdir()
+    levels = np.array([[0, 255], [51, 204]], "uint8")
+    Image.fromarray(levels).save(masks / "a.png")
+    Image.new("L", (3, 2)).save(masks / "b.png")
+    white = SimpleNamespace(
+        generator_ab=Copying.generator_ab, translate=lambda _: np.full((2, 2, 3), 200, "uint8")
+    )
+    pairs = plan_files(images, tmp_path / "out")
+    results = translate_files(white, pairs, masks=masks, side_by_side=True)
+    (_, into, error), (*_, other_size), (*_, missing) = results
+    assert error is None
+    expected = np.round(200 * (levels / 255))[..., None].repeat(3, -1)  # of a black image
+    np.testing.assert_array_equal(np.asarray(Image.open(into))[:, 2:], expected)
+    assert "The mask has 2×3 pixels, the image 2×2." in str(other_size)
+    assert f"there is no c.png in {masks}" in str(missing)
+    assert os.listdir(tmp_path / "out") == ["a.png"]

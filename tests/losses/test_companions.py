@@ -53,6 +53,18 @@ def test_what_lies_outside_of_a_mask_is_kept():
     np.testing.assert_allclose(seen, BATCH["a"] + BATCH["mask_a"], rtol=1e-5, atol=1e-6)
 
 
+def test_what_is_painted_is_the_photo_outside_of_masks_there_and_back():
+    model = compiled(painted=inside_masks)
+    passes = Passes(model, Batch(BATCH), training=True)
+    there, mask = keras.ops.convert_to_numpy(passes.fake_b), BATCH["mask_a"]
+    given = keras.ops.convert_to_numpy(model.generator_ab(BATCH["a"]))
+    expected = np.where(mask, given, BATCH["a"])
+    np.testing.assert_allclose(there, expected, rtol=1e-5, atol=1e-5)
+    back = keras.ops.convert_to_numpy(model.generator_ba(expected))
+    np.testing.assert_allclose(passes.cycle_a, np.where(mask, back, BATCH["a"]), atol=1e-5)
+    np.testing.assert_allclose(passes.shown_b, there)  # what discriminators judge
+
+
 def test_what_is_missing_is_named_before_a_step_is_made():
     bare = {name: BATCH[name] for name in "ab"}
     for term, folder in ((PairTerm, "pairA"), (KeepTerm, "maskA")):
@@ -63,12 +75,14 @@ def test_what_is_missing_is_named_before_a_step_is_made():
 
 
 def test_a_run_s_options_make_the_terms_which_train_and_are_saved(tmp_path):
-    options = TrainingOptions("", pair_weight=2.0, pair_every=2, keep_weight=5.0, see_masks=True)
+    weights = {"pair_weight": 2.0, "pair_every": 2, "keep_weight": 5.0}
+    options = TrainingOptions("", **weights, see_masks=True, paint_masks=True)
     made = make_losses(options)
     pair, keep = made["terms"]
     assert isinstance(pair, Lazy)
     assert (pair.every, pair.term.loss.weight, keep.loss.weight) == (2, 2.0, 5.0)
-    model = compiled(pair, keep, shown=made["shown"], run_eagerly=True)
+    hooks = {name: made[name] for name in ("shown", "painted")}
+    model = compiled(pair, keep, **hooks, run_eagerly=True)
     pixels = {name: np.uint8(255 * (x > 0)) for name, x in BATCH.items()}
     train = unpaired_dataset(
         pixels.pop("a"), pixels.pop("b"), batch_size=1, steps_per_epoch=2, companions=pixels
@@ -78,4 +92,4 @@ def test_a_run_s_options_make_the_terms_which_train_and_are_saved(tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert [type(term) for term in again.added_terms] == [Lazy, KeepTerm]
-    assert again.shown is inside_masks
+    assert again.shown is again.painted is inside_masks
