@@ -1,12 +1,16 @@
 """Training steps on a GPU beside PyTorch's: milliseconds, images a second, and peak memory.
 
     python benchmarks/gpu.py [--size 256] [--batch 1 8] [--json FILE]
+    python benchmarks/gpu.py --data path/with/trainA/trainB --out run --minutes 20
 
 Each row is a process of its own. All are started together and compile side by side; then one after
 the other runs alone. Rows of the package take its own `train_step`, jitted, on images that lie on
 the device, ten steps a dispatch. PyTorch's rows are `torch_step.py`. Float32 is TF32 on both sides,
 where the GPU has it. TensorFlow isn't needed. `--toy` measures nothing: it runs every row at a size
 for a processor.
+
+With `--data` recipe `fast` is then trained by the package's own command for so many minutes, which
+keeps its preset every two of them.
 """
 
 import argparse
@@ -199,15 +203,19 @@ def work(row):
 # --- all of them ---
 
 
-def start(row):
-    environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-    environment.setdefault("KERAS_BACKEND", "jax")
+def environment():
+    found = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    found.setdefault("KERAS_BACKEND", "jax")
     # The package beside this file, also where it isn't installed.
     root = str(pathlib.Path(__file__).resolve().parents[1])
-    environment["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    found["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    return found
+
+
+def start(row):
     command = [sys.executable, __file__, "--worker", json.dumps(row)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    return subprocess.Popen(command, env=environment, text=True, **pipes)
+    return subprocess.Popen(command, env=environment(), text=True, **pipes)
 
 
 def measure(chosen, together):
@@ -242,11 +250,33 @@ def line(row, found):
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def train(data, folder, minutes, toy):
+    """Train recipe `fast` for so long, and say what there is of it; an error's status is told."""
+    command = [sys.executable, "-m", "keras_cyclegan", "train", data, "--out", folder]
+    command += ["--recipe", "fast", "--half-precision", "--schedule", "constant"]
+    size = ["--image-size", "64", "--steps-per-epoch", "2", "--epochs", "1"]
+    process = subprocess.Popen(
+        [*command, *(size if toy else ["--epochs", "1000"])], env=environment()
+    )
+    try:
+        if status := process.wait(60 * minutes):
+            return f"The training ended with status {status}."
+    except subprocess.TimeoutExpired:
+        process.terminate()  # it ends after its step, with a checkpoint
+        process.wait()
+    files = [path.stat().st_size for path in pathlib.Path(folder, "preset").iterdir()]
+    print(f"\n{folder}/preset: {len(files)} files, the largest of {max(files) / 2**20:.1f} MiB")
+    return None
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=256, help="side of the images")
     parser.add_argument("--batch", type=int, nargs="+", default=[1, 8], help="batch sizes")
     parser.add_argument("--json", help="file for the figures")
+    parser.add_argument("--data", help="images to train on when all is measured")
+    parser.add_argument("--out", default="gpu_run", help="folder of that training")
+    parser.add_argument("--minutes", type=float, default=20, help="its length")
     parser.add_argument("--apart", action="store_true", help="don't compile side by side")
     parser.add_argument("--toy", action="store_true", help="toy size: checks, measures nothing")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -266,7 +296,10 @@ def main():
         kept.append(row | (found or {"failed": True}))
         if arguments.json:
             pathlib.Path(arguments.json).write_text(json.dumps(kept, indent=1))
+    if arguments.data:
+        return train(arguments.data, arguments.out, arguments.minutes, arguments.toy)
+    return None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

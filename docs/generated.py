@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def preset_table():
-    """The built-in presets as Markdown, also in the README."""
+    """The built-in presets as Markdown."""
     rows = ["| preset | A and B | trained at | weights |", "|---|---|---|---|"]
     for name, facts in keras_cyclegan.list_presets().items():
         what = facts["description"].rstrip(".")
