@@ -100,7 +100,7 @@ def train(minutes, filters, steps_per_epoch=50):
                 PresetKeeper(Path(folder, "preset"), minutes=0),
                 meter,
             ],
-            steps=steps_per_epoch,
+            minutes=0,
             verbose=0,
         )
     print(f"\n{meter.steps} steps, {meter.steps // steps_per_epoch} checkpoints and presets.\n")

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 import keras_cyclegan
 from keras_cyclegan.cli import app
 from keras_cyclegan.presets.table import PUBLISHED
+from keras_cyclegan.recipes import TABLES
 from keras_cyclegan.training.option import as_flag
-from keras_cyclegan.training.recipes import TABLES
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,8 +12,8 @@ import typer
 import keras_cyclegan
 from keras_cyclegan.arguments import Direction
 from keras_cyclegan.commands import parser
+from keras_cyclegan.recipes import TABLES
 from keras_cyclegan.training.option import as_flag, as_size, sides_of
-from keras_cyclegan.training.recipes import TABLES
 
 app = typer.Typer(
     help="Unpaired image-to-image translation with CycleGAN.",
@@ -51,7 +51,6 @@ def train(
     out: Path,
     recipe: Literal[tuple(TABLES)] | None = None,
     adjust: bool = False,
-    slow_dtype: bool = False,
     **options,
 ):
     """Train on two folders of images, or go on with a run.
@@ -63,10 +62,9 @@ def train(
         out: Folder of the run; an existing run is continued.
         recipe: Named set of options; options given as well take precedence. Default: paper.
         adjust: Continue the run with another learning rate or --clip-norm, or other images.
-        slow_dtype: Train in a dtype that this processor emulates, too.
     """
     images = options.pop("data")
-    keras_cyclegan.train(images, out, recipe, adjust, slow_dtype, **given(**options))
+    keras_cyclegan.train(images, out, recipe, adjust, **given(**options))
 
 
 @command
@@ -113,14 +111,11 @@ def translate(
         source: An image, a folder, or a pattern in quotes.
         target: A file for one image, else a folder.
         direction: From which domain.
-        working_size: Short side at which larger photos are translated; the change is brought to all
-            of their pixels. 0 translates at their own size. Default: the preset's.
         strength: Factor of what a generator with a skip from its input changes: above 1 for more.
         side_by_side: Write image and translation.
         skip_existing: Leave existing files alone.
         sheet: Picture to write as well: the first 32 images beside their translations.
-        doubt: Write a gray map as well, NAME.doubt.png, white where the translation is least to be
-            trusted; for presets whose doubt was calibrated.
+        doubt: Write NAME.doubt.png as well, white where the translation is least to be trusted.
         masks: Folder of masks, with a file of each image's name, black where it stays as it is.
         frozen: Translate a slide in one pass, with statistics of samples of its tissue; started
             again, it goes on where it was.
@@ -133,19 +128,16 @@ def translate(
     if engine == "local" and workers is not None:
         raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     if frozen:
-        of_images = {"--sheet": sheet, "--side-by-side": side_by_side, "--masks": masks}
-        of_images |= {"--working-size": working_size, "--max-pixels": max_pixels}
-        if unused := [name for name, value in of_images.items() if value]:
+        if sheet or side_by_side or masks or working_size or max_pixels:
             raise ValueError(
-                f"{', '.join(unused)} can't go with --frozen: a slide is translated part by part, "
-                "at its own resolution or that of --mpp, into a pyramid."
+                "--sheet, --side-by-side, --masks, --working-size and --max-pixels can't go with "
+                "--frozen: a slide is translated part by part, into a pyramid."
             )
         if skip_existing and target.exists():
-            typer.echo(f"{target} exists already")
             return
         options = {"direction": direction, "tile": tile or 512, "mpp": mpp}
-        options["strength"] = strength
-        _translate_slide(source, target, preset, engine=engine, workers=workers, **options)
+        options |= {"engine": engine, "workers": workers}
+        _translate_slide(source, target, preset, strength, **options)
         return
     if mpp is not None:
         raise ValueError("--mpp goes with --frozen, which translates slides.")
@@ -337,8 +329,6 @@ def export(
         direction: From which domain. Default: both.
         weights: float32, float16 or int8.
         floats: ONNX, OpenVINO: also write files for float32 in [-1, 1].
-        working_size: Short side at which larger photos are translated; the change is brought to all
-            of their pixels. 0 leaves that out. Default: the preset's.
     """
     options = {"format": format, "direction": direction, "weights": weights, "floats": floats}
     options["working_size"] = "auto" if working_size is None else working_size or None

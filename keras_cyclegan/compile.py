@@ -19,11 +19,7 @@ from keras_cyclegan.losses.pixels import (
 )
 from keras_cyclegan.networks import compatibility
 from keras_cyclegan.optimizers import paper_adam
-from keras_cyclegan.optimizers.joint import (
-    AdversarialOptimizer,
-    measure_names,
-    without_loss_scaling,
-)
+from keras_cyclegan.optimizers.joint import AdversarialOptimizer, without_loss_scaling
 from keras_cyclegan.steps import checks
 from keras_cyclegan.steps.averages import copy_network
 from keras_cyclegan.terms import Lazy, NetworkLosses, Scheduled, Terms
@@ -50,7 +46,6 @@ class CompileMixin(keras.Model):
         weight_a: float = 1.0,
         weight_b: float = 1.0,
         ema_momentum: float | None = None,
-        monitor_gradients: bool = False,
         remat: bool = False,
         jit_compile: Any = "auto",
         steps_per_execution: int = 1,
@@ -99,9 +94,6 @@ class CompileMixin(keras.Model):
                 weights, which replace the generators outside of training: in `translate`,
                 `evaluate`, `predict`, samples, exports and presets. Training isn't changed. The
                 averages start again at each `compile`. None, the default, for no averages.
-            monitor_gradients: bool, False by default. Whether to log the norms of both gradients
-                before any clipping (`gradient_norm_generators`, `gradient_norm_discriminators`)
-                and, under `"mixed_float16"`, the `loss_scale`: means over the epoch's steps.
             remat: bool, False by default. Whether to keep nothing of a generator's pass for its
                 gradient, and to compute the pass again there (Chen et al. 2016, arXiv 1604.06174):
                 the same step in less memory and more time.
@@ -138,7 +130,6 @@ class CompileMixin(keras.Model):
         self.shown, self.painted = shown, painted
         self.weight_a = weight_a
         self.weight_b = weight_b
-        self.monitor_gradients = monitor_gradients
         self.remat = remat
         self.build_terms(terms)
         self.build_pools()
@@ -159,8 +150,6 @@ class CompileMixin(keras.Model):
         )
         self.optimizer.build(self.trainable_variables)
         names = ["loss", *self.generator_terms.names, *self.discriminator_terms.names]
-        if monitor_gradients:
-            names += measure_names(self.optimizer)
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     @property
@@ -229,7 +218,9 @@ class CompileMixin(keras.Model):
 
     def compile_from_config(self, config):
         deserialize = keras.saving.deserialize_keras_object
-        self.compile(**{name: deserialize(value) for name, value in config.items()})
+        config = {name: deserialize(value) for name, value in config.items()}
+        config.pop("monitor_gradients", None)  # in files of earlier versions
+        self.compile(**config)
 
 
 def _optimizer(value):

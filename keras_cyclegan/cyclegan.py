@@ -190,12 +190,11 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         judged, _, discriminators = self.differentiate(
             lambda: (self.game(batch, shown), ()), self.discriminator_variables
         )
-        measures = self.measure(generators, discriminators)
         # Neither gradient saw the other's update, so that applying both at once equals
         # "generators first, then discriminators".
         self.update(generators, discriminators)
         self.update_averages()
-        return self.track(losses | judged, batch, measures)
+        return self.track(losses | judged, batch)
 
     @keras_step
     def test_step(self, data: Any) -> dict[str, Any]:

@@ -1,11 +1,8 @@
 """What computes: is there an accelerator, and what can the processor do?"""
 
-import functools
 import os
-import pathlib
 import platform
 import sys
-import time
 import warnings
 
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it once, as it is imported
@@ -16,7 +13,6 @@ INSTRUCTIONS = {
     "bfloat16": {"avx512_bf16", "amx_bf16"},
     "float16": {"avx512_fp16", "amx_fp16"},
 }
-WORTH_A_WARNING, REFUSED = 1.1, 10.0
 
 _came_too_late = False
 
@@ -41,22 +37,24 @@ def has_accelerator():
 
 def describe_machine():
     """Describe the machine: number and name of its processors, and whether it has a GPU."""
-    name, info = platform.processor() or platform.machine(), pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = (line.partition(":")[2].strip() for line in lines if "model name" in line)
+    name = _told_by_linux("model name") or platform.processor() or platform.machine()
     accelerated = " and a GPU or TPU" if has_accelerator() else ""
-    return f"{os.cpu_count()} × {next(names, name)}{accelerated}"
+    return f"{os.cpu_count()} × {name}{accelerated}"
 
 
-def vector_extensions(path="/proc/cpuinfo"):
+def vector_extensions():
     """Return Linux's names of an x86 processor's features, or an empty set."""
+    return frozenset(_told_by_linux("flags").split())
+
+
+def _told_by_linux(key):
     try:
-        with open(path, encoding="utf-8") as file:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
             # Up to the first processor: the file is long, and slow to read.
-            flags = next((line for line in file if line.startswith("flags")), "")
+            line = next((line for line in file if line.startswith(key)), "")
     except OSError:
-        return frozenset()
-    return frozenset(flags.partition(":")[2].split())
+        return ""
+    return line.partition(":")[2].strip()
 
 
 def prefer_onednn(environment=os.environ, modules=sys.modules, extensions=None):
@@ -86,58 +84,22 @@ def warn_if_too_late():
         )
 
 
-def warn_of_slow_dtype(networks):
-    """Warn if networks would be faster in float32."""
-    factor = slowdown(networks)
-    if factor > WORTH_A_WARNING:
-        warnings.warn(_message(networks, factor), stacklevel=3)
+def warn_of_emulated_dtype(networks):
+    """Warn if the processor emulates the dtype of one of the networks."""
+    if message := emulated_dtype(networks):
+        warnings.warn(message, stacklevel=3)
 
 
-def refuse_slow_dtype(networks, advice):
-    """Raise a ValueError, with advice, for a dtype that takes over 10 times as long as float32."""
-    factor = slowdown(networks)
-    if factor > REFUSED:
-        raise ValueError(f"{_message(networks, factor)} {advice}")
-
-
-def slowdown(networks):
-    """Return how many times as long as in float32 the networks' convolutions take."""
-    import keras
-
-    dtypes = {network.compute_dtype for network in networks} & set(INSTRUCTIONS)
-    if not dtypes or has_accelerator():
-        return 1.0
-    if keras.backend.backend() == "tensorflow":
-        dtypes = {dtype for dtype in dtypes if not INSTRUCTIONS[dtype] & vector_extensions()}
-    return max([1.0, *(measured_slowdown(dtype) for dtype in dtypes)])
-
-
-@functools.lru_cache
-def measured_slowdown(dtype):
-    """Time a convolution against float32, in processor seconds, for half a second at most each."""
-    import numpy as np
-    from keras import ops
-
-    # No random numbers: they would change the random state of a run.
-    shapes = (1, 32, 32, 64), (3, 3, 64, 64)
-    values = [np.linspace(-1, 1, np.prod(shape)).reshape(shape) for shape in shapes]
-
-    def seconds(dtype):
-        images, kernel = (ops.cast(value, dtype) for value in values)
-        times = []
-        while len(times) < 9 and sum(times) < 0.5:
-            start = time.process_time()
-            outputs = ops.conv(images, kernel, data_format="channels_last")
-            ops.convert_to_numpy(ops.sum(ops.cast(outputs, "float32")))  # waits for it
-            times.append(time.process_time() - start)
-        return min(times)
-
-    return seconds(dtype) / seconds("float32")
-
-
-def _message(networks, factor):
-    policy = next(n.dtype_policy.name for n in networks if n.compute_dtype in INSTRUCTIONS)
-    return (
-        f"On this processor {policy} takes {factor:.1f} times as long as float32, measured on a "
-        "convolution. Use the dtype float32."
-    )
+def emulated_dtype(networks):
+    """Say that the processor emulates the dtype of one of the networks; None if it doesn't."""
+    extensions = vector_extensions()
+    if not extensions or has_accelerator():
+        return None
+    for network in networks:
+        wanted = INSTRUCTIONS.get(network.compute_dtype)
+        if wanted and not wanted & extensions:
+            return (
+                f"This processor emulates {network.dtype_policy.name}, which can take a hundred "
+                "times as long as float32. Use the dtype float32."
+            )
+    return None

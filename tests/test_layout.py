@@ -11,7 +11,7 @@ import keras_cyclegan
 PACKAGE = Path(keras_cyclegan.__file__).parent
 # From the bottom up. Subpackages on one line don't import each other.
 LAYERS = [
-    {"files", "arguments", "processor", "quiet", "moments"},
+    {"files", "arguments", "processor", "quiet", "moments", "recipes"},
     {"layers", "optimizers", "data"},
     {"networks", "passes"},
     {"inference"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"scores"},
     {"metrics", "evaluation"},
     {"training", "check"},
-    {"callbacks", "resume", "recipes"},
+    {"callbacks", "resume"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -39,7 +39,6 @@ OTHERS = {
     "hinge": ["--adversarial-loss", "hinge"],
     "twice the rate": ["--discriminator-learning-rate", "2e-4"],
     "images as they are": ["--no-augment"],
-    "changed in colours alone": ["--augment-translation", "0", "--augment-cutout", "0"],
 }
 DISCRIMINATORS = {f"fast, {name}": ["--recipe", "fast", *words] for name, words in OTHERS.items()}
 GROUPS = {"recipes": list(RUNS), "discriminators": ["fast", *DISCRIMINATORS]}

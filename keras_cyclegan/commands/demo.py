@@ -16,7 +16,6 @@ from keras_cyclegan.arguments import Direction
 from keras_cyclegan.cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError
 from keras_cyclegan.data.decode import open_image
-from keras_cyclegan.data.glyphs import render_glyphs
 from keras_cyclegan.data.pixels import as_pictures, formats_of
 from keras_cyclegan.data.writers import write_images
 from keras_cyclegan.inference.files import SUFFIXES
@@ -24,7 +23,6 @@ from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generator_for, generators_of
 from keras_cyclegan.presets import list_presets
 
-GLYPHS = "Rag74"  # letters and digits that differ clearly between the two typefaces
 HOUR = 3600
 MAX_WAITING = 32  # translations
 SHOWN_BY_BROWSERS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -37,14 +35,7 @@ STYLE = """
 """
 
 
-def launch_demo(
-    preset,
-    examples=None,
-    host="127.0.0.1",
-    port=None,
-    max_megapixels=None,
-    allowed_hosts=(),
-):
+def launch_demo(preset, examples, host, port, max_megapixels, allowed_hosts):
     """Serve a preset in the browser until it is interrupted.
 
     Uploaded images and their translations are kept in a folder of this process, which is removed
@@ -52,25 +43,18 @@ def launch_demo(
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the folder is removed
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder, "uploads"))
+        os.environ["GRADIO_TEMP_DIR"] = folder
         gradio = import_gradio()
         from starlette.middleware import Middleware
         from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+        examples = find_examples(examples) if examples else ()
         model = CycleGAN.from_preset(preset)
-        if examples is not None:
-            examples = find_examples(examples)
-        elif preset == "glyphs":
-            examples = draw_glyphs(folder)
         # In the paper's generator a megapixel takes about a gigabyte, unless it is tiled.
         megapixels = max_megapixels or (61 if model.working_size else 4)
-        page = build_demo(
-            model,
-            title=title_of(preset),
-            description=described(model, list_presets().get(preset, {})),
-            examples=examples,
-            max_pixels=round(megapixels * 1e6),
-        )
+        about = list_presets().get(preset, {}).get("description", "")
+        title, limit = Path(preset).absolute().name, round(megapixels * 1e6)
+        page = build_demo(model, title, about, examples, limit)
         theme = gradio.themes.Default(  # with the system's own fonts, so that the page fetches none
             primary_hue="teal",
             font=["system-ui", "sans-serif"],
@@ -78,49 +62,24 @@ def launch_demo(
         )
         # Else a page whose name was pointed here after it was loaded could ask (DNS rebinding).
         names = ["localhost", "127.0.0.1", host, socket.gethostname(), *allowed_hosts]
-        try:
-            _, address, _ = page.queue(max_size=MAX_WAITING).launch(
-                server_name=host,
-                server_port=port,
-                max_file_size=round(megapixels * 4e6),  # bytes
-                theme=theme,
-                css=STYLE,
-                share=False,
-                ssr_mode=False,
-                run_history=False,
-                footer_links=[],
-                prevent_thread_lock=True,
-                quiet=True,
-                app_kwargs={
-                    "middleware": [Middleware(TrustedHostMiddleware, names, www_redirect=False)]
-                },
-            )
-        except OSError as error:
-            raise OSError(
-                f"Can't listen at {host}, port {port or '7860 to 7959'}: is another program there? "
-                f"Choose a free one with --port. ({error})"
-            ) from error
+        _, address, _ = page.queue(max_size=MAX_WAITING).launch(
+            server_name=host,
+            server_port=port,
+            max_file_size=4 * limit,  # bytes
+            theme=theme,
+            css=STYLE,
+            share=False,
+            ssr_mode=False,
+            run_history=False,
+            footer_links=[],
+            prevent_thread_lock=True,
+            quiet=True,
+            app_kwargs={
+                "middleware": [Middleware(TrustedHostMiddleware, names, www_redirect=False)]
+            },
+        )
         typer.echo(f"{preset}: {address} (Ctrl-C ends it)")
         page.block_thread()
-
-
-def described(model, facts):
-    """Return what the preset is for, in Markdown, from its entry in `list_presets`."""
-    scale = None
-    if model.working_size:
-        scale = (
-            f"It knows whole photos at {model.working_size} pixels. A larger one is translated at "
-            "that size, and the change is brought to all of its pixels."
-        )
-    elif model.scale == "detail":
-        scale = "It knows parts of images at their own resolution, and translates every pixel."
-    return "\n\n".join(filter(None, [facts.get("description"), scale]))
-
-
-def title_of(preset):
-    """Return the title for a preset: its name, or the name of its training run."""
-    path = Path(preset)
-    return path.absolute().parent.name if path.name in ("preset", "best") else path.name
 
 
 def import_gradio():
@@ -151,18 +110,7 @@ def find_examples(folder):
     return found
 
 
-def draw_glyphs(folder):
-    """Draw examples for the preset `glyphs`, as its training images are drawn."""
-    drawn = []
-    for domain, direction in (("a", "a_to_b"), ("b", "b_to_a")):
-        for character, pixels in zip(GLYPHS, render_glyphs(GLYPHS, domain), strict=True):
-            path = Path(folder, f"{character}_{domain}.png")
-            Image.fromarray(pixels).save(path)
-            drawn.append((path, direction))
-    return drawn
-
-
-def build_demo(model, title, description="", examples=None, max_pixels=4_000_000):
+def build_demo(model, title, description="", examples=(), max_pixels=4_000_000):
     """Make the page, `gradio.Blocks`; it isn't served yet.
 
     `examples` are pairs of a path and a direction.
@@ -225,7 +173,7 @@ def build_demo(model, title, description="", examples=None, max_pixels=4_000_000
             "concurrency_limit": 1,
         }
         button.click(**event)
-        usable = [[str(path), known] for path, known in examples or () if known in directions]
+        usable = [[str(path), known] for path, known in examples if known in directions]
         if usable:
             shown = gr.Examples(usable, [image, direction], visible_columns=[0])
             shown.load_input_event.then(**event)

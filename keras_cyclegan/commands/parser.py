@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import math
 import re
 from typing import Annotated, Literal
 
@@ -17,6 +16,8 @@ from keras_cyclegan.training.option import Size, as_size, options_of
 SHARED = {  # help of what several commands take
     "preset": "Built-in name, folder, hf:// or kaggle://.",
     "tile": "Translate larger images in tiles of this side. Default: tiles if memory is short.",
+    "working_size": "Short side at which larger photos are translated; the change is brought to "
+    "all of their pixels. 0 for their own size. Default: the preset's.",
     "max_pixels": "Largest image; raise it for files that you trust. Default: 61 megapixels.",
 }
 FLAGS = {"paired": ("--paired/--unpaired",)}  # where they don't follow from the name
@@ -82,16 +83,14 @@ class Command(typer.core.TyperCommand):
         return super().parse_args(context, joined(arguments))
 
     def format_options(self, context, formatter):
-        groups = {"Arguments": [], "Options": []}
+        groups = {}
         for parameter in self.get_params(context):
-            if (record := parameter.get_help_record(context)) is not None:
-                is_argument = parameter.param_type_name == "argument"
-                title = "Arguments" if is_argument else parameter.rich_help_panel or "Options"
+            if record := parameter.get_help_record(context):
+                title = parameter.rich_help_panel or f"{parameter.param_type_name.title()}s"
                 groups.setdefault(title, []).append(record)
         for title, records in groups.items():
-            if records:
-                with formatter.section(title):
-                    formatter.write_dl(records)
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def joined(arguments):
@@ -99,13 +98,6 @@ def joined(arguments):
     arguments = list(arguments)
     for place, name in enumerate(arguments):
         ends = arguments[place + 1 : place + 3]
-        if name in ("--range-a", "--range-b") and ends and all(map(_is_number, ends)):
+        if name in ("--range-a", "--range-b") and all(re.fullmatch(r"[-+.,\de]+", x) for x in ends):
             arguments[place : place + 3] = [f"{name}={' '.join(ends)}"]
     return arguments
-
-
-def _is_number(text):
-    try:
-        return all(math.isfinite(float(number)) for number in text.split(","))
-    except ValueError:
-        return False

@@ -60,10 +60,6 @@ def with_flags(message, names):
 
     Other names than `names`, the options of the command, aren't replaced.
     """
-    if "identity_weight" in names:  # no option of the command is called as `compile`'s argument
-        message = re.sub(
-            r"(?i)compile with\s+`identity_loss=None`", "give `identity_weight=0`", message
-        )
     names = "|".join(names)
     values = {"True": True, "False": False}
 

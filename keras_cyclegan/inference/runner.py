@@ -14,7 +14,7 @@ from keras_cyclegan.inference.sizes import find_rule
 from keras_cyclegan.inference.tile_plan import plan
 from keras_cyclegan.inference.working_size import change_network
 from keras_cyclegan.layers.cpu import fast_paths
-from keras_cyclegan.processor import warn_if_too_late, warn_of_slow_dtype
+from keras_cyclegan.processor import warn_if_too_late, warn_of_emulated_dtype
 
 SLACK = 2.6  # peak memory over that of the widest layer, at most (an `AttentionGenerator`)
 PIXEL_BYTES = 60  # the image and its translation as floats and as pixels, and copies of them
@@ -38,7 +38,7 @@ class Runner:
     def __init__(self, generator):
         self._reference = weakref.ref(generator)  # a strong one would keep it in `_runners`
         self._graph = (None, None)
-        warn_of_slow_dtype([generator])
+        warn_of_emulated_dtype([generator])
 
     @property
     def generator(self):

@@ -162,5 +162,6 @@ class IdentityTerm(ComparisonTerm):
         if channels_a != channels_b:
             raise ValueError(
                 "The identity loss needs the same channels in both domains. Received "
-                f"{channels_a} and {channels_b}: compile with `identity_loss=None`."
+                f"{channels_a} and {channels_b}: compile with `identity_loss=None`, or train with "
+                "`identity_weight=0`."
             )

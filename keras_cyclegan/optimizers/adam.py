@@ -20,19 +20,12 @@ def paper_adam(
     corrected, torch after, which only matters for gradients of 3e-7 and less.
 
     Args:
-        learning_rate: float or `LearningRateSchedule`. None, the default, takes `LinearDecay()`.
-        clip_norm: float. Gradients are scaled down where the norm of all together is larger. None,
-            the default and the authors' choice, leaves them as they are.
-        weight_penalty: float, 0 by default, the authors' choice; see `PenalisedAdam`.
-        accumulate: int, 1 by default. Steps whose gradients are averaged for one update: the same
-            as a batch so many times as large, in the memory of one step.
-
-    Example:
-
-    ```python
-    slower = LinearDecay(5e-5, decay_epochs=20)
-    model.compile(paper_adam(clip_norm=1.0), paper_adam(slower, clip_norm=1.0))
-    ```
+        learning_rate: float or `LearningRateSchedule`. None takes `LinearDecay()`.
+        clip_norm: gradients are scaled down where the norm of all together is larger. None, the
+            authors' choice, leaves them as they are.
+        weight_penalty: see `PenalisedAdam`.
+        accumulate: steps whose gradients are averaged for one update: the same as a batch so many
+            times as large, in the memory of one step.
     """
     options = {"beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8, "global_clipnorm": clip_norm}
     options["gradient_accumulation_steps"] = accumulate if accumulate > 1 else None

@@ -54,22 +54,3 @@ class AdversarialOptimizer(keras.optimizers.MultiOptimizer):
 def without_loss_scaling(optimizer):
     """Return the `AdversarialOptimizer` that Keras wraps under mixed_float16."""
     return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def gradient_measures(optimizer, generator_gradients, discriminator_gradients):
-    """Return the global norms of gradients, and the loss scale; not finite in a skipped step."""
-
-    def norm(gradients):
-        squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
-        return ops.sqrt(sum(squares))
-
-    scale = ops.cast(optimizer.scale_loss(1.0), "float32")
-    norms = [norm(generator_gradients) / scale, norm(discriminator_gradients) / scale]
-    return dict(zip(measure_names(optimizer), [*norms, scale], strict=False))
-
-
-def measure_names(optimizer):
-    """Return the names of `gradient_measures`; the scale only under mixed_float16."""
-    names = ["gradient_norm_generators", "gradient_norm_discriminators"]
-    moves = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-    return [*names, "loss_scale"] if moves else names

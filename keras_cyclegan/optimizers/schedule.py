@@ -22,14 +22,13 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     rate falls, in a variable. Before `fit`, and in any other model, the rate is constant.
 
     Args:
-        initial_learning_rate: float, 2e-4 by default. The constant rate.
-        constant_steps: int, 0 by default. Step at which the rate begins to fall.
-        decay_steps: int. Number of steps in which it falls. None, the default: `fit` sets them.
-        decay_epochs: int. Number of epochs at the end of `fit` in which the rate falls. None, the
-            default: half of all epochs.
-        final_learning_rate: float, 0 by default. The rate after the fall.
-        held_steps: int, 0 by default. First steps, in which the rate is 0: for generators that wait
-            until new discriminators have learned something. Adam's moments are taken all the same.
+        initial_learning_rate: the constant rate.
+        constant_steps: step at which the rate begins to fall.
+        decay_steps: steps in which it falls. None: `fit` sets them.
+        decay_epochs: epochs at the end of `fit` in which the rate falls. None: half of all.
+        final_learning_rate: the rate after the fall.
+        held_steps: first steps, in which the rate is 0: for generators that wait until new
+            discriminators have learned something. Adam's moments are taken all the same.
 
     Example:
 
@@ -117,15 +116,8 @@ class CosineDecay(LinearDecay):
     """A `LinearDecay` that falls as half a cosine (Loshchilov and Hutter 2017), in all of `fit`.
 
     Args:
-        initial_learning_rate, constant_steps, decay_steps, decay_epochs: as for `LinearDecay`.
-        final_learning_rate, held_steps: as for `LinearDecay`.
-
-    Example:
-
-    ```python
-    schedule = CosineDecay(2e-4, decay_steps=100)
-    float(schedule(50))  # 1e-4
-    ```
+        initial_learning_rate, constant_steps, decay_steps: as in `LinearDecay`.
+        decay_epochs, final_learning_rate, held_steps: as in `LinearDecay`.
     """
 
     falling_part = 1.0

@@ -2,12 +2,11 @@
 
 import warnings
 
-import keras
 from keras import ops
 
 from keras_cyclegan.data.pixels import adopt_formats
-from keras_cyclegan.optimizers.joint import gradient_measures, without_loss_scaling
-from keras_cyclegan.processor import warn_of_slow_dtype
+from keras_cyclegan.optimizers.joint import without_loss_scaling
+from keras_cyclegan.processor import warn_of_emulated_dtype
 from keras_cyclegan.steps import checks
 
 
@@ -20,9 +19,8 @@ class BaseTrainer:
     """`fit` with checks of its data, and the epoch's means, for `CycleGAN`.
 
     A backend's `Trainer` adds `differentiate(objective, variables)`, which returns the terms of a
-    loss by name and other results, as `objective()` does, and the gradients of the terms' sum;
-    `input_gradient(function, images)` of a scalar, which can be differentiated again; and
-    `apply(gradients, variables)`.
+    loss by name and other results, as `objective()` does, and the gradients of the terms' sum; and
+    `input_gradient(function, images)` of a scalar, which can be differentiated again.
     """
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, shuffle=None, **kwargs):
@@ -34,22 +32,14 @@ class BaseTrainer:
         Args:
             x: dataset, `keras.utils.PyDataset` or generator of batches: pairs `(a, b)` in [-1, 1],
                 or dicts of `"a"`, `"b"` and what rides along for terms (masks, pairs, labels); a
-                dict of arrays; or the images of domain A as one array. None, the default, for none.
-            y: images of domain B, as many as in `x`, where `x` is an array; else None, the default.
-            batch_size, epochs: as in `keras.Model.fit`.
-            shuffle: bool. None, the default, shuffles arrays, and a `PyDataset` of known length.
-            **kwargs: as in `keras.Model.fit`.
+                dict of arrays; or the images of domain A as one array.
+            y: images of domain B, as many as in `x`, where `x` is an array.
+            shuffle: bool. None shuffles arrays, and a `PyDataset` of known length.
+            batch_size, epochs, **kwargs: as in `keras.Model.fit`.
 
         Raises:
             ValueError: the first batch isn't a pair of images in [-1, 1] of the model's shapes, or
                 a callback sets a learning rate that a schedule sets already.
-
-        Example:
-
-        ```python
-        train, validation = keras_cyclegan.data.load("path/to/images")
-        history = model.fit(train, validation_data=validation, epochs=200)
-        ```
         """
         if shuffle is None:
             counted = getattr(x, "num_batches", None) is not None and not hasattr(x, "seek")
@@ -63,7 +53,7 @@ class BaseTrainer:
             steps, split = kwargs.get("steps_per_epoch"), kwargs.get("validation_split", 0.0)
             steps = checks.count_steps(x, batch_size, steps, split)
             self.follow_epochs(optimizer, steps, epochs, kwargs.get("initial_epoch", 0))
-            warn_of_slow_dtype([layer for layer in self.layers if isinstance(layer, keras.Model)])
+            warn_of_emulated_dtype(self.networks.values())
         return super().fit(x, y, batch_size, epochs, shuffle=shuffle, **kwargs)
 
     def follow_epochs(self, optimizer, steps_per_epoch, epochs, initial_epoch):
@@ -112,21 +102,13 @@ class BaseTrainer:
         variables = self.generator_variables + self.discriminator_variables
         self.apply(generators + discriminators, variables)
 
-    def measure(self, generators, discriminators):
-        """Return the `gradient_measures` of both players, if `compile` asked for them."""
-        wanted = self.monitor_gradients
-        return gradient_measures(self.optimizer, generators, discriminators) if wanted else {}
+    def apply(self, gradients, variables):
+        self.optimizer.apply(gradients, variables)
 
-    def track(self, losses, batch, measures=None):
-        """Add a step's losses and `gradient_measures` to the epoch's means; return the means."""
+    def track(self, losses, batch):
+        """Add a step's losses to the epoch's means; return the means."""
         batch_size = ops.shape(batch.a)[0]
         losses = {"loss": sum(losses.values()), **losses}
         for name, value in losses.items():
             self.loss_trackers[name].update_state(value, sample_weight=batch_size)
-        measures = measures or {}
-        for name, value in measures.items():
-            # Loss scaling skips a step whose gradients overflow, and so does the mean.
-            finite = ops.isfinite(value)
-            value, weight = ops.where(finite, value, 0.0), ops.cast(finite, "float32")
-            self.loss_trackers[name].update_state(value, sample_weight=weight)
-        return {name: self.loss_trackers[name].result() for name in (*losses, *measures)}
+        return {name: self.loss_trackers[name].result() for name in losses}

@@ -84,12 +84,6 @@ def check_data(data, second, check_shapes):
     elif isinstance(data, keras.utils.PyDataset):
         first = data[0]
     elif hasattr(data, "element_spec"):
-        shapes = [getattr(spec, "shape", None) for spec in keras.tree.flatten(data.element_spec)]
-        if any(getattr(shape, "rank", 0) is None for shape in shapes):
-            raise ValueError(
-                "The dataset doesn't say the shape of its batches: map `tf.ensure_shape` over it, "
-                f"(None, height, width, channels) each. Received {data.element_spec}."
-            )
         first = next(iter(data), None)
     else:
         return data
@@ -157,11 +151,6 @@ def check_values(batch):
     """Raise a ValueError for values outside of [-1, 1]; warn if all lie in [0, 1]."""
     domains = {f"domain {name.upper()}": keras.ops.convert_to_numpy(batch[name]) for name in "ab"}
     for domain, images in domains.items():
-        if np.issubdtype(images.dtype, np.integer):
-            raise ValueError(
-                f"Images of {domain} are {images.dtype}. Training takes floats in [-1, 1]: "
-                "`keras_cyclegan.data.to_unit` makes them of pixels of 0 … 255."
-            )
         try:
             check_unit(images.astype("float32"))
         except ValueError as error:

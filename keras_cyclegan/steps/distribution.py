@@ -8,12 +8,6 @@ import numpy as np
 
 logger = logging.getLogger(__name__)
 
-HOW_TO_CONNECT_MACHINES = (
-    "Set on each machine KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, an address of the first one "
-    "that all reach; KERAS_DISTRIBUTION_NUM_PROCESSES, the number of machines; and "
-    "KERAS_DISTRIBUTION_PROCESS_ID, the number of this machine, from 0."
-)
-
 
 @contextlib.contextmanager
 def distributed(over, batch_size):
@@ -36,7 +30,11 @@ def distributed(over, batch_size):
         try:
             keras.distribution.initialize()
         except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{HOW_TO_CONNECT_MACHINES} Keras says: {error}") from error
+            raise ValueError(
+                "Set on each machine KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT, of the first one, "
+                "KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID, from 0. "
+                f"Keras says: {error}"
+            ) from error
     if backend == "jax":
         count = keras.distribution.get_device_count()
         # The dataset makes only this machine's part of each batch: see `process_share`.
@@ -70,36 +68,14 @@ def is_chief():
     return process_share()[0] == 0
 
 
-def check_agreement(advice, **facts):
-    """Raise a RuntimeError, with advice, if processes differ in an int; all must call it."""
-    for fact, values in zip(facts, _gather(list(facts.values())).T, strict=True):
-        if len(set(values)) > 1:
-            fact, given = fact.replace("_", " "), ", ".join(map(str, values))
-            raise RuntimeError(f"The machines differ in {fact}: {given}. {advice}")
-
-
-def fail_together(function):
-    """Call `function()`, which doesn't wait for others, on every machine; raise on all or none."""
-    failure = result = None
-    try:
-        result = function()
-    except Exception as error:
-        failure = error
-    if largest_of_all(int(failure is not None)):
-        raise failure or RuntimeError(
-            "Another machine can't start; its message says why. Solve that, and start all again."
-        )
-    return result
-
-
 def largest_of_all(value):
     """Return the largest of the ints of all processes, each of which must call this."""
-    return int(_gather([value]).max())
+    return max(_gather(value))
 
 
-def _gather(values):
+def _gather(value):
     if process_share()[1] == 1:
-        return np.array([values])
+        return [value]
     from jax.experimental import multihost_utils
 
-    return multihost_utils.process_allgather(np.array(values))
+    return multihost_utils.process_allgather(np.array(value)).tolist()

@@ -29,9 +29,6 @@ class Trainer(BaseTrainer):
             value = function(images)
         return tape.gradient(value, images)
 
-    def apply(self, gradients, variables):
-        self.optimizer.apply(gradients, variables)
-
     def draw(self, pool, images):
         # Every replica gives the images of all replicas to its copy of the pool: the copies stay
         # equal, because they see the same images and draw the same numbers.
@@ -48,7 +45,7 @@ class Trainer(BaseTrainer):
         first = context.replica_id_in_sync_group * batch
         return pool(everyone)[first : first + batch]
 
-    def track(self, losses, batch, measures=None):
+    def track(self, losses, batch):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         losses = {name: loss * replicas for name, loss in losses.items()}
-        return super().track(losses, batch, measures)
+        return super().track(losses, batch)

@@ -51,4 +51,4 @@ class Trainer(BaseTrainer):
 
     @torch.no_grad()
     def apply(self, gradients, variables):
-        self.optimizer.apply(gradients, variables)
+        super().apply(gradients, variables)

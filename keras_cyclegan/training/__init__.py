@@ -1,4 +1,4 @@
-"""Training runs: options beside what they make, recipes, the run's folder and its card."""
+"""Training runs: options beside what they make, the run's folder and its card."""
 
 from keras_cyclegan.training.options import TrainingOptions
 

@@ -44,8 +44,6 @@ class DataOptions:
     def bring_to_form(self):
         """Bring values to the form in which they are recorded."""
         formed = {"image_size": as_size(self.image_size), "load_size": as_size(self.load_size)}
-        if isinstance(self.flip, bool):
-            formed["flip"] = "horizontal" if self.flip else "none"
         for name in ("range_a", "range_b"):
             if isinstance(given := getattr(self, name), (tuple, list)):
                 ends = (end if isinstance(end, (tuple, list)) else [end] for end in given)

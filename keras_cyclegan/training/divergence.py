@@ -10,8 +10,8 @@ class DivergenceError(RuntimeError):
     """Raised when a loss or a weight is NaN or infinite; it names the last good checkpoint.
 
     Args:
-        finding: str. What was found, and at which step.
-        kept: path of the last good checkpoint. None, the default, for none.
+        finding: what was found, and at which step.
+        kept: path of the last good checkpoint, if there is one.
     """
 
     def __init__(self, finding: str, kept: Any = None) -> None:
@@ -29,12 +29,6 @@ class StopAtDivergence(keras.callbacks.Callback):
 
     Keras's `TerminateOnNaN` ends `fit` as if all epochs were done, so that other callbacks save the
     broken weights. A step that loss scaling skips doesn't count. `TrainingState` does the same.
-
-    Example:
-
-    ```python
-    model.fit(train, epochs=200, callbacks=[StopAtDivergence()])
-    ```
     """
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -6,11 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_cyclegan.arguments import Direction
 from keras_cyclegan.inference.runner import runner
+from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.training.sample_grid import first_images
 
 FLAT = 1e-4  # standard deviation of pixels below which an image counts as flat
+LIMITS = {"change": 0.03, "spread": 0.1, "correlation": -0.4}  # 0.03 is 4 of 255 levels
 
 ADVICE = {
     "change": "returns its input: it changes a pixel by {value:.3f} of [-1, 1] on average (alarm "
@@ -32,62 +33,33 @@ class FailureAlarms(keras.callbacks.Callback):
     At the end of each epoch it translates the same few images, and adds these numbers to the logs,
     for A → B (`change_ab`, …) and B → A (`change_ba`, …):
 
-    - `change`, the mean of |output − input|: near 0 where a generator returns its input. Not
+    - `change`, the mean of |output − input|: below 0.03 where a generator returns its input. Not
       measured where the domains differ in channels.
-    - `spread`, how much outputs differ from each other, divided by how much inputs do: near 0 where
-      all outputs are alike.
-    - `correlation` of the output's values with the input's, the mean over images: strongly
-      negative where brightness or colours are inverted.
+    - `spread`, how much outputs differ from each other, divided by how much inputs do: below 0.1
+      where all outputs are alike.
+    - `correlation` of the output's values with the input's, the mean over images: below -0.4 where
+      brightness or colours are inverted.
 
     Args:
         dataset: batches `(a, b)`, the first images of which are taken; best validation data.
-        count: int of at least 2, 8 by default. Images of each domain.
-        patience: int, 3 by default. Epochs in a row before a warning.
-        least_change: float. Limit of `change`; 0.03, the default, is 4 of 255 levels.
-        least_spread: float, 0.1 by default. Limit of `spread`.
-        least_correlation: float, -0.4 by default. Limit of `correlation`.
-
-    Example:
-
-    ```python
-    alarms = FailureAlarms(validation, patience=5)
-    model.fit(train, epochs=200, callbacks=[alarms])
-    ```
+        count: images of each domain; `spread` takes two.
+        patience: epochs in a row before a warning.
     """
 
-    def __init__(
-        self,
-        dataset: Any,
-        count: int = 8,
-        patience: int = 3,
-        least_change: float = 0.03,
-        least_spread: float = 0.1,
-        least_correlation: float = -0.4,
-    ) -> None:
+    def __init__(self, dataset: Any, count: int = 8, patience: int = 3) -> None:
         super().__init__()
-        if count < 2:
-            raise ValueError(
-                f"To see whether outputs are alike takes at least 2 images. Received count={count}."
-            )
         self.images_a, self.images_b = first_images(dataset, count)
         self.patience = patience
-        self.limits = {
-            "change": least_change,
-            "spread": least_spread,
-            "correlation": least_correlation,
-        }
         self.epochs_beyond: dict[str, int] = {}  # by the name in the logs
 
     def on_epoch_end(self, epoch, logs=None):
-        sets = self.images_a, self.images_b
-        for direction, generator, images in zip(
-            Direction, self.model.generators(), sets, strict=True
-        ):
+        for direction, generator in generators_of(self.model).items():
+            images = self.images_a if direction.source == "a" else self.images_b
             for kind, value in failure_measures(images, runner(generator)(images)).items():
                 name = f"{kind}_{direction.suffix}"
                 if logs is not None:
                     logs[name] = value
-                limit, before = self.limits[kind], self.epochs_beyond.get(name, 0)
+                limit, before = LIMITS[kind], self.epochs_beyond.get(name, 0)
                 self.epochs_beyond[name] = before + 1 if value < limit else 0
                 if self.epochs_beyond[name] == self.patience:
                     who = f"For {self.patience} epoch(s) in a row, generator_{direction.suffix}"

@@ -28,17 +28,13 @@ def locked(folder):
     """Keep other processes from training in this folder; the error says which one does."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(hold(folder / ".lock"))
-        except InUse as error:
-            raise RuntimeError(
-                f"{folder} is in use by {error.holder}. Wait for it to end, or give another --out."
-            ) from None
-        yield
-
-
-# --- options -----------------------------------------------------------------------------------
+    try:
+        with hold(folder / ".lock"):
+            yield
+    except InUse as error:
+        raise RuntimeError(
+            f"{folder} is in use by {error.holder}. Wait for it to end, or give another --out."
+        ) from None
 
 
 def as_json(options):
@@ -87,13 +83,13 @@ def complete_options(folder, given, recipe=None):
 
 
 def compare_options(folder, options, adjust=False):
-    """Return lines that say how the options of a run that goes on have changed.
+    """Return how the options of a run that goes on have changed, as text.
 
     Others than those that may always change, and with `adjust` the `ADJUSTABLE` ones, are refused.
     """
     recorded = read_options(folder)
     if recorded is None:
-        return []
+        return ""
     changed = {
         name: f"{name} was {recorded[name]!r}, now {value!r}"
         for name, value in as_json(options).items()
@@ -106,14 +102,7 @@ def compare_options(folder, options, adjust=False):
             "to continue it, or another --out to start a new run. With --adjust, it continues with "
             f"another {', '.join(sorted(ADJUSTABLE))}."
         )
-    lines = [f"Changed: {'; '.join(changed.values())}."] if changed else []
-    if LENGTH & set(changed):
-        last = "second half" if options.decay_epochs is None else f"last {options.decay_epochs}"
-        lines.append(f"The learning rate now falls over the {last} of {options.epochs} epochs.")
-    return lines
-
-
-# --- images ------------------------------------------------------------------------------------
+    return "; ".join(changed.values())
 
 
 def write_place(folder, options, steps_per_epoch):

@@ -26,13 +26,6 @@ class Progress(keras.callbacks.Callback):
     """Shows one line for each epoch: steps, time, and the means of the three most telling losses.
 
     Keras's own bar, and tqdm's for Keras, write every loss: their line is wider than a terminal.
-    The first step compiles the others: the line says so, and its time isn't counted.
-
-    Example:
-
-    ```python
-    model.fit(train, epochs=200, verbose=0, callbacks=[Progress()])
-    ```
     """
 
     compiled = False
@@ -79,20 +72,13 @@ class HistoryFile(keras.callbacks.Callback):
     is trained again replaces its line; one that a full disk refuses is written with the next.
 
     Args:
-        path: file to write, `history.jsonl` for example.
-
-    Example:
-
-    ```python
-    history = HistoryFile("run/history.jsonl")
-    model.fit(train, validation_data=validation, epochs=200, callbacks=[history])
-    ```
+        path: file to write.
     """
 
     def __init__(self, path: PathLike) -> None:
         super().__init__()
         self.path = Path(path)
-        self.unwritten: list[Any] = []
+        self.rows: list[Any] = read_history(self.path)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter(), time.process_time()
@@ -107,21 +93,16 @@ class HistoryFile(keras.callbacks.Callback):
             "processor_seconds": round(time.process_time() - self.began[1], 3),
             **{name: float(value) for name, value in (logs or {}).items()},
         }
-        self.unwritten.append(line)
-        first = self.unwritten[0]["epoch"]
-        earlier = [row for row in read_history(self.path) if row["epoch"] < first]
-        text = "".join(json.dumps(row) + "\n" for row in [*earlier, *self.unwritten])
+        self.rows = [*(row for row in self.rows if row["epoch"] <= epoch), line]
         try:
             with atomic_file(self.path) as unfinished:
-                unfinished.write_text(text)
-            self.unwritten = []
+                unfinished.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
         except OSError as error:
             warnings.warn(f"{self.path} could not be written: {error}", stacklevel=2)
 
 
 def read_history(path):
     """Read the lines that `HistoryFile` wrote; damaged ones are left out with a warning."""
-    path = Path(path)
     rows, damaged = [], []  # numbers of lines
     lines = path.read_text(errors="replace").splitlines() if path.exists() else []
     for number, line in enumerate(lines, start=1):
@@ -136,10 +117,9 @@ def read_history(path):
     return rows
 
 
-def mean_of(logs, monitor=("kid_ab", "kid_ba")):
-    """Return the mean of the logs that are monitored, or None where one is missing."""
-    figures = [(logs or {}).get(name) for name in monitor]
-    return None if None in figures else sum(figures) / len(figures)
+def mean_kid(logs):
+    """Return the mean KID of both directions, infinite where it wasn't measured."""
+    return sum((logs or {}).get(name, math.inf) for name in ("kid_ab", "kid_ba")) / 2
 
 
 class EarlyStop(keras.callbacks.Callback):
@@ -156,7 +136,7 @@ class EarlyStop(keras.callbacks.Callback):
     def epochs(self, wanted):
         """Return the epochs of the whole run: those that it had, if it has ended early."""
         rows = read_history(self.path)
-        means = [math.inf if (mean := mean_of(row)) is None else mean for row in rows]
+        means = [mean_kid(row) for row in rows]
         is_over = means and len(means) > self.patience + means.index(min(means))
         return rows[-1]["epoch"] if is_over else wanted
 

@@ -21,15 +21,10 @@ DISCRIMINATORS = {
     "projected": "ProjectedDiscriminator",
     "ugatit": "UGATITDiscriminator",
 }
-STRENGTHS = "brightness", "saturation", "contrast", "translation", "cutout"  # of `augment_`
 
 UPSAMPLING = "How maps are enlarged. Default: transposed; of a feature generator, bilinear."
 BLOCK = "Residual blocks of whole convolutions, or of separable ones, at a tenth of the cost."
-ENCODER = (
-    "Frozen network of a feature generator: efficientnet-lite1, the default, -lite0, or one of "
-    "keras.applications."
-)
-FOREGROUNDS = "Images that attention blends. Default: 9; 1 with `shared_decoder`."
+ENCODER = "Of a feature generator: efficientnet-lite1, -lite0, or one of keras.applications."
 FEATURES = "Frozen network of projected ones: efficientnet-lite1, or one of keras.applications."
 PIXELS = "Width of the PatchGAN beside projected ones; 0 for none. Default: 32."
 INIT = "Preset whose networks are trained further, in place of new ones; what it lacks is made new."
@@ -51,8 +46,6 @@ class GeneratorOptions:
     downsamplings: int | None = option("Of a unet. Default: 8, or 7 below 256 pixels.", least=5)
     input_skip: bool = option("Let generators start as the identity.", False)
     encoder: str | None = option(ENCODER)
-    shared_decoder: bool = option("One decoder to paint and mask, of attention.", False)
-    foregrounds: int | None = option(FOREGROUNDS, least=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,16 +57,10 @@ class DiscriminatorOptions:
     discriminator_layers: int = option("Depth, and so the size of a patch.", 3, least=1)
     discriminator_scales: int | None = option("Of multiscale or projected ones.", least=1)
     spectral_norm: bool = option("Divide kernels of patch or multiscale ones by it.", False)
-    discriminator_affine_norm: bool = option("Let norms learn a scale and an offset.", False)
     discriminator_features: str | None = option(FEATURES)
     discriminator_pixel_filters: int | None = option(PIXELS, least=0)
     pool_size: int = option("Translations kept to be shown again.", 50, least=0)
     augment: bool = option("Change the images that discriminators see.", False)
-    augment_brightness: float | None = option("Default: 0.3.", least=0, needs="augment")
-    augment_saturation: float | None = option("Default: 0.6.", least=0, needs="augment")
-    augment_contrast: float | None = option("Default: 0.4.", least=0, needs="augment")
-    augment_translation: float | None = option("Default: 0.125.", least=0, needs="augment")
-    augment_cutout: float | None = option("Default: 0.5.", least=0, needs="augment")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +72,13 @@ class NetworkOptions(DiscriminatorOptions, GeneratorOptions):
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(DTYPE, "float32")
 
 
+ARGUMENTS = {  # of the classes, where they aren't called as the options, but for a prefix
+    "blocks": "num_blocks",
+    "downsamplings": "num_downsamplings",
+    "augment": "augmentation",
+    "discriminator_layers": "num_layers",
+    "discriminator_scales": "num_scales",
+}
 PLAYERS = {
     "generator": (GENERATORS, GeneratorOptions),
     "discriminator": (DISCRIMINATORS, DiscriminatorOptions),
@@ -95,12 +89,7 @@ def build_model(options):
     """Make the model of a run: networks of the preset `options.init`, and new ones."""
     from keras_cyclegan.cyclegan import CycleGAN
     from keras_cyclegan.networks.compatibility import NETWORKS
-    from keras_cyclegan.networks.efficientnet import VARIANTS
-    from keras_cyclegan.networks.encoders import find_application
 
-    features = options.discriminator_features
-    if features not in (None, *VARIANTS):  # or a discriminator would miss it in the first step
-        find_application(features, *VARIANTS)
     made = {}
     if options.init is not None:
         policy = {} if options.dtype == "float32" else {"dtype": options.dtype}
@@ -121,53 +110,36 @@ def new_network(options, name):
     channels = options.channels_a, options.channels_b
     if name in ("generator_ba", "discriminator_b"):
         channels = channels[::-1]
-    family, takes = getattr(options, player), _arguments(player)
-    given = {}
-    if "output_channels" in takes[family]:
+    family = getattr(options, player)
+    made = getattr(networks, PLAYERS[player][0][family])
+    takes, given = inspect.signature(made).parameters, {}
+    if "output_channels" in takes:
         given["output_channels"] = channels[1]
     elif player == "generator" and channels[0] != channels[1]:
         raise ValueError(
             f"Generators of the kind {family} give as many channels as they take. Received "
             f"channels_a={options.channels_a}, channels_b={options.channels_b}."
         )
-    for option_name, argument in _passed(player).items():
+    for option_name in _options_of(player):
+        argument = ARGUMENTS.get(option_name, option_name.removeprefix("discriminator_"))
         value = getattr(options, option_name)
-        if argument in takes[family]:
-            if option_name == "augment":  # which becomes the arguments of the augmentation
-                strengths = {name: getattr(options, f"augment_{name}") for name in STRENGTHS}
-                value = {k: x for k, x in strengths.items() if x is not None} if value else None
-            given |= {} if value is None else {argument: value}
-        elif value != getattr(type(options), option_name):
-            able = [other for other, arguments in takes.items() if argument in arguments]
+        if argument not in takes and value != getattr(type(options), option_name):
             raise ValueError(
-                f"`{option_name}` is for {player}s of the kind {' or '.join(able)}. Received "
-                f"{option_name}={value} with {player}={family}."
+                f"`{option_name}` is not for {player}s of the kind {family}. Received "
+                f"{option_name}={value}."
             )
+        if option_name == "augment":
+            value = {} if value else None
+        if argument in takes and value is not None:
+            given[argument] = value
     shape = (*sides_of(options.image_size), channels[0])
-    made = getattr(networks, PLAYERS[player][0][family])
     return made(shape, **given, dtype=options.dtype, name=name)
 
 
-def _arguments(player):
-    """Return the arguments of each family's class."""
-    from keras_cyclegan import networks
-
-    return {
-        family: inspect.signature(getattr(networks, made)).parameters
-        for family, made in PLAYERS[player][0].items()
-    }
-
-
-def _passed(player):
-    """Map options to the arguments of a player's classes: `blocks` to `num_blocks`."""
-    known = set().union(*_arguments(player).values())
-    passed = {"augment": "augmentation"} if player == "discriminator" else {}
-    for name in PLAYERS[player][1].__annotations__:
-        stem = name.removeprefix("discriminator_")
-        argument = stem if stem in known else f"num_{stem}"
-        if argument in known:
-            passed[name] = argument
-    return passed
+def _options_of(player):
+    """Return the names of the options that are arguments of a player's classes."""
+    names = PLAYERS[player][1].__annotations__
+    return [name for name in names if name not in (player, "pool_size")]
 
 
 def _check_init(options, taken):
@@ -175,7 +147,7 @@ def _check_init(options, taken):
     for player in PLAYERS:
         given = [
             f"{name}={getattr(options, name)}"
-            for name in (player, *_passed(player))
+            for name in (player, *_options_of(player))
             if getattr(options, name) != getattr(type(options), name)
         ]
         own = [name for name in taken if name.startswith(player)]

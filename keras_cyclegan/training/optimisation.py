@@ -34,16 +34,6 @@ class OptimisationOptions:
     accumulate: int = option("Steps for one update, as a batch so much larger.", 1, least=1)
     remat: bool = option("Recompute activations in the backward pass.", False, change="always")
 
-    def check_rates(self):
-        """Raise a ValueError for a rate that would rise."""
-        for name in ("learning_rate", "discriminator_learning_rate"):
-            rate = getattr(self, name)
-            if rate is not None and self.final_learning_rate > rate:
-                raise ValueError(
-                    f"Rates fall: `final_learning_rate` is at most `{name}`. Received "
-                    f"{self.final_learning_rate} and {rate}."
-                )
-
 
 def compile_model(model, options):
     """Compile the model with the losses and the optimizers of the options."""
@@ -66,6 +56,5 @@ def compile_model(model, options):
         adam(rate if discriminator_rate is None else discriminator_rate),
         **make_losses(options),
         ema_momentum=options.ema,
-        monitor_gradients=True,
         remat=options.remat,
     )

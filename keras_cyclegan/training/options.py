@@ -9,13 +9,9 @@ from keras_cyclegan.training.networks import NetworkOptions
 from keras_cyclegan.training.optimisation import OptimisationOptions
 from keras_cyclegan.training.option import check_values, option
 
-SCORES = (
-    "Images to measure KID on, kept apart from training: testA and testB; tfds:NAME; or glyphs."
-)
+SCORES = "Other images, to measure KID on: a folder of testA and testB; tfds:NAME; or glyphs."
 LOG = "Logs beside history.jsonl: csv, tensorboard, wandb, or some with commas. Default: none."
-DISTRIBUTE = (
-    "Share batches between this machine's devices, or (JAX) machines that share the folder."
-)
+DISTRIBUTE = "Share batches between devices, or (JAX) between machines that share the folder."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,9 +20,6 @@ class RunOptions:
 
     seed: int = option("Seed of weights, order, crops and pools.", 0, least=0)
     checkpoint_minutes: float = option("Between checkpoints.", 2.0, least=0, change="always")
-    checkpoint_steps: int | None = option("Or so many steps.", least=1, change="always")
-    keep_checkpoints: int = option("Newest checkpoints kept.", 2, least=1, change="always")
-    half_precision: bool = option("Presets in float16: half the bytes.", False, change="always")
     scores: str | None = option(SCORES, change="always")
     scores_every: int = option("Epochs between two measurements.", 5, least=1, change="always")
     early_stop: int | None = option(
@@ -45,4 +38,3 @@ class TrainingOptions(  # fields begin with the last one's
     def __post_init__(self):
         self.bring_to_form()
         check_values(self)
-        self.check_rates()

@@ -12,9 +12,9 @@ import keras
 
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.steps.distribution import is_chief
-from keras_cyclegan.training.history import mean_of
+from keras_cyclegan.training.history import mean_kid
 
-LARGEST_SHARE = 0.05  # of the training time that writing presets within an epoch may take
+HEADING = "mean of kid_ab, kid_ba"  # on the card of the best preset
 
 
 class PresetKeeper(keras.callbacks.Callback):
@@ -25,76 +25,57 @@ class PresetKeeper(keras.callbacks.Callback):
 
     Args:
         folder: path of the preset.
-        card: function that returns the dict for the model card. None, the default, for no card.
-        half_precision: bool, False by default. Whether to store float16.
-        minutes: float. Within an epoch, a preset is written after so many minutes; writing takes a
-            twentieth of the time at most. None, the default, writes at the ends of epochs only.
-        best: path of a second preset, written when the mean of `monitor` is lower than ever before.
-            None, the default, for no such preset.
-        monitor: names of logs, `("kid_ab", "kid_ba")` by default. Put `TranslationMetrics`, which
-            adds them to the logs, before this callback.
-
-    Example:
-
-    ```python
-    scores = TranslationMetrics(validation, every=5)
-    keeper = PresetKeeper("run/preset", best="run/best")
-    model.fit(train, epochs=200, callbacks=[scores, keeper])
-    ```
+        card: function that returns the dict for the model card.
+        minutes: within an epoch, a preset is written after so many minutes. None writes at the
+            ends of epochs only.
+        best: path of a second preset, written when the mean KID of both directions is lower than
+            ever before: put `TranslationMetrics`, which measures it, before this callback.
     """
 
     def __init__(
         self,
         folder: PathLike,
         card: Callable[[], dict[str, Any]] | None = None,
-        half_precision: bool = False,
         minutes: float | None = None,
         best: PathLike | None = None,
-        monitor: tuple[str, ...] = ("kid_ab", "kid_ba"),
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.card = card or dict
-        self.half_precision = half_precision
         self.minutes = math.inf if minutes is None else minutes
         self.best = best and Path(best)
-        self.monitor = tuple(monitor)
-        self.heading = f"mean of {', '.join(self.monitor)}"
-        self.took = 0.0
 
     def on_train_begin(self, logs=None):
         self.written_at = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
-        passed = time.monotonic() - self.written_at
-        if passed >= max(60 * self.minutes, self.took / LARGEST_SHARE):
+        if time.monotonic() - self.written_at >= 60 * self.minutes:
             self.write()
 
     def on_epoch_end(self, epoch, logs=None):
         self.write()
-        mean = mean_of(logs, self.monitor)
-        if self.best is not None and mean is not None and mean < self.lowest():
-            self.write(self.best, {self.heading: repr(mean)})
+        mean = mean_kid(logs)
+        if self.best is not None and mean < self.lowest():
+            self.write(self.best, {HEADING: repr(mean)})
 
     def lowest(self) -> float:
-        """Return the mean of `best` as it is on disk, whatever interrupted the run before."""
+        """Return the mean KID of `best` as it is on disk, whatever interrupted the run before."""
         try:
             card = json.loads((self.best / "metadata.json").read_text())["card"]
-            return float(card[self.heading])
+            return float(card[HEADING])
         except (OSError, ValueError, LookupError, TypeError):
             return math.inf
 
     def write(self, folder: PathLike | None = None, more: dict[str, str] | None = None) -> None:
         """Write the preset now, to its folder or to another, with `more` on its card."""
-        began, folder = time.monotonic(), folder or self.folder
+        folder = folder or self.folder
         if is_chief():
             try:
                 card = {**self.card(), **(more or {})}
-                self.model.save_to_preset(folder, card=card, half_precision=self.half_precision)
+                self.model.save_to_preset(folder, card=card)
             except (OSError, ValueError) as error:
                 warnings.warn(
                     f"The preset {folder} could not be written ({error}). The one before stays.",
                     stacklevel=2,
                 )
         self.written_at = time.monotonic()
-        self.took = self.written_at - began

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import logging
 import math
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.doubt import LEAST
-from keras_cyclegan.processor import describe_machine, refuse_slow_dtype
+from keras_cyclegan.processor import describe_machine, emulated_dtype
+from keras_cyclegan.recipes import TABLES
 from keras_cyclegan.scores import KernelInceptionDistance
 from keras_cyclegan.scores.features import describe_extractor
-from keras_cyclegan.steps.distribution import check_agreement, distributed, fail_together, is_chief
+from keras_cyclegan.steps.distribution import distributed, is_chief
 from keras_cyclegan.training import folder as run_folder
 from keras_cyclegan.training.data import load_images
 from keras_cyclegan.training.failure_alarms import FailureAlarms
@@ -28,7 +28,7 @@ from keras_cyclegan.training.history import (
     HistoryFile,
     Progress,
     make_loggers,
-    mean_of,
+    mean_kid,
     read_history,
 )
 from keras_cyclegan.training.networks import build_model
@@ -36,7 +36,6 @@ from keras_cyclegan.training.optimisation import compile_model
 from keras_cyclegan.training.option import as_flag, sides_of
 from keras_cyclegan.training.options import TrainingOptions
 from keras_cyclegan.training.preset_keeper import PresetKeeper
-from keras_cyclegan.training.recipes import TABLES
 from keras_cyclegan.training.sample_grid import SampleGrid, first_images
 from keras_cyclegan.training.training_state import fit
 from keras_cyclegan.training.translation_metrics import TranslationMetrics
@@ -51,7 +50,6 @@ def train(
     folder: PathLike,
     recipe: str | None = None,
     adjust: bool = False,
-    slow_dtype: bool = False,
     **options: Any,
 ) -> Any:
     """Train on two folders of images, or go on with a run, as `keras-cyclegan train` does.
@@ -65,11 +63,9 @@ def train(
         data: folder with `trainA` and `trainB`, the two folders `(a, b)`, `"tfds:NAME"` or
             `"glyphs"`. None, for a run that goes on, takes the images that it had.
         folder: path of the run.
-        recipe: name of a table in `keras_cyclegan.recipes`. None, the default, takes the paper's.
-        adjust: bool, False by default. Whether a run that goes on may have another learning rate,
-            another clipping of gradients or other images.
-        slow_dtype: bool, False by default. Whether to train in a dtype that takes this processor
-            more than ten times as long as float32.
+        recipe: name of a table in `keras_cyclegan.recipes`. None takes the paper's.
+        adjust: whether a run that goes on may have another learning rate, another clipping of
+            gradients or other images.
         **options: options of `keras-cyclegan train`, with underscores: its help describes them.
 
     Returns:
@@ -78,12 +74,6 @@ def train(
     Raises:
         ValueError: an option is wrong, or the folder holds a run with others.
         RuntimeError: another process trains in the folder.
-
-    Example:
-
-    ```python
-    model = keras_cyclegan.train("path/to/images", "run", recipe="fast", epochs=20)
-    ```
     """
     if recipe is not None:
         check_choice("recipe", recipe, tuple(TABLES))
@@ -92,17 +82,18 @@ def train(
     elif data is not None:
         options["data"] = data
     chosen = run_folder.complete_options(folder, options, recipe and TABLES[recipe])
-    return train_run(folder, chosen, adjust, slow_dtype)
+    return train_run(folder, chosen, adjust)
 
 
-def train_run(folder, options, adjust=False, slow_dtype=False):
+def train_run(folder, options, adjust=False):
     """Start a run with `TrainingOptions`, or continue the run in `folder`: see `train`."""
     folder = Path(folder)
     with contextlib.ExitStack() as stack:
         with distributed(options.distribute, options.batch_size):
             writes = is_chief()
-            fail_together(lambda: writes and stack.enter_context(run_folder.locked(folder)))
-            options, model, train, validation = _prepare(folder, options, adjust, slow_dtype)
+            if writes:
+                stack.enter_context(run_folder.locked(folder))
+            options, model, train, validation = _prepare(folder, options, adjust)
             watched = train if validation is None else validation
             watchers, keeper = _watch(folder, options, model, watched)
             if writes:  # after all that can fail before the run starts
@@ -116,8 +107,6 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
                 stop.epochs(options.epochs),
                 callbacks=[*watchers, stop],
                 minutes=options.checkpoint_minutes,
-                steps=options.checkpoint_steps,
-                keep=options.keep_checkpoints,
                 verbose=0,
             )
             keeper.set_model(model)  # in a finished run, `fit` didn't
@@ -134,23 +123,17 @@ def train_run(folder, options, adjust=False, slow_dtype=False):
     return model
 
 
-def _prepare(folder, options, adjust, slow_dtype):
+def _prepare(folder, options, adjust):
     """Return the options, the compiled model, the training dataset, the validation dataset."""
-    for line in fail_together(lambda: run_folder.compare_options(folder, options, adjust)):
-        logger.info(line)
+    if changed := run_folder.compare_options(folder, options, adjust):
+        logger.info("Changed: %s.", changed)
     keras.utils.set_random_seed(options.seed)
-    options = fail_together(lambda: run_folder.keep_epochs(folder, options, adjust))
-    train, validation = fail_together(lambda: load_images(options))
-    relevant = {k: v for k, v in vars(options).items() if k not in run_folder.CHANGEABLE}
-    check_agreement(
-        "Give all machines the same options and the same images.",
-        options=zlib.crc32(repr(relevant).encode()) >> 1,  # JAX has 31 bits
-        steps_per_epoch=train.steps_per_epoch,
-    )
+    options = run_folder.keep_epochs(folder, options, adjust)
+    train, validation = load_images(options)
     model = build_model(options)
     adopt_formats(model, train)
-    if not slow_dtype:
-        refuse_slow_dtype(model.networks.values(), "`slow_dtype=True` trains nevertheless.")
+    if message := emulated_dtype(model.networks.values()):
+        raise ValueError(message)
     compile_model(model, options)
     crops = options.resize == "crop"
     size = min(sides_of(options.image_size))
@@ -167,22 +150,20 @@ def calibrate_doubt(model, validation):
             model.calibrate_doubt(pixels.from_unit(found), direction)
 
 
-def _watch(folder, options, model, watched):
-    """Return the callbacks of the run, which show images of `watched`, and the one of presets."""
+def _watch(folder, options, model, images):
+    """Return the callbacks of the run, which show some of the images, and the one of presets."""
     scores, extractor = measure_scores(options, model)
     history = folder / "history.jsonl"
     keeper = PresetKeeper(
         folder / "preset",
         card=functools.partial(describe_run, options, model, history, extractor),
-        half_precision=options.half_precision,
         minutes=options.checkpoint_minutes,
         best=folder / "best" if scores else None,
     )
-    pictures = folder / "log/samples" if "tensorboard" in (options.log or "") else None
     watchers = [
         Progress(),
-        SampleGrid(folder / "samples", watched, tensorboard=pictures),
-        FailureAlarms(watched),
+        SampleGrid(folder / "samples", images),
+        FailureAlarms(images),
         *scores,  # before what reads them
         HistoryFile(history),
         keeper,
@@ -241,7 +222,7 @@ def describe_run(options, model, history, extractor=None):
         "training": f"{steps:,} steps of batch size {options['batch_size']}, {hours:.1f} hours on "
         f"{describe_machine()}, {keras.backend.backend()}.",
     }
-    if measured := [row for row in rows if mean_of(row) is not None]:
+    if measured := [row for row in rows if math.isfinite(mean_kid(row))]:
         last = measured[-1]
         card["scores"] = (
             f"KID×100 after epoch {last['epoch']}: {100 * last['kid_ab']:.2f} from A to B, "

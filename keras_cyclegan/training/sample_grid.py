@@ -1,6 +1,5 @@
 """Pictures of fixed images and their translations, which show the progress of a training."""
 
-import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
@@ -25,20 +24,10 @@ class SampleGrid(keras.callbacks.Callback):
 
     Args:
         folder: path of the folder for `epoch-0001.png`, ….
-        dataset: batches `(a, b)`, the first images of which are taken; best validation data.
-        count: int, 4 by default. Images of each domain.
-        every: int, 1 by default. Epochs from one picture to the next.
-        tensorboard: folder in which the pictures are also written for TensorBoard: the `log_dir` of
-            `keras.callbacks.TensorBoard`, or one below it. None, the default, for none.
-        channels: tuple of the three channels, or the one, to show. None, the default, shows the
-            first three, or the only one.
-
-    Example:
-
-    ```python
-    pictures = SampleGrid("run/samples", validation, every=5)
-    model.fit(train, epochs=200, callbacks=[pictures])
-    ```
+        dataset, count: as in `FailureAlarms`; here one image is enough.
+        every: epochs from one picture to the next.
+        channels: tuple of the three channels, or the one, to show. None shows the first three, or
+            the only one.
     """
 
     def __init__(
@@ -47,18 +36,13 @@ class SampleGrid(keras.callbacks.Callback):
         dataset: Any,
         count: int = 4,
         every: int = 1,
-        tensorboard: PathLike | None = None,
         channels: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        if tensorboard is not None and importlib.util.find_spec("tensorboard") is None:
-            raise ImportError("Pictures for TensorBoard need `pip install tensorboard`.")
         self.folder = Path(folder)
         self.images_a, self.images_b = first_images(dataset, count)
         self.every = every
-        self.tensorboard = tensorboard
         self.channels = channels
-        self.writer = None
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
@@ -71,13 +55,6 @@ class SampleGrid(keras.callbacks.Callback):
             save_png(grid, path)
         except OSError as error:
             warnings.warn(f"{path} could not be written: {error}", stacklevel=2)
-        if self.tensorboard is not None:
-            import tensorflow as tf
-
-            self.writer = self.writer or tf.summary.create_file_writer(str(self.tensorboard))
-            with self.writer.as_default():
-                tf.summary.image("samples", grid[None], step=epoch)  # Keras counts from 0 there
-            self.writer.flush()
 
 
 def first_images(dataset, count):

@@ -15,7 +15,7 @@ import keras
 
 from keras_cyclegan.arguments import PathLike
 from keras_cyclegan.files.atomic import remove_abandoned
-from keras_cyclegan.steps.distribution import check_agreement, is_chief, largest_of_all
+from keras_cyclegan.steps.distribution import is_chief, largest_of_all
 from keras_cyclegan.training.checkpoint import (
     DamagedCheckpointError,
     read_checkpoint,
@@ -31,57 +31,35 @@ class TrainingState(keras.callbacks.Callback):
     """Writes checkpoints of a run while it trains; `resume.fit` restores them.
 
     A checkpoint holds the weights, both optimizers, the image pools, the state of every random
-    generator and the epoch's means. If the disk is full, it warns, keeps the earlier ones, and
-    tries again when the next is due.
+    generator and the epoch's means; the newest two are kept. If the disk is full, it warns, keeps
+    the earlier ones, and tries again when the next is due.
 
     Args:
         folder: path of the folder of checkpoints.
         dataset: training dataset of `data.unpaired_dataset` or `data.load`, also given to `fit`.
-        minutes: float, 5 by default. Minutes from one checkpoint to the next.
-        steps: int of at least 1. The same in steps. None, the default, for minutes only.
-        keep: int of at least 1, 2 by default. How many of the newest checkpoints to keep.
+        minutes: float. Minutes from one checkpoint to the next; 0 writes one after each step.
 
     Raises:
         DivergenceError: while training, a loss is NaN or infinite.
         OSError: at the end of training, the last checkpoint could not be written.
-
-    Example:
-
-    ```python
-    state = TrainingState("run/checkpoints", train)
-    state.set_model(model)
-    state.restore()  # the path of the newest checkpoint, or None
-    ```
     """
 
-    def __init__(
-        self,
-        folder: PathLike,
-        dataset: Any,
-        minutes: float = 5.0,
-        steps: int | None = None,
-        keep: int = 2,
-    ) -> None:
+    kept = 2  # checkpoints
+
+    def __init__(self, folder: PathLike, dataset: Any, minutes: float = 5.0) -> None:
         super().__init__()
-        for name, value in (("keep", keep), ("steps", steps)):
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received {name}={value}.")
         self.folder = Path(folder)
         self.dataset = dataset
         self.minutes = minutes
-        self.steps = steps
-        self.keep = keep
         self.step = self.saved_step = 0
         self.means = self.random_states = None
-        self.failure: OSError | None = None
         self.signal: signal.Signals | None = None
         self.is_rest = False  # whether this `fit` trains the rest of an epoch only
         self.is_over = False  # whether a callback ended the training in that rest
 
     def checkpoints(self) -> list[Any]:
-        """List `(step, path)` of every checkpoint, the oldest first."""
-        paths = [path for path in self.folder.glob("step-*.npz") if path.stem[5:].isdecimal()]
-        return sorted((int(path.stem[5:]), path) for path in paths)
+        """List the paths of all checkpoints, the oldest first."""
+        return sorted(self.folder.glob(f"step-{'[0-9]' * 9}.npz"))
 
     def restore(self) -> Any:
         """Load the newest undamaged checkpoint; return its path, or None where there is none.
@@ -90,12 +68,13 @@ class TrainingState(keras.callbacks.Callback):
             DamagedCheckpointError: there are checkpoints, and all of them are damaged.
             ValueError: the run's epochs have another number of steps.
         """
-        step, path, arrays, length = self._read_newest()
-        check_agreement(
-            "They must share the folder of the run (NFS, for example): the first machine writes "
-            "the checkpoints, all of them read them.",
-            step=step,
-        )
+        path, arrays, length = self._read_newest()
+        step = int(path.stem.removeprefix("step-")) if path else 0
+        if largest_of_all(step) != -largest_of_all(-step):
+            raise RuntimeError(
+                "The machines read different checkpoints: they must share the folder of the run "
+                "(NFS, for example), which the first machine writes."
+            )
         if path is None:
             return None
         if length and length != self.dataset.steps_per_epoch:
@@ -110,7 +89,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def _read_newest(self):
         damaged = []
-        for step, path in reversed(self.checkpoints()):
+        for path in reversed(self.checkpoints()):
             try:
                 found = read_checkpoint(path)
             except DamagedCheckpointError as error:
@@ -119,41 +98,38 @@ class TrainingState(keras.callbacks.Callback):
                 continue
             for newer in damaged if is_chief() else ():
                 newer.unlink(missing_ok=True)
-            return step, path, *found
+            return path, *found
         if damaged:
             raise DamagedCheckpointError(
                 f"None of the {len(damaged)} checkpoints in {self.folder} is whole. Remove them to "
                 "begin anew."
             )
-        return 0, None, None, 0
+        return None, None, 0
 
     def save(self) -> None:
         """Write a checkpoint now; warn if the disk is full."""
-        self.saved_at, self.saved_step = time.monotonic(), self.step
-        if not is_chief():
-            return
-        path = self.folder / f"step-{self.step:09d}.npz"
-        random_states = self.random_states or self.model.random_states()
-        length = getattr(self.dataset, "steps_per_epoch", 0)
-        self.failure = None
+        self.saved_at = time.monotonic()
         try:
-            write_checkpoint(path, self.model, self.step, self._newest(), random_states, length)
+            self._write()
         except OSError as error:
-            self.failure = error
             warnings.warn(
                 f"The checkpoint of step {self.step} could not be written ({error}). Training "
                 f"goes on; the last good checkpoint is {self._newest()}.",
                 stacklevel=2,
             )
-            return
-        # Later checkpoints are another process's, and stay.
-        older = [old for step, old in self.checkpoints() if step <= self.step]
-        for old in older[: -self.keep]:
-            old.unlink(missing_ok=True)
+
+    def _write(self):
+        if is_chief():
+            path = self.folder / f"step-{self.step:09d}.npz"
+            random_states = self.random_states or self.model.random_states()
+            length = getattr(self.dataset, "steps_per_epoch", 0)
+            write_checkpoint(path, self.model, self.step, self._newest(), random_states, length)
+            for old in self.checkpoints()[: -self.kept]:
+                old.unlink(missing_ok=True)
+        self.saved_step = self.step
 
     def _newest(self):
-        paths = [path for step, path in self.checkpoints() if step <= self.step]
-        return paths[-1] if paths else None
+        return next(reversed(self.checkpoints()), None)
 
     def on_train_begin(self, logs=None):
         if is_chief():
@@ -192,10 +168,8 @@ class TrainingState(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self.is_rest and not self.is_over:
             return  # `fit` trains the other epochs next
-        if self.saved_step < self.step or self.failure:
-            self.save()
-        if self.failure:
-            raise self.failure
+        if self.saved_step < self.step:
+            self._write()
 
     @contextlib.contextmanager
     def interruptible(self):
@@ -211,11 +185,12 @@ class TrainingState(keras.callbacks.Callback):
             # Not `print`, which the signal may have interrupted.
             os.write(2, b"\nEnding after this step, with a checkpoint. Ctrl-C ends at once.\n")
 
-        earlier = {}
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    earlier[number] = signal.signal(number, note)
+        is_main = threading.current_thread() is threading.main_thread()
+        earlier = {
+            number: signal.signal(number, note)
+            for number in (signal.SIGTERM, signal.SIGINT)
+            if is_main and signal.getsignal(number) not in (signal.SIG_IGN, None)
+        }
         try:
             yield
         finally:
@@ -228,8 +203,7 @@ class TrainingState(keras.callbacks.Callback):
             self.signal = signal.Signals(number)
             self.save()
             self.leave()
-        minutes = (time.monotonic() - self.saved_at) / 60
-        if minutes >= self.minutes or (self.steps and self.step - self.saved_step >= self.steps):
+        if time.monotonic() - self.saved_at >= 60 * self.minutes:
             self.save()
 
     def leave(self):
@@ -246,8 +220,6 @@ def fit(
     epochs: int,
     callbacks: Iterable[Any] = (),
     minutes: float = 5.0,
-    steps: int | None = None,
-    keep: int = 2,
     **kwargs: Any,
 ) -> None:
     """Train as `model.fit` does, continuing from the newest undamaged checkpoint in `folder`.
@@ -257,28 +229,16 @@ def fit(
 
     Args:
         model: compiled `CycleGAN`, built and compiled as it was when the run began.
-        dataset: training dataset of `data.unpaired_dataset` or `data.load`, which can seek.
-        folder: path of the folder of checkpoints; made where it doesn't exist.
+        dataset, folder, minutes: as in `TrainingState`.
         epochs: int. Epochs of the whole run.
-        callbacks: list of further `keras.callbacks.Callback`s, empty by default.
-        minutes, steps, keep: see `TrainingState`.
+        callbacks: list of further `keras.callbacks.Callback`s.
         **kwargs: further arguments of `CycleGAN.fit`.
 
     Raises:
         DamagedCheckpointError: there are checkpoints, and all of them are damaged.
         DivergenceError: a loss is NaN or infinite.
         OSError: the last checkpoint could not be written.
-        KeyboardInterrupt: after Ctrl-C.
         SystemExit: with status 143, after SIGTERM.
-
-    Example:
-
-    ```python
-    train, validation = keras_cyclegan.data.load("glyphs", image_size=32)
-    model = keras_cyclegan.CycleGAN(image_shape=(32, 32, 3))
-    model.compile()
-    keras_cyclegan.resume.fit(model, train, "run/checkpoints", epochs=200)
-    ```
     """
     if not hasattr(dataset, "seek"):
         raise ValueError(
@@ -286,7 +246,7 @@ def fit(
             "`data.unpaired_dataset`; `map`, `take`, `prefetch` and others take that away. "
             f"Received {type(dataset).__name__}."
         )
-    state = TrainingState(folder, dataset, minutes, steps, keep)
+    state = TrainingState(folder, dataset, minutes)
     state.set_model(model)
     if path := state.restore():
         logger.info("Going on at step %d, from %s.", state.step, path)

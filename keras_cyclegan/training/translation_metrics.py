@@ -9,7 +9,6 @@ from keras_cyclegan.data import from_unit
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.scores import KernelInceptionDistance
-from keras_cyclegan.scores.features import FeatureDistance
 from keras_cyclegan.scores.score import batches
 from keras_cyclegan.training.sample_grid import first_images
 
@@ -23,20 +22,11 @@ class TranslationMetrics(keras.callbacks.Callback):
     the first epoch is always measured.
 
     Args:
-        dataset: batches `(a, b)`, the first images of which are taken; best validation data.
+        dataset, count: as in `FailureAlarms`.
         metrics: list of metrics whose `update_state` takes the real and the translated images of
-            the target domain; the paired scores need a `b` that is the ground truth of `a`. None,
-            the default, takes KID, named `"kid"`, on the downloaded Inception of published tables.
-        count: int, 128 by default. Images of each domain; distances need two.
-        every: int of at least 1, the default. Epochs from one measurement to the next.
-
-    Example:
-
-    ```python
-    scores = TranslationMetrics(validation, [StructuralSimilarity()], every=5)
-    best = keras.callbacks.ModelCheckpoint("best.keras", "ssim_ab", mode="max", save_best_only=True)
-    model.fit(train, epochs=200, callbacks=[scores, best])
-    ```
+            the target domain; the paired scores need a `b` that is the ground truth of `a`. None
+            takes KID, named `"kid"`, on the downloaded Inception of published tables.
+        every: epochs from one measurement to the next.
     """
 
     def __init__(
@@ -52,12 +42,6 @@ class TranslationMetrics(keras.callbacks.Callback):
         if len(set(names)) < len(names) or not names:
             raise ValueError(f"`metrics` must be metrics of different names. Received {names}.")
         self.images_a, self.images_b = first_images(dataset, count)
-        fewest = min(len(self.images_a), len(self.images_b))
-        if fewest < 2 and any(isinstance(metric, FeatureDistance) for metric in self.metrics):
-            raise ValueError(
-                "A distance between two sets needs at least two images of each domain. Received "
-                f"{fewest}, with count={count}."
-            )
         self.every = every
         self.last = None
 

@@ -230,7 +230,7 @@ def each_kind_of_data(a, b):
     [
         (np.nan, "float32", "domain B: .* NaN"),
         (255, "float32", r"domain B: .*\[-1, 1\].* to 255"),
-        (255, "uint8", "domain A are uint8.*to_unit"),
+        (255, "uint8", "domain B: .*to_unit"),
     ],
 )
 def test_values_that_no_generator_gives_are_refused_before_training(value, dtype, message):
@@ -259,14 +259,6 @@ def test_each_kind_of_data_trains_without_a_warning(untrained):
             warnings.simplefilter("error", UserWarning)
             untrained.fit(**data, verbose=0)
         assert int(untrained.optimizer.iterations) == before + 1
-
-
-def test_dataset_of_unknown_shapes_is_refused_with_what_to_do(untrained):
-    batches = tf.data.Dataset.from_generator(
-        lambda: iter([(np.zeros((1, 16, 16, 3), "float32"),) * 2]), ("float32", "float32")
-    )
-    with pytest.raises(ValueError, match=r"doesn't say the shape of its batches.*ensure_shape"):
-        untrained.fit(batches, verbose=0)
 
 
 def test_dataset_without_a_batch_is_refused():

@@ -90,6 +90,7 @@ def test_reloaded_model_is_compiled_as_it_was(tmp_path):
     assert isinstance(copy.optimizer.discriminator_optimizer, keras.optimizers.RMSprop)
     assert not copy.optimizer.rate_schedules
     json.dumps(copy.get_compile_config())
+    model.compile_from_config({**copy.get_compile_config(), "monitor_gradients": True})  # earlier
 
 
 def test_model_without_identity_loss_reloads_without(tmp_path):

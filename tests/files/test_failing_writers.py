@@ -45,7 +45,7 @@ class Checkpoint:
     says_so = True  # by a warning, as long as the run goes on
 
     def write(self, place, value):
-        state = training_state.TrainingState(place.parent, None, keep=1)
+        state = training_state.TrainingState(place.parent, None)
         state.set_model(state_of(value))
         state.step = 2
         state.save()

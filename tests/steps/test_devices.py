@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from keras_cyclegan.cli import app
 from keras_cyclegan.steps import distribution
-from keras_cyclegan.training.folder import locked
 from keras_cyclegan.training.history import read_history
 
 WORKER = Path(__file__).parents[1] / "support" / "backend_worker.py"
@@ -137,64 +136,6 @@ def test_several_devices_write_the_files_that_one_writes(trained, backend, over,
     )
     assert several - {"evaluate.npz"} == one - {"evaluate.npz"}
     assert {"checkpoints/step-000000006.npz", "samples/epoch-0002.png"} <= several
-
-
-def test_machines_that_differ_are_refused(monkeypatch):
-    monkeypatch.setattr(distribution, "_gather", lambda values: np.array([values, [7, 90]]))
-    distribution.check_agreement("Mend it.", options=7, steps=90)
-    with pytest.raises(RuntimeError, match=r"differ in steps: 100, 90\. Mend it\."):
-        distribution.check_agreement("Mend it.", options=7, steps=100)
-
-
-def test_what_fails_on_one_machine_ends_all(monkeypatch):
-    told = []
-
-    def gather(values):
-        told.append(values)
-        return np.array([values, others])
-
-    def fail():
-        raise ValueError("no such folder")
-
-    monkeypatch.setattr(distribution, "_gather", gather)
-    others = [0]
-    assert distribution.fail_together(lambda: 3) == 3
-    with pytest.raises(ValueError, match="no such folder"):
-        distribution.fail_together(fail)
-    others = [1]
-    with pytest.raises(RuntimeError, match="Another machine can't start;"):
-        distribution.fail_together(lambda: 3)
-    with pytest.raises(ValueError, match="no such folder"):
-        distribution.fail_together(fail)
-    assert told == [[0], [1], [0], [1]]  # none waits for what another doesn't say
-
-
-@needs_jax
-@pytest.mark.slow
-def test_machines_that_share_a_folder_in_use_all_end(tmp_path):
-    command = [sys.executable, "-m", "keras_cyclegan", "train", "glyphs"]
-    command += ["--out", tmp_path, "--distribute", "machines", "--batch-size", "2"]
-    environment = {**meeting(2), "KERAS_BACKEND": "jax"}
-    logs = [tmp_path / f"{i}.log" for i in range(2)]
-    with locked(tmp_path):
-        processes = [
-            subprocess.Popen(
-                command,
-                env={**environment, "KERAS_DISTRIBUTION_PROCESS_ID": str(i)},
-                stdout=log.open("w"),
-                stderr=subprocess.STDOUT,
-            )
-            for i, log in enumerate(logs)
-        ]
-        try:
-            statuses = [process.wait(timeout=240) for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-    said = [log.read_text() for log in logs]
-    assert statuses == [1, 1], said
-    assert f"in use by process {os.getpid()}" in said[0]
-    assert "Another machine can't start;" in said[1]
 
 
 @pytest.mark.parametrize(

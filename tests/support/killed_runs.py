@@ -35,7 +35,6 @@ def train(folder, epochs):
     model.compile(
         identity_loss=None,
         ema_momentum=0.9,
-        monitor_gradients=True,
         run_eagerly=keras.backend.backend() != "jax",  # tracing costs more than so few steps
     )
     resume.fit(

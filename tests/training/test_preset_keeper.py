@@ -34,14 +34,13 @@ def change(model, value):
 
 
 def test_preset_is_the_model_at_the_end_of_each_epoch(model, tmp_path):
-    keeper = keep(model, tmp_path / "preset", card=lambda: {"recipe": "short"}, half_precision=True)
+    keeper = keep(model, tmp_path / "preset", card=lambda: {"recipe": "short"})
     for value in (0.5, 0.25):
         change(model, value)
         keeper.on_epoch_end(0)
         assert (stem(tmp_path / "preset") == value).all()
     metadata = json.loads((tmp_path / "preset/metadata.json").read_text())
     assert metadata["card"]["recipe"] == "short"
-    assert metadata["storage_dtype"] == "float16"
     assert "short" in (tmp_path / "preset/README.md").read_text()
 
 
@@ -55,9 +54,7 @@ def test_best_is_that_of_the_lowest_score(model, tmp_path):
     np.testing.assert_allclose(stem(tmp_path / "preset"), 0.4)
 
 
-def test_long_epochs_write_presets_too_but_not_more_than_a_twentieth_of_the_time(
-    model, tmp_path, monkeypatch
-):
+def test_long_epochs_write_presets_too(model, tmp_path, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     written = []
@@ -68,13 +65,13 @@ def test_long_epochs_write_presets_too_but_not_more_than_a_twentieth_of_the_time
 
     monkeypatch.setattr(model, "save_to_preset", save_to_preset)
     keeper = keep(model, tmp_path / "preset", minutes=2)
-    for batch in range(2000):
+    for batch in range(300):
         clock[0] += 1
         keeper.on_train_batch_end(batch)
-    assert written == [150, 780, 1410, 2040]  # after two minutes, then after ten: 20 × 30 s
+    assert written == [150, 300]  # after two minutes, each in half a minute
     clock[0] += 1e6
     keep(model, tmp_path / "preset").on_train_batch_end(0)
-    assert len(written) == 4
+    assert len(written) == 2
 
 
 def test_what_can_not_be_written_is_a_warning_and_the_earlier_preset_stays(model, tmp_path):

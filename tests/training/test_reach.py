@@ -25,6 +25,16 @@ EXCEPTIONS = {
     ("ProjectedDiscriminator", "seed"): "any random mixing is as good",
     ("ProjectedDiscriminator", "features_hash"): "the hash of the weights that are installed",
     ("DifferentiableAugmentation", "seed"): "drawn from the run's seed",
+    **{
+        ("DifferentiableAugmentation", name): "of the paper; Python takes others"
+        for name in ("brightness", "saturation", "contrast", "translation", "cutout")
+    },
+    **{
+        (name, "affine_norm"): "of generators only"
+        for name in ("PatchDiscriminator", "PixelDiscriminator", "MultiScaleDiscriminator")
+    },
+    ("AttentionGenerator", "foregrounds"): "the authors'; Python takes others",
+    ("AttentionGenerator", "shared_decoder"): "the authors'; Python takes the other",
     ("GradientPenalty", "seed"): "any points between images are as good",
     ("ContentLoss", "depths"): "Johnson et al.'s; `compile(content_loss=…)` takes others",
     ("PatchNCETerm", "names_of_layers"): "CUT's; `compile(terms=…)` takes others",
@@ -33,7 +43,6 @@ EXCEPTIONS = {
     ("ContentLoss", "from_logits"): "of a network, which Python gives",
     ("CycleGAN", "pixels_a"): "the data's",
     ("CycleGAN", "pixels_b"): "the data's",
-    ("compile", "monitor_gradients"): "always on in a run, for history.jsonl",
     **{
         ("compile", name): "how Keras runs a step, of any model"
         for name in ("jit_compile", "run_eagerly", "steps_per_execution", "auto_scale_loss")
@@ -45,7 +54,6 @@ EXCEPTIONS = {
 # Options of each kind of network, and of what is there only if it is asked for.
 BASES = [
     *({"generator": name} for name in GENERATORS),
-    {"generator": "attention", "shared_decoder": True},
     *({"discriminator": name} for name in DISCRIMINATORS),
     {
         **{"discriminator": "projected", "augment": True, "gradient_penalty": "r1"},

@@ -150,8 +150,6 @@ def test_run_starts_from_a_preset_and_records_it(preset, tmp_path):
     assert_same_weights(model.average_ab, start.generator_ab)
     assert model.optimizer.generator_optimizer.global_clipnorm == 1.0
     assert json.loads((tmp_path / "config.json").read_text())["init"] == str(preset)
-    (row,) = read_history(tmp_path / "history.jsonl")
-    assert row["gradient_norm_generators"] > 0
 
 
 def test_networks_that_the_preset_lacks_are_made_as_the_options_say(tmp_path):
@@ -184,17 +182,16 @@ def test_options_that_contradict_the_preset_are_refused(preset, tmp_path, option
 
 def test_learning_rate_of_a_run_changes_only_when_asked_to(tmp_path):
     write_options(tmp_path, TINY)
-    changed = dataclasses.replace(TINY, learning_rate=1e-5, checkpoint_steps=7)
+    changed = dataclasses.replace(TINY, learning_rate=1e-5, checkpoint_minutes=7)
     with pytest.raises(ValueError, match=r"learning_rate was 0.0002, now 1e-05.*--adjust"):
         compare_options(tmp_path, changed)
-    (line,) = compare_options(tmp_path, changed, adjust=True)
-    assert "learning_rate was 0.0002, now 1e-05" in line
+    assert "now 1e-05" in compare_options(tmp_path, changed, adjust=True)
     with pytest.raises(ValueError, match="filters was 4, now 5"):
         compare_options(tmp_path, dataclasses.replace(changed, filters=5), adjust=True)
 
 
 def test_sigterm_ends_the_command_with_a_checkpoint_and_status_143(tmp_path):
-    command = [*COMMAND[:-1], "--checkpoint-steps=2", "--out", tmp_path]
+    command = [*COMMAND, "--out", tmp_path]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("checkpoints/step-*")):
             assert process.poll() is None, "the run ended before it could be stopped"
