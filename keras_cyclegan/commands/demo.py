@@ -103,10 +103,7 @@ def find_examples(folder):
         if path.suffix.lower() in SUFFIXES and path.is_file()
     ]
     if not found:
-        raise FileNotFoundError(
-            f"There is no example in {str(folder)!r}: expected images that end in "
-            f"{', '.join(SUFFIXES)}, in it or in its folders `a` and `b`."
-        )
+        raise FileNotFoundError(f"There is no example in {folder}, its folder `a` or its `b`.")
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 import typer.core
 
-from keras_cyclegan.commands.terminal import clear_errors, plain_warnings, show_messages, with_flags
+from keras_cyclegan.commands.terminal import clear_errors, show_messages, with_flags
 from keras_cyclegan.quiet import import_keras_quietly
 from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.option import Size, as_size, options_of
@@ -49,8 +49,8 @@ def command(app):
 
         @functools.wraps(function)
         def run(**given):
-            with clear_errors(given), plain_warnings(given):
-                show_messages()
+            with clear_errors(given):
+                show_messages(given)
                 import_keras_quietly()
                 return function(**given)
 

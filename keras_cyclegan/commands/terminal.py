@@ -18,8 +18,8 @@ class MessagesHandler(logging.Handler):
         typer.echo(self.format(record), err=True)
 
 
-def show_messages():
-    """Show what the package logs, for a command, whatever the terminal can show of it."""
+def show_messages(names):
+    """Show what the package logs and warns of, with the options `names` of a command as flags."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -27,22 +27,12 @@ def show_messages():
     if not any(isinstance(handler, MessagesHandler) for handler in logger.handlers):
         logger.addHandler(MessagesHandler())
         logger.setLevel(logging.INFO)
-
-
-@contextlib.contextmanager
-def plain_warnings(names):
-    """Show warnings without the line of code, with the options `names` as on the command line."""
-    before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_: f"Warning: {with_flags(str(message), names)}\n"
-    try:
-        yield
-    finally:
-        warnings.formatwarning = before
 
 
 @contextlib.contextmanager
 def clear_errors(names):
-    """Print an error without the stack, with the options `names` as on the command line."""
+    """Print an error without the stack, with the options `names` of a command as flags."""
     try:
         yield
     except (typer.Exit, typer.Abort):  # RuntimeErrors, which say that all was said
