@@ -46,10 +46,7 @@ def clear_errors(names):
 
 
 def with_flags(message, names):
-    """Replace options in a message, `name` in backticks or name=value, by those of a command.
-
-    Other names than `names`, the options of the command, aren't replaced.
-    """
+    """Write the options `names` of a command in a message, `name` or name=value, as flags."""
     names = "|".join(names)
     values = {"True": True, "False": False}
 

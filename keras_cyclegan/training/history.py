@@ -19,8 +19,6 @@ from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.steps.distribution import is_chief, largest_of_all
 from keras_cyclegan.training.folder import as_json
 
-FIGURES = ("loss", "cycle", "discriminator")
-
 
 class Progress(keras.callbacks.Callback):
     """Shows one line for each epoch: steps, time, and the means of the three most telling losses.
@@ -56,8 +54,8 @@ class Progress(keras.callbacks.Callback):
 
 
 def figures(logs):
-    """Format the `FIGURES` of an epoch's logs, summed over both directions."""
-    totals = dict.fromkeys(FIGURES, 0.0)
+    """Format the three most telling losses of an epoch's logs, summed over both directions."""
+    totals = {"loss": 0.0, "cycle": 0.0, "discriminator": 0.0}
     for name, value in (logs or {}).items():
         kind = name.split("_")[0]  # "val" for validation logs, which are left out
         if kind in totals:

@@ -203,10 +203,7 @@ def measure_scores(options, model):
 
 
 def describe_run(options, model, history, extractor=None):
-    """Return the model card of a run's preset as a dict, up to date.
-
-    `history` is the path of `history.jsonl`; `extractor` describes the features for KID, if any.
-    """
+    """Return the model card of a run's preset as a dict; `extractor` describes KID's features."""
     options, rows = run_folder.as_json(options), read_history(history)
     flags = " ".join(
         as_flag(name, value)

@@ -76,10 +76,7 @@ def first_images(dataset, count):
 
 
 def sample_grid(model, images_a, images_b, channels=None):
-    """Draw the columns of a `SampleGrid` as one uint8 image `(height, width, 3)`.
-
-    `images_a` and `images_b` are `(n, height, width, channels)`, in [-1, 1].
-    """
+    """Draw a `SampleGrid` of images in [-1, 1] as one uint8 image `(height, width, 3)`."""
     there, back = model.generators()
     columns = [
         *_columns("A", "B", images_a, there, back),
