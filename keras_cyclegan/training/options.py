@@ -20,6 +20,7 @@ class RunOptions:
 
     seed: int = option("Seed of weights, order, crops and pools.", 0, least=0)
     checkpoint_minutes: float = option("Between checkpoints.", 2.0, least=0, change="always")
+    half_precision: bool = option("Presets in float16: half the bytes.", False, change="always")
     scores: str | None = option(SCORES, change="always")
     scores_every: int = option("Epochs between two measurements.", 5, least=1, change="always")
     early_stop: int | None = option(

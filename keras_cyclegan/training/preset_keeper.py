@@ -26,6 +26,7 @@ class PresetKeeper(keras.callbacks.Callback):
     Args:
         folder: path of the preset.
         card: function that returns the dict for the model card.
+        half_precision: whether to store float16.
         minutes: within an epoch, a preset is written after so many minutes. None writes at the
             ends of epochs only.
         best: path of a second preset, written when the mean KID of both directions is lower than
@@ -36,12 +37,14 @@ class PresetKeeper(keras.callbacks.Callback):
         self,
         folder: PathLike,
         card: Callable[[], dict[str, Any]] | None = None,
+        half_precision: bool = False,
         minutes: float | None = None,
         best: PathLike | None = None,
     ) -> None:
         super().__init__()
         self.folder = Path(folder)
         self.card = card or dict
+        self.half_precision = half_precision
         self.minutes = math.inf if minutes is None else minutes
         self.best = best and Path(best)
 
@@ -72,7 +75,7 @@ class PresetKeeper(keras.callbacks.Callback):
         if is_chief():
             try:
                 card = {**self.card(), **(more or {})}
-                self.model.save_to_preset(folder, card=card)
+                self.model.save_to_preset(folder, card=card, half_precision=self.half_precision)
             except (OSError, ValueError) as error:
                 warnings.warn(
                     f"The preset {folder} could not be written ({error}). The one before stays.",

@@ -157,6 +157,7 @@ def _watch(folder, options, model, images):
     keeper = PresetKeeper(
         folder / "preset",
         card=functools.partial(describe_run, options, model, history, extractor),
+        half_precision=options.half_precision,
         minutes=options.checkpoint_minutes,
         best=folder / "best" if scores else None,
     )

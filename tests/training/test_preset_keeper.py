@@ -34,13 +34,14 @@ def change(model, value):
 
 
 def test_preset_is_the_model_at_the_end_of_each_epoch(model, tmp_path):
-    keeper = keep(model, tmp_path / "preset", card=lambda: {"recipe": "short"})
+    keeper = keep(model, tmp_path / "preset", card=lambda: {"recipe": "short"}, half_precision=True)
     for value in (0.5, 0.25):
         change(model, value)
         keeper.on_epoch_end(0)
         assert (stem(tmp_path / "preset") == value).all()
     metadata = json.loads((tmp_path / "preset/metadata.json").read_text())
     assert metadata["card"]["recipe"] == "short"
+    assert metadata["storage_dtype"] == "float16"
     assert "short" in (tmp_path / "preset/README.md").read_text()
 
 

@@ -139,7 +139,7 @@ def finished(tmp_path_factory):
         patch.setattr(
             "keras_cyclegan.scores.extractors.find_extractor", lambda name: (mean_colours, None)
         )
-        options = dataclasses.replace(TINY, scores="glyphs", scores_every=1)
+        options = dataclasses.replace(TINY, scores="glyphs", scores_every=1, half_precision=True)
         with eagerly():
             train_run(folder, options)
             train_run(folder, dataclasses.replace(options, epochs=3))
@@ -187,6 +187,7 @@ def test_scores_go_to_the_history_and_the_best_preset_is_kept(finished):
 def test_card_of_the_preset_tells_of_the_run(finished):
     metadata = json.loads((finished / "preset/metadata.json").read_text())
     card = metadata["card"]
+    assert metadata["storage_dtype"] == "float16"
     assert card["training_data"].startswith("glyphs")
     assert "--filters 2 --blocks 0" in card["recipe"]
     assert card["training"].startswith("6 steps of batch size 1, 0.0 hours on ")
