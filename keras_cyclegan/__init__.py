@@ -77,9 +77,6 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-_WITHOUT_CLASSES = ("__main__", "cli", "commands", "processor", "quiet", "recipes", "training")
-
-
 def _register_classes(_):
     """Import the modules that register classes, once Keras is imported.
 
@@ -96,5 +93,4 @@ def _register_classes(_):
 prefer_onednn()
 wrapt.when_imported("keras")(_register_classes)
 for _module in pkgutil.iter_modules(__path__, "keras_cyclegan."):
-    if _module.name.partition(".")[2] not in _WITHOUT_CLASSES:
-        wrapt.when_imported(_module.name)(_register_classes)
+    wrapt.when_imported(_module.name)(_register_classes)

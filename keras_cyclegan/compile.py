@@ -6,17 +6,7 @@ from typing import Any
 import keras
 
 from keras_cyclegan.arguments import check_weight
-from keras_cyclegan.losses.activation import ActivationTerm, ClassActivationLoss
-from keras_cyclegan.losses.adversarial import AdversarialLoss, AdversarialTerm, DiscriminatorTerm
-from keras_cyclegan.losses.content import ContentLoss, ContentTerm
-from keras_cyclegan.losses.penalty import GradientPenalty, PenaltyTerm
-from keras_cyclegan.losses.perceptual import PerceptualLoss, PerceptualTerm
-from keras_cyclegan.losses.pixels import (
-    CycleConsistencyLoss,
-    CycleTerm,
-    IdentityLoss,
-    IdentityTerm,
-)
+from keras_cyclegan.losses import activation, adversarial, content, penalty, perceptual, pixels
 from keras_cyclegan.networks import compatibility
 from keras_cyclegan.optimizers import paper_adam
 from keras_cyclegan.optimizers.joint import AdversarialOptimizer, without_loss_scaling
@@ -55,50 +45,42 @@ class CompileMixin(keras.Model):
         """Choose the losses and the optimizers; without arguments, those of the paper.
 
         Zhu et al. 2017, sections 4 and 5.2. The losses are the terms of the objective that the
-        docstring of `CycleGAN` shows.
+        docstring of `CycleGAN` shows. Each is an object, its first argument (a kind, a norm, a
+        weight), or None for no such term.
 
         Args:
-            generator_optimizer: `keras.optimizers.Optimizer` of both generators. None, the default,
-                takes `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of
-                2e-4, which is constant for the first half of the epochs of `fit` and falls to 0
-                over the second.
+            generator_optimizer: `keras.optimizers.Optimizer` of both generators. None takes
+                `optimizers.paper_adam()`, with betas (0.5, 0.999) and a learning rate of 2e-4,
+                which is constant for the first half of the epochs of `fit`, and falls to 0.
             discriminator_optimizer: the same for both discriminators.
-            adversarial_loss: an `AdversarialLoss`, its kind, or an object with its two methods;
-                `"least_squares"` by default.
-            cycle_loss: a `CycleConsistencyLoss`, its norm (`"l1"` by default), or None for no such
-                term: then another one must tie a translation to its image.
-            identity_loss: an `IdentityLoss`, its norm (`"l1"` by default), or None for no such
-                term. It needs as many channels in A as in B.
-            perceptual_loss: a `PerceptualLoss` between images and their round trips, `"vgg16"`, or
-                None, the default, for no such term.
-            content_loss: a `ContentLoss` between images and their translations, its kind
-                (`"edges"`, `"mutual_information"`, `"structure"`, `"features"`), a frozen
-                `keras.Model` whose answers should stay, or None, the default, for no such term.
-            activation_loss: a `ClassActivationLoss` of generators with an auxiliary classifier,
-                such as `UGATITGenerator`, its weight, or None, the default, for no such term.
-            gradient_penalty: a `GradientPenalty` on the discriminators, its kind (`"r1"`,
-                `"wgan_gp"`), or None, the default. The Wasserstein loss needs one.
-            cycle_schedule: a `WeightSchedule`, or any function from a step to a factor of the cycle
-                terms. None, the default, leaves them as they are.
-            terms: list of `losses.Term` objects that are added to these; none by default.
-            shown: function `(images, origin, batch)` from real images or translations to what
-                discriminators see of them, a tensor of the same shape. `origin`, `"a"` or `"b"`, is
-                the domain of the real images that they are or were made of; `batch` holds these
-                too, and what rides along. None, the default, shows them as they are.
-            painted: the same from what generators made of the images of `origin`, there and back,
-                to what counts as the translation: `losses.inside_masks` paints masks alone.
-            weight_a: float, 1 by default. Factor of domain A's cycle, identity, perceptual and
-                content terms (λ_A / λ).
-            weight_b: float, 1 by default. The same for domain B.
+            adversarial_loss: `AdversarialLoss`, or an object with its two methods.
+            cycle_loss: `CycleConsistencyLoss`. Without it another term must tie a translation to
+                its image.
+            identity_loss: `IdentityLoss`, which needs as many channels in A as in B.
+            perceptual_loss: `PerceptualLoss` between images and their round trips.
+            content_loss: `ContentLoss` between images and their translations; a frozen
+                `keras.Model` is one whose answers should stay.
+            activation_loss: `ClassActivationLoss`, of a `UGATITGenerator`'s classifier.
+            gradient_penalty: `GradientPenalty`; the Wasserstein loss needs one.
+            cycle_schedule: `WeightSchedule`, or a function from a step to a factor of cycle terms.
+            terms: list of `losses.Term` objects that are added to these.
+            shown: function `(images, origin, batch)` of real images or translations, which gives
+                what discriminators see of them, of the same shape. `origin`, `"a"` or `"b"`, is the
+                domain that they are of or were made from; `batch` has what rides along. None shows
+                them as they are.
+            painted: the same of what generators made of the images of `origin`, there and back:
+                what counts as the translation. `losses.inside_masks` paints masks alone.
+            weight_a: float. Factor of domain A's cycle, identity, perceptual and content terms
+                (λ_A / λ).
+            weight_b: float. The same for domain B.
             ema_momentum: float, 0.999 for example. Keep running averages of both generators'
-                weights, which replace the generators outside of training: in `translate`,
-                `evaluate`, `predict`, samples, exports and presets. Training isn't changed. The
-                averages start again at each `compile`. None, the default, for no averages.
-            remat: bool, False by default. Whether to keep nothing of a generator's pass for its
-                gradient, and to compute the pass again there (Chen et al. 2016, arXiv 1604.06174):
-                the same step in less memory and more time.
-            jit_compile, steps_per_execution: as in `keras.Model.compile`.
-            run_eagerly, auto_scale_loss: as in `keras.Model.compile`.
+                weights, which replace them outside of training: in `translate`, `evaluate`,
+                `predict`, samples, exports and presets. They start again at each `compile`.
+            remat: bool. Whether to keep nothing of a generator's pass for its gradient, and to
+                compute the pass again there (Chen et al. 2016, arXiv 1604.06174): the same step in
+                less memory and more time.
+            jit_compile, steps_per_execution, run_eagerly, auto_scale_loss: as in
+                `keras.Model.compile`.
 
         Raises:
             ValueError: a network doesn't fit the others, or a term the networks.
@@ -106,7 +88,6 @@ class CompileMixin(keras.Model):
         Example:
 
         ```python
-        model.compile()  # the paper's recipe
         model.compile(adversarial_loss="hinge", gradient_penalty="r1", ema_momentum=0.999)
         ```
         """
@@ -116,16 +97,14 @@ class CompileMixin(keras.Model):
             raise ValueError(f"`ema_momentum` lies between 0 and 1. Received {ema_momentum}.")
         compatibility.check_networks(self.image_shape, self.networks, self.channels)
         checks.check_remat(remat, *self.networks_of("generators").values())
-        self.adversarial_loss = _loss(adversarial_loss, AdversarialLoss)
-        self.gradient_penalty = _loss(gradient_penalty, GradientPenalty)
+        self.adversarial_loss = _loss(adversarial_loss, adversarial.AdversarialLoss)
+        self.gradient_penalty = _loss(gradient_penalty, penalty.GradientPenalty)
         checks.check_adversarial(self.adversarial_loss, self.gradient_penalty)
-        self.cycle_loss = _loss(cycle_loss, CycleConsistencyLoss)
-        self.identity_loss = _loss(identity_loss, IdentityLoss)
-        self.perceptual_loss = _loss(perceptual_loss, PerceptualLoss)
-        if isinstance(content_loss, keras.Model):
-            content_loss = ContentLoss(content_loss)
-        self.content_loss = _loss(content_loss, ContentLoss)
-        self.activation_loss = _loss(activation_loss, ClassActivationLoss)
+        self.cycle_loss = _loss(cycle_loss, pixels.CycleConsistencyLoss)
+        self.identity_loss = _loss(identity_loss, pixels.IdentityLoss)
+        self.perceptual_loss = _loss(perceptual_loss, perceptual.PerceptualLoss)
+        self.content_loss = _loss(content_loss, content.ContentLoss)
+        self.activation_loss = _loss(activation_loss, activation.ClassActivationLoss)
         self.cycle_schedule = cycle_schedule
         self.shown, self.painted = shown, painted
         self.weight_a = weight_a
@@ -135,8 +114,8 @@ class CompileMixin(keras.Model):
         self.build_pools()
         self.build_averages(ema_momentum)
         optimizer = AdversarialOptimizer(
-            _optimizer(generator_optimizer),
-            _optimizer(discriminator_optimizer),
+            keras.optimizers.get(generator_optimizer or paper_adam()),
+            keras.optimizers.get(discriminator_optimizer or paper_adam()),
             self.discriminator_variables,
         )
         self.wanted_jit_compile = jit_compile  # "auto" means another thing elsewhere
@@ -159,28 +138,31 @@ class CompileMixin(keras.Model):
     def build_terms(self, added):
         """Make the terms of both players: those of the losses, `added`, and the networks' own."""
         weights = self.weight_a, self.weight_b
-        terms = [AdversarialTerm(self.adversarial_loss), DiscriminatorTerm(self.adversarial_loss)]
-        if (cycle := self.cycle_loss) is not None:
-            term = CycleTerm(cycle, *weights)
+        terms = [
+            adversarial.AdversarialTerm(self.adversarial_loss),
+            adversarial.DiscriminatorTerm(self.adversarial_loss),
+        ]
+        if self.cycle_loss is not None:
+            term = pixels.CycleTerm(self.cycle_loss, *weights)
             terms.append(Scheduled(term, self.cycle_schedule) if self.cycle_schedule else term)
         if (identity := self.identity_loss) is not None:
-            term = IdentityTerm(identity, *weights)
+            term = pixels.IdentityTerm(identity, *weights)
             terms.append(Lazy(term, getattr(identity, "every", 1)))
         if self.perceptual_loss is not None:
-            terms.append(PerceptualTerm(self.perceptual_loss, *weights))
+            terms.append(perceptual.PerceptualTerm(self.perceptual_loss, *weights))
         if self.content_loss is not None:
-            terms.append(ContentTerm(self.content_loss, *weights))
+            terms.append(content.ContentTerm(self.content_loss, *weights))
         if self.activation_loss is not None:
-            terms.append(ActivationTerm(self.activation_loss))
-        if (penalty := self.gradient_penalty) is not None:
-            terms.append(Lazy(PenaltyTerm(penalty), penalty.every))
+            terms.append(activation.ActivationTerm(self.activation_loss))
+        if (slope := self.gradient_penalty) is not None:
+            terms.append(Lazy(penalty.PenaltyTerm(slope), slope.every))
         terms += [*added, NetworkLosses("generators"), NetworkLosses("discriminators")]
         checks.check_terms(terms)
         for term in terms:
             term.prepare(self)
         checks.check_names(terms)
-        self.generator_terms = Terms(terms, "generators")
-        self.discriminator_terms = Terms(terms, "discriminators")
+        self.generator_terms = Terms(t for t in terms if t.player == "generators")
+        self.discriminator_terms = Terms(t for t in terms if t.player == "discriminators")
         self.trained_terms = [term for term in terms if term.weights]
         self.added_terms = Terms(added)
 
@@ -223,13 +205,9 @@ class CompileMixin(keras.Model):
         self.compile(**config)
 
 
-def _optimizer(value):
-    """Return `value` as an optimizer: itself, the one of that name, or for None the paper's."""
-    return paper_adam() if value is None else keras.optimizers.get(value)
-
-
 def _loss(value, loss_class):
     """Return `value` as a loss: itself, or `loss_class` of that kind."""
-    if value is None or callable(value) or hasattr(value, "discriminator"):
+    is_model = isinstance(value, keras.Model)  # what a content or a perceptual loss is of
+    if value is None or hasattr(value, "discriminator") or (callable(value) and not is_model):
         return value
     return loss_class(value)  # raises for an unknown kind

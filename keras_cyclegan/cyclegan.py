@@ -11,9 +11,9 @@ from keras_cyclegan.data.pixels import as_format, format_config
 from keras_cyclegan.export.export import ExportMixin
 from keras_cyclegan.inference.translate import InferenceMixin, generator_for
 from keras_cyclegan.layers import ImagePool
+from keras_cyclegan.layers.skip import strengthen
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator, compatibility
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.networks.strength import strengthen
 from keras_cyclegan.passes import Game, Passes
 from keras_cyclegan.presets.mixin import PresetMixin
 from keras_cyclegan.steps import Trainer, keras_step
@@ -36,29 +36,25 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
                             + ½ λ (‖ba(a) - a‖₁ + ‖ab(b) - b‖₁)
 
     Args:
-        generator_ab: `keras.Model` that maps images of domain A to images of domain B. `"auto"`,
-            the default, takes the paper's for `image_shape`; None is for a model without it.
+        generator_ab: `keras.Model` that maps images of domain A to images of domain B. `"auto"`
+            takes the paper's for `image_shape`; None is for a model without it: one that only
+            translates from A to B is `CycleGAN(generator, None, None, None)`.
         generator_ba: the same from domain B to domain A.
-        discriminator_a: `keras.Model` that maps images of domain A to logits, real or translated.
-            `"auto"`, the default, takes the paper's; None is for a model without it. A model that
-            only translates from A to B is `CycleGAN(generator, None, None, None)`.
+        discriminator_a: the same from images of domain A, real or translated, to logits.
         discriminator_b: the same for domain B.
-        image_shape: `(height, width, channels)` of domain A's training images, (256, 256, 3) by
-            default. Domain B's have the same height and width, and as many channels as
-            `generator_ab` gives.
-        pool_size: int, 50 by default. Translated images kept for each discriminator; 0 for none.
-        dtype: dtype or policy of the networks that are `"auto"`, the global one by default.
-            `"mixed_bfloat16"` is faster where the processor has it, `"mixed_float16"` on a GPU.
+        image_shape: `(height, width, channels)` of domain A's training images. Domain B's have the
+            same height and width, and as many channels as `generator_ab` gives.
+        pool_size: int. Translated images kept for each discriminator; 0 for none.
+        dtype: dtype or policy of the networks that are `"auto"`, None for the global one.
         pixels_a: `data.PixelFormat`: what the numbers of A's images mean, for `translate` and
-            `export`. None, the default, is that of the data which `fit` is given, else 8 bits.
+            `export`. None is that of the data which `fit` is given, else 8 bits.
         pixels_b: the same for domain B.
 
     Call arguments:
         images: images of domain A, `(batch, height, width, channels)`, in [-1, 1].
 
     Returns:
-        The translations, `generator_ab(images)`, in [-1, 1]; outside of training those of its
-        average, where `compile` was given `ema_momentum`.
+        `generator_ab(images)`, in [-1, 1]; outside of training its average's, where there is one.
 
     Example:
 
@@ -233,20 +229,10 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
     def strengthen(self, a_to_b: float = 1.0, b_to_a: float = 1.0) -> None:
         """Let translations change more of an image, or less, without training.
 
-        What a generator with a skip from its input adds, h in `tanh(h + artanh(x))`, is multiplied.
-        Cycle loss and averages can leave a trained change too weak. It is the weights that change,
-        so that presets, files and exports hold it.
-
-        Args:
-            a_to_b: float above 0, 1 by default. Factor of the translation from A to B.
-            b_to_a: the same from B to A.
-
-        Example:
-
-        ```python
-        model = CycleGAN.from_preset("horse2zebra")
-        model.strengthen(a_to_b=1.2)  # bolder stripes
-        ```
+        What a generator with a skip from its input adds, h in `tanh(h + artanh(x))`, is multiplied
+        by the direction's factor. Cycle loss and averages can leave a trained change too weak. It
+        is the weights that change, so that presets, files and exports hold it:
+        `CycleGAN.from_preset("horse2zebra").strengthen(a_to_b=1.2)` has bolder stripes.
         """
         for direction, factor in (("a_to_b", a_to_b), ("b_to_a", b_to_a)):
             if factor != 1:

@@ -164,11 +164,7 @@ def adds_losses(network: keras.Model) -> bool:
     """Return whether a network adds losses: one with layers of unknown classes is tried."""
     if regularization(network):
         return True
-    known = ("keras.", "keras_cyclegan.")
-    if all(
-        type(layer).__module__.startswith(known) and layer.activity_regularizer is None
-        for layer in _layers(network)
-    ):
+    if all(map(_is_silent, network.layers)):
         return False
     height, width, channels = network.input_shape[1:]
     images = ops.zeros((1, height or 64, width or 64, channels))
@@ -177,7 +173,8 @@ def adds_losses(network: keras.Model) -> bool:
         return bool(network.losses)
 
 
-def _layers(network):
-    for layer in network.layers:
-        yield layer
-        yield from _layers(layer) if isinstance(layer, keras.Model) else ()
+def _is_silent(layer):
+    """Return whether a layer and those in it are known, and regularize no outputs."""
+    is_known = type(layer).__module__.startswith(("keras.", "keras_cyclegan."))
+    parts = layer.layers if isinstance(layer, keras.Model) else ()
+    return is_known and layer.activity_regularizer is None and all(map(_is_silent, parts))

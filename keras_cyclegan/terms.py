@@ -34,9 +34,6 @@ class Term(Configured, keras.layers.Layer):
     its player's networks, saved and restored. Arguments that are attributes of the same names are
     saved with the model. Means are taken by `losses.average`.
 
-    Args:
-        **kwargs: as in `keras.layers.Layer`.
-
     Example:
 
     ```python
@@ -80,7 +77,8 @@ class TermOfEach(Term):
     """A term whose loss gives a scalar for each translation, or for each discriminator.
 
     `log_name` is a scalar's name, with the domains in braces; `pass_name`, where there is one, that
-    of the pass which it needs. `source` and `target` are what a translation leads from and to.
+    of the pass which it needs. A subclass has `value(passes, source, target)`, which computes the
+    scalar of the translation between these domains.
     """
 
     log_name = pass_name = ""
@@ -97,10 +95,6 @@ class TermOfEach(Term):
         if self.pass_name:
             self.needs = tuple(self.pass_name.format(**way) for way in self.ways)
 
-    def value(self, passes, source, target):
-        """Compute the scalar of one translation."""
-        raise NotImplementedError
-
     def __call__(self, passes):
         named = zip(self.names, self.ways, strict=True)
         return {name: self.value(passes, **way) for name, way in named}
@@ -109,14 +103,13 @@ class TermOfEach(Term):
 class _Around(Term):
     """A term around another one."""
 
-    prefix = "around"
     names = property(lambda self: self.term.names)
     needs = property(lambda self: self.term.needs)
     player = property(lambda self: self.term.player)
     validates = property(lambda self: self.term.validates)
 
     def __init__(self, term: Term, **kwargs: Any) -> None:
-        super().__init__(name=kwargs.pop("name", None) or f"{self.prefix}_{term.name}", **kwargs)
+        super().__init__(**kwargs)
         self.term = term
 
     def prepare(self, model):
@@ -134,18 +127,8 @@ class Lazy(_Around):
     training, without dropout, because a step that may be left out can keep no state.
 
     Args:
-        term: `Term`.
-        every: int of at least 1. Steps from one computation to the next.
-
-    Example:
-
-    ```python
-    keep = keras_cyclegan.losses.KeepTerm(keras_cyclegan.losses.CycleConsistencyLoss())
-    model.compile(terms=[Lazy(keep, every=4)])
-    ```
+        term, every: `Term`, and int of at least 1: steps from one computation to the next.
     """
-
-    prefix = "lazy"
 
     def __init__(self, term: Term, every: int, **kwargs: Any) -> None:
         if not isinstance(every, int) or every < 1:
@@ -180,16 +163,7 @@ class Scheduled(_Around):
         term: `Term`.
         schedule: a `WeightSchedule`, or any function from a step to a factor. `CycleGAN.fit` tells
             schedules that have a method `follow_epochs` how long it is.
-
-    Example:
-
-    ```python
-    keep = keras_cyclegan.losses.KeepTerm(keras_cyclegan.losses.CycleConsistencyLoss())
-    model.compile(terms=[Scheduled(keep, keras_cyclegan.losses.WeightSchedule(0.1))])
-    ```
     """
-
-    prefix = "scheduled"
 
     def __init__(self, term: Term, schedule: Callable[[Any], Any], **kwargs: Any) -> None:
         super().__init__(term, **kwargs)
@@ -238,21 +212,15 @@ class NetworkLosses(Term):
 
 
 class Terms:
-    """Terms in order: all of them, or those that one player minimises."""
+    """Prepared terms, in order, which Keras would track and save in a list."""
 
-    def __init__(self, terms: Iterable[Term], player: str | None = None) -> None:
-        self.terms = [term for term in terms if player in (None, term.player)]
+    def __init__(self, terms: Iterable[Term]) -> None:
+        self.terms = [*terms]
+        self.names = [name for term in self.terms for name in term.names]
+        self.needs = {name for term in self.terms for name in term.needs}
 
     def __iter__(self):
         return iter(self.terms)
-
-    @property
-    def names(self):
-        return [name for term in self.terms for name in term.names]
-
-    @property
-    def needs(self):
-        return {name for term in self.terms for name in term.needs}
 
     def __call__(self, passes: Any) -> dict[str, Any]:
         losses: dict[str, Any] = {}
@@ -270,18 +238,9 @@ class Average(keras.losses.Loss):
 
 
 def average(values: Any) -> Any:
-    """Return the mean of a tensor as `keras.losses.Loss` does: of all replicas of a batch.
+    """Return the mean of `values` as `keras.losses.Loss` does: of all replicas of a batch.
 
     A term that isn't computed by a loss of Keras takes it in place of `ops.mean`, so that it counts
     the same on several devices.
-
-    Args:
-        values: tensor of any shape.
-
-    Example:
-
-    ```python
-    average(np.array([1.0, 3.0]))  # 2.0
-    ```
     """
     return Average(dtype="float32")(values, values)

@@ -7,10 +7,10 @@ from keras_cyclegan.layers.normalization import (
     FrozenNormalization,
     InstanceLayerNormalization,
     InstanceNormalization,
+    SpectralNormalization,
 )
 from keras_cyclegan.layers.pool import ImagePool
 from keras_cyclegan.layers.skip import InputSkip
-from keras_cyclegan.layers.spectral import SpectralNormalization
 
 __all__ = [
     "AdaptiveInstanceLayerNormalization",

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_cyclegan.arguments import Configured, Tensor
+from keras_cyclegan.arguments import Configured, Tensor, check_weight
 from keras_cyclegan.layers.pool import random_integers
 
 
@@ -19,23 +19,12 @@ class DifferentiableAugmentation(Configured, keras.layers.Layer):
     Outside of training, images in [-1, 1] stay as they are; in training they can leave that range.
 
     Args:
-        brightness: float, 0.3 by default. An image is brightened or darkened by at most this.
-        saturation: float, 0.6 by default. The distance of colours from gray is multiplied by a
-            number between 1 minus and 1 plus this.
-        contrast: float, 0.4 by default. The same for the distance from the image's mean.
-        translation: float, 0.125 by default. Largest shift, as a part of height and width; gray (0)
-            fills the free border.
-        cutout: float, 0.5 by default. Side, as a part of height and width, of a gray square that
-            covers a part of the image; it can lie partly outside.
-        seed: int. Seed of the random numbers, which are the same on every backend. None, the
-            default, draws one.
-
-    Example:
-
-    ```python
-    augment = DifferentiableAugmentation(brightness=0.1, cutout=0.0)
-    logits = discriminator(augment(images, training=True))
-    ```
+        brightness: float. An image is brightened or darkened by at most this.
+        saturation: float. The distance of colours from gray is multiplied by 1 ± at most this.
+        contrast: float. The same for the distance from the image's mean.
+        translation: float. Largest shift, as a part of height and width; gray (0) fills the border.
+        cutout: float. Side, as a part of height and width, of a gray square, partly outside or not.
+        seed: as in `ImagePool`.
     """
 
     strengths = ("brightness", "saturation", "contrast", "translation", "cutout")
@@ -53,8 +42,7 @@ class DifferentiableAugmentation(Configured, keras.layers.Layer):
         super().__init__(**kwargs)
         given = (brightness, saturation, contrast, translation, cutout)
         for name, value in zip(self.strengths, given, strict=True):
-            if not value >= 0:
-                raise ValueError(f"`{name}` must be at least 0. Received {name}={value!r}.")
+            check_weight(name, value)
             setattr(self, name, value)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

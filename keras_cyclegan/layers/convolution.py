@@ -18,10 +18,8 @@ from keras_cyclegan.processor import has_accelerator
 class Conv2D(Configured, keras.layers.Conv2D):
     """`keras.layers.Conv2D`, or nearest-neighbour doubling before one (Odena et al. 2016).
 
-    Args:
-        mode: None, the default, `"reflect"` or `"zeros"`: images are doubled, and surrounded by one
-            pixel of these, before the convolution.
-        filters, kernel_size, **kwargs: as in `keras.layers.Conv2D`.
+    With `mode`, `"reflect"` or `"zeros"`, images are doubled, and surrounded by one pixel of these,
+    before the convolution.
     """
 
     def __init__(self, filters, kernel_size=3, mode=None, **kwargs):
@@ -31,29 +29,21 @@ class Conv2D(Configured, keras.layers.Conv2D):
     def call(self, images, training=False):
         fast = cpu.takes_fast_path(training)
         if fast and self.mode is not None and self.kernel_size == (3, 3):
-            return self.finish(cpu.double_and_convolve(images, self.kernel, self.mode))
-        if fast and self.mode is None and cpu.is_narrow(self, images):
-            return self.finish(cpu.convolve_four_pixels_at_a_time(images, self.kernel))
-        if self.mode is not None:
-            mode = "constant" if self.mode == "zeros" else "reflect"
-            images = ops.pad(double(images), ((0, 0), (1, 1), (1, 1), (0, 0)), mode=mode)
-        return super().call(images)
-
-    def finish(self, outputs):
-        if self.use_bias:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)
+            outputs = cpu.double_and_convolve(images, self.kernel, self.mode)
+        elif fast and self.mode is None and cpu.is_narrow(self, images):
+            outputs = cpu.convolve_four_pixels_at_a_time(images, self.kernel)
+        else:
+            if self.mode is not None:
+                mode = "constant" if self.mode == "zeros" else "reflect"
+                images = ops.pad(double(images), ((0, 0), (1, 1), (1, 1), (0, 0)), mode=mode)
+            return super().call(images)
+        return self.activation(outputs + self.bias if self.use_bias else outputs)
 
     def compute_output_shape(self, input_shape):
         if self.mode is not None:
             batch, height, width, channels = input_shape
             input_shape = batch, height and 2 * height + 2, width and 2 * width + 2, channels
         return super().compute_output_shape(input_shape)
-
-
-# Names of this class in files of earlier versions.
-for _name in ("NarrowConv2D", "DoublingConv2D"):
-    keras.saving.get_custom_objects()[f"keras_cyclegan>{_name}"] = Conv2D
 
 
 def double(images):
@@ -69,8 +59,8 @@ def double(images):
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D`; on a GPU under JAX a sum of shifted products.
 
-    XLA fuses these. cuDNN's depthwise gradients, which it takes else, are forty times slower. With
-    padding `"same"`, one stride, and one output for each channel.
+    XLA fuses these; cuDNN's depthwise gradients are forty times slower. With padding `"same"`, one
+    stride, and one output for each channel.
     """
 
     def call(self, images):
@@ -116,20 +106,11 @@ class ReflectionPadding2D(Configured, keras.layers.Layer):
     zeros would draw.
 
     Args:
-        padding: int of at least 0, 1 by default. Pixels added on each side, fewer than the image
-            has.
-
-    Example:
-
-    ```python
-    ReflectionPadding2D(3)(keras.ops.ones((1, 8, 8, 3))).shape  # (1, 14, 14, 3)
-    ```
+        padding: int. Pixels added on each side, fewer than the image has.
     """
 
-    def __init__(self, padding: Any = 1, **kwargs: Any) -> None:
+    def __init__(self, padding: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(padding, int) or padding < 0:
-            raise ValueError(f"`padding` must be an int of at least 0. Received {padding!r}.")
         self.padding = padding
 
     def call(self, images: Tensor) -> Tensor:

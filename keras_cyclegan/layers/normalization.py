@@ -1,4 +1,4 @@
-"""Norms that Keras lacks: of each channel of an image, of known statistics, and mixtures."""
+"""Norms that Keras lacks: of an image's channels, of known statistics, mixtures, of kernels."""
 
 import functools
 import math
@@ -40,14 +40,7 @@ class InstanceNormalization(GroupNormalization):
     under every policy. A channel of one value is zero, but in training on TensorFlow without a GPU.
 
     Args:
-        epsilon: float, 1e-5 by default. Added to variances.
-
-    Example:
-
-    ```python
-    normalised = InstanceNormalization()(images)
-    keras.ops.mean(normalised)  # about 0, and the standard deviation of each channel about 1
-    ```
+        epsilon: float. Added to variances.
     """
 
     def __init__(self, epsilon: float = 1e-5, **kwargs: Any) -> None:
@@ -63,13 +56,6 @@ class FrozenNormalization(Configured, keras.layers.Layer):
 
     `CycleGAN.freeze_statistics` puts it in the place of instance norms, so that a pixel depends on
     its surroundings only.
-
-    Example:
-
-    ```python
-    norm = FrozenNormalization()
-    norm(keras.ops.ones((1, 8, 8, 16)))  # ones, as long as no statistics are set
-    ```
     """
 
     pointwise = True  # tells `inference.tile_plan` that each pixel depends on itself alone
@@ -98,94 +84,67 @@ def common_value(images):
     return ops.stop_gradient(ops.where(are_equal, corner, ops.zeros_like(corner)))
 
 
-class _Mixed(keras.layers.Layer):
-    """ρ · instance norm + (1 − ρ) · layer norm, with ρ in [0, 1] for each channel."""
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class AdaptiveInstanceLayerNormalization(keras.layers.Layer):
+    """A learned mixture of instance norm and layer norm, with scale and offset from elsewhere.
 
-    def __init__(self, rho, epsilon, **kwargs):
+    Kim et al. 2020 (U-GAT-IT), eq. (1), AdaLIN: (ρ · instance norm + (1 − ρ) · layer norm) · scale
+    + offset, with ρ in [0, 1] for each channel. Variances are the unbiased ones, as in the authors'
+    code. It is called with a list of the images, `(batch, height, width, channels)`, the scale and
+    the offset, `(batch, channels)` each, which other layers compute.
+
+    Args:
+        rho: float in [0, 1]. Initial value of ρ.
+        epsilon: float. Added to variances.
+    """
+
+    def __init__(self, rho: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rho <= 1:
-            raise ValueError(f"`rho` must lie in [0, 1]. Received rho={rho!r}.")
         self.initial_rho = rho
         self.epsilon = epsilon
 
-    def add(self, name, channels, initializer, **options):
-        return self.add_weight((channels,), initializer, autocast=False, name=name, **options)
-
-    def add_rho(self, channels):
+    def build(self, input_shape: Any) -> None:
+        self.channels = input_shape[0][-1]
         start = keras.initializers.Constant(self.initial_rho)
-        self.rho = self.add("rho", channels, start, constraint=UnitInterval())
+        self.rho = self.add_one_each("rho", start, constraint=UnitInterval())
 
-    def mix(self, images, scale, offset):
-        """Apply both norms to `(n, h, w, c)` in float32, mix, scale and move the results."""
+    def add_one_each(self, name, initializer, **options):
+        """Add a weight of one value for each channel."""
+        options |= {"autocast": False, "name": name}
+        return self.add_weight((self.channels,), initializer, **options)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        images, scale, offset = inputs
         x, rho, scale, offset = (ops.cast(x, "float32") for x in (images, self.rho, scale, offset))
         by_instance = _normalised(x, (1, 2), self.epsilon)
         by_layer = _normalised(x, (1, 2, 3), self.epsilon)
-        return ops.cast((rho * by_instance + (1.0 - rho) * by_layer) * scale + offset, images.dtype)
+        mixed = rho * by_instance + (1.0 - rho) * by_layer
+        return ops.cast(mixed * scale[:, None, None] + offset[:, None, None], images.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rho": self.initial_rho, "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
-class InstanceLayerNormalization(_Mixed):
+class InstanceLayerNormalization(AdaptiveInstanceLayerNormalization):
     """A learned mixture of instance norm and layer norm, with scale and offset of its own.
 
-    Kim et al. 2020 (U-GAT-IT), LIN, the norm of its upsampling: ρ starts at 0, which is layer norm.
-    Variances are the unbiased ones, as in the authors' code.
+    Kim et al. 2020 (U-GAT-IT), LIN, the norm of its upsampling. It is called with images alone.
 
     Args:
-        rho: float in [0, 1], 0 by default. Initial value of ρ.
-        epsilon: float, 1e-5 by default. Added to variances.
-
-    Example:
-
-    ```python
-    InstanceLayerNormalization()(keras.random.normal((2, 8, 8, 16))).shape  # (2, 8, 8, 16)
-    ```
+        rho, epsilon: as for `AdaptiveInstanceLayerNormalization`; ρ starts at layer norm.
     """
 
     def __init__(self, rho: float = 0.0, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(rho, epsilon, **kwargs)
 
     def build(self, input_shape: Any) -> None:
-        channels = input_shape[-1]
-        self.add_rho(channels)
-        self.gamma = self.add("gamma", channels, "ones")
-        self.beta = self.add("beta", channels, "zeros")
+        super().build([input_shape])
+        self.gamma = self.add_one_each("gamma", "ones")
+        self.beta = self.add_one_each("beta", "zeros")
 
     def call(self, images: Tensor) -> Tensor:
-        return self.mix(images, self.gamma, self.beta)
-
-
-@keras.saving.register_keras_serializable("keras_cyclegan")
-class AdaptiveInstanceLayerNormalization(_Mixed):
-    """A learned mixture of instance norm and layer norm, with scale and offset from elsewhere.
-
-    Kim et al. 2020 (U-GAT-IT), eq. (1), AdaLIN: other layers compute scale and offset, and ρ starts
-    near instance norm. It is called with a list of the images, `(batch, height, width, channels)`,
-    the scale and the offset, `(batch, channels)` each.
-
-    Args:
-        rho: float in [0, 1], 0.9 by default. Initial value of ρ.
-        epsilon: as for `InstanceLayerNormalization`.
-
-    Example:
-
-    ```python
-    maps, style = keras.random.normal((2, 8, 8, 16)), keras.random.normal((2, 16))
-    AdaptiveInstanceLayerNormalization()([maps, style, style]).shape  # (2, 8, 8, 16)
-    ```
-    """
-
-    def __init__(self, rho: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
-        super().__init__(rho, epsilon, **kwargs)
-
-    def build(self, input_shape: Any) -> None:
-        self.add_rho(input_shape[0][-1])
-
-    def call(self, inputs: Tensor) -> Tensor:
-        images, scale, offset = inputs
-        return self.mix(images, scale[:, None, None], offset[:, None, None])
+        return super().call([images, self.gamma[None], self.beta[None]])
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -202,3 +161,47 @@ def _normalised(images, axes, epsilon):
     count = math.prod(ops.shape(images)[axis] for axis in axes)
     unbiased = total / ops.cast(ops.maximum(count - 1, 1), "float32")
     return (images - mean) / ops.sqrt(unbiased + epsilon)
+
+
+@keras.saving.register_keras_serializable("keras_cyclegan")
+class SpectralNormalization(keras.layers.Wrapper):
+    """Divides the kernel of a layer by its largest singular value, which bounds its gradient.
+
+    Miyato et al. 2018. One power iteration in each training call estimates the value, and gradients
+    pass through the division. `keras.layers.SpectralNormalization` assigns the divided kernel to
+    the layer instead, so that on JAX its gradients differ from those of the other backends.
+
+    Args:
+        layer: layer whose `kernel` has the outputs on its last axis: `Conv2D`, `Dense`.
+    """
+
+    def __init__(self, layer: keras.layers.Layer, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        self.autocast = False  # the iteration is in float32 under every policy
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        initializer = keras.initializers.RandomNormal(stddev=1.0)
+        options = {"dtype": "float32", "trainable": False, "name": "vector"}
+        self.vector = self.add_weight((self.layer.kernel.shape[-1],), initializer, **options)
+
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
+        kernel = ops.cast(self.layer.kernel, "float32")
+        matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
+        fixed = ops.stop_gradient(matrix)
+        left = _unit(ops.matmul(fixed, _unit(self.vector)))
+        right = _unit(ops.matmul(left, fixed))
+        if training:
+            self.vector.assign(right)
+        largest = ops.sum(left * ops.matmul(matrix, right))
+        # The layer runs with the divided kernel in place of its own, which keeps its value.
+        values = [
+            (weight, kernel / largest if weight is self.layer.kernel else weight.value)
+            for weight in self.layer.weights
+        ]
+        with keras.StatelessScope(values):
+            return self.layer(inputs)
+
+
+def _unit(vector):
+    return vector / (ops.norm(vector) + 1e-12)

@@ -19,17 +19,8 @@ class ImagePool(Configured, keras.layers.Layer):
     state is made of non-trainable weights, for XLA and checkpoints, the random generator's too.
 
     Args:
-        size: int of at least 0, 50 by default. Images kept; with 0 all are returned as they are.
-        seed: int. Seed of the random numbers, which are the same on every backend. None, the
-            default, draws one.
-
-    Example:
-
-    ```python
-    pool = ImagePool(size=50, seed=0)
-    judged = pool(fake)  # the same images, while the pool fills
-    int(pool.count)  # 1
-    ```
+        size: int. Images kept; with 0 all are returned as they are.
+        seed: int. Seed of the random numbers, which are the same on every backend. None draws one.
     """
 
     def __init__(self, size: int = 50, seed: int | None = None, **kwargs: Any) -> None:

@@ -15,19 +15,9 @@ class ClassActivationLoss(WeightedLoss):
     """Cross-entropy of a generator's auxiliary classifier, which tells the domains apart.
 
     Kim et al. 2020 (U-GAT-IT), section 2.1.2: weight · [−log σ(η(s)) − log(1 − σ(η(t)))] of the
-    logits η, `(batch, 2)`, for images s that a generator translates and t of its target domain. (Of
-    the four outputs of `UGATITDiscriminator` the authors take the sum:
-    `AdversarialLoss(weight=4)`.)
-
-    Args:
-        weight: float; 1000, the paper's, by default.
-
-    Example:
-
-    ```python
-    generator = keras_cyclegan.networks.UGATITGenerator((32, 32, 3), filters=4, num_blocks=1)
-    ClassActivationLoss()(generator.class_logits(real), generator.class_logits(images))
-    ```
+    logits η, `(batch, 2)`, for images s that a generator translates and t of its target domain; the
+    paper's `weight` is 1000. (Of the four outputs of `UGATITDiscriminator` the authors take the
+    sum: `AdversarialLoss(weight=4)`.)
     """
 
     default_name = "activation"
@@ -46,17 +36,13 @@ class ActivationTerm(TermOfEach):
 
     def prepare(self, model):
         super().prepare(model)
-        generators = model.networks_of("generators").values()
-        channels_a, channels_b = model.channels
-        if not all(hasattr(generator, "class_logits") for generator in generators):
+        generators = [*model.networks_of("generators").values()]
+        capable = [hasattr(generator, "class_logits") for generator in generators]
+        if capable != [True, True] or len({*model.channels}) > 1:
             raise ValueError(
-                "`activation_loss` needs generators with a method `class_logits(images)`, such "
-                f"as `networks.UGATITGenerator`. Received {[*generators]}."
-            )
-        if channels_a != channels_b or len(generators) < 2:
-            raise ValueError(
-                "`activation_loss` shows images of both domains to both generators: these need "
-                f"the same channels. Received {channels_a} and {channels_b}."
+                "`activation_loss` needs two generators with a method `class_logits(images)`, such "
+                "as `networks.UGATITGenerator`, and as many channels in A as in B. Received "
+                f"{generators}, channels {model.channels}."
             )
 
     def value(self, passes, source, target):

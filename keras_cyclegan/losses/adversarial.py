@@ -54,12 +54,12 @@ class AdversarialLoss(WeightedLoss):
     log(1 − σ(f − r̄))] | Jolicoeur-Martineau 2018; r̄ and f̄ are means |
 
     Args:
-        kind: str, one of the above; `"least_squares"` by default.
-        weight: float, 1 by default. Factor of the loss, for both players.
-        label_smoothing: float in [0, 1), 0 by default. The discriminator's target for real images
-            is 1 less this (Salimans et al. 2016, one-sided); for least squares and min-max.
-        last_map_weight: float, 1 by default. Factor of the last of several maps, for both players:
-            in a `ProjectedDiscriminator` it is that of the PatchGAN beside the features.
+        kind: str, one of the above.
+        weight: float. Factor of the loss, for both players.
+        label_smoothing: float in [0, 1). The discriminator's target for real images is 1 less this
+            (Salimans et al. 2016, one-sided); for least squares and min-max.
+        last_map_weight: float. Factor of the last of several maps, for both players: in a
+            `ProjectedDiscriminator` it is that of the PatchGAN beside the features.
 
     Example:
 
@@ -91,20 +91,15 @@ class AdversarialLoss(WeightedLoss):
             raise ValueError(f"Labels can be smoothed for {kinds}; {kind!r} has none.")
         check_weight("last_map_weight", last_map_weight)
         self.kind, self.label_smoothing = kind, float(label_smoothing)
+        self.needs_real = kind == "relativistic_average"  # of `generator`
         self.last_map_weight = float(last_map_weight)
         self._mean = Average(name=f"{self.name}_mean", reduction=self.reduction, dtype=self.dtype)
-
-    @property
-    def needs_real(self):
-        """Whether `generator` needs the verdicts on real images too."""
-        return self.kind == "relativistic_average"
 
     def generator(self, fake_logits: Any, real_logits: Any = None) -> Tensor:
         """Compute what a generator minimises.
 
-        Args:
-            fake_logits: logits of its translations, `(batch, rows, columns, 1)`, or a list of maps.
-            real_logits: the same of real images of the target domain, where `needs_real` is True.
+        Logits are `(batch, rows, columns, 1)`, or a list of such maps; real ones are of the target
+        domain's images, where `needs_real` is True.
         """
         if self.needs_real and real_logits is None:
             raise ValueError(f"The generator's loss {self.kind!r} needs `real_logits` too.")

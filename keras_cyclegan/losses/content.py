@@ -25,7 +25,7 @@ class ContentLoss(WeightedLoss):
 
     - `"edges"`: gradients point the same way, whatever their size and sign: 1 minus the squared
       cosine of the normalised gradient fields of Haber and Modersitzki 2006, in the form of König
-      and Rühaak 2014, with the mean gradient of each image as ε. Inverted images score 0.
+      and Rühaak 2014, with the mean gradient of each image as ε. A negative scores 0.
     - `"mutual_information"`: gray values may change in any way, if each goes to one value: 1 minus
       the entropy correlation coefficient of Maes et al. 1997, of soft histograms of 16 bins (Parzen
       windows, Viola and Wells 1997). Made for other modalities.
@@ -37,26 +37,15 @@ class ContentLoss(WeightedLoss):
       that it gives to the image, where it ends in a softmax or in `from_logits`; else L1.
 
     Args:
-        kind: one of these five; `"edges"` by default. A model takes images in [-1, 1] and gives one
-            tensor. It isn't kept in saved files: compile again after reloading.
-        weight: float, 1 by default.
-        extractor: for `"features"`: `"vgg16"` (the default) or `"efficientnet-lite1"`, see
-            `PerceptualLoss`.
-        depths: for `"features"`: which maps are compared, `(3,)` by default: of the five blocks of
-            VGG-16, before pooling, or of the four strides of EfficientNet-Lite1.
-        from_logits: bool, False by default. Whether a model that ends without a softmax gives
-            logits of classes.
-
-    Example:
-
-    ```python
-    model.compile(content_loss=ContentLoss("mutual_information", weight=2.0))
-    image = np.random.default_rng(0).uniform(-1, 1, (1, 16, 16, 3))
-    ContentLoss("edges")(image, -image)  # 0: negatives have the same edges
-    ```
+        kind: one of these five. A model takes images in [-1, 1] and gives one tensor. It isn't kept
+            in saved files: compile again after reloading.
+        weight: float.
+        extractor: for `"features"`: `"vgg16"` or `"efficientnet-lite1"`, see `PerceptualLoss`.
+        depths: for `"features"`: which maps are compared: of the five blocks of VGG-16, before
+            pooling, or of the four strides of EfficientNet-Lite1.
+        from_logits: bool. Whether a model that ends without a softmax gives logits of classes.
     """
 
-    kinds = ("edges", "mutual_information", "structure", "features", "model")
     default_name = "content"
 
     def __init__(
@@ -71,7 +60,7 @@ class ContentLoss(WeightedLoss):
         super().__init__(weight, **kwargs)
         self.network: Any = kind if isinstance(kind, keras.Model) else None
         self.kind = "model" if self.network else kind
-        check_choice("kind", self.kind, self.kinds)
+        check_choice("kind", self.kind, (*DISTANCES, "features", "model"))
         check_choice("extractor", extractor, tuple(perceptual.NAMED))
         self.extractor, self.depths, self.from_logits = extractor, tuple(depths), from_logits
         if self.kind == "features":  # made here, because a traced step may not make weights
@@ -82,8 +71,7 @@ class ContentLoss(WeightedLoss):
             distance = DISTANCES[self.kind](luminance(y_true), luminance(y_pred))
         elif self.network is None:
             raise ValueError(
-                "This ContentLoss was reloaded from a file, which doesn't hold its model. "
-                "Compile again with `content_loss=ContentLoss(model)`."
+                "A file doesn't hold the model of a ContentLoss: compile again with it."
             )
         else:
             distance = self.compare(self.network(y_true), self.network(y_pred))

@@ -21,19 +21,12 @@ class PatchNCELoss(WeightedLoss):
     Park et al. 2020 (CUT), arXiv 2007.15651, eq. (3): the one at the same place is the right one.
 
     Args:
-        weight: float, 1 by default, CUT's; FastCUT takes 10.
-        temperature: float, 0.07 by default. τ.
+        weight: float; 1 is CUT's, FastCUT takes 10.
+        temperature: float. τ.
 
     Call arguments:
         y_true: features of an image's patches, `(batch, patches, features)`, of length 1.
         y_pred: those of the same places of its translation.
-
-    Example:
-
-    ```python
-    features = np.eye(4, dtype="float32")[None]  # of four patches, as unlike as can be
-    PatchNCELoss(temperature=1.0)(features, features)  # 0.743668
-    ```
     """
 
     default_name = "nce"
@@ -56,12 +49,11 @@ class PatchNCETerm(Term):
     small network that is trained with it. In both directions it is Han et al. 2021 (DCLGAN).
 
     Args:
-        weight: float, 1 by default.
-        names_of_layers: names of the generators' layers. None, the default, takes those of a
-            `ResNetGenerator` that CUT compares, as far as there are as many blocks.
-        patches: int, 256 by default. Places compared in an image.
-        same: bool, True by default. Whether images of a generator's target domain keep theirs too,
-            as CUT has it, in place of the identity loss.
+        weight: float.
+        names_of_layers: names of the generators' layers. None takes CUT's of a `ResNetGenerator`.
+        patches: int. Places compared in an image.
+        same: bool. Whether images of a generator's target domain keep theirs too, as CUT has it, in
+            place of the identity loss.
 
     Example:
 

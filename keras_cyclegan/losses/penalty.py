@@ -21,18 +21,10 @@ class GradientPenalty:
       et al. 2017), which the Wasserstein loss needs.
 
     Args:
-        kind: `"r1"` (the default) or `"wgan_gp"`.
-        weight: float, 10 by default, as in both papers.
-        every: int. Steps from one computation to the next, see `Lazy`. None, the default, takes 16
-            for `"r1"` and 1 for `"wgan_gp"`.
-        seed: int, 0 by default. Seed of the random points between images.
-
-    Example:
-
-    ```python
-    model.compile(adversarial_loss="wasserstein", gradient_penalty=GradientPenalty("wgan_gp"))
-    model.compile(gradient_penalty=GradientPenalty("r1", weight=1.0, every=8))
-    ```
+        kind: `"r1"` or `"wgan_gp"`.
+        weight: float, 10 in both papers.
+        every: int, as in `Lazy`. None takes 16 for `"r1"` and 1 for `"wgan_gp"`.
+        seed: int, of the random points between images.
     """
 
     kinds = ("r1", "wgan_gp")

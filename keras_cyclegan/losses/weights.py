@@ -28,18 +28,9 @@ class WeightSchedule(LinearDecay):
     can be compared.
 
     Args:
-        final: float of at least 0, 0.1 by default. The factor at the end.
-        constant_steps: int, 0 by default. Step at which the factor begins to fall.
-        decay_steps: int. Number of steps in which it falls. None, the default: `fit` sets them.
-        decay_epochs: int. Number of epochs at the end of `fit` in which it falls. None, the
-            default: all epochs.
-
-    Example:
-
-    ```python
-    model.compile(cycle_loss="l1", cycle_schedule=WeightSchedule(0.1))  # λ from 10 to 1
-    WeightSchedule(0.1, decay_steps=1000)(500)  # 0.55
-    ```
+        final: float of at least 0. The factor at the end.
+        constant_steps, decay_steps, decay_epochs: as in `LinearDecay`; without these it falls in
+            all epochs of `fit`.
     """
 
     falling_part = 1.0

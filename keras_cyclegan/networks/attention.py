@@ -20,29 +20,18 @@ class AttentionGenerator(ImageNetwork):
 
         translation = Σ_k C_k · A_k + image · A_background
 
-    For domains that differ in parts of the image only: animals in a landscape, faces. It is called
-    as a `ResNetGenerator`, and gives as many channels as it takes.
-
-    With separable blocks and one decoder for both (`shared_decoder`) it is as light as a
-    `ResNetGenerator`. That mask starts at 0.95: near 0 it would let hardly any gradient through.
-    Where painting begins as gray, a strong cycle loss can still close it within tens of steps; with
-    `input_skip` painting begins as the image, and costs nothing.
+    For domains that differ in parts of the image only: animals in a landscape, faces. It gives as
+    many channels as it takes. Arguments that aren't named here are as for `ResNetGenerator`:
+    image_shape, filters, num_blocks, upsampling, affine_norm, padding, dropout, block, dtype.
 
     Args:
-        image_shape, filters, num_blocks, upsampling, affine_norm: as for `ResNetGenerator`.
-        foregrounds: int. Images that are painted. None, the default, takes the paper's 9, and 1
-            for a shared decoder.
-        padding, dropout, block, dtype: as for `ResNetGenerator`.
-        shared_decoder: bool, False by default. Whether one decoder gives both images and masks.
-        input_skip: as for `ResNetGenerator`, of each foreground.
-
-    Example:
-
-    ```python
-    generators = [AttentionGenerator((256, 256, 3)) for _ in range(2)]
-    model = CycleGAN(*generators)
-    painted = generators[0].foreground(images)  # (n, h, w, 1): where it translates
-    ```
+        foregrounds: int. Images that are painted. None takes the paper's 9, and 1 for a shared
+            decoder.
+        shared_decoder: bool. Whether one decoder gives both images and masks, as light as a
+            `ResNetGenerator`. That mask starts at 0.95: near 0 it would let hardly any gradient
+            through.
+        input_skip: as for `ResNetGenerator`, of each foreground: a strong cycle loss can close the
+            mask of painting that begins as gray.
     """
 
     def __init__(
@@ -64,8 +53,8 @@ class AttentionGenerator(ImageNetwork):
         image_shape, images = image_input(image_shape)
         if foregrounds is None:
             foregrounds = 1 if shared_decoder else 9
-        if not isinstance(foregrounds, int) or foregrounds < 1:
-            raise ValueError(f"`foregrounds` is an int of at least 1. Received {foregrounds!r}.")
+        if foregrounds < 1:
+            raise ValueError(f"`foregrounds` is an int of at least 1. Received {foregrounds}.")
         if shared_decoder and foregrounds != 1:
             raise ValueError(f"A shared decoder paints one foreground. Received {foregrounds}.")
         num_blocks = paper_blocks(image_shape) if num_blocks is None else num_blocks
@@ -100,10 +89,7 @@ class AttentionGenerator(ImageNetwork):
         return 1.0 - self.attention_network()(images, training=False)[..., -1:]
 
     def attention_network(self) -> keras.Model:
-        """Return the network of the masks alone, `(batch, height, width, foregrounds + 1)`.
-
-        The masks sum to 1; the last one is the background's.
-        """
+        """Return the network of the masks, `(batch, height, width, foregrounds + 1)`."""
         return keras.Model(self.input, self.get_layer("attention").output)
 
 
@@ -133,10 +119,7 @@ class BlendForegrounds(layers.Layer):
         return blended
 
     def compute_output_shape(self, input_shape):
-        images, painted, masks = input_shape
-        if not images[1:3] == painted[1:3] == masks[1:3]:
-            raise ValueError(
-                "Images, painted images and masks must have one size. Received "
-                f"{images[1:3]}, {painted[1:3]} and {masks[1:3]}."
-            )
-        return images
+        sizes = {tuple(shape[1:3]) for shape in input_shape}
+        if len(sizes) > 1:
+            raise ValueError(f"Images, paintings and masks must have one size. Received {sizes}.")
+        return input_shape[0]

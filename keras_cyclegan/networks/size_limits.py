@@ -33,12 +33,16 @@ def check_weights(networks, most=MAX_WEIGHTS):
 
 def build_without_weights(build):
     """Return what `build()` makes, with shapes in place of weights."""
-    # In a stateless scope Keras gives a variable no value, but notes it among those to fill when
-    # another scope ends. The notes belong to a thread, so that this is done in one that ends.
 
     def build_in_scope():
         with keras.StatelessScope(initialize_variables=False):
             return build()
 
+    # Keras notes such variables among those to fill when another scope of this thread ends.
+    return outside_of_scopes(build_in_scope)
+
+
+def outside_of_scopes(function, *arguments):
+    """Call `function(*arguments)` outside of the open graph, trace or scope of this thread."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(build_in_scope).result()
+        return thread.submit(function, *arguments).result()

@@ -7,13 +7,7 @@ from keras import layers, ops
 
 from keras_cyclegan.arguments import Configured, check_multiple
 from keras_cyclegan.layers import AdaptiveInstanceLayerNormalization, InstanceLayerNormalization
-from keras_cyclegan.networks.base import (
-    Blocks,
-    ImageNetwork,
-    check_smallest,
-    image_input,
-    normal_initializer,
-)
+from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input, normal_initializer
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -24,22 +18,13 @@ class UGATITGenerator(ImageNetwork):
     encoder with residual blocks; an auxiliary classifier whose weights scale the encoder's
     channels, a class activation map (Zhou et al. 2016); residual blocks with adaptive
     layer-instance norm, whose scale and offset are computed from the weighted features. For domains
-    that differ in shape as well as in texture. It is called as a `ResNetGenerator`.
-
-    The auxiliary classifier says whether an image is of the domain that is translated from.
-    `ClassActivationLoss` trains it: `CycleGAN.compile(activation_loss=1000.0)`, the paper's weight.
+    that differ in shape as well as in texture. `CycleGAN.compile(activation_loss=1000.0)`, the
+    paper's weight, trains the classifier: is an image of the domain that is translated from?
 
     Args:
         image_shape, output_channels, filters, dtype: as for `ResNetGenerator`.
-        num_blocks: int. Residual blocks before the attention, and as many after it. None, the
-            default, takes the light form's 4.
-
-    Example:
-
-    ```python
-    generator = UGATITGenerator((256, 256, 3))
-    translated, logits, heatmap = generator.activation_network()(images)
-    ```
+        num_blocks: int. Residual blocks before the attention, and as many after it. None takes the
+            light form's 4.
     """
 
     def __init__(
@@ -64,16 +49,13 @@ class UGATITGenerator(ImageNetwork):
 
         x, logits = blocks.attend(x)  # (n, h/4, w/4, 4f), (n, 2)
         x = blocks.relu(x, "attended_relu")
-        heatmap = Heatmap(name="heatmap", dtype="float32")(x)
-
         style = layers.GlobalAveragePooling2D(name="style_pool", dtype=dtype)(x)
         for i in (1, 2):
             style = blocks.relu(blocks.dense(style, wide, f"style{i}"), f"style{i}_relu")
         scale, offset = (blocks.dense(style, wide, part) for part in ("scale", "offset"))
 
         def adaptive(x, name):
-            norm = AdaptiveInstanceLayerNormalization(name=name, dtype=dtype)
-            return norm([x, scale, offset])
+            return AdaptiveInstanceLayerNormalization(name=name, dtype=dtype)([x, scale, offset])
 
         for i in range(num_blocks):
             x = blocks.residual(x, f"decode{i + 1}", adaptive)
@@ -84,14 +66,8 @@ class UGATITGenerator(ImageNetwork):
             x = blocks.relu(x, f"up{i}_relu")
         x = blocks.translation(blocks.convolve(x, output_channels, 7, "head"))
         super().__init__(images, x, locals(), multiple=4)
-        # Functions hide what the functional model doesn't need from Keras, which would save it.
-        self._auxiliary = lambda: [x, logits, heatmap]
         head = keras.Model(images, logits)
-        self._head = lambda: head
-
-    def activation_network(self) -> keras.Model:
-        """Return the network of `[translation, logits (n, 2), heatmap (n, h / 4, w / 4, 1)]`."""
-        return keras.Model(self.input, self._auxiliary())
+        self._head = lambda: head  # a function hides it from Keras, which would save it
 
     def class_logits(self, images, training=False):
         """Return logits `(n, 2)`, above 0 for images of the domain that is translated from."""
@@ -109,20 +85,10 @@ class UGATITDiscriminator(ImageNetwork):
     of four: the local PatchGAN's, its classifier's, and both of the global one.
 
     Args:
-        image_shape: `(height, width, channels)` of the input, (256, 256, 3) by default; at least 96
-            pixels high and wide for 7 layers. Only the channels are fixed.
-        filters: int, 64 by default. Width of the first layer, doubled layer by layer.
-        num_layers: two ints of at least 3, (5, 7) by default, the paper's. Layers of the local and
-            of the global PatchGAN. One int n is short for (n, n + 2).
-        dtype: as for `PatchDiscriminator`.
-
-    Example:
-
-    ```python
-    discriminator = UGATITDiscriminator((32, 32, 3), filters=8, num_layers=(3, 4))
-    local, local_class, whole, whole_class = discriminator(images)
-    whole_class.shape  # (1, 1, 1, 2)
-    ```
+        image_shape, dtype: as for `PatchDiscriminator`; at least 96 pixels for 7 layers.
+        filters: int. Width of the first layer, doubled layer by layer.
+        num_layers: two ints of at least 3; (5, 7) are the paper's. Layers of the local and of the
+            global PatchGAN. One int n is short for (n, n + 2).
     """
 
     def __init__(
@@ -139,8 +105,6 @@ class UGATITDiscriminator(ImageNetwork):
         num_layers = tuple(num_layers)
         if min(num_layers) < 3:
             raise ValueError(f"`num_layers` must be at least 3. Received {num_layers}.")
-        smallest = 3 * 2 ** (max(num_layers) - 2)  # leaves one logit
-        check_smallest(image_shape, smallest, f"A U-GAT-IT discriminator of {num_layers} layers")
         blocks = _Stages(dtype, mode="reflect", spectral_norm=True)
         local = blocks.judge(images, filters, num_layers[0], "local")
         whole = blocks.judge(images, filters, num_layers[1], "global")
@@ -210,11 +174,3 @@ class ClassActivation(Configured, layers.Layer):
         logits = [ops.sum(p * w, axis=-1) for p, w in zip(pooled, weights, strict=True)]
         weighted = ops.concatenate([x * weight for weight in weights], axis=-1)
         return weighted, ops.stack(logits, axis=-1)
-
-
-@keras.saving.register_keras_serializable("keras_cyclegan")
-class Heatmap(layers.Layer):
-    """Takes the mean over channels: high where the features are strong."""
-
-    def call(self, x):
-        return ops.mean(x, axis=-1, keepdims=True)

@@ -15,24 +15,15 @@ class UNetGenerator(ImageNetwork):
 
     Isola et al. 2017 (appendix, section 6.1) as in the authors' `unet_256` (8 halvings) and
     `unet_128` (7): widths 1, 2, 4, 8, 8, … times `filters`, and the encoder's features at each
-    resolution concatenated to the decoder's. It is called as a `ResNetGenerator`; heights and
-    widths must be multiples of `2 ** num_downsamplings`.
+    resolution concatenated to the decoder's. Sizes are multiples of `2 ** num_downsamplings`.
 
     Args:
         image_shape, output_channels: as for `ResNetGenerator`.
-        filters: int, 64 by default. Width of the outermost layer.
-        num_downsamplings: int of at least 5 (the authors' smallest). None, the default, takes 7 for
-            images smaller than 256 pixels, else 8.
+        filters: int. Width of the outermost layer.
+        num_downsamplings: int of at least 5 (the authors' smallest). None takes 7 for images
+            smaller than 256 pixels, else 8.
         affine_norm, dtype: as for `ResNetGenerator`.
-        dropout: float, 0 by default; the authors' option is 0.5. Rate in the decoder's middle
-            blocks.
-
-    Example:
-
-    ```python
-    generators = [UNetGenerator((256, 256, 3), filters=16) for _ in range(2)]
-    model = CycleGAN(*generators, discriminator_a=None, discriminator_b=None)
-    ```
+        dropout: float; the authors' option is 0.5. Rate in the decoder's middle blocks.
     """
 
     def __init__(
@@ -50,9 +41,7 @@ class UNetGenerator(ImageNetwork):
         if num_downsamplings is None:
             num_downsamplings = 8 if min(side or 256 for side in image_shape[:2]) >= 256 else 7
         if num_downsamplings < 5:
-            raise ValueError(
-                f"A U-Net halves at least 5 times. Received num_downsamplings={num_downsamplings}."
-            )
+            raise ValueError(f"A U-Net halves at least 5 times. Received {num_downsamplings=}.")
         blocks = Blocks(dtype, affine_norm=affine_norm)
         x = images
         skips = []

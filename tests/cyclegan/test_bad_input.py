@@ -128,7 +128,7 @@ def test_compile_refuses_unknown_losses(arguments, message):
         ({"weight_a": -1.0}, "`weight_a` must be .* Received weight_a=-1.0"),
         ({"weight_b": "10"}, "`weight_b` must be .* Received weight_b='10'"),
         ({"cycle_loss": 3}, "Received norm=3"),
-        ({"perceptual_loss": "vgg19"}, "Received 'vgg19'"),
+        ({"perceptual_loss": "vgg19"}, "Received extractor='vgg19'"),
     ],
 )
 def test_compile_refuses_unknown_arguments(arguments, message):
@@ -141,9 +141,8 @@ def test_compile_refuses_unknown_arguments(arguments, message):
     [
         ("resnet", "`discriminator_b` must be a `keras.Model`.* Received 'resnet'"),
         (PatchDiscriminator, "`discriminator_b` must be a `keras.Model`.* Received <class"),
-        (keras.Sequential([keras.layers.Conv2D(1, 3)]), "doesn't know its shapes.* `keras.Input`"),
     ],
-    ids=["string", "class", "no_input"],
+    ids=["string", "class"],
 )
 def test_what_is_no_network_is_refused(network, message):
     with pytest.raises(ValueError, match=message):

@@ -120,21 +120,6 @@ def test_four_pixels_at_a_time_are_for_few_channels_and_large_kernels(options, s
     assert cpu.is_narrow(layer, images(*size)) == narrow
 
 
-def test_configs_of_earlier_versions_load():
-    narrow = {"filters": 3, "kernel_size": 7, "padding": "valid"}
-    for name, config in (
-        ("NarrowConv2D", narrow),
-        ("DoublingConv2D", {"filters": 3, "mode": "zeros"}),
-    ):
-        saved = {
-            "module": None,
-            "class_name": "Conv2D",
-            "registered_name": f"keras_cyclegan>{name}",
-        }
-        layer = keras.saving.deserialize_keras_object({**saved, "config": config})
-        assert (type(layer), layer.mode) == (Conv2D, config.get("mode"))
-
-
 @pytest.mark.parametrize("size", [(None, None), (16, 8)])
 def test_shapes_are_known_before_anything_is_computed(size):
     outputs = Conv2D(7, mode="reflect")(keras.Input((*size, 5)))

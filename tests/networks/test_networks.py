@@ -269,16 +269,12 @@ def test_unet_refuses_sizes_that_it_can_not_halve():
         (lambda: ResNetGenerator((16, 16, 1), 3, input_skip=True), r"16, 1\), output_channels=3"),
         (lambda: AttentionGenerator((16, 18, 3)), "multiples of 4. Received 16×18"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=0), "at least 1. Received 0"),
-        (lambda: AttentionGenerator((16, 16, 3), foregrounds=1.5), "at least 1. Received 1.5"),
         (lambda: AttentionGenerator((16, 16, 3), foregrounds=2, shared_decoder=True), "one fore"),
         (lambda: UGATITGenerator((16, 18, 3)), "multiples of 4. Received 16×18"),
-        (lambda: UGATITDiscriminator((64, 96, 3)), "at least 96×96"),
         (lambda: UGATITDiscriminator((64, 96, 3), num_layers=(2, 3)), r"Received \(2, 3\)"),
-        (lambda: MultiScaleDiscriminator((64, 64, 3)), r"at least 24×24.*\(16, 16, 3\)"),
         (lambda: MultiScaleDiscriminator((64, 64, 3), num_scales=0), "num_scales=0"),
         (lambda: UNetGenerator((16, 16, 3), num_downsamplings=4), "at least 5 times"),
         (lambda: PatchDiscriminator((16, 16, 3), num_layers=0), "num_layers=0"),
-        (lambda: PatchDiscriminator((16, 64, 3)), "at least 24×24"),
     ],
 )
 def test_wrong_options_are_refused_with_what_was_given(make, message):

@@ -249,7 +249,6 @@ def test_features_of_your_own_are_not_saved(tmp_path):
     [
         ({"image_shape": (32, 32, 4)}, r"1 or 3 channels. Received image_shape=\(32, 32, 4\)"),
         ({"num_scales": 5}, "1 to 4 here. Received num_scales=5"),
-        ({"features": 3}, "Received 3"),
     ],
 )
 def test_wrong_options_are_refused(options, message):

@@ -39,7 +39,6 @@ def test_halving_equals_torch_s_mean_of_the_pixels_inside(height, width):
     pool = torch.nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
     expected = pool(torch.tensor(images(height, width).transpose(0, 3, 1, 2))).numpy()
     halved = HalveByMean()(images(height, width))
-    assert halved.shape == HalveByMean().compute_output_shape((2, height, width, 3))
     np.testing.assert_allclose(numpy(halved), expected.transpose(0, 2, 3, 1), atol=1e-6)
 
 
@@ -102,9 +101,7 @@ def test_ugatit_s_head_classifies_and_its_weights_scale_the_features():
     features, attended = (
         keras.Model(network.input, tensor) for tensor in (layer.input, layer.output[0])
     )
-    translated, logits, heatmap = network.activation_network()(images(20, 36))
-    np.testing.assert_allclose(numpy(translated), numpy(network(images(20, 36))), atol=1e-5)
-    assert heatmap.shape == (2, 5, 9, 1)
+    logits = network.class_logits(images(20, 36))
     x = numpy(features(images(20, 36)))
     means, maxima = numpy(layer.of_means), numpy(layer.of_maxima)
     expected = np.stack([x.mean((1, 2)) @ means, x.max((1, 2)) @ maxima], -1)
