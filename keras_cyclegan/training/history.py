@@ -64,13 +64,10 @@ def figures(logs):
 
 
 class HistoryFile(keras.callbacks.Callback):
-    """Appends one JSON line for each epoch: its number, its logs, the steps so far, the time.
+    """Appends to the file `path` one JSON line for each epoch: its number, logs, steps and time.
 
     The time is `seconds` on the clock, and `processor_seconds` of all cores together. An epoch that
     is trained again replaces its line; one that a full disk refuses is written with the next.
-
-    Args:
-        path: file to write.
     """
 
     def __init__(self, path: PathLike) -> None:

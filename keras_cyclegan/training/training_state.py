@@ -38,10 +38,6 @@ class TrainingState(keras.callbacks.Callback):
         folder: path of the folder of checkpoints.
         dataset: training dataset of `data.unpaired_dataset` or `data.load`, also given to `fit`.
         minutes: float. Minutes from one checkpoint to the next; 0 writes one after each step.
-
-    Raises:
-        DivergenceError: while training, a loss is NaN or infinite.
-        OSError: at the end of training, the last checkpoint could not be written.
     """
 
     kept = 2  # checkpoints
