@@ -140,7 +140,8 @@ def devices(folder):
             except SystemExit as end:
                 ended = end
             if chief:
-                assert [path.name for path in mine.glob("checkpoints/*")] == ["step-000000002.npz"]
+                newest = max(path.name for path in mine.glob("checkpoints/*"))
+                assert newest == "step-000000002.npz"
         model = train_with_all_that_has_state(mine)
         if over != "machines":
             evaluate(model, mine)
