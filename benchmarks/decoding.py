@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from keras_cyclegan.data.decode import open_image, open_native
-from keras_cyclegan.data.pixel_limit import PLAIN, SEVERAL_SCANS, TIFF, WEBP
+from keras_cyclegan.data.pixel_limit import PLAIN, PROGRESSIVE, TIFF, WEBP
 
 SIDE = 4000
 FULL = {"subsampling": 0}
@@ -29,15 +29,15 @@ KINDS = [
     ("PNG, one bit", "1", "PNG", {}, PLAIN),
     ("BMP", "RGB", "BMP", {}, PLAIN),
     ("JPEG", "RGB", "JPEG", FULL, PLAIN),
-    ("JPEG, progressive", "RGB", "JPEG", {"progressive": True}, SEVERAL_SCANS),
+    ("JPEG, progressive", "RGB", "JPEG", {"progressive": True}, PROGRESSIVE),
     (
         "JPEG, progressive, 4:4:4",
         "RGB",
         "JPEG",
         {"progressive": True, "subsampling": 0},
-        SEVERAL_SCANS,
+        PROGRESSIVE,
     ),
-    ("JPEG, progressive, CMYK", "CMYK", "JPEG", {"progressive": True}, SEVERAL_SCANS),
+    ("JPEG, progressive, CMYK", "CMYK", "JPEG", {"progressive": True}, PROGRESSIVE),
     ("WebP, lossy", "RGB", "WEBP", {"method": 0}, WEBP),
     ("WebP, lossless, RGBA", "RGBA", "WEBP", {"method": 0, "lossless": True}, WEBP),
     ("TIFF, uncompressed", "RGB", "TIFF", {}, TIFF),

@@ -1,37 +1,74 @@
-"""What `keras-cyclegan check` finds in a set of images."""
+"""What `keras-cyclegan check` finds in a set of images: each image's kind, and what is wrong."""
 
+import collections
+import concurrent.futures
+import dataclasses
+import hashlib
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_cyclegan.arguments import PathLike
-from keras_cyclegan.check.probe import Probe, network_patches, probe
-from keras_cyclegan.check.survey import Survey, duplicates, survey
+from keras_cyclegan.check.probe import Probe, network_features, probe
+from keras_cyclegan.data.decode import open_native
 from keras_cyclegan.data.load import check_channels
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.pixels import PixelFormat
 from keras_cyclegan.data.ranges import LEAST_USED
+from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.data.sources import Splits, find_splits
+from keras_cyclegan.files.untrusted import named, printable
 
+SIDE = 128  # of the copies that the probe sees
+PROBED = 400  # images of a domain, evenly spread over its files
 MIN_PROBED = 10  # images of each domain
 TOLD = 0.98  # accuracy from which one look is enough to tell the domains
 ALIKE = 0.6
 
 
+class Seen(NamedTuple):
+    """One image: the hash of its pixels, the mean of each channel, a small RGB copy or None."""
+
+    name: str
+    size: tuple[int, int]
+    kind: tuple[str, int]
+    low: float
+    high: float
+    digest: str
+    mean: np.ndarray
+    copy: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What was found in one split of one domain: images, and messages of those unreadable."""
+
+    title: str
+    count: int
+    images: list[Seen]
+    unreadable: list[str]
+
+    def counted(self, field):
+        return collections.Counter(getattr(image, field) for image in self.images)
+
+    @property
+    def ends(self):
+        """The lowest and the highest value of all images."""
+        return min(image.low for image in self.images), max(image.high for image in self.images)
+
+    @property
+    def probed(self):
+        return [image for image in self.images if image.copy is not None]
+
+
 class Checked(NamedTuple):
-    """What `check_data` found: in each of `"train_a"`, `"train_b"`, perhaps `"test_a"`, `"test_b"`.
+    """What `check_data` found."""
 
-    Attributes:
-        surveys: dict from these to `Survey`.
-        duplicates: lists of names of images that are equal, over all of these.
-        probe: what tells A from B, or None where there are too few images.
-        warnings: what to look at before training.
-    """
-
-    surveys: dict[str, Survey]
-    duplicates: list[list[str]]
-    probe: Probe | None
-    warnings: list[str]
+    surveys: dict[str, Survey]  # of "train_a", "train_b", perhaps "test_a" and "test_b"
+    duplicates: list[list[str]]  # names of images that are equal, over all of these
+    probe: Probe | None  # None where there are too few images, or no weights
+    warnings: list[str]  # what to look at before training
 
 
 def check_data(
@@ -42,9 +79,8 @@ def check_data(
     """Look at all images of a source before training on them; the arguments are `data.load`'s.
 
     Sizes, bits, ranges and channels; unreadable and equal images, also across training and test;
-    and how well a linear probe tells A from B: translators learn what it sees, also where that is a
-    border, a logo or a trace of JPEG. It sees the maps of an EfficientNet-Lite0 (extra `scores`),
-    or without it colours, contrast, edges and traces of JPEG.
+    and how well a linear probe on maps of an EfficientNet-Lite0 (extra `scores`) tells A from B:
+    translators learn what it sees, also where that is a border, a logo or a trace of JPEG.
 
     Example:
 
@@ -59,14 +95,78 @@ def check_data(
         for name, split in zip(Splits._fields[:4], splits[:4], strict=True)
         if split is not None
     }
-    copies = [[image.copy for image in surveys[f"train_{domain}"].copies] for domain in "ab"]
-    found = None
-    if min(map(len, copies)) >= MIN_PROBED:
-        found = probe(np.stack(copies[0]), np.stack(copies[1]), network_patches())
     equal = duplicates(surveys.values())
     warnings = [text for name, each in surveys.items() for text in _warnings_of(name, each)]
-    warnings += [*_warnings_across(surveys, equal), *_warnings_of_probe(found)]
+    warnings += _warnings_across(surveys, equal)
+    found = None
+    probed = [[image.copy for image in surveys[f"train_{domain}"].probed] for domain in "ab"]
+    if min(map(len, probed)) >= MIN_PROBED:
+        try:
+            found = probe(*map(network_features, map(np.stack, probed)))
+        except ImportError as error:
+            warnings.append(f"What tells A from B isn't measured. {error}")
+    if found and found.accuracy >= TOLD:
+        warnings.append(
+            f"A linear probe tells A from B in {found.accuracy:.0%} of images: see in the page "
+            "whether by what shall be translated, or by a border, a logo or the background."
+        )
+    if found and found.accuracy <= ALIKE:
+        warnings.append(
+            f"A linear probe tells A from B in {found.accuracy:.0%} of images, little more than "
+            "chance: are both folders of different kinds?"
+        )
     return Checked(surveys, equal, found, warnings)
+
+
+def survey(split, channels, max_pixels):
+    """Open every image of a `Split`, and note what it is."""
+    step = max(1, split.count // PROBED)
+
+    def look(numbered):
+        number, (name, source) = numbered
+        try:
+            drawn = isinstance(source, np.ndarray)
+            image = source if drawn else open_native(source, channels, max_pixels)
+        except (ImportError, OSError, ValueError) as error:
+            return named(name, error)
+        return Seen(
+            split.names[number],
+            image.shape[:2],
+            (image.dtype.name, image.shape[2]),
+            float(image.min()),
+            float(image.max()),
+            hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).hexdigest(),
+            image.mean(axis=(0, 1), dtype="float64"),
+            _small(image) if number % step == 0 else None,
+        )
+
+    records = split.records()
+    if split.draw:
+        records = zip(split.names, split.draw((32, 32), channels), strict=True)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(look, enumerate(records)))
+    unreadable = [each for each in found if isinstance(each, str)]
+    images = [each for each in found if isinstance(each, Seen)]
+    return Survey(split.title, split.count, images, unreadable)
+
+
+def _small(image):
+    """Return a uint8 copy `(SIDE, SIDE, 3)`, whose contrast is its own where it isn't of 8 bits."""
+    if image.dtype != np.uint8:
+        low, high = np.quantile(image, [0.005, 0.995])
+        image = np.clip((image - low) / max(high - low, 1e-9) * 255, 0, 255).astype("uint8")
+    image = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
+    return resize_image(np.ascontiguousarray(image), (SIDE, SIDE))
+
+
+def duplicates(surveys):
+    """Return lists of `"folder: name"` of images whose pixels are equal, over all splits."""
+    by_hash = collections.defaultdict(list)
+    for each in surveys:
+        for image in each.images:
+            name = f"{os.path.basename(each.title)}: {printable(image.name)}"
+            by_hash[image.digest].append(name)
+    return [names for names in by_hash.values() if len(names) > 1]
 
 
 def _warnings_of(name, survey):
@@ -111,14 +211,3 @@ def _warnings_across(surveys, equal):
             f"Images of A are {shapes[0]}, of B {shapes[1]} in the median: stretched to one size, "
             "they differ in their proportions, and that is learned. --resize cover keeps them."
         )
-
-
-def _warnings_of_probe(found):
-    told = found and f"A linear probe tells A from B in {found.accuracy:.0%} of images"
-    if found and found.accuracy >= TOLD:
-        yield (
-            f"{told}: see in the page whether by what shall be translated, or by a border, a logo "
-            "or the background."
-        )
-    if found and found.accuracy <= ALIKE:
-        yield f"{told}, little more than chance: are both folders of different kinds?"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_cyclegan.check.survey import SIDE
+from keras_cyclegan.check.check import SIDE
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.files.untrusted import printable
 from keras_cyclegan.scores import report
@@ -24,10 +24,7 @@ def write_page(checked, path, source):
         accuracy=checked.probe and f"{checked.probe.accuracy:.0%}",
         telling=list(_telling(checked)) if checked.probe else [],
         lists=[
-            (
-                "Images that can't be used",
-                unreadable,
-            ),
+            ("Images that can't be used", unreadable),
             ("Equal images", [", ".join(names) for names in checked.duplicates]),
         ],
     )
@@ -65,15 +62,11 @@ def _colours(means):
 
 
 def _telling(checked):
-    """Yield the images that the probe is surest of, half of them of A, with a map of each."""
-    a, b = (checked.surveys[f"train_{domain}"].copies for domain in "ab")
+    """Yield the images that the probe is surest of, with a map of each."""
+    a, b = (checked.surveys[f"train_{domain}"].probed for domain in "ab")
     largest = np.abs(checked.probe.maps).max() or 1.0
-    left = {"A": TELLING // 2, "B": TELLING // 2}
-    for index, heat in zip(checked.probe.indices, checked.probe.maps, strict=True):
+    for index, heat in list(zip(checked.probe.indices, checked.probe.maps, strict=True))[:TELLING]:
         domain, image = ("A", a[index]) if index < len(a) else ("B", b[index - len(a)])
-        left[domain] -= 1
-        if left[domain] < 0:
-            continue
         gray = np.clip(127.5 + 127.5 * heat / largest, 0, 255).astype("uint8")[..., None]
         yield {
             "name": printable(image.name),

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from keras_cyclegan.arguments import FLIPS, check_choice
-from keras_cyclegan.data.images import Images
-from keras_cyclegan.data.pixels import DTYPES, PixelFormat, as_format
-from keras_cyclegan.data.sampler import MASK, Stream
+from keras_cyclegan.data.pixels import PixelFormat, as_format
+from keras_cyclegan.data.sampler import MASK, Images, Stream
 
 
 def unpaired_dataset(
@@ -34,31 +33,28 @@ def unpaired_dataset(
 
     Args:
         images_a, images_b: uint8 arrays (or `numpy.memmap`), `(n, height, width, channels)`, or
-            arrays of the dtype of their `PixelFormat`; or lists of arrays `(height, width,
-            channels)` of any sizes from `image_size` on.
-        image_size: int or `(height, width)`, multiples of 4: the size that is cut from the images.
-            By default the size of `images_a`.
+            lists of arrays `(height, width, channels)` of any sizes from `image_size` on.
+        image_size: int or `(height, width)`, multiples of 4, cut from the images. None: theirs.
         batch_size: int.
         flip: True or `"horizontal"`: mirror left and right; `"vertical"`; `"both"`; `"rot90"`:
-            quarter turns too, for what has no up; or False or `"none"`.
-        seed: int in [0, 2³¹). By default it is drawn from Python's `random`, which
+            quarter turns too, for what has no up; False or `"none"`.
+        seed: int in [0, 2³¹). None: drawn from Python's `random`, which
             `keras.utils.set_random_seed` fixes.
-        steps_per_epoch: int. By default `max(len(images_a), len(images_b)) // batch_size`. The next
+        steps_per_epoch: int. None: `max(len(images_a), len(images_b)) // batch_size`. The next
             epoch continues with the images that remain.
-        process_share: `(index, count)`. Where `count` processes train together, each makes its own
+        process_share: `(index, count)` of processes that train together; each makes its own
             `batch_size / count` images of every batch.
-        companions: dict from names to arrays that ride along, so that batches are dicts. What ends
-            in `_a` belongs to the images of A, and has as many entries: `"mask_a"` (uint8; becomes
-            float32, 0 to 1), `"weight_a"`, `"label_a"` and any other; arrays
-            `(n, height, width, channels)` are cut and turned as their images are. `"pair_a"` and
-            `"pair_b"` are images that show the same, drawn, cut and turned together.
-        pixels_a, pixels_b: `PixelFormat`s of the images. None: 8 bits.
+        companions: dict from names to arrays that ride along. What ends in `_a` belongs to the
+            images of A, and has as many entries: `"mask_a"` (uint8; becomes float32, 0 to 1),
+            `"weight_a"`, `"label_a"` and any other; arrays `(n, height, width, channels)` are cut
+            and turned as their images are. `"pair_a"` and `"pair_b"` are images that show the
+            same, drawn, cut and turned together.
+        pixels_a, pixels_b: `PixelFormat`s of images that aren't of 8 bits.
 
     Returns:
         A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], `(batch_size, *image_size,
         channels)`; with companions, of dicts with the keys `"a"`, `"b"` and theirs. Each iteration
-        is the next epoch; after `seek(step)` it is what an uninterrupted run sees from that step
-        on. It has `steps_per_epoch`, `position` and `seed`. Without TensorFlow, it is a
+        is the next epoch, from `position` on, which `seek(step)` sets. Without TensorFlow, it is a
         `keras.utils.PyDataset` with the same batches, bit by bit.
 
     Raises:
@@ -70,8 +66,6 @@ def unpaired_dataset(
     horses, zebras = (np.zeros((n, 143, 143, 3), "uint8") for n in (10, 12))
     train = unpaired_dataset(horses, zebras, image_size=128, seed=0)
     train.seek(3 * train.steps_per_epoch)  # continue with the fourth epoch
-    for a, b in train:
-        print(a.shape)  # (1, 128, 128, 3), 12 times
     ```
     """
     streams = make_streams(images_a, images_b, companions, pixels_a, pixels_b)
@@ -84,14 +78,13 @@ def unpaired_dataset(
             height, width = stream.values.sizes.min(axis=0)
             raise ValueError(
                 f"`{f'images_{name}' if name in 'ab' else name}` are {height}×{width}, smaller "
-                f"than the crop `image_size`, {image_size[0]}×{image_size[1]}. Give a smaller one."
+                f"than the crop `image_size`, {image_size[0]}×{image_size[1]}."
             )
     flip = as_flip(flip, image_size)
     check_sampling(batch_size, steps_per_epoch, seed)
     if batch_size % process_share[1]:
         raise ValueError(
-            f"A batch of {batch_size} can't be shared by {process_share[1]} processes: give a "
-            "`batch_size` that is a multiple."
+            f"{process_share[1]} processes can't share a batch: `batch_size` is {batch_size}."
         )
     if steps_per_epoch is None:
         counts = [len(streams[domain].values) for domain in "ab"]
@@ -99,7 +92,7 @@ def unpaired_dataset(
         if not steps_per_epoch:
             raise ValueError(
                 f"No whole batch of {batch_size} in an epoch: there are {counts[0]} images in A "
-                f"and {counts[1]} in B. Give a smaller `batch_size`, or `steps_per_epoch`."
+                f"and {counts[1]} in B. Give `steps_per_epoch`."
             )
     if seed is None:
         seed = random.randrange(2**31)
@@ -124,15 +117,8 @@ def paired_dataset(
     Each of the `min(len(images_a), len(images_b))` pairs comes once; the last batch may be smaller.
 
     Args:
-        images_a, images_b: arrays as of `unpaired_dataset`, all of one height and width.
-        batch_size: int.
-        companions, pixels_a, pixels_b: see `unpaired_dataset`; but pairs have no place here.
-
-    Returns:
-        A finite `tf.data.Dataset` of `(a, b)`, float32 in [-1, 1], or of dicts, the same each time.
-
-    Raises:
-        ValueError: the images don't fit.
+        images_a, images_b, batch_size, companions, pixels_a, pixels_b: as in `unpaired_dataset`,
+            but all images have one size, and pairs don't ride along.
 
     Example:
 
@@ -178,8 +164,7 @@ def make_streams(images_a, images_b, companions=None, pixels_a=None, pixels_b=No
             fits = len(stream.values) == len(of.values) and (sizes == of.values.sizes).all()
         if not fits:
             raise ValueError(
-                f"`{name}` must have as many entries, of the same sizes, as `{like}`. Received "
-                f"{len(values)} entries."
+                f"`{name}` has {len(values)} entries, not as many, of the same sizes, as `{like}`."
             )
         streams[name] = stream
     return streams
@@ -190,32 +175,25 @@ def _as_companion(name, values):
     if isinstance(values, list) or getattr(values, "ndim", 0) == 4:
         values = Images(values)
     elif pixels and not isinstance(values, Images):
-        raise ValueError(
-            f"`{name}` must have the shape (n, height, width, 1). Received {values.shape}."
-        )
+        raise ValueError(f"`{name}` must be (n, height, width, 1). Received {values.shape}.")
     return Stream(values, name[-1], pixels)
 
 
 def _as_images(name, images, pixels):
     dtype = pixels.dtype if pixels else "uint8"
-    is_list = isinstance(images, list)
-    rank, shape = (3, "") if is_list else (4, "n, ")
-    for item in images if is_list else [images]:
-        if not isinstance(item, (np.ndarray, Images)) or item.dtype != dtype:
-            kind = getattr(item, "dtype", None) or type(images).__name__
+    items, rank = (images, 3) if isinstance(images, list) else ([images], 4)
+    for item in items:
+        is_array = isinstance(item, (np.ndarray, Images))
+        kind = item.dtype if is_array else type(images).__name__
+        shape = getattr(item, "shape", (1,) * rank)  # `Images` have been checked
+        if kind != dtype or len(shape) != rank or 0 in shape:
             raise ValueError(
-                f"`{name}` must be a numpy array of {dtype}. Received {kind}. `data.from_unit` "
-                "makes uint8 of values in [-1, 1]; multiply values in [0, 1] by 255 and round them;"
-                f" {', '.join(DTYPES[1:])} need a `PixelFormat`, which says their range."
+                f"`{name}` must be a numpy array of {dtype}, (n, height, width, channels), or a "
+                f"list of (height, width, channels), none of them 0. Received {kind}, {shape}. "
+                "`data.from_unit` makes uint8 of values in [-1, 1]; other dtypes need a "
+                "`PixelFormat`."
             )
-        if isinstance(item, Images):
-            return item
-        if item.ndim != rank or 0 in item.shape:
-            raise ValueError(
-                f"`{name}` must have the shape ({shape}height, width, channels), none of them 0. "
-                f"Received {item.shape}."
-            )
-    return Images(images)
+    return images if isinstance(images, Images) else Images(images)
 
 
 def as_flip(flip, image_size):
@@ -242,11 +220,9 @@ def as_size(size, name, multiple=4):
 
 def check_sampling(batch_size, steps_per_epoch=None, seed=None):
     """Raise a ValueError for numbers that can't be used; `load` calls this before it decodes."""
-    for name, value, least in (
-        ("batch_size", batch_size, 1),
-        ("steps_per_epoch", 1 if steps_per_epoch is None else steps_per_epoch, 1),
-        ("seed", 0 if seed is None else seed, 0),
-    ):
+    optional = {"steps_per_epoch": (steps_per_epoch, 1), "seed": (seed, 0)}
+    given = {name: pair for name, pair in optional.items() if pair[0] is not None}
+    for name, (value, least) in {"batch_size": (batch_size, 1), **given}.items():
         if not isinstance(value, numbers.Integral) or not least <= value < 2**31:
             raise ValueError(
                 f"`{name}` is a whole number from {least} to 2³¹ - 1. Received {value!r}."

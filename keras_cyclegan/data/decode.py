@@ -17,11 +17,10 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
     """Open a path, `Place`, bytes, binary file, PIL image or array, as `decode_image` says.
 
     Where 8 bits are asked for, 16-bit gray is scaled to them (`value / 257`, rounded), 16-bit RGB
-    keeps its high byte, which is what Pillow decodes, and 32 bits are refused. Palettes, CMYK,
-    YCbCr and LAB become RGB, and pixels with another profile than sRGB become sRGB. Of JPEG, PNG,
-    WebP, BMP and TIFF the content decides, not the name. Arrays `(height, width)` or `(height,
-    width, channels)` are of uint8, of the dtype of `pixels`, the `PixelFormat` of the result (None:
-    8 bits), or of floats in [-1, 1].
+    keeps its high byte, which is what Pillow decodes, and 32 bits are refused. Of JPEG, PNG, WebP,
+    BMP and TIFF the content decides, not the name. Arrays `(height, width)` or `(height, width,
+    channels)` are of uint8, of the dtype of `pixels`, the `PixelFormat` of the result, or of floats
+    in [-1, 1].
     """
     from PIL import Image
 
@@ -55,18 +54,17 @@ def open_native(image, channels=3, max_pixels=MAX_PIXELS):
 def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode an image to 8 bits per channel, `(height, width, channels)`, as training does.
 
-    EXIF orientation is applied, gray becomes RGB and RGB becomes luma (ITU-R 601) as `channels`
-    asks, 16-bit gray is scaled, transparency is composited on white, and of several frames the
-    first is taken.
+    EXIF orientation and colour profile are applied, gray becomes RGB and RGB becomes luma (ITU-R
+    601) as `channels` asks, 16-bit gray is scaled, transparency is composited on white, and of
+    several frames the first is taken.
 
     Args:
         source: path, bytes, binary file, or `PIL.Image.Image`.
         channels: int, 3 (RGB) or 1 (gray).
-        max_pixels: int. Largest height times width; a TIFF, a WebP and a JPEG of several scans,
-            which take more memory, may have 80, 47 and 61 % of that.
+        max_pixels: int. Largest height times width; a TIFF, a WebP and a progressive JPEG, which
+            take more memory, may have 80, 47 and 61 % of that.
 
     Raises:
-        FileNotFoundError: there is no such file.
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         ValueError: the file is no image, is incomplete, or has pixels without a known range.
 
@@ -76,8 +74,6 @@ def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -
     image = decode_image("horse.jpg")  # (height, width, 3), uint8
     ```
     """
-    if channels not in (1, 3):
-        raise ValueError(f"Images are decoded to 1 or 3 channels. Received channels={channels!r}.")
     return open_image(source, channels, max_pixels).pixels
 
 
@@ -94,10 +90,7 @@ def _open_path(source, channels, max_pixels, native):
             return opened
     frame = _with_channels(read_frame(place, channels, max_pixels), channels)
     if not native and frame.dtype != np.uint8:
-        raise ValueError(
-            f"{source} holds {frame.dtype}, and images of 8 bits are expected here. Train with a "
-            "range, `--range-a LOW HIGH`, for a translator of such images."
-        )
+        raise ValueError(f"{source} holds {frame.dtype}, not 8 bits: train with `--range-a`.")
     return OpenedImage(frame)
 
 
@@ -116,10 +109,8 @@ def as_kept(pixels, given, name):
     are_deep = pixels.dtype.kind in "ui" and "uint8" not in (kept, given.dtype)
     holds = are_deep and low <= pixels.min() and pixels.max() <= high
     if not holds and given.dtype not in (kept, "float32"):
-        raise ValueError(
-            f"{name} holds {pixels.dtype}, from {pixels.min()} to {pixels.max()}; expected "
-            f"{given}. Convert it as the images of the training were."
-        )
+        ends = f"from {pixels.min()} to {pixels.max()}"
+        raise ValueError(f"{name} holds {pixels.dtype}, {ends}; expected {given}.")
     pixels = pixels.astype(given.dtype, copy=False)
     return spread(pixels, given) if given.per_image else pixels
 
@@ -135,8 +126,8 @@ def _with_channels(array, channels):
     image = array[:, :, None] if array.ndim == 2 else array
     if image.ndim != 3:
         raise ValueError(
-            "An image has shape (height, width) or (height, width, channels), a batch (n, height, "
-            f"width, channels). Received an array of shape {array.shape}."
+            f"An image has shape (height, width) or (height, width, channels), a batch one axis "
+            f"more. Received an array of shape {array.shape}."
         )
     if 0 in image.shape:
         raise ValueError(f"The image has no pixels. Received an array of shape {array.shape}.")

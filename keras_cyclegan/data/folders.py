@@ -117,9 +117,8 @@ def hold_out(split, validation_split, group_by=None):
             test += groups[group]
     if not 0 < len(test) < split.count:
         raise ValueError(
-            f"validation_split={validation_split} of the {split.count} images in {split.title}"
-            f"{f' in {len(groups)} groups' if group_by else ''} leaves no image for training or "
-            "for validation."
+            f"validation_split={validation_split} of {split.count} images in {len(groups)} groups "
+            f"in {split.title} leaves no image for training or for validation."
         )
     train = sorted(set(range(split.count)) - set(test))
     return take(split, train), take(split, sorted(test))
@@ -130,10 +129,7 @@ def _group(split, name, group_by):
         return name.rpartition("[")[0] if name.endswith("]") and "[" in name else name
     found = re.search(group_by, name)
     if found is None:
-        raise ValueError(
-            f"`group_by={group_by!r}` matches nothing in {printable(name)}, an image of "
-            f"{split.title}."
-        )
+        raise ValueError(f"`group_by={group_by!r}` matches nothing in {printable(name)}.")
     return found[1] if found.re.groups else found[0]
 
 

@@ -15,9 +15,8 @@ TEST_CHARACTERS = 192
 def glyph_characters():
     """Split the letters and numbers that both fonts have into train A, train B and test.
 
-    Both fonts have 1,931 (Unicode categories L and N), many of which look alike (the Latin, Greek
-    and Cyrillic A, or u and и in italics). Of those with the same 32×32 picture in one of the fonts
-    only the first is kept, so that no test picture is in the training sets: 1,747 remain.
+    Many of 1,931 look alike (the Latin, Greek and Cyrillic A). Of those with the same 32×32 picture
+    in one of the fonts only the first is kept, so that no test picture is trained on: 1,747 remain.
     """
     from matplotlib.ft2font import FT2Font
 
@@ -53,11 +52,10 @@ def _split(characters, domain):
 
 
 def render_glyphs(characters, domain, size=32, channels=3):
-    """Draw characters black on white, horizontally centred on a common baseline.
+    """Draw characters black on white on a common baseline: uint8 `(n, size, size, channels)`.
 
-    A border of a sixteenth of the size (2 of 32 pixels) stays free, so that shifts by as much cut
-    nothing off: characters that would reach into it are moved or drawn smaller. Returns a uint8
-    array, `(n, size, size, channels)`.
+    A border of a sixteenth of the size stays free for shifts: characters that would reach into it
+    are moved or drawn smaller.
     """
     from PIL import Image, ImageDraw, ImageFont
 

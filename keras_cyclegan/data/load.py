@@ -52,63 +52,56 @@ def load(
         source: one of
 
             - a folder with the sub-folders `trainA` and `trainB`, and perhaps `testA` and `testB`;
-              with `maskA` or `maskB` (a file for each image, with its name) or `pairA` and `pairB`
-              (images that show the same, with the same names) these ride along, and batches are
-              dicts;
+              masks (`maskA`, `maskB`) and pairs (`pairA`, `pairB`) of the same names ride along, in
+              batches that are dicts;
             - two folders, `(a, b)`, or two files of many images: a TIFF of several pages, a NumPy
               file, `"FILE.h5:/NAME"`, a NIfTI, MetaImage or DICOM volume, whose slices are images;
             - two arrays of images, `(n, height, width, channels)`;
             - `"tfds:NAME"`, a dataset of tensorflow-datasets: `"tfds:cycle_gan/horse2zebra"`;
             - `"glyphs"`, the embedded set, offline: letters and numbers in DejaVu Sans (A) and in
               DejaVu Serif Bold Italic (B), in training none in both; validation is paired.
-        image_size: int or `(height, width)`, multiples of 4, of the images in a batch. By default
-            256, and 32 for glyphs.
-        batch_size, seed, steps_per_epoch, process_share: see `unpaired_dataset`.
+        image_size: int or `(height, width)`, multiples of 4, of the images in a batch. None: 256,
+            and 32 for glyphs.
+        batch_size, seed, steps_per_epoch, process_share: as in `unpaired_dataset`.
         load_size: int or `(height, width)` that training images are resized to, before `image_size`
-            is cut out at random. By default `image_size * 286 / 256`, rounded, as in the paper.
-            Glyphs get a white border up to this size instead.
-        resize: `"stretch"` (the paper's: changes the aspect ratio where it must), `"cover"` (keeps
-            it, and cuts the longer side off) or `"crop"` (cuts windows out of the whole image, or
-            out of its centre of `load_size` if that is given; smaller images are errors).
-            Validation images are brought to `image_size` likewise.
+            is cut out at random. None: `image_size * 286 / 256`, as in the paper. Glyphs get a
+            white border up to this size instead.
+        resize: `"stretch"` (the paper's), `"cover"` (keeps the aspect ratio, and cuts the longer
+            side off) or `"crop"` (cuts windows out of the whole image, or out of its centre of
+            `load_size` if that is given). Validation images are brought to `image_size` likewise.
         channels: int, or `(channels_a, channels_b)`. JPEG, PNG, WebP and BMP have 1 or 3.
-        flip: bool, or one of the ways of `unpaired_dataset`. By default all but glyphs are mirrored
-            left and right.
+        flip: as in `unpaired_dataset`. None: True, but for glyphs.
         validation_split: float in [0, 1). Fraction of the images of each domain to keep for
-            validation where there are none. The choice depends on names only.
+            validation where there are none, chosen by their names.
         on_error: `"raise"`, or `"skip"`: leave out unusable images, with a warning.
-        memory_limit: int. Bytes of decoded images to keep in memory (for a moment, it takes twice
-            as many). If there are more, they are kept on disk.
-        cache_folder: path of the folder on disk, by default `keras_cyclegan/images` in `KERAS_HOME`
-            or `~/.keras`. Its files are used again unless the images have changed.
+        memory_limit: int. Bytes of decoded images to keep in memory; more are kept on disk.
+        cache_folder: path of the folder on disk, whose files are used again unless the images have
+            changed. None: `keras_cyclegan/images` in `KERAS_HOME` or `~/.keras`.
         range_a, range_b: the values that become -1 and 1: `(low, high)`, two numbers or two tuples
             with one for each channel; `"auto"`, the 0.5 and 99.5 % quantiles over all images of the
             domain (`"auto_per_channel"`: of each channel); or `"image"`, each image's own lowest
-            and highest value, which can't be undone. What lies beyond is clipped. By default all
-            that 8 or 16 bits hold; a set of 16 bits that uses less than an eighth of that, and one
-            of floats, is refused with what it found.
+            and highest value, which can't be undone. None: all that 8 or 16 bits hold; a set of
+            16 bits that uses less than an eighth of that, and one of floats, is refused.
         unit_a, unit_b: string: the unit of the values, such as `"HU"`, for tables.
         group_by: regular expression. With `validation_split`, images whose names agree in its first
             group (or in all that it matches, without groups) stay on one side: slices of a patient,
-            frames of a film. By default each file by itself, with all of its pages.
+            frames of a film. None: all pages of a file.
         max_pixels: int. Larger files are refused, see `decode_image`.
 
     Returns:
         `(train, validation)`: an `unpaired_dataset` and a `paired_dataset`, or `None` where there
-        are no images for it. `train.pixels_a` and `train.pixels_b` say what the values mean; give
-        them to `CycleGAN`, so that it translates to the same units.
+        are no images for it. `train.pixels_a` and `train.pixels_b` say what the values mean.
 
     Raises:
-        FileNotFoundError: a folder is missing.
-        ValueError: a folder is empty, images can't be used, or an argument doesn't fit.
-        RuntimeError: a dataset of tensorflow-datasets can't be downloaded.
+        FileNotFoundError, ValueError: a folder is missing or empty, images can't be used, or an
+            argument doesn't fit.
+        RuntimeError: a dataset of tensorflow-datasets can't be had.
 
     Example:
 
     ```python
     train, validation = load("glyphs", batch_size=4, seed=0)
-    a, b = next(iter(train))
-    a.shape  # (4, 32, 32, 3), float32 in [-1, 1]
+    next(iter(train))[0].shape  # (4, 32, 32, 3), float32 in [-1, 1]
     ```
     """
     check_choice("resize", resize, RESIZES)
@@ -168,8 +161,7 @@ def _load_size(load_size, image_size, whole):
     load_size = as_size(load_size, "load_size", multiple=1)
     if any(n < m for n, m in zip(load_size, image_size, strict=True)):
         raise ValueError(
-            "`image_size` is cut out of images of `load_size`, which can't be smaller. Received "
-            f"image_size={image_size}, load_size={load_size}."
+            f"load_size={load_size} can't be smaller than image_size={image_size}, cut out of it."
         )
     return load_size
 
@@ -200,26 +192,20 @@ def load_sets(
     pixels_b: Any = None,
     max_pixels: int = MAX_PIXELS,
 ) -> ImageSets:
-    """Load all images of one split, in order and without random crops, to measure scores on them.
+    """Load all images of one split, in order and stretched to one size, to measure scores on them.
 
     Args:
-        source: a folder with `testA` and `testB`, `"tfds:NAME"`, or `"glyphs"`: see `load`.
-        image_size: int or `(height, width)`, multiples of 4, to which images are stretched.
-        channels, max_pixels: see `load`.
+        source: a folder with `testA` and `testB`, `"tfds:NAME"`, or `"glyphs"`.
+        image_size, channels, max_pixels: as in `load`.
         split: `"test"` or `"train"`.
-        paired: bool. Whether `b[i]` is the ground truth of `a[i]`. By default it is where both
-            folders hold the same names, apart from a final `_A` and `_B`, and in the glyphs.
+        paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None: where both folders hold
+            the same names, apart from a final `_A` and `_B`, and in the glyphs.
         pixels_a, pixels_b: `PixelFormat` that images must have. None: 8 bits.
-
-    Raises:
-        FileNotFoundError: a folder is missing.
-        ValueError: images can't be used, or can't be paired.
 
     Example:
 
     ```python
-    a, b, paired = load_sets("glyphs", 32)
-    b.shape  # (192, 32, 32, 3)
+    load_sets("glyphs", 32).b.shape  # (192, 32, 32, 3)
     ```
     """
     size = as_size(image_size, "image_size")

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_cyclegan.data.kinds import MAGIC
-from keras_cyclegan.data.pixel_limit import HEAD, check_pixels, check_webp
+from keras_cyclegan.data.pixel_limit import check_pixels
 from keras_cyclegan.data.stacks import needs
-from keras_cyclegan.files.untrusted import check_regular, printable
+from keras_cyclegan.files.untrusted import check_regular, printable, reading
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too
 ORIENTATION = 0x0112  # the tag of EXIF
-BLOCK = 2**18  # pixels that are converted at once
+BLOCK = 2**18  # about as many pixels are converted at once
 
 _pillow_limit = threading.Lock()
 
@@ -37,27 +37,24 @@ def open_file(source, channels, max_pixels, native=False):
     """
     from PIL import Image
 
-    in_memory = isinstance(source, (bytes, bytearray))
-    name = f"an image of {len(source)} bytes" if in_memory else source
+    file = name = source
+    if isinstance(source, (bytes, bytearray)):
+        file, name = io.BytesIO(source), f"an image of {len(source)} bytes"
     with contextlib.ExitStack() as opened:
-        file = io.BytesIO(source) if in_memory else source
         is_path = not hasattr(file, "read")
         if is_path:
             check_regular(source)
             file = opened.enter_context(open(source, "rb"))
         file.seek(0)  # as Pillow does
-        head = file.read(HEAD)
-        check_webp(head, name, max_pixels)
+        head = file.read(26)
         is_tiff = head.startswith(MAGIC[4:])
         try:
-            with _unlimited_pillow():
+            with reading(name, "an image"), _unlimited_pillow():
                 image = Image.open(file, formats=FORMATS)  # reads the header only
-        except MemoryError:
-            raise
-        except Exception as error:  # Pillow's parsers fail in a dozen ways on a damaged file
+        except ValueError:
             if is_tiff and is_path:
                 return None
-            raise _unreadable(name, error) from error
+            raise
         check_pixels(image, name, max_pixels)
         if is_tiff and (channels not in (1, 3) or (native and not _has_eight_bits(image))):
             return None
@@ -104,30 +101,15 @@ def open_pillow(image, channels, name, native=False):
             f"{name} has 1 or 3 colour channels, but {channels} are needed: give TIFF, NumPy or "
             "HDF5 files, or arrays."
         )
-    try:
+    with reading(name, "an image"):
         image.load()
         return _to_array(image, "RGB" if channels == 3 else "L", native, name)
-    except MemoryError as error:
-        width, height = image.size
-        raise MemoryError(
-            f"There is too little memory to open {name}, of {height}×{width} pixels: expected "
-            f"about {8 * height * width // 10**6 + 1} MB. End other programs, or make it smaller."
-        ) from error
-    except Exception as error:
-        raise _unreadable(name, error) from error
-
-
-def _unreadable(source, error):
-    return ValueError(
-        f"Can't read {printable(source)}: expected a whole JPEG, PNG, WebP, BMP or TIFF image with "
-        f"8 or 16 bits a channel. Pillow says: {error} ({type(error).__name__})."
-    )
 
 
 def _to_array(image, mode, native, name):
     """Return a PIL image's upright pixels in a mode, "RGB" or "L".
 
-    It is converted block by block: as a whole, a large image would be in memory up to five times.
+    Some rows are converted at a time: as a whole, a large image would be in memory five times.
     """
     width, height = image.size
     orientation = _orientation(image)
@@ -147,23 +129,16 @@ def _to_array(image, mode, native, name):
     pixels = np.empty((*shape, len(mode)), "uint8")
     alpha = None
     to_srgb = _profile_transform(image)
-    for box in _blocks(width, height):
-        left, top, right, bottom = box
-        block = image if box == (0, 0, width, height) else image.crop(box)
+    rows = max(BLOCK // width, 1)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        block = image if rows >= height else image.crop((0, top, width, bottom))
         opaque, transparency = _convert(block, mode, is_deep, to_srgb)
-        _as_stored(pixels, orientation)[top:bottom, left:right] = opaque
+        _as_stored(pixels, orientation)[top:bottom] = opaque
         if transparency is not None:
             alpha = np.empty(shape, "uint8") if alpha is None else alpha
-            _as_stored(alpha, orientation)[top:bottom, left:right] = transparency
+            _as_stored(alpha, orientation)[top:bottom] = transparency
     return OpenedImage(pixels, alpha)
-
-
-def _blocks(width, height):
-    columns = min(width, BLOCK)
-    rows = max(BLOCK // columns, 1)
-    for top in range(0, height, rows):
-        for left in range(0, width, columns):
-            yield left, top, min(left + columns, width), min(top + rows, height)
 
 
 def _orientation(image):

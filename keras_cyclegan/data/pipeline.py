@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_cyclegan.data.draws import AXES, GROUPS, MIRROR, QUARTER, TURNS
-from keras_cyclegan.data.images import Images
-from keras_cyclegan.data.sampler import Sampler, as_batch
+from keras_cyclegan.data.sampler import Images, Sampler, as_batch
 
 # TensorFlow would first rewrite each function that it traces, in search of loops: half a second.
 without_autograph = tf.autograph.experimental.do_not_convert

@@ -20,8 +20,7 @@ class PixelFormat:
         low, high: the values that become -1 and 1: floats, or tuples with one for each channel.
             What lies beyond is clipped.
         unit: str for tables and pictures, such as `"HU"`.
-        per_image: bool. Whether each image's own lowest and highest values were spread over `low`
-            to `high`; that can't be undone.
+        per_image: bool. Whether each image's own values were spread over the range for good.
 
     Example:
 
@@ -44,8 +43,7 @@ class PixelFormat:
             object.__setattr__(self, name, tuple(ends) if len(set(ends)) > 1 else ends[0])
             if len(ends) not in (1, self.channels) or not np.isfinite(ends).all():
                 raise ValueError(
-                    f"`{name}` is a number, or one for each of {self.channels} channels. Received "
-                    f"{ends}."
+                    f"`{name}` is a number or {self.channels}, one a channel. Received {ends}."
                 )
         if self.dtype not in DTYPES:
             raise ValueError(f"Pixels are kept as {', '.join(DTYPES)}. Received {self.dtype!r}.")
@@ -55,11 +53,6 @@ class PixelFormat:
     @property
     def span(self):
         return np.subtract(self.high, self.low)
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of a pixel with all of its channels, as it is kept."""
-        return np.dtype(self.dtype).itemsize * self.channels
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -124,8 +117,7 @@ def adopt_formats(model, dataset):
             continue
         if of_model is not None:
             raise ValueError(
-                f"The model's `{name}` is {of_model}; the data's is {of_data}. Load the images "
-                "with the range that the model was given."
+                f"The model's `{name}` is {of_model}; the data's is {of_data}. Give its range."
             )
         setattr(model, name, of_data)
 
@@ -142,7 +134,7 @@ def formats_of(model, direction):
 
 
 def to_unit(images: Any) -> Any:
-    """Scale `images`, a uint8 array or tensor, from 0 … 255 to float32 in [-1, 1], as tanh has it.
+    """Scale uint8 `images`, an array or a tensor, from 0 … 255 to float32 in [-1, 1].
 
     Example:
 
@@ -154,15 +146,12 @@ def to_unit(images: Any) -> Any:
 
 
 def from_unit(images: Any) -> Any:
-    """Scale from [-1, 1] back to uint8: rounded to the nearest, and clipped to 0 … 255.
-
-    `from_unit(to_unit(images))` is `images`, exactly.
+    """Scale `images` from [-1, 1] back to uint8, rounded and clipped; the inverse of `to_unit`.
 
     Example:
 
     ```python
-    translated = from_unit(model.generator_ab(images))
-    PIL.Image.fromarray(np.array(translated[0])).save("translated.png")
+    pixels = np.array(from_unit(model.generator_ab(images)))
     ```
     """
     return EIGHT_BITS.from_unit(images)

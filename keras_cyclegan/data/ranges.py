@@ -63,9 +63,9 @@ def per_image_format(dtype, channels, unit=""):
 
 
 def find_format(domain, title, stored, given, unit=""):
-    """Decide which values of a domain's images become -1 and 1; return their `PixelFormat`.
+    """Decide which values of a domain's `Stored` images become -1 and 1, as `PixelFormat`.
 
-    `domain` and `title` are for messages, `stored` is of `store`, and `given` of `check_range`.
+    `domain` and `title` are for messages; `given` is of `check_range`.
     """
     images, _, statistics = stored
     kind = images.dtype.name, images.channels
@@ -105,12 +105,10 @@ def _refuse_small_part(domain, title, whole, statistics):
         return
     auto = " to ".join(f"{end:g}" for end in _quantiles(statistics))
     grays = "" if whole.dtype == "float32" else f"; {round(part * 255) + 1} of 256 grays are left"
-    power = next((2**bits - 1 for bits in range(8, 17) if low >= 0 and high < 2**bits), 0)
-    ends = (0, power) if power and whole.dtype != "float32" else (f"{low:g}", f"{high:g}")
     raise ValueError(
         f"{title} holds {whole.dtype} with values from {low:g} to {high:g}: scaled by all that "
         f"such files hold, from {lowest:g} to {highest:g}, it would be nearly flat{grays}. Say "
-        f"which values become -1 and 1: `range_{domain}=({ends[0]}, {ends[1]})`, on the command "
-        f'line `--range-{domain} {ends[0]} {ends[1]}`; or `range_{domain}="auto"`, `--range-'
-        f"{domain} auto`, the quantiles of all images: here {auto}."
+        f"which values become -1 and 1: `range_{domain}=({low:g}, {high:g})`, on the command line "
+        f'`--range-{domain} {low:g} {high:g}`; or `range_{domain}="auto"`, `--range-{domain} '
+        f"auto`, the quantiles of all images: here {auto}."
     )

@@ -16,16 +16,14 @@ def resize_image(
     Args:
         image: array of uint8, uint16, int16 or float32, `(height, width, channels)`.
         size: `(height, width)`.
-        resize: `"stretch"` (the paper's: changes the aspect ratio where it must), `"cover"` (scales
-            until the image covers the size, then cuts the centre out) or `"crop"` (cuts the centre
-            out without scaling; a ValueError says that the image is smaller).
+        resize: `"stretch"`, `"cover"` (scales until the image covers the size, then cuts the centre
+            out) or `"crop"` (cuts the centre out; a ValueError says that the image is smaller).
         is_mask: bool. Whether to take the nearest pixel, so that no new values arise.
 
     Example:
 
     ```python
-    photo = decode_image("horse.jpg")
-    resize_image(photo, (256, 256), resize="cover").shape  # (256, 256, 3)
+    resize_image(decode_image("horse.jpg"), (256, 256), "cover").shape  # (256, 256, 3)
     ```
     """
     from PIL import Image, ImageOps
@@ -37,8 +35,7 @@ def resize_image(
         if top < 0 or left < 0:
             raise ValueError(
                 f"The image is {image.shape[0]}×{image.shape[1]}, too small to cut "
-                f"{height}×{width} out of it. Give a smaller size, or "
-                '`resize="stretch"` or `resize="cover"`, which enlarge.'
+                f'{height}×{width} out of it; `resize="cover"` enlarges.'
             )
         return image[top // 2 : top // 2 + height, left // 2 : left // 2 + width]
     method = Image.Resampling.NEAREST if is_mask else Image.Resampling.BICUBIC
@@ -47,11 +44,10 @@ def resize_image(
     def resized(pixels):
         return np.asarray(fit(Image.fromarray(pixels), (width, height), method))
 
-    if image.dtype == np.uint8:
-        if image.shape[2] == 3:
-            return resized(image)
-        return np.stack([resized(band) for band in np.moveaxis(image, 2, 0)], axis=-1)
-    bands = [resized(band.astype("float32")) for band in np.moveaxis(image, 2, 0)]
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        return resized(image)
+    dtype = "uint8" if image.dtype == np.uint8 else "float32"
+    bands = [resized(band.astype(dtype)) for band in np.moveaxis(image, 2, 0)]
     bands = np.stack(bands, axis=-1)
     if image.dtype.kind in "ui":
         ends = np.iinfo(image.dtype)

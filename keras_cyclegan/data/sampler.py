@@ -1,14 +1,50 @@
-"""Which images make which step, and where each is cut: the same for every loader."""
+"""Images in one array, which of them make which step, and where each is cut: for every loader."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_cyclegan.data.draws import draw_places
-from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.pixels import PixelFormat
 
 MASK = "mask"  # what a stream of masks has in place of a format
+
+
+class Images:
+    """Images `(height, width, channels)`, one after the other in a flat array.
+
+    Made of an array of rank 4, of a list of arrays of rank 3, or of a flat array with the images'
+    `(height, width)` and channels.
+    """
+
+    def __init__(self, values, sizes=None, channels=None):
+        if sizes is None:
+            sizes, channels = [image.shape[:2] for image in values], values[0].shape[2]
+            if isinstance(values, np.ndarray):
+                values = values.reshape(-1)
+            else:
+                values = np.concatenate([image.reshape(-1) for image in values])
+        self.values = values
+        self.sizes = np.asarray(sizes, "int64").reshape(-1, 2)
+        self.channels = channels
+        lengths = self.sizes.prod(axis=1) * channels
+        self.starts = np.cumsum(lengths) - lengths
+        self.dtype = values.dtype
+        same = (self.sizes == self.sizes[0]).all()
+        self.size = tuple(self.sizes[0].tolist()) if same else None  # None: there are several
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def __getitem__(self, index):
+        height, width = self.sizes[index]
+        start = self.starts[index]
+        flat = self.values[start : start + height * width * self.channels]
+        return flat.reshape(height, width, self.channels)
+
+    def as_array(self):
+        """Return an array of rank 4, for images of one size."""
+        return self.values.reshape(-1, *self.size, self.channels)
 
 
 class Stream(NamedTuple):
@@ -36,13 +72,8 @@ class Sampler:
 
     Everything random is a function of the seed and the step. An iteration yields the steps from
     `position` to the end of that epoch, and moves `position` there as it starts: `seek(0)` goes
-    back, also after `next(iter(train))` or a batch that Keras took to build a model. For other
-    epochs give `steps_per_epoch` to `load` or `unpaired_dataset`, not to `fit`.
-
-    Attributes:
-        steps_per_epoch, seed: ints.
-        position: int. The step at which the next iteration starts.
-        pixels_a, pixels_b: `PixelFormat` of each domain.
+    back, also after a batch that Keras took to build a model. `pixels_a` and `pixels_b` are the
+    `PixelFormat`s of the domains.
     """
 
     def __init__(

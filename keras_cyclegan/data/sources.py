@@ -1,5 +1,6 @@
 """Where images come from: glyphs, tensorflow-datasets, folders, files of many images, arrays."""
 
+import io
 import numbers
 import os
 import pathlib
@@ -12,8 +13,9 @@ import numpy as np
 from keras_cyclegan.data.folders import find_split, hold_out, matching
 from keras_cyclegan.data.glyphs import glyph_splits
 from keras_cyclegan.data.store import Split
-from keras_cyclegan.data.tfds import tfds_splits
-from keras_cyclegan.files.untrusted import listing, printable
+from keras_cyclegan.files.untrusted import brief, listing, printable
+
+TFDS_SPLITS = ("trainA", "trainB", "testA", "testB")
 
 
 class Splits(NamedTuple):
@@ -35,7 +37,7 @@ def find_splits(given, channels=(3, 3), validation_split=0.0, group_by=None):
     if isinstance(given, str) and given == "glyphs":
         splits = Splits(*glyph_splits(), aligned=True)
     elif isinstance(given, str) and given.startswith("tfds:"):
-        splits = Splits(*tfds_splits(given.removeprefix("tfds:")), aligned=None)
+        splits = Splits(*_of_tfds(given.removeprefix("tfds:")), aligned=None)
     elif _is_folder(given):
         splits = Splits(*_of_folder(pathlib.Path(given), channels))
     elif isinstance(given, (tuple, list)) and len(given) == 2:
@@ -45,8 +47,7 @@ def find_splits(given, channels=(3, 3), validation_split=0.0, group_by=None):
     if validation_split:
         if splits.test_a is not None:
             raise ValueError(
-                f"{given!r:.99} has validation data of its own, such as testA and testB. Received "
-                f"validation_split={validation_split}."
+                f"{given!r:.99} has validation data of its own: leave out `validation_split`."
             )
         halves = [hold_out(split, validation_split, group_by) for split in splits[:2]]
         splits = Splits(*(half[0] for half in halves), *(half[1] for half in halves))
@@ -63,14 +64,7 @@ def find_pair(given, channels=(3, 3), name="test"):
     if not _is_folder(given):
         splits = find_splits(given, channels)
         return *(splits[:2] if name == "train" else splits[2:4]), splits.aligned and name == "test"
-    folders = _named(given, name)
-    missing = [str(folder) for folder in folders if not folder.is_dir()]
-    if missing:
-        raise FileNotFoundError(
-            f"Scores are measured on {folders[0]} and {folders[1]}. There is no folder "
-            f"{' and no '.join(missing)}."
-        )
-    splits = _find(folders, channels)
+    splits = _find(_named(given, name), channels)
     bare = [[re.sub(r"_[AB]$", "", pathlib.PurePath(n).stem) for n in s.names] for s in splits]
     return *splits, bare[0] == bare[1]
 
@@ -101,18 +95,13 @@ def _of_folder(root, channels):
     train, test = _named(root, "train"), _named(root, "test")
     if not all(place.is_dir() for place in train):
         inside = sorted(path.name for path in root.iterdir()) if root.is_dir() else []
-        found = listing([printable(name) for name in inside]) or "nothing there"
         raise FileNotFoundError(
-            f"{printable(root)} must be a folder with sub-folders trainA and trainB (and testA and "
-            f"testB for validation). Found: {'a file' if root.is_file() else found}. Two folders "
-            'of other names are given as a pair; other sources are "glyphs" and "tfds:NAME".'
+            f"{printable(root)} must be a folder with sub-folders trainA and trainB. Found: "
+            f"{listing([printable(name) for name in inside]) or 'nothing'}. Two folders of other "
+            'names are given as a pair; other sources are "glyphs" and "tfds:NAME".'
         )
-    if test[0].is_dir() != test[1].is_dir():
-        raise ValueError(
-            f"{root} has only one of testA and testB. Validation needs both: add the other, or "
-            "remove or rename this one."
-        )
-    return [*_find(train, channels), *(_find(test, channels) if test[0].is_dir() else [])]
+    has_test = any(place.is_dir() for place in test)
+    return [*_find(train, channels), *(_find(test, channels) if has_test else [])]
 
 
 def _masks(root, splits):
@@ -132,3 +121,34 @@ def _pairs(root, channels):
     pair_a, pair_b = _find(folders, channels)
     matching(pair_b, pair_a)
     return {"pair_a": pair_a, "pair_b": matching(pair_a, pair_b)}
+
+
+def _of_tfds(name):
+    """Return the four `Split`s of a dataset; download it first where it is missing."""
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name)
+        builder.download_and_prepare()
+    except Exception as error:  # of many kinds; for an unknown name with a list of all datasets
+        raise RuntimeError(
+            f"tensorflow-datasets can't give {name!r}: {brief(error)} "
+            f"({type(error).__name__}). Expected a name such as cycle_gan/horse2zebra; without "
+            f"internet, give a folder with the images in the folders {', '.join(TFDS_SPLITS)}."
+        ) from error
+    return tuple(_tfds_split(builder, split) for split in TFDS_SPLITS)
+
+
+def _tfds_split(builder, split):
+    import tensorflow_datasets as tfds
+
+    title = f"{builder.info.full_name} {split}"
+    # Left encoded, so that Pillow decodes the images of all sources.
+    dataset = builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()})
+    names = [f"example {i}" for i in range(len(dataset))]
+
+    def records():
+        for name, example in zip(names, tfds.as_numpy(dataset), strict=True):
+            yield name, io.BytesIO(example["image"])
+
+    return Split(title, title, names, records)

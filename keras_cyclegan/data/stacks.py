@@ -1,6 +1,6 @@
 """Files that hold arrays: TIFF of any depth, NumPy, HDF5, and medical volumes as slices.
 
-Each is read by the library that its field uses, imported where it is used.
+Libraries are imported where they are used.
 """
 
 import contextlib
@@ -15,11 +15,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from keras_cyclegan.arguments import to_install
 from keras_cyclegan.data.kinds import kind_of
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS, TooManyPixelsError
+from keras_cyclegan.files.untrusted import reading
 
 AT_ONCE = 16  # a file that is read as a whole may have so many times the pixels of an image
 IN_PARTS = 1024  # and others so many times, where an image counts as 65,536 pixels at least
+IMAGE_IO = {"NIfTI": "NiftiImageIO", "MetaImage": "MetaImageIO", "DICOM": "GDCMImageIO"}
 COPIED_TAGS = (282, 283, 296, 33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)  # Geo, GDAL
 _lock = threading.Lock()
 
@@ -40,11 +43,11 @@ class Stack(NamedTuple):
 def open_stack(path, name=None, channels=None, max_pixels=MAX_PIXELS):
     """Read the header of a file of arrays, whose suffix says what it is.
 
-    Of a NumPy or HDF5 file of rank 3, the last axis is of channels if it has `channels` or 1; else
-    the first one counts images of one channel. `name` is that of an HDF5 file's data set; None for
-    the only one.
+    The last axis of a NumPy or HDF5 file of rank 3 is of channels if it has `channels` or 1; else
+    the first one counts gray images. `name` is that of an HDF5 file's data set; None: the only one.
     """
-    stack = _reading(path, _OPEN[kind_of(path)], os.fspath(path), name, channels)
+    with reading(path, kind_of(path)):
+        stack = _OPEN[kind_of(path)](os.fspath(path), name, channels)
     count, height, width, channels = stack.shape
     least, times = (2**16, IN_PARTS) if stack.in_parts else (1, AT_ONCE)
     total = count * max(height * width * channels, least)
@@ -65,26 +68,16 @@ def read_frame(place, channels=None, max_pixels=MAX_PIXELS):
     key = (os.fspath(path), name, channels, max_pixels, state.st_mtime_ns, state.st_size)
     with _lock:  # the images of a file come one after the other: its header is read once
         stack, whole = _opened(*key)
-    image = _reading(path, stack.read, index) if whole is None else whole[index]
+    with reading(path, kind_of(path)):
+        image = stack.read(index) if whole is None else whole[index]
     return image.reshape(stack.shape[1:])
 
 
 @functools.lru_cache(maxsize=1)
 def _opened(path, name, channels, max_pixels, *_):
     stack = open_stack(path, name, channels, max_pixels)
-    return stack, None if stack.in_parts else _reading(path, stack.read)
-
-
-def _reading(path, read, *arguments):
-    """Call a function of a library, which fails in dozens of ways on damaged files."""
-    try:
-        return read(*arguments)
-    except (ImportError, TooManyPixelsError, FileNotFoundError, MemoryError):
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"Can't read {path} as {kind_of(path)}: {error} ({type(error).__name__})."
-        ) from error
+    with reading(path, kind_of(path)):
+        return stack, None if stack.in_parts else stack.read()
 
 
 def needs(package, path):
@@ -92,9 +85,7 @@ def needs(package, path):
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise ImportError(
-            f"{path} needs {package.partition('.')[0]}: `pip install 'keras-cyclegan[science]'`."
-        ) from error
+        raise ImportError(f"{path} needs {package}: {to_install('science')}.") from error
 
 
 def _open_tiff(path, name, channels):
@@ -105,7 +96,7 @@ def _open_tiff(path, name, channels):
         series = file.series[0]
         axes, page = series.axes, series.keyframe
         if page.tilewidth * page.tilelength > MAX_PIXELS:
-            raise TooManyPixelsError(f"{path} has a tile of {page.tilewidth}×{page.tilelength}.")
+            raise ValueError(f"it has a tile of {page.tilewidth}×{page.tilelength}")
         if not {"X", "Y"} <= set(axes) or {"S", "C"} <= set(axes):
             raise ValueError(f"its axes are {axes}; expected rows Y, columns X, and S or C")
         inner = "YX" + "".join(axis for axis in axes if axis in "SC")
@@ -196,74 +187,33 @@ def _open_hdf5(path, name, channels):
     return Stack(whole, read, like=name)
 
 
-def _open_nifti(path, name, channels):
-    image = needs("nibabel", path).load(path)
-    shape = (*image.shape, 1)[: max(3, image.ndim)]
-    width, height, *others = shape
-    whole = (math.prod(others), height, width, 1)
-    like = image.affine, image.header.copy(), image.shape
-
-    def read(index):
-        place = np.unravel_index(index, others) if image.ndim > 2 else ()
-        return np.asanyarray(image.dataobj[(..., *place)]).T
-
-    def read_whole():
-        array = np.asanyarray(image.dataobj)
-        return array.reshape(width, height, -1).transpose(2, 1, 0)[..., None]
-
-    in_parts = not path.lower().endswith(".gz")
-    return Stack(whole, read if in_parts else read_whole, in_parts, like)
-
-
-def _open_meta(path, name, channels):
+def volume_reader(path):
+    """Return SimpleITK's reader of a medical volume, with the header read."""
     sitk = needs("SimpleITK", path)
     reader = sitk.ImageFileReader()
-    reader.SetFileName(path)
-    reader.SetImageIO("MetaImageIO")
+    reader.SetFileName(os.fspath(path))
+    reader.SetImageIO(IMAGE_IO[kind_of(path)])
     reader.ReadImageInformation()
+    return reader
+
+
+def _open_volume(path, name, channels):
+    reader = volume_reader(path)
     width, height, *others = reader.GetSize()
     whole = (math.prod(others), height, width, reader.GetNumberOfComponents())
 
     def read():
-        return sitk.GetArrayFromImage(sitk.ReadImage(path, imageIO="MetaImageIO")).reshape(whole)
+        array = needs("SimpleITK", path).GetArrayFromImage(reader.Execute()).reshape(whole)
+        # What a header shifts gets 32 bits, though 16 of them hold it.
+        fits = array.dtype == "int32" and array.min() >= -(2**15) and array.max() < 2**15
+        return array.astype("int16") if fits else array
 
     return Stack(whole, read, in_parts=False)
-
-
-def _open_dicom(path, name, channels):
-    pydicom, pixels = needs("pydicom", path), needs("pydicom.pixels", path)
-    header = pydicom.dcmread(path, stop_before_pixels=True)
-    if header.get("SamplesPerPixel", 1) != 1:
-        raise ValueError("it has colours; expected MONOCHROME1 or MONOCHROME2")
-    slope, intercept, (low, high), inverted = dicom_scale(header)
-    signed = header.PixelRepresentation or min(intercept, intercept + slope * high) < 0
-    dtype = "int16" if signed else "uint16"
-    dtype = dtype if slope == int(slope) and intercept == int(intercept) else "float32"
-    whole = (int(header.get("NumberOfFrames", 1) or 1), header.Rows, header.Columns, 1)
-
-    def read(index):
-        stored = pixels.pixel_array(path, index=index).astype("float64")
-        stored = low + high - stored if inverted else stored
-        return (stored * slope + intercept).astype(dtype)
-
-    return Stack(whole, read)
-
-
-def dicom_scale(header):
-    """Return slope, intercept, the ends of the stored values, and whether they are inverted."""
-    slope = float(header.get("RescaleSlope", 1) or 1)
-    intercept = float(header.get("RescaleIntercept", 0) or 0)
-    bits, signed = int(header.BitsStored), bool(header.PixelRepresentation)
-    low = -(2 ** (bits - 1)) if signed else 0
-    ends = (low, low + 2**bits - 1)
-    return slope, intercept, ends, header.get("PhotometricInterpretation") == "MONOCHROME1"
 
 
 _OPEN = {
     "TIFF": _open_tiff,
     "NumPy": _open_numpy,
     "HDF5": _open_hdf5,
-    "NIfTI": _open_nifti,
-    "MetaImage": _open_meta,
-    "DICOM": _open_dicom,
+    **dict.fromkeys(IMAGE_IO, _open_volume),
 }

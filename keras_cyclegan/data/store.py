@@ -14,13 +14,13 @@ import numpy as np
 from tqdm import tqdm
 
 from keras_cyclegan.data.decode import as_kept, open_image, open_native, spread
-from keras_cyclegan.data.images import Images
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.ranges import Statistics, measure, merged, per_image_format
 from keras_cyclegan.data.resize import resize_image
+from keras_cyclegan.data.sampler import Images
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.files.download import cache_folder
-from keras_cyclegan.files.untrusted import printable
+from keras_cyclegan.files.untrusted import named
 
 PROGRESS_FROM = 500  # images; a progress bar isn't worth it for fewer
 CHUNK = 64  # few images wait in memory to be decoded or stored
@@ -71,9 +71,8 @@ class Decoder:
     def decode(self, wanted, on_error=None):
         """Decode several `Split`s; an `UnusableImagesError` has the bad images of all.
 
-        `wanted` are tuples of a name that ends in the domain, such as `"train_a"` or `"mask_b"`,
-        its `Split` or None, and `(height, width)`, or None to keep whole images. Returns a dict
-        from the names to `Stored`.
+        `wanted` are tuples of a name that ends in the domain, such as `"mask_b"`, its `Split` or
+        None, and `(height, width)`, or None to keep whole images. Returns `Stored` by name.
         """
         found, refused = {}, []
         for name, split, size in wanted:
@@ -113,17 +112,13 @@ class Decoder:
                 return image, statistics
             return resize_image(image, size, self.resize, is_mask), statistics
 
-        recipe = f"{self.resize} {size} {channels} {given == 'image'} {is_mask}"
-        disk = self._disk(split, recipe)
-        stored = _store_images(split, decode, on_error, disk, self.memory_left)
+        made = f"{split.key}\n{self.resize} {size} {channels} {given == 'image'} {is_mask}"
+        name = hashlib.sha256(made.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+        path = os.path.join(self.cache_folder or cache_folder() / "images", name)
+        stored = _store_images(split, decode, on_error, path, self.memory_left)
         if not isinstance(stored.images.values, np.memmap):
             self.memory_left -= stored.images.values.nbytes
         return stored
-
-    def _disk(self, split, recipe):
-        folder = self.cache_folder or cache_folder() / "images"
-        content = f"{split.key}\n{recipe}".encode("utf-8", "surrogateescape")
-        return os.path.join(folder, hashlib.sha256(content).hexdigest()[:32])
 
 
 def _drawn(split, size, channels, image_size):
@@ -140,8 +135,16 @@ def _store_images(split, decode, on_error, path, memory_limit):
     or None, or raises a ValueError. What takes more bytes than `memory_limit` goes to files that
     begin with `path`, which are used again.
     """
-    if earlier := _read(path, split, on_error):
-        return earlier
+    if earlier := _read(path):
+        missing = split.count - len(earlier.kept)
+        if missing and on_error == "skip":
+            warnings.warn(
+                f"{missing} of {split.count} images of {split.title} were bad and skipped when "
+                f"{path}.pixels was made. Remove it to see their names.",
+                stacklevel=2,
+            )
+        if not missing or on_error == "skip":
+            return earlier
     numbers, shapes, statistics = [], [], []
 
     def decoded():
@@ -157,42 +160,29 @@ def _store_images(split, decode, on_error, path, memory_limit):
         size += image.nbytes
         if size > memory_limit:
             break
-    fits = size <= memory_limit
-    if fits:
-        values = np.concatenate(found)
     else:
-        with atomic_file(f"{path}.pixels") as unfinished, open(unfinished, "wb") as file:
-            for image in itertools.chain(found, images):
-                file.write(image)
-        values = np.memmap(f"{path}.pixels", found[0].dtype, mode="r")
-    summary = merged(statistics) if statistics[0] else None
-    if not fits:
-        about = {"kept": numbers, "dtype": values.dtype.name, "shapes": shapes}
-        about |= summary._asdict() if summary else {}
-        with atomic_file(f"{path}.npz") as unfinished, open(unfinished, "wb") as file:
-            np.savez(file, **about)
-    return Stored(_images(values, shapes), numbers, summary)
+        summary = merged(statistics) if statistics[0] else None
+        return Stored(_images(np.concatenate(found), shapes), numbers, summary)
+    with atomic_file(f"{path}.pixels") as unfinished, open(unfinished, "wb") as file:
+        for image in itertools.chain(found, images):
+            file.write(image)
+    about = {"kept": numbers, "dtype": found[0].dtype.name, "shapes": shapes}
+    about |= merged(statistics)._asdict() if statistics[0] else {}
+    with atomic_file(f"{path}.npz") as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **about)
+    return _read(path)
 
 
 def _images(values, shapes):
     return Images(values, np.asarray(shapes)[:, :2], int(shapes[0][2]))
 
 
-def _read(path, split, on_error):
-    """Return what an earlier run stored, or None."""
+def _read(path):
+    """Return what was stored in files that begin with `path`, or None."""
     if not (os.path.exists(f"{path}.pixels") and os.path.exists(f"{path}.npz")):
         return None
     with np.load(f"{path}.npz") as file:
         about = dict(file)
-    missing = split.count - len(about["kept"])
-    if missing and on_error != "skip":
-        return None
-    if missing:
-        warnings.warn(
-            f"{missing} of {split.count} images of {split.title} were bad and skipped when "
-            f"{path}.pixels was made. Remove it to see their names.",
-            stacklevel=2,
-        )
     values = np.memmap(f"{path}.pixels", str(about["dtype"]), mode="r")
     statistics = Statistics(*(about[n] for n in Statistics._fields)) if "low" in about else None
     return Stored(_images(values, about["shapes"]), about["kept"].tolist(), statistics)
@@ -206,8 +196,7 @@ def _decoded(split, decode, on_error):
         try:
             return number, name, *decode(number, source)
         except (ImportError, ValueError, OSError) as error:
-            text = printable(error)
-            return number, text if name in text else f"{name}: {text}", None, None
+            return number, named(name, error), None, None
 
     bad, dtype, records = [], None, enumerate(split.records())
     about = {"desc": split.title, "unit": "image", "disable": split.count < PROGRESS_FROM}

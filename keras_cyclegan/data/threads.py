@@ -8,8 +8,7 @@ import keras
 import numpy as np
 
 from keras_cyclegan.data.draws import AXES, MIRROR, QUARTER, TURNS
-from keras_cyclegan.data.images import Images
-from keras_cyclegan.data.sampler import Sampler, as_batch
+from keras_cyclegan.data.sampler import Images, Sampler, as_batch
 
 AHEAD = 8  # batches that are prepared before they are asked for
 

@@ -1,19 +1,20 @@
 """Writes files of the kind that was read: with its dtype, its tags and its place in space."""
 
 import os
+import uuid
 
 import numpy as np
 
 from keras_cyclegan.data.kinds import KINDS, holds_many, kind_of, split_name
-from keras_cyclegan.data.stacks import COPIED_TAGS, dicom_scale, needs, open_stack
+from keras_cyclegan.data.stacks import COPIED_TAGS, IMAGE_IO, needs, open_stack, volume_reader
 from keras_cyclegan.files.atomic import atomic_file
 
 
-def write_images(path, images, like=None, profile=False):
+def write_images(path, images, like=None):
     """Write images `(n, height, width, channels)` to a file, whole or not at all.
 
     `like` is the file that they are translations of; one of the same kind gives its tags,
-    resolution, affine, names and headers. `profile`: whether to embed sRGB's.
+    resolution, place in space, names and headers.
     """
     kind, (count, *_, channels) = kind_of(path), images.shape
     check_kind(path, images.dtype.name, channels, count)
@@ -23,7 +24,7 @@ def write_images(path, images, like=None, profile=False):
     try:
         with atomic_file(path) as unfinished:
             if kind not in _WRITE or (kind == "TIFF" and by_pillow):
-                _write_pillow(unfinished, images[0], like, profile)
+                _write_pillow(unfinished, images[0], like)
             else:
                 _WRITE[kind](os.fspath(unfinished), images, like)
             for raw in unfinished.parent.glob("*raw"):  # the pixels of a .mhd
@@ -55,8 +56,8 @@ def check_kind(path, dtype, channels, count=1):
         )
 
 
-def _write_pillow(path, image, like, profile):
-    from PIL import Image, ImageCms
+def _write_pillow(path, image, like):
+    from PIL import Image
 
     kind, gray = kind_of(path), image.shape[2] == 1
     if image.dtype != np.uint8 and not gray:
@@ -68,9 +69,6 @@ def _write_pillow(path, image, like, profile):
     if kind in ("JPEG", "BMP"):
         picture = picture.convert("RGB")
     options = {}
-    if profile and kind != "BMP":
-        srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
-        options["icc_profile"] = srgb.tobytes()
     if kind == "TIFF" and like is not None:
         with Image.open(like) as source:
             tags = getattr(source, "tag_v2", {})
@@ -99,12 +97,9 @@ def _write_tiff(path, images, like):
 def _write_numpy(path, images, like):
     array = _as_array(images)
     if path.lower().endswith(".npy"):
-        return np.save(path, array, allow_pickle=False)
-    name = "images"
-    if like is not None:
-        with np.load(like, allow_pickle=False) as file:
-            name = file.files[0]
-    return np.savez_compressed(path, **{name: array})
+        np.save(path, array, allow_pickle=False)
+    else:
+        np.savez_compressed(path, images=array)
 
 
 def _write_hdf5(path, images, like):
@@ -121,51 +116,43 @@ def _as_array(images):
     return images[0] if len(images) == 1 else images
 
 
-def _write_nifti(path, images, like):
-    nibabel = needs("nibabel", path)
-    array, affine, header = images[..., 0].transpose(2, 1, 0), np.eye(4), None
-    if like is not None:
-        affine, header, shape = open_stack(like).like
-        array = array.reshape(shape)
-        header.set_data_dtype(images.dtype)
-        header.set_slope_inter(1, 0)
-    nibabel.save(nibabel.Nifti1Image(array, affine, header), path)
-
-
-def _write_meta(path, images, like):
+def _write_volume(path, images, like):
     sitk = needs("SimpleITK", path)
-    source = None if like is None else sitk.ReadImage(os.fspath(like), imageIO="MetaImageIO")
-    array = images if images.shape[3] > 1 else images[..., 0]
-    if source is not None and source.GetDimension() == 2:
-        array = array[0]
+    array, header = images if images.shape[3] > 1 else images[..., 0], {}
+    source = None if like is None else volume_reader(like)
+    if source:  # of two, three or four dimensions
+        array = array.reshape(*source.GetSize()[:1:-1], *array.shape[1:])
+        header = {key: source.GetMetaData(key) for key in source.GetMetaDataKeys()}
+    if kind_of(path) == "DICOM":
+        array, header = _derived(array, header)
     image = sitk.GetImageFromArray(array, isVector=images.shape[3] > 1)
-    if source is not None:
-        image.CopyInformation(source)
-        for key in source.GetMetaDataKeys():
-            image.SetMetaData(key, source.GetMetaData(key))
-    sitk.WriteImage(image, path, useCompression=False)
+    if source:
+        image.SetSpacing(source.GetSpacing())
+        image.SetOrigin(source.GetOrigin())
+        image.SetDirection(source.GetDirection())
+    for key, value in header.items():
+        image.SetMetaData(key, value)
+    writer = sitk.ImageFileWriter()
+    writer.SetFileName(path)
+    writer.KeepOriginalImageUIDOn()  # of the study and the series
+    writer.Execute(image)
 
 
-def _write_dicom(path, images, like):
-    pydicom = needs("pydicom", path)
-    if like is None:
-        raise ValueError("a DICOM file is written from one of the same kind only")
-    file = pydicom.dcmread(like)
-    slope, intercept, (low, high), inverted = dicom_scale(file)
-    stored = (images[..., 0].astype("float64") - intercept) / slope
-    stored = np.clip(np.rint(low + high - stored if inverted else stored), low, high)
-    stored = stored.astype(f"{'' if file.PixelRepresentation else 'u'}int{file.BitsAllocated}")
-    stored = stored[0] if len(stored) == 1 else stored
-    file.set_pixel_data(stored, file.PhotometricInterpretation, int(file.BitsStored))
-    file.ImageType = ["DERIVED", "SECONDARY", *list(file.get("ImageType", []))[2:]]
-    file.save_as(path)
+def _derived(array, header):
+    """Return values that the bits of a DICOM file hold, with its scale, and the header for them."""
+    header = header | {"0008|0008": "DERIVED\\SECONDARY", "0008|0018": f"2.25.{uuid.uuid4().int}"}
+    if "0028|1053" in header:  # in units: SimpleITK stores them by slope and intercept
+        slope, intercept = (float(header[tag]) for tag in ("0028|1053", "0028|1052"))
+        bits, signed = (int(header[tag]) for tag in ("0028|0101", "0028|0103"))
+        low = -(2 ** (bits - 1)) if signed else 0
+        stored = np.rint((array.astype("float64") - intercept) / slope)
+        array = np.clip(stored, low, low + 2**bits - 1) * slope + intercept
+    return array, header
 
 
 _WRITE = {
     "TIFF": _write_tiff,
     "NumPy": _write_numpy,
     "HDF5": _write_hdf5,
-    "NIfTI": _write_nifti,
-    "MetaImage": _write_meta,
-    "DICOM": _write_dicom,
+    **dict.fromkeys(IMAGE_IO, _write_volume),
 }

@@ -17,7 +17,6 @@ from pathlib import Path
 UNFINISHED = ".unfinished-"
 REPLACED = ".replaced-"  # before the name of an old folder, while the new one takes its place
 ABANDONED_AFTER = 7 * 24 * 3600  # seconds; for files of another machine, whose writer may live
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @contextlib.contextmanager
@@ -31,25 +30,16 @@ def atomic_file(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned_once(os.path.abspath(path.parent))
     prefix = f"{UNFINISHED}{os.getpid()}-{platform.node()}-"
-    try:
-        with tempfile.TemporaryDirectory("", prefix, path.parent, True) as folder:
-            unfinished = Path(folder, path.name)
-            yield unfinished
-            for file in (*unfinished.rglob("*"), unfinished):
-                _sync(file)
-            if not os.path.lexists(path) or (path.is_file() and unfinished.is_file()):
-                os.replace(unfinished, path)
-            else:
-                _replace(unfinished, path, Path(folder, REPLACED))
-            _sync(path.parent)  # else a power cut could bring back the old one
-    except OSError as error:
-        if error.errno not in NO_ROOM:
-            raise
-        raise OSError(
-            error.errno,
-            f"{path} can't be written, and is unchanged: {error.strerror}. Make room or give "
-            "another place",
-        ) from error
+    with tempfile.TemporaryDirectory("", prefix, path.parent, True) as folder:
+        unfinished = Path(folder, path.name)
+        yield unfinished
+        for file in (*unfinished.rglob("*"), unfinished):
+            _sync(file)
+        if not os.path.lexists(path) or (path.is_file() and unfinished.is_file()):
+            os.replace(unfinished, path)
+        else:
+            _replace(unfinished, path, Path(folder, REPLACED))
+        _sync(path.parent)  # else a power cut could bring back the old one
 
 
 def recover(path, patience=1):

@@ -13,15 +13,13 @@ from keras_cyclegan.files.untrusted import MAX_READ, BoundedReads, brief, check_
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 MAX_BYTES = 8 * 2**30  # bytes of a file
-BFLOAT16 = "u2"  # numpy has none; nothing else is read as u2
 STORAGE_DTYPES = {
-    "torch.DoubleStorage": "f8",
-    "torch.FloatStorage": "f4",
-    "torch.HalfStorage": "f2",
-    "torch.BFloat16Storage": BFLOAT16,
-    "torch.LongStorage": "i8",
-    "torch.IntStorage": "i4",
-    "torch.ShortStorage": "i2",
+    "torch.DoubleStorage": "<f8",
+    "torch.FloatStorage": "<f4",
+    "torch.HalfStorage": "<f2",
+    "torch.LongStorage": "<i8",
+    "torch.IntStorage": "<i4",
+    "torch.ShortStorage": "<i2",
     "torch.CharStorage": "i1",
     "torch.ByteStorage": "u1",
     "torch.BoolStorage": "?",
@@ -33,8 +31,8 @@ def read_state_dict(path):
 
     Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6.
     It takes no more memory than about the size of the file. Returns a dict from names to read-only
-    arrays, which share memory where they do in the file; bfloat16 becomes float32. A ValueError
-    says that the file is damaged, is no checkpoint, or asks for a class or function.
+    arrays, which share memory where they do in the file. A ValueError says that the file is
+    damaged, is no checkpoint, or asks for a class or function.
     """
     path = os.fspath(path)
     check_regular(path)
@@ -60,9 +58,8 @@ class _Storage(NamedTuple):
 class _Storages(dict):
     """Arrays by the keys of storages; each is made when a pickle first names it."""
 
-    def __init__(self, byte_order, size):
+    def __init__(self, size):
         super().__init__()
-        self.byte_order = byte_order  # numpy's sign
         self.bytes_left = size
 
     def named(self, kind, dtype, key, location, count, view=None):
@@ -70,7 +67,7 @@ class _Storages(dict):
         is_known = kind == "storage" and type(key) is str and type(dtype) is Name and view is None
         if not is_known or not _are_counts(count):
             raise ValueError(f"unknown storage {shown((kind, dtype, key, location, count, view))}")
-        dtype = np.dtype(STORAGE_DTYPES[dtype]).newbyteorder(self.byte_order)
+        dtype = np.dtype(STORAGE_DTYPES[dtype])
         if key not in self:
             self.bytes_left -= count * dtype.itemsize
             if self.bytes_left < 0:
@@ -148,9 +145,10 @@ def _read_zip(file, size):
                 raise ValueError(f"its member {shown(name)} has more than {length} bytes")
             return archive.open(members[name])
 
-        has_order = f"{folder}/byteorder" in members
-        order = member(f"{folder}/byteorder", 6).read() if has_order else b"little"
-        storages = _Storages({b"little": "<", b"big": ">"}[order], size)
+        order = f"{folder}/byteorder"
+        if order in members and member(order, 6).read() != b"little":
+            raise ValueError("its bytes aren't in little-endian order")
+        storages = _Storages(size)
         pickled = member(pickles[0], MAX_PICKLE).read(MAX_PICKLE)
         content, _ = load_pickle(pickled, NAMES, storages.named)
         for key, array in storages.items():
@@ -168,10 +166,9 @@ def _read_stream(file, size):
     system, position = load_pickle(head, NAMES, position=position)
     if (number, protocol) != (MAGIC_NUMBER, PROTOCOL) or type(system) is not dict:
         raise ValueError("it does not begin with torch's magic number and protocol")
-    if type(system.get("little_endian")) is not bool:
-        raise ValueError("it doesn't say in which order it has its bytes")
-    order, sign = ("little", "<") if system["little_endian"] else ("big", ">")
-    storages = _Storages(sign, size)
+    if system.get("little_endian") is not True:
+        raise ValueError("its bytes aren't in little-endian order")
+    storages = _Storages(size)
     content, position = load_pickle(head, NAMES, storages.named, position)
     keys, position = load_pickle(head, NAMES, position=position)
     if type(keys) is not list:
@@ -181,7 +178,7 @@ def _read_stream(file, size):
         if type(key) is not str or key not in storages:
             raise ValueError(f"storage {shown(key)} is no tensor's, or comes twice")
         array = storages.pop(key)
-        count = int.from_bytes(file.read(8), order)
+        count = int.from_bytes(file.read(8), "little")
         if count != array.size:
             raise ValueError(f"storage {shown(key)} has {count} elements, not {array.size}")
         _fill(array, key, file)
@@ -210,13 +207,6 @@ def _arrays(content, size):
     # Many tensors may share a storage, but copies of all of them must fit the memory too.
     if sum(array.size for array in content.values()) > size:
         raise ValueError(f"its tensors have more elements than it has bytes, {size}")
-    return {name: _native(array) for name, array in content.items()}
-
-
-def _native(array):
-    """Return a read-only array in this machine's order of bytes, and in a dtype that numpy has."""
-    array = array.astype(array.dtype.newbyteorder("="), copy=False)
-    if array.dtype == BFLOAT16:  # the upper half of a float32
-        array = np.asarray(array.astype("u4") << 16).view("f4")
-    array.flags.writeable = False
-    return array
+    for array in content.values():
+        array.flags.writeable = False
+    return content

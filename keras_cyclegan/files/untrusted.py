@@ -1,5 +1,6 @@
 """What every reader of a stranger's file needs: bounded reads, and messages of one short line."""
 
+import contextlib
 import os
 import reprlib
 import stat
@@ -20,14 +21,19 @@ def shown(value):
 
 def brief(text, longest=MAX_MESSAGE):
     """Return the beginning of `text` in one line of printable characters."""
-    text = " ".join(str(text)[: 2 * longest].split())
-    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    text = printable(" ".join(str(text)[: 2 * longest].split()))
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def printable(text):
     """Return text in one line: what isn't printable, or isn't UTF-8, is shown escaped."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(text))
+
+
+def named(name, error):
+    """Return an error's text in one line, which begins with the name that it lacks."""
+    text = printable(error)
+    return text if name in text else f"{name}: {text}"
 
 
 def listing(items, separator=", "):
@@ -44,6 +50,18 @@ def check_regular(path):
             f"Can't read {os.fspath(path)}: expected a file, but it is a pipe or a device, which "
             "may never end. Write its content to a file first."
         )
+
+
+@contextlib.contextmanager
+def reading(name, kind):
+    """Name the file in the error of a library, which fails in dozens of ways on damaged bytes."""
+    try:
+        yield
+    except (ImportError, FileNotFoundError, MemoryError):
+        raise
+    except Exception as error:
+        said = f"{brief(error)} ({type(error).__name__})"
+        raise ValueError(f"Can't read {printable(name)} as {kind}: {said}.") from error
 
 
 class BoundedReads:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from keras_cyclegan.arguments import Direction
 from keras_cyclegan.data.decode import MAX_PIXELS, open_image
 from keras_cyclegan.data.folders import frames, left_out, sort_files, walk_files
-from keras_cyclegan.data.kinds import KINDS, SUFFIXES, kind_of, split_name, suffix_of
+from keras_cyclegan.data.kinds import KINDS, SUFFIXES, split_name, suffix_of
 from keras_cyclegan.data.pixels import as_pictures, formats_of
 from keras_cyclegan.data.writers import check_kind, write_images
 
@@ -138,7 +138,7 @@ def translate_file(
                 translated[i] = fake = _inside(open_image(mask, 1, limit).pixels, original, fake)
             if side_by_side:
                 translated[i] = np.concatenate([original, fake], axis=1)
-        write_images(target, np.stack(translated), source, _has_profile(source))
+        write_images(target, np.stack(translated), source)
         if doubts:
             maps = np.stack([doubt.map for doubt in doubts])
             write_images(target.with_suffix(".doubt.png"), np.uint8(np.round(255 * maps)))
@@ -180,18 +180,6 @@ def _inside(mask, image, translated):
     painted = image + part * (translated - image)
     rounded = np.round(painted) if translated.dtype.kind in "iu" else painted
     return rounded.astype(translated.dtype)
-
-
-def _has_profile(path):
-    """Return whether a file has a colour profile; its translation gets sRGB's."""
-    kind = kind_of(path)
-    if kind is None or (KINDS[kind].many and kind != "TIFF"):
-        return False
-    try:
-        with Image.open(path) as image:
-            return bool(image.info.get("icc_profile"))
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return False
 
 
 def write_sheet(path, model, pairs, direction="a_to_b", side=256, columns=4, most=32):

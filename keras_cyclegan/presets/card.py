@@ -22,10 +22,6 @@ translated = model.translate("image.jpg", direction="a_to_b")
 """
 BACK = """back = model.translate("image.jpg", direction="b_to_a")
 """
-NO_PROVENANCE = """## Provenance
-
-Not stated. Name the training data, its licence, the recipe and the known failures: \
-`save_to_preset(folder, card={...})`."""
 SCALES = {
     "whole": "- scale: whole photos, {} pixels on the short side",
     "detail": "- scale: parts of images at their own resolution",
@@ -57,7 +53,7 @@ def model_card(title, generators, image_shape, metadata):
     for heading, text in card.items():
         heading = heading.replace("_", " ")
         sections.append(f"## {heading[:1].upper()}{heading[1:]}\n\n{text}")
-    return "\n\n".join(sections if card else [*sections, NO_PROVENANCE]) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 def naming(card, handle):

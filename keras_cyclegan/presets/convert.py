@@ -1,6 +1,5 @@
 """Converts PyTorch checkpoints of the authors' networks to arguments of `CycleGAN`."""
 
-from pathlib import Path
 from typing import Any
 
 from keras_cyclegan.arguments import PathLike
@@ -16,19 +15,18 @@ def convert_checkpoints(
     discriminator_b: PathLike | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Read the networks of checkpoints that the authors' PyTorch code wrote.
+    """Read the networks of checkpoints that the authors' PyTorch code wrote, without torch.
 
     Zhu et al.'s code, junyanz/pytorch-CycleGAN-and-pix2pix, and other code with its names of
-    tensors. torch is not needed, and nothing in a checkpoint is run. The architecture follows from
-    the tensors' names and shapes; a dropout rate doesn't: a ResNet with dropout gets the authors'
-    0.5, and a U-Net's dropout can't be seen.
+    tensors. Nothing in a checkpoint is run. The architecture follows from the tensors' names and
+    shapes, but for dropout: a ResNet that has it gets the authors' 0.5; a U-Net's can't be seen.
 
     Args:
         a_to_b, b_to_a: paths of the generators, the authors' `latest_net_G_A.pth` and
             `latest_net_G_B.pth`. Without the second the model translates in one direction only.
         discriminator_a, discriminator_b: paths of the discriminators that judge domains A and B,
-            the authors' `latest_net_D_B.pth` and `latest_net_D_A.pth`. A model with both generators
-            has the paper's with fresh weights in place of those left out.
+            the authors' `latest_net_D_B.pth` and `latest_net_D_A.pth`. Those left out are fresh
+            ones of the paper, if there are both generators.
         image_size: `(height, width)` of the training images. None: 256×256, and 128×128 for a
             ResNet of 6 blocks or fewer and for a U-Net of 7 halvings or fewer.
 
@@ -37,14 +35,12 @@ def convert_checkpoints(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a file is no checkpoint, or a tensor is missing, unknown or of another shape;
-            the message names each.
+        ValueError: a file is no checkpoint, or a tensor is missing, unknown or of another shape.
 
     Example:
 
     ```python
     model = CycleGAN(**convert_checkpoints("horse2zebra.pth", "zebra2horse.pth"))
-    model.save_to_preset("horse2zebra_256")
     ```
     """
     paths = zip(NETWORKS, (a_to_b, b_to_a, discriminator_a, discriminator_b), strict=True)
@@ -63,18 +59,3 @@ def convert_checkpoints(
                 f"{name} must be a {kind}. {path} holds a {type(networks[name]).__name__}."
             )
     return networks | {"image_shape": networks["generator_ab"].image_shape}
-
-
-def conversion_card(*paths):
-    """Return the card for `convert_checkpoints(*paths)`: the files and their SHA-256."""
-    import pooch
-
-    origin = [
-        f"- {name}: `{Path(path).name}`, SHA-256 `{pooch.file_hash(path)}`"
-        for name, path in zip(NETWORKS, paths, strict=True)
-        if path is not None
-    ]
-    return {
-        "description": "A CycleGAN, converted by keras-cyclegan from PyTorch checkpoints.",
-        "origin": "\n".join(origin),
-    }

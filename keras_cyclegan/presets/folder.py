@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import datetime
-import inspect
 import json
 import os
 from pathlib import Path
@@ -81,7 +80,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     """Load the model of a preset folder, which is checked as if an attacker had written it.
 
     `cls` is anything that takes the arguments of `CycleGAN`. Links in the preset may not leave
-    `root`, by default its folder. Errors name the file that is missing, damaged or refused.
+    `root`, by default its folder.
     """
     folder, overrides = local_preset(folder), overrides or {}
     root = Path(root or folder)
@@ -131,20 +130,16 @@ def _check_replaceable(folder):
         return
     others = ["a file"] if not folder.is_dir() else sorted({*os.listdir(folder)} - {*FILES})
     if others:
-        raise ValueError(
-            f"{folder} would be replaced, but it holds more than a preset: {others[:5]}. Give a "
-            "new folder."
-        )
+        raise ValueError(f"{folder} holds more than a preset, {others[:5]}: it isn't replaced.")
 
 
 # --- config.json ---------------------------------------------------------------------------------
 
 
 def model_config(model):
-    """Return the architecture of a `CycleGAN`, for `build_model`.
+    """Return the architecture of a `CycleGAN`, for `build_model`, if that takes all its classes.
 
-    Names, dtypes and compile state are left out: a preset is loaded under the dtype policy of the
-    user who loads it. A ValueError names a class that `build_model` would refuse.
+    Names, dtypes and compile state are left out: a preset is loaded under its user's dtype policy.
     """
     arguments = keras.saving.serialize_keras_object(model)["config"]
     arguments = {name: value for name, value in arguments.items() if name not in LEFT_OUT}
@@ -166,8 +161,7 @@ def model_config(model):
 def build_model(cls, config, overrides):
     """Build the model that a stranger's `config` describes, with fresh weights.
 
-    `overrides` are arguments of `cls` that replace those of `config`; `dtype` is given to every
-    network as well.
+    `overrides` are arguments of `cls` in place of those of `config`; every network has its `dtype`.
     """
     check_config(config)
     if config.get("registered_name") != REGISTERED:
@@ -183,17 +177,6 @@ def build_model(cls, config, overrides):
         else:
             arguments[name] = _build_network(name, network, overrides.get("dtype"))
     return cls(**{**arguments, **overrides})
-
-
-def check_overrides(cls, overrides):
-    """Raise a ValueError for unknown arguments of `cls`, before anything is downloaded."""
-    known = {*inspect.signature(cls.__init__).parameters} - {"self", "kwargs"}
-    if unknown := {*overrides} - known:
-        raise ValueError(
-            f"A preset can't be loaded with {', '.join(unknown)}. Expected: load_weights, "
-            f"{', '.join(sorted(known))}."
-        )
-    keras.dtype_policies.get(overrides.get("dtype"))  # raises for an unknown policy
 
 
 def _build_network(name, config, dtype):

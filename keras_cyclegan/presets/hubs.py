@@ -1,6 +1,5 @@
 """Downloads presets of the Hugging Face Hub and Kaggle by their clients, and uploads them."""
 
-import contextlib
 import re
 import shutil
 import tempfile
@@ -15,48 +14,46 @@ from keras_cyclegan.presets.card import naming
 from keras_cyclegan.presets.trust import preset_file
 
 HANDLES = "hf://user/repo[@revision], or kaggle://user/model/keras/variant[/version]"
-HUGGING_FACE = r"\w[\w.-]*/\w[\w.-]*(@[\w-][\w.-]*(/[\w-][\w.-]*)*)?"
-KAGGLE = r"\w[\w.-]*(/\w[\w.-]*){3}(/\d+)?"
+PATTERNS = {
+    "hf": r"\w[\w.-]*/\w[\w.-]*(@[\w-][\w.-]*(/[\w-][\w.-]*)*)?",
+    "kaggle": r"\w[\w.-]*(/\w[\w.-]*){3}(/\d+)?",
+}
+CLIENTS = {"hf": "huggingface_hub", "kaggle": "kagglehub"}
 
 
 def hub_folder(handle, load_weights=True):
     """Download a hub's preset; return its folder, and the folder that its links may not leave."""
-    scheme, _, rest = handle.partition("://")
-    if scheme == "hf" and re.fullmatch(HUGGING_FACE, rest):
-        client = _client("huggingface_hub")
-        repository, _, revision = rest.partition("@")
-        wanted = presets.FILES if load_weights else (presets.CONFIG, presets.METADATA)
-        with _downloading(handle, f" Its place would be in {client.constants.HF_HUB_CACHE}."):
-            folder = client.snapshot_download(
-                repository,
-                revision=revision or None,
-                allow_patterns=list(wanted),
-                library_name="keras-cyclegan",
-                local_files_only=is_offline(),
-            )
-        folder = Path(folder)
-        return folder, folder.parent.parent  # the repository's cache: its files are links to blobs
-    if scheme == "kaggle" and re.fullmatch(KAGGLE, rest):
-        client = _client("kagglehub")
-        if is_offline():
-            raise DownloadError(
-                f"Offline mode is on, and kagglehub always needs the network for {handle}. Give "
-                "its local folder, or unset KERAS_CYCLEGAN_OFFLINE and HF_HUB_OFFLINE."
-            )
-        with _downloading(handle):
+    scheme, rest, client = _hub(handle)
+    repository, _, revision = rest.partition("@")
+    wanted = presets.FILES if load_weights else (presets.CONFIG, presets.METADATA)
+    try:
+        if scheme == "kaggle":
+            if is_offline():
+                raise ConnectionError("Offline mode is on, and kagglehub needs the network")
             folder = Path(client.model_download(rest))
-        return folder, folder
-    raise _malformed(handle)
+            return folder, folder
+        folder = client.snapshot_download(
+            repository,
+            revision=revision or None,
+            allow_patterns=list(wanted),
+            library_name="keras-cyclegan",
+            local_files_only=is_offline(),
+        )
+    except Exception as error:  # of many kinds: HTTP, offline, not found, no access
+        raise DownloadError(
+            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__})."
+        ) from error
+    return Path(folder), Path(folder).parent.parent  # in its cache: its files are links to blobs
 
 
 def upload_preset(uri: str, folder: PathLike) -> None:
-    """Upload a preset to a hub, which its card then names.
+    """Upload a preset, and nothing else in its folder, to a hub; its card then names the hub.
 
     Args:
         uri: `"hf://user/repo"` or `"kaggle://user/model/keras/variant"`. Log in before with the
             hub's own client (`hf auth login`, `kagglehub.login()`).
-        folder: path of a folder that `CycleGAN.save_to_preset` wrote. The preset is loaded once, to
-            see that it is whole; other files in the folder stay here.
+        folder: path of a folder that `CycleGAN.save_to_preset` wrote. It is loaded once, to see
+            that it is whole.
 
     Raises:
         ValueError, FileNotFoundError: the URI is malformed, or a file is refused or missing.
@@ -65,16 +62,11 @@ def upload_preset(uri: str, folder: PathLike) -> None:
     Example:
 
     ```python
-    model.save_to_preset("mine", card={"description": "Sketches to photos."})
     keras_cyclegan.upload_preset("hf://me/mine", "mine")
     ```
     """
-    scheme, _, handle = str(uri).partition("://")
-    if scheme == "hf" and "@" not in handle:
-        client = _client("huggingface_hub")
-    elif scheme == "kaggle" and len(handle.split("/")) == 4:
-        client = _client("kagglehub")
-    else:
+    scheme, handle, client = _hub(str(uri))
+    if "@" in handle or handle.count("/") > 3:  # a revision, a version
         raise _malformed(uri)
     folder = presets.local_preset(folder)
     presets.load_folder(types.SimpleNamespace, folder)
@@ -94,23 +86,15 @@ def upload_preset(uri: str, folder: PathLike) -> None:
             client.model_upload(handle, staged)
 
 
-@contextlib.contextmanager
-def _downloading(handle, place=""):
+def _hub(handle):
+    """Return the scheme of a handle, the rest of it, and the hub's client."""
+    scheme, _, rest = handle.partition("://")
+    if scheme not in CLIENTS or not re.fullmatch(PATTERNS[scheme], rest):
+        raise _malformed(handle)
     try:
-        yield
-    except Exception as error:  # of many kinds: HTTP, offline, not found, no access
-        raise DownloadError(
-            f"{handle} could not be downloaded: {brief(error)} ({type(error).__name__}).{place}"
-        ) from error
-
-
-def _client(package):
-    try:
-        return __import__(package)
+        return scheme, rest, __import__(CLIENTS[scheme])
     except ImportError as error:
-        raise ImportError(
-            f"This needs {package}: `pip install {package}`, or {to_install('hub')}."
-        ) from error
+        raise ImportError(f"{handle} needs {CLIENTS[scheme]}: {to_install('hub')}.") from error
 
 
 def _malformed(handle):

@@ -23,15 +23,14 @@ PUBLISHED = tomllib.loads((HERE / "published.toml").read_text("utf-8"))
 def list_presets() -> dict[str, dict[str, Any]]:
     """List the built-in presets: first those in the package, then the authors' published ones.
 
-    Each name has a dict: `description`; `direction`; `architecture`; `native_size`, `(height,
-    width)` of its training images; `parameters` of the generators; `bytes`; `origin`;
-    `code_licence`; `data_licence`; `recipe` of its training; `ships`, True where the weights are in
-    the package and False where they are downloaded at first use.
+    Each name has a dict: `description`, `direction`, `architecture`, `native_size` (`(height,
+    width)` of its training images), `parameters` of the generators, `bytes`, `origin`,
+    `code_licence`, `data_licence`, `recipe` of its training, and `ships`: whether the weights are
+    in the package, or downloaded at first use.
 
     Example:
 
     ```python
-    offline = [name for name, facts in list_presets().items() if facts["ships"]]
     list_presets()["horse2zebra_256"]["native_size"]  # (256, 256)
     ```
     """
@@ -51,17 +50,10 @@ def _shipped_facts(folder):
     for key, text in (("num_blocks", "{} blocks"), ("filters", "width {}")):
         if network["config"].get(key) is not None:
             architecture.append(text.format(network["config"][key]))
-    said = {
-        "description": "not stated",
-        "origin": "trained with keras-cyclegan",
-        "code_licence": "Apache-2.0",
-        "data_licence": "not stated",
-        "recipe": "not stated",
-    }
-    card = {key: value for key, value in metadata["card"].items() if key in said}
+    said = dict.fromkeys(("description", "data_licence", "recipe"), "not stated")
+    said |= {"origin": "trained with keras-cyclegan", "code_licence": "Apache-2.0"}
     return {
-        **said,
-        **card,
+        **{name: metadata["card"].get(name, default) for name, default in said.items()},
         "direction": DIRECTIONS[config["generator_ba"] is not None],
         "architecture": ", ".join(architecture),
         "native_size": tuple(config["image_shape"][:2]),

@@ -16,10 +16,10 @@ MAX_HALF = np.finfo("float16").max
 def write_weights(path, networks, half_precision=False):
     """Write every weight of `networks`, a dict of models by name, and nothing else, to HDF5.
 
-    A tensor's name is `network.layer.weight`: `generator_ab.stem_conv.kernel`. It doesn't depend on
-    the model's name or on other models that were built before. Frozen layers that several networks
-    have in common are written once, under the name of their encoder. A ValueError names weights
-    that are NaN or infinite, or too large for float16 if `half_precision` asks for it.
+    A tensor's name is `network.layer.weight`, `generator_ab.stem_conv.kernel`, whatever was built
+    before. Frozen layers that several networks have in common are written once, under the name of
+    their encoder. A ValueError names weights that are NaN, infinite, or too large for float16 if
+    `half_precision` asks for it.
     """
     arrays = {}
     for name, (variable, *_) in _variables(networks).items():
@@ -44,8 +44,7 @@ def write_weights(path, networks, half_precision=False):
 def read_weights(path, networks, skip=()):
     """Read float32 arrays by name of `networks`, and not of those in `skip`, for `assign_weights`.
 
-    A ValueError says that the file is damaged, or which tensor is missing, unknown, of another
-    shape or dtype, not finite, compressed, incomplete, or outside of the file.
+    A ValueError says that the file is damaged, or names each tensor that doesn't fit and why.
     """
     variables = {name: equal[0] for name, equal in _variables(networks).items()}
     try:
@@ -109,8 +108,7 @@ def _variables(networks):
         if len(found) != len(network.weights):
             raise ValueError(
                 f"{name} has {len(network.weights)} weights, of which {len(found)} have a name of "
-                "their own. Weights must belong to layers, and layers of one model must differ in "
-                "their names."
+                "their own: weights must belong to layers of different names."
             )
         for key, variable in found.items():
             variables.setdefault(key, []).append(variable)

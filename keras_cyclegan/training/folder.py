@@ -7,9 +7,10 @@ import os
 import zlib
 from pathlib import Path
 
+import filelock
+
 from keras_cyclegan.data.load import image_names
 from keras_cyclegan.files.atomic import atomic_file
-from keras_cyclegan.files.lock import InUse, hold
 from keras_cyclegan.training.option import options_of
 from keras_cyclegan.training.options import TrainingOptions
 
@@ -25,16 +26,17 @@ CHANGEABLE, LENGTH, ADJUSTABLE = (
 
 @contextlib.contextmanager
 def locked(folder):
-    """Keep other processes from training in this folder; the error says which one does."""
+    """Keep other processes from training in this folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with hold(folder / ".lock"):
-            yield
-    except InUse as error:
-        raise RuntimeError(
-            f"{folder} is in use by {error.holder}. Wait for it to end, or give another --out."
-        ) from None
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(filelock.FileLock(folder / ".lock", timeout=2))
+        except filelock.Timeout:
+            raise RuntimeError(
+                f"{folder} is in use by another process. Wait for it to end, or give another --out."
+            ) from None
+        yield
 
 
 def as_json(options):

@@ -1,12 +1,11 @@
-"""Files of each kind, made by the library that its field uses, are read as they are; and back."""
+"""Files of each kind are read as they are, and back; medical ones are made by their bytes."""
 
-import datetime
+import gzip
+import struct
 
 import h5py
 import imagecodecs
-import nibabel
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK
 import tifffile
@@ -68,10 +67,36 @@ def make_hdf5(path):
     return stack[..., None], 1
 
 
-def make_nifti(path):
-    volume = numbers(14, 12, 6, dtype="int16") - 1000
-    nibabel.save(nibabel.Nifti1Image(volume, np.diag([2.0, 3.0, 4.0, 1.0])), path)
-    return volume.transpose(2, 1, 0)[..., None], 1
+AFFINE = np.array([[1.6, -1.8, 0, 10], [1.2, 2.4, 0, -20], [0, 0, 4, 5]])  # of voxels 2×3×4 mm
+
+
+def make_nifti(path, slope=1.0):
+    """Write NIfTI-1 by the bytes of its standard: a volume turned about its last axis."""
+    volume = numbers(6, 12, 14, dtype="int16") - 1000
+    header = bytearray(352)
+    for place, kind, values in (
+        *((0, "i", [348]), (40, "8h", [3, 14, 12, 6, 1, 1, 1, 1]), (70, "2h", [4, 16])),
+        *((76, "8f", [1, 2, 3, 4, 0, 0, 0, 0]), (108, "3f", [352, slope, 0]), (254, "h", [1])),
+        *((280, "12f", AFFINE.ravel()), (344, "4s", [b"n+1\0"])),
+    ):
+        struct.pack_into(f"<{kind}", header, place, *values)
+    with (gzip.open if path.suffix == ".gz" else open)(path, "wb") as file:
+        file.write(header + volume.tobytes())
+    found = volume if slope == 1 else (volume * slope).astype("float32")
+    return found[..., None], 1
+
+
+def read_nifti(path):
+    """Return voxels and the affine by the bytes of the standard."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        content = file.read()
+    rank, *shape = struct.unpack_from("<8h", content, 40)
+    dtype = {4: "int16", 16: "float32", 512: "uint16"}[struct.unpack_from("<h", content, 70)[0]]
+    begin, slope, offset = struct.unpack_from("<3f", content, 108)
+    assert not slope or np.isnan(slope) or (slope, offset) == (1, 0)
+    assert struct.unpack_from("<h", content, 254)[0] > 0
+    affine = np.array(struct.unpack_from("<12f", content, 280)).reshape(3, 4)
+    return np.frombuffer(content[int(begin) :], dtype).reshape(shape[:rank][::-1]), affine
 
 
 def make_meta(path):
@@ -83,26 +108,59 @@ def make_meta(path):
     return volume[..., None], 1
 
 
-def make_dicom(path, monochrome="MONOCHROME2", slope=1.0, frames=1):
+def make_dicom(path, monochrome="MONOCHROME2", slope=1.0, frames=1, intercept=-1024):
+    """Write an explicit, little-endian DICOM file by the bytes of its standard."""
     stored = numbers(frames, 12, 14)
-    meta = pydicom.dataset.FileMetaDataset()
-    meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
-    meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
-    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    file = pydicom.dataset.FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    file.SOPClassUID, file.SOPInstanceUID = meta[0x20002].value, meta[0x20003].value
-    file.PatientName, file.PatientID, file.Modality = "Test^A", "1", "CT"
-    file.StudyDate = datetime.date(2026, 1, 1).strftime("%Y%m%d")
-    file.Rows, file.Columns, file.SamplesPerPixel = 12, 14, 1
-    file.BitsAllocated, file.BitsStored, file.HighBit, file.PixelRepresentation = 16, 12, 11, 0
-    file.PhotometricInterpretation = monochrome
-    file.RescaleSlope, file.RescaleIntercept = slope, -1024
-    if frames > 1:
-        file.NumberOfFrames = frames
-    file.PixelData = stored.tobytes()
-    file.save_as(path, enforce_file_format=True)
+
+    def element(group, number, kind, value):
+        if kind == "US":
+            value = struct.pack("<H", value)
+        elif isinstance(value, str):
+            value = value.encode() + (b"\0" if kind == "UI" else b" ") * (len(value) % 2)
+        length = struct.pack("<xxI" if kind in ("OB", "OW") else "<H", len(value))
+        return struct.pack("<HH", group, number) + kind.encode() + length + value
+
+    image_class, name = "1.2.840.10008.5.1.4.1.1.2", f"2.25.{len(str(path))}"
+    meta = [
+        (1, "OB", b"\0\1"), (2, "UI", image_class), (3, "UI", name),
+        (0x10, "UI", "1.2.840.10008.1.2.1"), (0x12, "UI", "2.25.1"),
+    ]  # fmt: skip
+    meta = b"".join(element(2, *each) for each in meta)
+    body = [
+        (8, 0x16, "UI", image_class), (8, 0x18, "UI", name), (8, 0x20, "DA", "20260101"),
+        (8, 0x60, "CS", "CT"), (0x10, 0x10, "PN", "Test^A"), (0x10, 0x20, "LO", "1"),
+        (0x20, 0xD, "UI", "2.25.7"), (0x20, 0xE, "UI", "2.25.8"),
+        (0x20, 0x32, "DS", "1\\2\\3"), (0x20, 0x37, "DS", "1\\0\\0\\0\\1\\0"),
+        (0x28, 2, "US", 1), (0x28, 4, "CS", monochrome), (0x28, 8, "IS", str(frames)),
+        (0x28, 0x10, "US", 12), (0x28, 0x11, "US", 14), (0x28, 0x30, "DS", "0.6\\0.5"),
+        (0x28, 0x100, "US", 16), (0x28, 0x101, "US", 12), (0x28, 0x102, "US", 11),
+        (0x28, 0x103, "US", 0), (0x28, 0x1052, "DS", str(intercept)),
+        (0x28, 0x1053, "DS", str(slope)), (0x7FE0, 0x10, "OW", stored.tobytes()),
+    ]  # fmt: skip
+    head = element(2, 0, "UL", struct.pack("<I", len(meta)))
+    body = b"".join(element(*each) for each in body)
+    path.write_bytes(bytes(128) + b"DICM" + head + meta + body)
     stored = 4095 - stored.astype("float64") if monochrome[-1] == "1" else stored
-    return (stored * slope - 1024).astype("int16" if slope == 1 else "float32")[..., None], 1
+    dtype = ("uint16" if intercept == 0 else "int16") if slope == 1 else "float32"
+    return (stored * slope + intercept).astype(dtype)[..., None], 1
+
+
+def read_dicom(path, *tag):
+    """Return the value of the first element of this tag in a little-endian file."""
+    content = path.read_bytes()[132:]
+    place = content.index(struct.pack("<HH", *tag)) + 4
+    kind, short = struct.unpack_from("<2sH", content, place)
+    if kind in (b"OB", b"OW"):
+        place, (length,) = place + 8, struct.unpack_from("<I", content, place + 4)
+    elif kind.isalpha():  # explicit
+        place, length = place + 4, short
+    else:
+        place, (length,) = place + 4, struct.unpack_from("<I", content, place)
+    return content[place : place + length]
+
+
+def text_of(path, *tag):
+    return read_dicom(path, *tag).decode().strip(" \0")
 
 
 MAKERS = {
@@ -131,7 +189,7 @@ def test_files_of_its_field_are_read_and_written(name, tmp_path):
     found = everything(given, channels)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
-    at_once = (".npz", ".gz", ".mha", ".mhd")
+    at_once = (".npz", ".nii", ".gz", ".mha", ".mhd", ".dcm")
     assert open_stack(path, inner, channels).in_parts == (path.suffix not in at_once)
 
     (tmp_path / "out").mkdir()
@@ -185,35 +243,48 @@ def test_geotiff_goes_both_ways_between_rasterio_and_here(tmp_path):
             np.testing.assert_array_equal(made.read(), bands[:, ::-1])
 
 
-def test_medical_headers_come_back(tmp_path):
+def test_orientation_and_spacing_of_volumes_come_back(tmp_path):
     volume, _ = make_nifti(tmp_path / "a.nii.gz")
-    write_images(tmp_path / "b.nii.gz", volume.astype("float32"), tmp_path / "a.nii.gz")
-    image = nibabel.load(tmp_path / "b.nii.gz")
-    np.testing.assert_array_equal(image.affine, np.diag([2.0, 3.0, 4.0, 1.0]))
-    assert image.shape == (14, 12, 6)
-    assert image.get_data_dtype() == "float32"
+    write_images(tmp_path / "b.nii.gz", volume.astype("float32") / 2, tmp_path / "a.nii.gz")
+    found, affine = read_nifti(tmp_path / "b.nii.gz")
+    np.testing.assert_allclose(affine, AFFINE, atol=1e-5)
+    np.testing.assert_array_equal(found, volume[..., 0] / np.float32(2))
 
     volume, _ = make_meta(tmp_path / "a.mha")
     write_images(tmp_path / "b.mha", volume, tmp_path / "a.mha")
     image = SimpleITK.ReadImage(str(tmp_path / "b.mha"))
     assert (image.GetSpacing(), image.GetOrigin()) == ((0.5, 0.6, 2.0), (1.0, 2.0, 3.0))
 
-    pixels, _ = make_dicom(tmp_path / "a.dcm", "MONOCHROME1")
-    write_images(tmp_path / "b.dcm", pixels, tmp_path / "a.dcm")
-    before, after = (pydicom.dcmread(tmp_path / f"{name}.dcm") for name in "ab")
-    assert after.PatientID == before.PatientID
-    assert after.ImageType[0] == "DERIVED"
-    assert after.SOPInstanceUID != before.SOPInstanceUID
-    np.testing.assert_array_equal(after.pixel_array, before.pixel_array)
+
+@pytest.mark.parametrize(("monochrome", "slope"), [("MONOCHROME1", 1.0), ("MONOCHROME2", 0.5)])
+def test_a_dicom_file_keeps_patient_place_and_bits(tmp_path, monochrome, slope):
+    pixels, _ = make_dicom(tmp_path / "a.dcm", monochrome, slope)
+    given = pixels + np.asarray(slope / 4).astype(pixels.dtype)
+    given[0, 0, :2, 0] = -9999, 9999
+    write_images(tmp_path / "b.dcm", given, tmp_path / "a.dcm")
+    files = tmp_path / "a.dcm", tmp_path / "b.dcm"
+    for tag in ((0x10, 0x20), (0x20, 0xD), (0x20, 0xE), (0x28, 0x101), (0x28, 0x103)):
+        before, after = (text_of(file, *tag) for file in files)
+        assert before == after
+    for tag in ((0x20, 0x32), (0x20, 0x37), (0x28, 0x30)):
+        places = [np.array(text_of(file, *tag).split("\\"), float) for file in files]
+        np.testing.assert_allclose(*places)
+    assert text_of(files[1], 8, 8).startswith("DERIVED")
+    assert text_of(files[1], 8, 0x18) != text_of(files[0], 8, 0x18)
+    assert text_of(files[1], 0x28, 4) == "MONOCHROME2"
+    intercept, scale = (float(text_of(files[1], 0x28, number)) for number in (0x1052, 0x1053))
+    stored = np.frombuffer(read_dicom(files[1], 0x7FE0, 0x10), "uint16").reshape(1, 12, 14, 1)
+    assert stored[0, 0, :2, 0].tolist() == [0, 4095]
+    np.testing.assert_array_equal((stored * scale + intercept)[:, 1:], pixels[:, 1:])
 
 
 def test_scaled_nifti_is_read_in_units(tmp_path):
-    image = nibabel.Nifti1Image(numbers(14, 12, 3, dtype="float32"), np.eye(4))
-    image.set_data_dtype("int16")  # nibabel stores a slope
-    nibabel.save(image, tmp_path / "x.nii")
+    volume, _ = make_nifti(tmp_path / "x.nii", slope=0.5)
     found = everything(tmp_path / "x.nii")
     assert found.dtype == "float32"
-    np.testing.assert_allclose(found[..., 0], image.get_fdata().transpose(2, 1, 0), atol=0.1)
+    np.testing.assert_array_equal(found, volume)
+    write_images(tmp_path / "y.nii", volume, tmp_path / "x.nii")
+    np.testing.assert_array_equal(read_nifti(tmp_path / "y.nii")[0], volume[..., 0])
 
 
 @pytest.mark.parametrize("channels", [1, 3])

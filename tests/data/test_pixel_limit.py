@@ -1,7 +1,6 @@
 """What an image may take of the memory, before it is decoded and while it is."""
 
 import os
-import zlib
 
 import numpy as np
 import pytest
@@ -10,9 +9,9 @@ from support import evil_images
 from support.bounds import little_memory, refused
 from support.evil_images import encoded
 
-from keras_cyclegan.data import TooManyPixelsError, decode_image, pillow_files
+from keras_cyclegan.data import decode_image, pillow_files
 from keras_cyclegan.data.decode import open_image
-from keras_cyclegan.data.pixel_limit import PLAIN, SEVERAL_SCANS, TIFF, WEBP
+from keras_cyclegan.data.pixel_limit import PLAIN, PROGRESSIVE, TIFF, WEBP
 
 SIDE = 3000
 OVERHEAD = 24 * 2**20  # Pillow's blocks of 16 MB, what a block of pixels is converted with
@@ -32,7 +31,7 @@ KINDS = {
     "png with alpha": ("RGBA", "PNG", {}, PLAIN),
     "png of 16 bits": ("I;16", "PNG", {}, PLAIN),
     "jpeg": ("RGB", "JPEG", {"subsampling": 0}, PLAIN),
-    "progressive cmyk": ("CMYK", "JPEG", {"progressive": True}, SEVERAL_SCANS),
+    "progressive cmyk": ("CMYK", "JPEG", {"progressive": True}, PROGRESSIVE),
     "webp with alpha": ("RGBA", "WEBP", {"method": 0}, WEBP),
     "tiff in one strip": ("RGBA", "TIFF", {"compression": "tiff_lzw", **ONE_STRIP}, TIFF),
 }
@@ -49,15 +48,7 @@ def test_an_image_takes_no_more_than_is_counted_and_the_limit_counts_it(kind):
     enough = -(-SIDE * SIDE * each // PLAIN)
     with refused(f"max_pixels={enough}`") as error:
         decode_image(content, max_pixels=enough - 1)
-    assert (f"{each} bytes a pixel" in str(error.value)) == (each != PLAIN)
-
-
-def test_a_jpeg_that_brings_one_channel_after_another_counts_as_progressive():
-    content = bytearray(encoded(Image.new("RGB", (16, 16)), "JPEG", comment=b"\xff\xda"))
-    assert decode_image(bytes(content), max_pixels=256).shape == (16, 16, 3)
-    content[content.rindex(b"\xff\xda") + 4] = 1
-    with refused("kind of JPEG: it takes 13 bytes a pixel"):
-        decode_image(bytes(content), max_pixels=256)
+    assert f"takes {each} bytes a pixel" in str(error.value)
 
 
 EVIL = evil_images.files()
@@ -84,34 +75,12 @@ def test_a_pipe_or_device_is_refused_before_it_is_waited_for(tmp_path):
     [
         ("flat png, 10 KB", "9400×9400 = 88360000 pixels.*`max_pixels=88360000`"),
         ("tiff with a huge tile", "`max_pixels=2500000000`"),
-        ("largest webp", "16383×16383 = 268402689 pixels.*28705882 are left"),
         ("jpeg of a thousand scans", r"a JPEG of 10\d\d scans; 64 are allowed"),
     ],
 )
 def test_what_is_too_large_says_so(name, said):
     with refused(said):
         decode_image(EVIL[name])
-
-
-@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"exif": b"II*\0" + bytes(6)}])
-def test_the_size_of_a_webp_is_known_before_it_is_opened(options, monkeypatch):
-    """In each of its three forms: lossy, lossless, extended."""
-    content = evil_images.encoded(Image.new("RGB", (70, 50)), "WEBP", **options)
-    assert decode_image(content, max_pixels=50 * 70 * 17 // 8 + 1).shape == (50, 70, 3)
-    monkeypatch.setattr(Image, "open", lambda *_, **__: pytest.fail("opened"))
-    with refused("has 50×70 = 3500 pixels", TooManyPixelsError):
-        decode_image(content, max_pixels=50 * 70 * 17 // 8 - 9)
-
-
-def test_too_little_memory_is_said_with_the_file(tmp_path):
-    path, rows = tmp_path / "large.png", zlib.compressobj()
-    flat = b"".join([*(rows.compress(bytes(7001)) for _ in range(7000)), rows.flush()])
-    path.write_bytes(evil_images.png(7000, 7000, flat, kind=0))
-    with (
-        pytest.raises(MemoryError, match=r"too little memory to open .*large\.png.*about 393 MB"),
-        little_memory(20 * 2**20),
-    ):
-        decode_image(path)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -125,7 +94,7 @@ def test_blocks_make_the_whole_image(orientation, mode, monkeypatch):
         image = image.convert(mode)
     image.getexif()[0x0112] = orientation
     whole = open_image(image)
-    for block in (1, 7, 13, 40):
+    for block in (1, 13, 40):
         monkeypatch.setattr(pillow_files, "BLOCK", block)
         in_blocks = open_image(image)
         np.testing.assert_array_equal(in_blocks.pixels, whole.pixels)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pydicom
 import pytest
 from data.test_kinds import make_dicom
 
@@ -56,11 +55,8 @@ def make(path, kind, pixels):
     like = None
     if kind == "DICOM":
         like = path.parent.parent / "header.dcm"
-        make_dicom(like, slope=0.5 if pixels.dtype == "float32" else 1.0)
-        if pixels.dtype == "uint16":
-            header = pydicom.dcmread(like)
-            header.RescaleIntercept = 0
-            header.save_as(like)
+        slope = 0.5 if pixels.dtype == "float32" else 1.0
+        make_dicom(like, slope=slope, intercept=0 if pixels.dtype == "uint16" else -1024)
         image = np.rint(image) / (2 if pixels.dtype == "float32" else 1)
     write_images(path, image.astype(pixels.dtype), like)
 

@@ -222,14 +222,6 @@ def test_two_writers_of_one_place_do_not_meet(tmp_path):
     assert os.listdir(tmp_path) == ["x"]
 
 
-def test_a_full_disk_is_said_with_the_file_and_what_to_do(tmp_path):
-    with (
-        pytest.raises(OSError, match=r"x can't be written, and is unchanged: No space.*Make room"),
-        atomic_file(tmp_path / "x"),
-    ):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def test_everything_is_on_the_disk_before_it_has_its_name(tmp_path, monkeypatch):
     calls = []
     fsync, replace, rename = os.fsync, os.replace, os.rename

@@ -165,7 +165,7 @@ def test_what_torch_never_writes_is_refused_by_its_own_check(path, name, form):
         (stream(named(tensor())) + PROTOCOL + b"]K\0a.", "storage 0 is no tensor's"),
         (stream(named(tensor())) + PROTOCOL + b"]]a.", r"storage \[\] is no tensor's"),
         (stream(named(tensor())) + PROTOCOL + b"}.", "the keys of its storages are {}"),
-        (MAGIC + PROTOCOL_1001 + PROTOCOL + b"}.", "in which order it has its bytes"),
+        (MAGIC + PROTOCOL_1001 + PROTOCOL + b"}.", "little-endian order"),
         (MAGIC + PROTOCOL_1001 + PROTOCOL + b"].", "does not begin with"),
     ],
 )
@@ -227,10 +227,3 @@ def test_a_storage_of_megabytes_is_read_whole(path, form):
     else:
         path.write_bytes(stream(pickled) + keys_of_stream([raw]))
     assert read_state_dict(path)["x"].tobytes() == raw
-
-
-def test_what_is_converted_can_not_be_written_to_either(path):
-    """Elements that lie over each other may not be changed, in a copy of the file's bytes too."""
-    same = tensor(shape=b"K\3\x85", strides=b"K\0\x85")
-    write_zip(path, named(same.replace(b"FloatStorage", b"BFloat16Storage")), bytes(8))
-    assert not read_state_dict(path)["x"].flags.writeable

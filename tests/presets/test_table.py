@@ -92,12 +92,9 @@ def test_a_command_says_which_client_is_missing(tmp_path, monkeypatch):
     assert "keras-cyclegan[hub]" in ran.output
 
 
-@pytest.mark.parametrize(
-    ("asked", "suggested"), [("horse2zebra256", "horse2zebra_256"), ("van_gogh", "vangogh_256")]
-)
-def test_unknown_name_lists_close_ones_and_how_to_see_all(asked, suggested):
-    with pytest.raises(ValueError, match=rf"{suggested}.*list_presets\(\).*hf://"):
-        CycleGAN.from_preset(asked)
+def test_unknown_name_says_what_there_is():
+    with pytest.raises(ValueError, match=r"no preset 'van_gogh'.*list_presets\(\).*hf://"):
+        CycleGAN.from_preset("van_gogh")
 
 
 def test_a_folder_named_like_a_preset_is_not_taken_for_it(tmp_path, monkeypatch):
@@ -181,5 +178,5 @@ def test_a_run_is_taken_by_its_preset_and_its_model_file_is_told_from_one(tmp_pa
     for name in ("config.json", "model.keras"):  # of the run
         (tmp_path / "run" / name).write_text("{}")
     assert_same_weights(CycleGAN.from_preset("run").generator_ab, model.generator_ab)
-    with pytest.raises(ValueError, match=r"model\.keras' is a file, .* a folder: run/preset"):
+    with pytest.raises(ValueError, match=r"no preset 'run/model\.keras'.*load_model"):
         CycleGAN.from_preset("run/model.keras")

@@ -61,11 +61,10 @@ with locked(sys.argv[1]):
         text=True,
     ) as other:
         assert other.stdout.readline() == "locked\n"
-        message = rf"in use by process {other.pid} on \S+, since 20\d\d-"
-        with pytest.raises(RuntimeError, match=message), locked(tmp_path):
+        with pytest.raises(RuntimeError, match="in use by another process"), locked(tmp_path):
             pass
         command = ["train", "glyphs", "--out", str(tmp_path)]
-        assert f"process {other.pid}" in CliRunner().invoke(app, command).output
+        assert "another process" in CliRunner().invoke(app, command).output
         assert not (tmp_path / "config.json").exists()
         other.kill()  # no chance to clean up
     with locked(tmp_path):
