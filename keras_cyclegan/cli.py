@@ -68,7 +68,7 @@ def train(
 
 
 @command
-def quickstart(*, out: Path = Path("quickstart"), steps: int = 1500):
+def quickstart(*, out: Path = Path("quickstart"), steps: int = 500):
     """Try everything offline, in minutes, on two typefaces.
 
     It trains, scores, translates, exports and reloads, and draws a picture of what came of it.

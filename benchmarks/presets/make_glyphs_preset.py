@@ -1,7 +1,8 @@
-"""Makes the preset `glyphs`, which ships in the package, of a finished quickstart.
+"""Makes the preset `glyphs`, which ships in the package, of a finished run.
 
-keras-cyclegan quickstart --out quickstart
-python benchmarks/presets/make_glyphs_preset.py quickstart keras_cyclegan/presets/shipped/glyphs
+keras-cyclegan train glyphs --out run --image-size 32 --epochs 10 --steps-per-epoch 150 \\
+    --batch-size 4 --filters 24 --blocks 4 --discriminator-filters 32 --discriminator-layers 2
+python benchmarks/presets/make_glyphs_preset.py run keras_cyclegan/presets/shipped/glyphs
 """
 
 import sys
@@ -27,7 +28,7 @@ model.save_to_preset(
     card={
         "description": "Characters of DejaVu Sans (A) to DejaVu Serif Bold Italic (B), and back.",
         "recipe": (
-            "`keras-cyclegan quickstart`: 1,500 steps of 4 images of 32×32, ResNet of 4 blocks "
+            "`keras-cyclegan train glyphs`: 1,500 steps of 4 images of 32×32, ResNet of 4 blocks "
             "and width 24, PatchGAN of 2 layers and width 32, Adam 2e-4 with linear decay over "
             "the second half, minutes on two cores."
         ),
