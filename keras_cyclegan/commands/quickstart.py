@@ -16,8 +16,8 @@ from keras_cyclegan.training import TrainingOptions
 from keras_cyclegan.training.run import train_run
 from keras_cyclegan.training.sample_grid import sample_grid, save_png
 
-# Small networks on small images, and what lets them learn in few steps: letters as large as the test
-# set's, which don't move, a high rate, and no identity loss, which costs a quarter of a step.
+# What lets small networks learn in few steps: letters as large as those of the test, which don't
+# move, a high rate, and no identity loss, which would take a quarter of each step.
 OPTIONS = TrainingOptions(
     data="glyphs",
     image_size=32,
@@ -73,7 +73,7 @@ def run_quickstart(folder, steps=500):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        model.export(folder / "served")
+        model.export(folder / "served", overwrite=True)
         served = tf.saved_model.load(str(folder / "served"))  # lives as long as its functions
         translated = served.a_to_b(tf.constant(images)).numpy()
         check_translations(console, f"{folder}/served, a SavedModel", expected, translated)

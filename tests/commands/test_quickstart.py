@@ -31,6 +31,8 @@ def test_quickstart_trains_scores_and_leaves_files_that_agree(tmp_path):
     said = " ".join(result.output.split())
     assert "Training on glyphs: 10 steps" in said
     assert "untranslated │ 0.07" in said
+    assert f"{folder}/samples" in "".join(result.output.split())
+    assert len(list((folder / "samples").iterdir())) == 2
     assert "Done in" in said
     for name in ("model.keras", "preset", "served"):
         assert f"{folder}/{name}" in "".join(result.output.split())
@@ -40,6 +42,9 @@ def test_quickstart_trains_scores_and_leaves_files_that_agree(tmp_path):
     expected = CycleGAN.from_preset(str(folder / "preset")).translate(image)
     reloaded = keras.saving.load_model(folder / "model.keras").translate(image)
     np.testing.assert_array_equal(reloaded, expected)
+
+    again = CliRunner().invoke(app, ["quickstart", "--steps", "10", "--out", str(folder)])
+    assert again.exit_code == 0, again.output  # it writes over what it wrote
 
 
 def test_file_that_translates_in_another_way_is_an_error():
