@@ -224,8 +224,8 @@ def evaluate(
 
     Args:
         data: Folder with testA and testB; tfds:NAME; or glyphs.
-        extractor: Features of KID and FID: inception, efficientnet-lite0, a name of
-            keras.applications, a .keras file, or none. Default: the first available one.
+        extractor: Features of KID and FID: inception, efficientnet-lite0, a .keras file, or none.
+            Default: the first available one.
         fid: FID beside KID. Default: if there are more images than features.
         paired: Compare translations with their truth. Default: where file names agree.
         palette: Label maps: facades, or a JSON file [[r, g, b], …].

@@ -25,8 +25,8 @@ class KernelInceptionDistance(FeatureDistance):
         extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
             default), see `InceptionFeatures`; a keras model, which gets the images as they are; a
             callable; or `None` where features are given in place of images.
-        protocol: dict. Describes `"extractor"` and `"resizing"` in words, which scores carry, where
-            the extractor has no attribute `protocol` of its own. None, the default, for no words.
+        protocol: dict of words that scores carry: what the extractor is, and how it resizes. None
+            takes its attribute `protocol`, or else its name.
 
     Example:
 
@@ -42,34 +42,7 @@ class KernelInceptionDistance(FeatureDistance):
 
     def score(self) -> Score:
         """Return the distance between the two whole sets, a `Score`."""
-        value = unbiased_discrepancy(*self._sets())
-        return self._score(value, estimate="unbiased, whole sets")
-
-    def subset_score(self, subsets: int = 100, subset_size: int = 1000, seed: int = 2020) -> Score:
-        """Return the mean and the standard deviation over random subsets, a `Score`.
-
-        Matches the numbers of torch-fidelity 0.4 (`kid_features_to_metric`, polynomial kernel) on
-        the same features, subset for subset; the defaults are its.
-        """
-        real, generated = self._sets()
-        if subsets < 1 or not 2 <= subset_size <= min(len(real), len(generated)):
-            raise ValueError(
-                f"Subsets have 2 images or more, and at most the smaller set. Received {subsets=}, "
-                f"{subset_size=} for {len(real)} real and {len(generated)} generated images."
-            )
-        # The old generator, because torch-fidelity draws with it: equal subsets, equal numbers.
-        random = np.random.RandomState(seed)
-        values = []
-        for _ in range(subsets):
-            # torch-fidelity's first set, by its own convention, is the generated one.
-            drawn_generated = generated[random.choice(len(generated), subset_size, replace=False)]
-            drawn_real = real[random.choice(len(real), subset_size, replace=False)]
-            values.append(unbiased_discrepancy(drawn_real, drawn_generated))
-        return self._score(
-            np.mean(values),
-            deviation=float(np.std(values)),
-            estimate=f"unbiased, {subsets} subsets of {subset_size}, seed {seed}",
-        )
+        return self._score(unbiased_discrepancy(*self._sets()), "unbiased, whole sets")
 
 
 def unbiased_discrepancy(real, generated):
@@ -102,8 +75,7 @@ class FrechetInceptionDistance(FeatureDistance):
     warns. `KernelInceptionDistance` has no such bias.
 
     Args:
-        extractor: as in `KernelInceptionDistance`.
-        protocol: as in `KernelInceptionDistance`.
+        extractor, protocol: as in `KernelInceptionDistance`.
 
     Example:
 
@@ -119,21 +91,21 @@ class FrechetInceptionDistance(FeatureDistance):
 
     def score(self) -> Score:
         """Return the distance, a `Score`. Warn where there are fewer images than features."""
-        real, generated = self._sets()
-        fewest = min(len(real), len(generated))
-        if fewest <= self._width:
+        sets = self._sets()
+        fewest, width = min(map(len, sets)), sets[0].shape[1]
+        if fewest <= width:
             warnings.warn(
-                f"FID of {fewest} images with {self._width} features is strongly biased upward: "
-                "use `KernelInceptionDistance`, which is not, or compare only with scores of as "
-                "many images.",
+                f"FID of {fewest} images with {width} features is strongly biased upward: use "
+                "`KernelInceptionDistance`, which is not, or compare only with scores of as many "
+                "images.",
                 stacklevel=2,
             )
-        moments = []
-        for features in (real, generated):
-            features = features.astype("float64")
-            moments += [features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))]
-        value = frechet_distance(*moments)
-        return self._score(value, estimate="Gaussian, sample covariance")
+        real, generated = (_moments(features.astype("float64")) for features in sets)
+        return self._score(frechet_distance(*real, *generated), "Gaussian, sample covariance")
+
+
+def _moments(features):
+    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
 
 
 def frechet_distance(mean, covariance, other_mean, other_covariance):

@@ -45,27 +45,25 @@ def evaluate(
     Args:
         model: `CycleGAN`; it may translate one way only.
         source: a folder with `testA` and `testB`, `"tfds:NAME"` or `"glyphs"`.
-        extractor: str. Features for KID and FID: `"inception"`, `"efficientnet-lite0"`, a network
-            of `keras.applications`, the path of a `.keras` file, or `"none"`. None, the default,
-            takes the first two that are available.
-        fid: bool. Whether to measure FID. None, the default, measures it where there are more
-            images than features.
-        paired: bool or None, the default; see `data.load_sets`.
-        palette: colours of label maps, see `SegmentationScores`. None, the default, for no maps.
-        label_domain: `"a"` or `"b"` (the default), the domain of the label maps.
-        image_size: int or `(height, width)`. None, the default, takes the model's `image_shape`.
-        split: `"test"` (the default) or `"train"`.
+        extractor: features for KID and FID: `"inception"`, `"efficientnet-lite0"`, the path of a
+            `.keras` file, a `keras.Model` of images in [-1, 1], a callable of uint8 images, or
+            `"none"`. None takes the first of these that is available.
+        fid: whether to measure FID. None measures it where there are more images than features.
+        paired, max_pixels: see `data.load_sets`.
+        palette: colours of label maps, see `SegmentationScores`.
+        label_domain: the domain of the label maps, `"a"` or `"b"`.
+        image_size: int or `(height, width)`. None takes the model's `image_shape`.
+        split: `"test"` or `"train"`.
         judge: a classifier or segmenter, asked before and after: a `keras.Model`, a `.keras` or
             `.onnx` file, or a name in `keras.applications`. It gives `(n, classes)` or `(n, height,
-            width, classes)`. None, the default, for no judge.
-        judge_range: two numbers, (-1.0, 1.0) by default: what black and white are to the judge.
+            width, classes)`.
+        judge_range: what black and white are to the judge.
         labels: what it should say: a folder with a file of each image's name, in sub-folders that
             are classes (in order, or by number), or 8-bit maps of classes (255 doesn't count),
-            perhaps below `A` and `B`; or a dict from `"a"` and `"b"` to integer arrays. None, the
-            default, takes what it says of the original.
+            perhaps below `A` and `B`; or a dict from `"a"` and `"b"` to integer arrays. None takes
+            what it says of the original.
         score_channels: one or three ints: the channels of other images than gray and RGB that KID
-            and FID see. None, the default, leaves these scores of such images out.
-        max_pixels: int, 61,000,000 by default; see `data.load`.
+            and FID see. None leaves these scores of such images out.
 
     Example:
 
@@ -104,9 +102,12 @@ def evaluate(
     }
     options = {"extractor": network, "fid": fid, "score_channels": score_channels}
     options |= {"palette": palette, "label_domain": label_domain, "judge": judge, "labels": labels}
-    notes = [note] if note else []
-    made_of = sets, names, formats, round_trips, conditions, options, notes
-    evaluation = Evaluation(*made_of, measured=[], judged={})
+    evaluation = Evaluation(
+        *(sets, names, formats, round_trips, conditions, options),
+        notes=[note] if note else [],
+        measured=[],
+        judged={},
+    )
     for measure in MEASURES:
         evaluation.measured.extend(measure(evaluation))
     return evaluation

@@ -1,13 +1,12 @@
 """The base of the Fréchet and the kernel distance: from images to features, and the protocol."""
 
 import functools
-import re
-import zlib
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_cyclegan.scores.inception import InceptionFeatures
 from keras_cyclegan.scores.score import Score
 
 
@@ -35,7 +34,6 @@ class FeatureDistance(keras.metrics.Metric):
             )
         self.extractor = extractor
         self.protocol = protocol
-        describe_extractor(extractor, protocol)  # raises if it can't
         self.reset_state()
 
     def update_state(self, real: Any = None, generated: Any = None) -> Any:
@@ -43,8 +41,6 @@ class FeatureDistance(keras.metrics.Metric):
         given = {"real": real, "generated": generated}
         # Both are checked before either is kept.
         features = {n: self._features_of(n, x) for n, x in given.items() if x is not None}
-        if not features:
-            raise ValueError("Give `real`, `generated` or both. Received neither.")
         for name, batch in features.items():
             self._batches[name].append(batch)
 
@@ -59,15 +55,12 @@ class FeatureDistance(keras.metrics.Metric):
     def reset_state(self) -> None:
         self._batches: dict[str, list[Any]] = {"real": [], "generated": []}
         self._sizes: dict[str, set[Any]] = {"real": set(), "generated": set()}
-        self._width: Any = None
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "extractor": self.extractor, "protocol": self.protocol}
 
     @functools.cached_property
     def _network(self):
-        from keras_cyclegan.scores.inception import InceptionFeatures
-
         return InceptionFeatures() if self.extractor == "inception" else self.extractor
 
     def _features_of(self, name, images):
@@ -78,20 +71,10 @@ class FeatureDistance(keras.metrics.Metric):
             self._sizes[name].add("×".join(map(str, images.shape[1:3])))
         # A copy: the caller may write the next batch into the same array.
         features = np.array(keras.ops.convert_to_numpy(features))
-        if features.ndim != 2 or 0 in features.shape:
+        if features.ndim != 2 or not np.isfinite(features).all():
             raise ValueError(
-                f"Features must be `(batch, d)`. Received {features.shape} for the {name} images: "
-                "a convolutional extractor must end in pooling."
-            )
-        if self._width not in (None, features.shape[1]):
-            raise ValueError(
-                f"Features must come from one extractor. Received {features.shape[1]} after "
-                f"{self._width}."
-            )
-        self._width = features.shape[1]
-        if broken := (~np.isfinite(features).all(axis=1)).sum():
-            raise ValueError(
-                f"{broken} of {len(features)} {name} images have features that are NaN or infinite."
+                "Features are finite, `(batch, d)`: a convolutional extractor must end in pooling. "
+                f"Received {features.shape} up to {np.max(features)} for the {name} images."
             )
         return features
 
@@ -102,40 +85,17 @@ class FeatureDistance(keras.metrics.Metric):
                 raise ValueError(f"A distance needs two of each. Received {count} {name} images.")
         return [np.concatenate(batches) for batches in self._batches.values()]
 
-    def _score(self, value, deviation=None, **protocol):
+    def _score(self, value, estimate):
+        described = self.protocol or describe_extractor(self._network)
         sizes = {f"{n} image size": " and ".join(sorted(s)) for n, s in self._sizes.items() if s}
         counts = {f"{n} images": sum(map(len, x)) for n, x in self._batches.items()}
-        protocol = {"metric": type(self).__name__, **protocol}
-        protocol |= describe_extractor(self._network, self.protocol)
-        return Score(float(value), {**protocol, **sizes, **counts}, deviation)
+        protocol = {"metric": type(self).__name__, "estimate": estimate, **described}
+        return Score(float(value), {**protocol, **sizes, **counts})
 
 
-def describe_extractor(extractor, protocol=None):
-    """Describe an extractor for scores: a dict with `"extractor"` and `"resizing"`, in words."""
-    protocol = protocol or getattr(extractor, "protocol", None)
-    if protocol is not None:
-        if missing := {"extractor", "resizing"} - set(protocol):
-            raise ValueError(
-                f"`protocol` must say {' and '.join(sorted(missing))}. Received {protocol}."
-            )
-        return dict(protocol)
-    if extractor is None:
-        return {"extractor": "features as given", "resizing": "unknown"}
-    if isinstance(extractor, str):
-        name = extractor
-    elif isinstance(extractor, keras.Model):
-        digest = 0  # which differs where weights do
-        for weight in extractor.get_weights():
-            digest = zlib.crc32(np.ascontiguousarray(weight), digest)
-        # Keras ends names that it makes up with a number, which depends on what was built before.
-        name = re.sub(r"_\d+$", "", extractor.name)
-        name += f", {extractor.count_params():,} parameters, weights crc32 {digest:08x}"
-    else:
-        name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
-        if "<lambda>" in name:
-            raise ValueError(
-                "A lambda has no name for scores to carry: describe it, "
-                '`protocol={"extractor": "MobileNetV2", "resizing": "bilinear to 224×224"}`.'
-            )
-        name = f"{extractor.__module__}.{name}"
-    return {"extractor": name, "resizing": "the extractor's"}
+def describe_extractor(extractor):
+    """Return what a score says of an extractor: its own `protocol`, or its name."""
+    if found := getattr(extractor, "protocol", None):
+        return found
+    name = getattr(extractor, "name", None) or getattr(extractor, "__qualname__", None)
+    return {"extractor": name or "features as given"}

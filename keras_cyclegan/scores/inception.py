@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_cyclegan.arguments import PathLike, Tensor, check_image_layout
+from keras_cyclegan.arguments import PathLike, Tensor
 from keras_cyclegan.files.download import cache_folder, fetch
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
 from keras_cyclegan.scores.images import as_floats, require_rgb
@@ -71,7 +71,6 @@ def fid_inception(state):
     `keras.applications.InceptionV3` in its weights, in the scales of its batch normalisation, which
     become part of the kernels, and in its last pool, a **max** pool.
     """
-    check_image_layout()
     made = keras.applications.InceptionV3(False, None, input_shape=(None, None, 3), pooling="avg")
     *_, last = (x.name for x in made.layers if isinstance(x, keras.layers.AveragePooling2D))
 
@@ -111,11 +110,7 @@ def _place(name):
     return block, ORDER.index(convolution) if convolution else 0
 
 
-def fid_weights_path():
-    """Return the path at which the published weights are kept."""
-    return cache_folder() / "metrics" / WEIGHTS_URL.rpartition("/")[2]
-
-
 def download_fid_weights(**options):
     """Download the published weights once, with the options of `fetch`, and return their path."""
-    return fetch(WEIGHTS_URL, fid_weights_path(), sha256=WEIGHTS_SHA256, **options)
+    path = cache_folder() / "metrics" / WEIGHTS_URL.rpartition("/")[2]
+    return fetch(WEIGHTS_URL, path, sha256=WEIGHTS_SHA256, **options)

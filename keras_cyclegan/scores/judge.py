@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
 from keras_cyclegan.arguments import to_install
-from keras_cyclegan.data.pixels import unit_to_pixels
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.files.untrusted import printable
 from keras_cyclegan.networks.encoders import find_application
@@ -35,8 +35,7 @@ class Judge:
         if channels == 3 and images.shape[-1] == 1:
             images = np.repeat(images, 3, axis=-1)
         if channels == 1 and images.shape[-1] == 3:  # ITU-R 601, as Pillow's "L"
-            weighted = images @ np.array([[0.299], [0.587], [0.114]])
-            images = np.rint(weighted).astype("uint8")
+            images = np.rint(images @ np.array([[0.299], [0.587], [0.114]])).astype("uint8")
         if images.shape[1:3] != size:
             images = np.stack([resize_image(image, size) for image in images])
         return np.asarray(self.network(self.prepare(images.astype("float32"))), "float32")
@@ -76,21 +75,17 @@ def _onnx(path):
     except ImportError as error:
         raise ImportError(f"A judge in an ONNX file needs {to_install('onnx')}.") from error
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (taken, *others), output = session.get_inputs(), session.get_outputs()[0].name
-    shape = [side if isinstance(side, int) else None for side in taken.shape]
-    if others or len(shape) != 4:
-        given = ", ".join(f"{each.name} {each.shape}" for each in (taken, *others))
-        raise ValueError(f"A judge takes one batch of images. {path} takes {given}.")
-    channels_first = shape[1] in (1, 3) and shape[3] not in (1, 3)
-    single = shape[0] == 1  # exported for one image at a time
+    taken = session.get_inputs()[0]
+    count, *shape = (side if isinstance(side, int) else None for side in taken.shape)
+    channels_first = shape[0] in (1, 3) and shape[-1] not in (1, 3)
 
     def run(images):
         images = images.transpose(0, 3, 1, 2) if channels_first else images
-        parts = np.split(images, len(images)) if single else [images]
-        answer = np.concatenate([session.run([output], {taken.name: part})[0] for part in parts])
+        parts = np.split(images, len(images)) if count == 1 else [images]  # one image at a time
+        answer = np.concatenate([session.run(None, {taken.name: part})[0] for part in parts])
         return answer.transpose(0, 2, 3, 1) if channels_first and answer.ndim == 4 else answer
 
-    return run, (*shape[2:], shape[1]) if channels_first else tuple(shape[1:])
+    return run, (*shape[1:], shape[0]) if channels_first else tuple(shape)
 
 
 def answers(judge, images):
@@ -99,16 +94,12 @@ def answers(judge, images):
     A single output is of two classes: the second where it is above 0.5 for probabilities, above 0
     for logits.
     """
-    if images.dtype.kind == "f":  # of other formats than 8 bits, by their range
-        images = unit_to_pixels(images)
     found = np.concatenate([judge(batch) for batch in batches(images)])
-    if found.ndim not in (2, 4) or len(found) != len(images):
+    if found.ndim not in (2, 4) or len(found) != len(images) or not np.isfinite(found).all():
         raise ValueError(
-            "A judge gives `(n, classes)`, or `(n, height, width, classes)` for maps. "
-            f"{judge.title} gave {found.shape} for {len(images)} images."
+            "A judge gives `(n, classes)`, or `(n, height, width, classes)` for maps, all finite. "
+            f"{judge.title} gave {found.shape}, up to {found.max()}, for {len(images)} images."
         )
-    if not np.isfinite(found).all():
-        raise ValueError(f"{judge.title} gave NaN or infinity. Is the range of its images right?")
     if found.shape[-1] == 1:
         probable = found.min() >= 0 and found.max() <= 1
         found = np.concatenate([1 - found, found] if probable else [-found, found], axis=-1)
@@ -156,8 +147,10 @@ def measure(evaluation):
             count_right(truth[kept], said.argmax(axis=-1)[kept], before.shape[-1])
             for said in compared
         ]
-        kinds = {name: "pixel_accuracy", f"{name}, mean IoU": "mean_iou"}
-        for title, kind in list(kinds.items())[: 1 if truth.ndim == 1 else 2]:
+        kinds = {name: "pixel_accuracy"}
+        if truth.ndim > 1:
+            kinds[f"{name}, mean IoU"] = "mean_iou"
+        for title, kind in kinds.items():
             protocol = evaluation.protocol(title, len(truth), judge=judge.title, labels=described)
             scores = [Score(shares_of(count)[kind], protocol) for count in counts]
             yield Measured(title, direction, "higher", *scores)
@@ -180,7 +173,7 @@ def _by_class(names, counts, baseline=None):
 
 
 def _by_image(image_names, truth, said, names):
-    """Rank images: by the share of pixels that are right, or by the margin of the right class."""
+    """Rank images: by the share of pixels that are right, or by how far the right class lies."""
     answer, maps = said.argmax(axis=-1), truth.ndim > 1
     if maps:
         kept = truth >= 0
@@ -188,9 +181,7 @@ def _by_image(image_names, truth, said, names):
         margin = right
     else:
         right = (answer == truth).astype(float)
-        rows, others = np.arange(len(truth)), said.copy()
-        others[rows, truth] = -np.inf
-        margin = said[rows, truth] - others.max(axis=-1)
+        margin = said[np.arange(len(truth)), truth] - said.max(axis=-1)
     return [
         {
             "index": int(i),
@@ -214,53 +205,51 @@ def labels_of(labels, domain, names, answered):
     if isinstance(labels, dict):
         if labels.get(domain) is None:
             return None, None
-        return _checked(np.asarray(labels[domain]), answered, f'labels["{domain}"]'), classes
+        return _checked(np.asarray(labels[domain]), answered), classes
     root = pathlib.Path(labels)
-    root = root / domain.upper() if (root / domain.upper()).is_dir() else root
-    shown = printable(str(root))
     if not root.is_dir():
-        raise FileNotFoundError(f"There is no folder of labels {shown}.")
+        raise FileNotFoundError(f"There is no folder of labels {printable(str(root))}.")
+    root = root / domain.upper() if (root / domain.upper()).is_dir() else root
     files = {path.stem: path for path in sorted(root.rglob("*")) if path.is_file()}
-    found = [files.get(pathlib.PurePath(name).stem) for name in names]
-    if not any(found):
+    missing = [name for name in names if pathlib.PurePath(name).stem not in files]
+    if len(missing) == len(names):
         return None, None
-    missing = [printable(name) for name, path in zip(names, found, strict=True) if path is None]
     if missing:
         raise ValueError(
-            f"{shown} lacks labels of {len(missing)} of {len(names)} images of "
-            f"{domain.upper()}: {', '.join(missing[:10])}{', …' if len(missing) > 10 else ''}."
+            f"{printable(str(root))} lacks labels of {len(missing)} of {len(names)} images of "
+            f"{domain.upper()}: {', '.join(map(printable, missing[:10]))}."
         )
+    found = [files[pathlib.PurePath(name).stem] for name in names]
     if len(answered) == 4:
         maps = np.stack([_read_map(path, answered[1:3]) for path in found])
-        return _checked(maps, answered, shown), classes
+        return _checked(maps, answered), classes
     folders = sorted({path.parent.name for path in files.values()})
     if all(name.isdecimal() for name in folders):  # numbers of the judge's classes
-        return _checked(np.array([int(p.parent.name) for p in found]), answered, shown), classes
+        return _checked(np.array([int(path.parent.name) for path in found]), answered), classes
     if len(folders) != answered[-1]:
         raise ValueError(
-            f"The judge knows {answered[-1]} classes, and {shown} has {len(folders)} sub-folders: "
-            f"{', '.join(map(printable, folders[:10]))}. If it has others too, name them by number."
+            f"The judge knows {answered[-1]} classes, and {printable(str(root))} has "
+            f"{len(folders)} sub-folders: {', '.join(map(printable, folders[:10]))}. If it has "
+            "others too, name them by number."
         )
     return np.array([folders.index(path.parent.name) for path in found]), folders
 
 
-def _checked(values, answered, source):
+def _checked(values, answered):
     """Return labels as int64, -1 where a pixel of a map doesn't count."""
     values = values.astype("int64")
     if values.ndim == 3:
-        values = np.where(values == IGNORED, -1, values)
+        values[values == IGNORED] = -1
     if values.shape != answered[:-1] or values.max() >= answered[-1]:
         raise ValueError(
             f"Labels are classes of 0 … {answered[-1] - 1}, {answered[:-1]}. Received "
-            f"{values.shape} up to {values.max()} in {source}."
+            f"{values.shape} up to {values.max()}."
         )
     return values
 
 
 def _read_map(path, size):
     """Read an 8-bit map of classes, brought to the size of the judge's answers."""
-    from PIL import Image
-
     with Image.open(path) as image:
         if image.mode not in ("L", "P"):
             raise ValueError(f"Label maps have 8 bits; {printable(str(path))} is {image.mode}.")

@@ -32,8 +32,8 @@ class SegmentationScores(keras.metrics.Metric):
 
     Args:
         palette: `(classes, channels)`, colours of 0 … 255; `FACADES_PALETTE` for facades.
-        tolerance: float, 64 by default, which allows for JPEG. A ground truth more than half of
-            which is further (in levels, Euclidean) from every colour is refused.
+        tolerance: a ground truth more than half of which is further (in levels, Euclidean) from
+            every colour is refused. The default allows for JPEG.
 
     Example:
 

@@ -48,9 +48,9 @@ class MeanAbsoluteError(PairedScore):
     Matches the numbers of `keras.metrics.MeanAbsoluteError` on images in [-1, 1].
 
     Call arguments:
-        y_true: ground truth, `(batch, height, width, channels)`: uint8, or floats in [-1, 1].
-        y_pred: translations, the same shape, of either kind.
-        sample_weight: `(batch,)` or `None`, the default.
+        y_true, y_pred: ground truth and translations, `(batch, height, width, channels)`, each
+            uint8 or floats in [-1, 1].
+        sample_weight: `(batch,)` or `None`.
 
     Example:
 

@@ -19,7 +19,7 @@ from keras_cyclegan.inference.translate import generator_for
 
 BETTER = {"lower": " ↓", "higher": " ↑", None: ""}
 SAMPLES = 8  # rows of the grid, spread evenly over the set
-EXTREMES = 4  # best, and worst
+WORST = 4
 
 
 # --- table and JSON ----------------------------------------------------------------------------
@@ -128,13 +128,9 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
 
 
 def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> Path:
-    """Write `index.html`: scores, samples, best and worst round trips, the protocol.
+    """Write `index.html` into a `folder`: scores, samples, worst round trips, the protocol.
 
-    Args:
-        evaluation: `Evaluation`.
-        model: the `CycleGAN` that was evaluated; it makes the round trips that are shown.
-        folder: path; made where it doesn't exist.
-        preset: string. Name of the model, for the title.
+    `model` is the `CycleGAN` of the `evaluation`, `preset` its name, for the title.
 
     Example:
 
@@ -145,7 +141,7 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
     """
     from keras_cyclegan import __version__
 
-    trips, path = evaluation.round_trips, Path(folder) / "index.html"
+    path = Path(folder) / "index.html"
     write_page(
         path,
         "keras_cyclegan.scores",
@@ -154,7 +150,7 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
         preset=preset,
         version=__version__,
         rows=score_rows(evaluation),
-        directions=[_shown(evaluation, model, direction) for direction in trips],
+        directions=[_shown(evaluation, model, direction) for direction in evaluation.round_trips],
         protocol=protocol_lines(evaluation),
     )
     return path
@@ -177,28 +173,26 @@ def write_page(path, package, template, **values):
 
 
 def _shown(evaluation, model, direction):
-    """Collect what is shown of one direction: samples, its best and worst, the judge's answers."""
+    """Collect what is shown of one direction: samples, its worst, the judge's answers."""
 
     def strips(indices, texts=None):
         return _strips(evaluation, model, direction, indices, texts)
 
-    count, errors = evaluation.round_trips[direction][:2]
-    count, judged = len(count), evaluation.judged.get(direction)
-    ranked = [] if errors is None else np.argsort(errors)
-    extremes = min(EXTREMES, len(ranked) // 2)  # of few images, none is both
-    wrong = [row for row in judged.images[:EXTREMES] if row["right"] < 1] if judged else []
+    translated, errors, _ = evaluation.round_trips[direction]
+    judged = evaluation.judged.get(direction)
+    wrong = [row for row in judged.images[:WORST] if row["right"] < 1] if judged else []
     answers = [
         f"{row['answer']}, not {row['label']}"
         if row["label"] is not None
         else f"{row['right']:.0%} of pixels right"
         for row in wrong
     ]
+    samples = np.linspace(0, len(translated) - 1, min(SAMPLES, len(translated)))
     return {
         "arrow": direction.arrow,
         "masks": hasattr(generator_for(model, direction), "attention_network"),
-        "samples": strips(np.linspace(0, count - 1, min(SAMPLES, count)).round()),
-        "best": strips(ranked[:extremes]),
-        "worst": strips(ranked[::-1][:extremes]),
+        "samples": strips(samples.round()),
+        "worst": [] if errors is None else strips(np.argsort(-errors)[:WORST]),
         "judged": judged,
         "most_wrong": strips([row["index"] for row in wrong], answers),
     }

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import operator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,18 +20,16 @@ class ProtocolMismatchError(ValueError):
     """
 
 
-@functools.total_ordering
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True)
 class Score:
-    """A score that can only be compared with scores measured in the same way.
+    """A score, and how it was measured.
 
-    FID and KID depend on the extractor, on how images are resized and on how many there are: `==`,
-    `<`, `-` and the like raise `ProtocolMismatchError` unless all protocols are equal.
+    FID and KID depend on the extractor, on how images are resized and on how many there are: `-`,
+    `<` and `>` raise `ProtocolMismatchError` unless both protocols are equal.
 
     Args:
         value: float.
         protocol: dict of names to strings or numbers: everything that the value depends on.
-        deviation: float or `None`, the default. Standard deviation over subsets, if there are any.
 
     Example:
 
@@ -43,46 +40,19 @@ class Score:
     """
 
     value: float
-    protocol: dict
-    deviation: float | None = None
+    protocol: dict[str, Any]
 
-    def __eq__(self, other):
-        return self._compare(operator.eq, other)
-
-    def __lt__(self, other):
-        return self._compare(operator.lt, other)
-
-    def __sub__(self, other):
-        return self._compare(operator.sub, other)
-
-    def __float__(self):
-        return float(self.value)
-
-    def __str__(self):
-        value = f"{self.value:.6g}"
-        if self.deviation is not None:
-            value += f" ± {self.deviation:.3g}"
-        return f"{value} ({', '.join(f'{key}: {item}' for key, item in self.protocol.items())})"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the score as a dict for `json.dump`."""
-        return dataclasses.asdict(self)
-
-    def _compare(self, compare, other):
-        if not isinstance(other, Score):
-            return NotImplemented
-        mine, theirs = self.protocol, other.protocol
-        differing = [
-            f"{key}: {mine.get(key, 'absent')!r} against {theirs.get(key, 'absent')!r}"
-            for key in dict.fromkeys([*mine, *theirs])
-            if mine.get(key) != theirs.get(key)
-        ]
+    def __sub__(self, other: "Score") -> float:
+        differing = dict(self.protocol.items() ^ other.protocol.items())
         if differing:
             raise ProtocolMismatchError(
-                f"These scores were measured differently: they differ in {'; '.join(differing)}. "
-                "Measure both in the same way, or compare `.value` at your own risk."
+                f"These scores were measured differently: they differ in {', '.join(differing)}. "
+                f"Received {self} and {other}."
             )
-        return compare(self.value, other.value)
+        return self.value - other.value
+
+    def __lt__(self, other: "Score") -> bool:
+        return self - other < 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +63,7 @@ class Measured:
         name: string, `"KID"` for example.
         direction: `"a_to_b"` or `"b_to_a"`.
         better: `"lower"`, `"higher"`, or `None` for a score that is neither good nor bad.
-        translated: `Score`.
-        untranslated: `Score` of the untranslated images. None, the default, where there is none.
+        translated, untranslated: `Score` of the translations, and of the images as they are.
 
     Example:
 
@@ -123,15 +92,14 @@ class Evaluation:
     """The result of `evaluate`.
 
     Attributes:
-        sets: `ImageSets`, the images that were translated.
-        names: dict of domains, `"a"` and `"b"`, to the names of their images.
-        formats: dict of domains to the `PixelFormat` of their images.
-        round_trips: dict of directions to the translations, `cycle_error` and `content_change`.
-        conditions: dict. What the protocols of all scores share.
-        options: dict. Arguments of `evaluate`.
-        notes: list of strings: what could not be measured, and why.
-        measured: list of `Measured`, the scores.
-        judged: dict of directions to the judge's `classes` and `images`, worst first.
+        sets: the images that were translated.
+        names, formats: the images' names, and what their pixels mean, of `"a"` and `"b"`.
+        round_trips: of each direction the translations, `cycle_error` and `content_change`.
+        conditions: what the protocols of all scores share.
+        options: arguments of `evaluate`.
+        notes: what could not be measured, and why.
+        measured: the scores.
+        judged: of each direction the judge's `classes` and `images`, worst first.
 
     Example:
 
