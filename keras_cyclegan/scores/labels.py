@@ -120,12 +120,6 @@ def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
     Args:
         name: `"facades"`, the path of a JSON file, `[[red, green, blue], …]` in 0 … 255, or
             `None` for no palette.
-
-    Example:
-
-    ```python
-    len(read_palette("facades"))  # 12
-    ```
     """
     if name is None:
         return None

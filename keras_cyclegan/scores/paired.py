@@ -74,14 +74,6 @@ class PeakSignalToNoiseRatio(PairedScore):
     Called like `MeanAbsoluteError`. Matches the numbers of
     `skimage.metrics.peak_signal_noise_ratio` on each image, with `data_range` 255 for uint8 and 2
     for floats in [-1, 1]. Infinite as soon as one image equals its ground truth.
-
-    Example:
-
-    ```python
-    psnr = PeakSignalToNoiseRatio()
-    psnr.update_state(np.zeros((1, 8, 8, 3), "uint8"), np.full((1, 8, 8, 3), 51, "uint8"))
-    psnr.result()  # 13.9794
-    ```
     """
 
     default_name = "psnr"
@@ -99,14 +91,6 @@ class StructuralSimilarity(PairedScore):
     Assessment", 2004. Matches the numbers of `tf.image.ssim`, and of
     `skimage.metrics.structural_similarity` with `gaussian_weights=True, sigma=1.5,
     use_sample_covariance=False, channel_axis=-1` (its default, a flat window, gives others).
-
-    Example:
-
-    ```python
-    ssim = StructuralSimilarity()
-    ssim.update_state(images, images)
-    ssim.result()  # 1.0
-    ```
     """
 
     default_name = "ssim"
@@ -121,13 +105,6 @@ class CycleError(MeanAbsoluteError):
 
     The unweighted `CycleConsistencyLoss`, the authors' `loss_cycle_A` divided by its λ. A
     translator that changes nothing has the lowest: read it beside `ContentChange`.
-
-    Example:
-
-    ```python
-    cycle_error = CycleError()
-    cycle_error.update_state(images, model.generator_ba(model.generator_ab(images)))
-    ```
     """
 
     default_name = "cycle_error"
@@ -138,13 +115,6 @@ class ContentChange(MeanAbsoluteError):
     """Mean absolute difference between images and their translations, on the scale of [-1, 1].
 
     Near 0, the translator returns its input.
-
-    Example:
-
-    ```python
-    change = ContentChange()
-    change.update_state(images, model.generator_ab(images))
-    ```
     """
 
     default_name = "content_change"

@@ -56,16 +56,7 @@ def protocol_lines(evaluation):
 
 
 def print_scores(evaluation: Any, console: Any) -> None:
-    """Print the scores of an `evaluation`, and how they were measured, to a `rich` `console`.
-
-    Example:
-
-    ```python
-    from rich.console import Console
-
-    print_scores(evaluation, Console(width=120))
-    ```
-    """
+    """Print the scores of an `evaluation`, and how they were measured, to a `rich` `console`."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -92,18 +83,7 @@ def print_scores(evaluation: Any, console: Any) -> None:
 
 
 def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
-    """Write every score of an `evaluation` of a `preset`, its protocol and the notes to `path`.
-
-    Example:
-
-    ```python
-    import json
-
-    write_json(evaluation, "evaluation.json", preset="glyphs")
-    with open("evaluation.json") as file:
-        json.load(file)["scores"][0]["name"]  # "MAE"
-    ```
-    """
+    """Write every score of an `evaluation` of a `preset`, its protocol and the notes to `path`."""
     from keras_cyclegan import __version__
 
     scores = [dataclasses.asdict(score) for score in evaluation.measured]
@@ -131,13 +111,6 @@ def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> 
     """Write `index.html` into a `folder`: scores, samples, worst round trips, the protocol.
 
     `model` is the `CycleGAN` of the `evaluation`, `preset` its name, for the title.
-
-    Example:
-
-    ```python
-    page = write_report(evaluation, model, "report", preset="glyphs")  # its path
-    page.name  # "index.html"
-    ```
     """
     from keras_cyclegan import __version__
 

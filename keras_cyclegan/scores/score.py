@@ -64,12 +64,6 @@ class Measured:
         direction: `"a_to_b"` or `"b_to_a"`.
         better: `"lower"`, `"higher"`, or `None` for a score that is neither good nor bad.
         translated, untranslated: `Score` of the translations, and of the images as they are.
-
-    Example:
-
-    ```python
-    [score.translated.value for score in evaluation.measured if score.name == "MAE"]
-    ```
     """
 
     name: str

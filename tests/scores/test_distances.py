@@ -173,7 +173,7 @@ class TestBadInput:
         real, generated = features[0], features[1].copy()
         generated[[3, 4], 5] = np.nan, np.inf
         metric = distance(extractor=None)
-        with pytest.raises(ValueError, match="finite.*generated images"):
+        with pytest.raises(ValueError, match=r"finite.*generated images"):
             metric.update_state(real, generated)
         metric.update_state(real, features[1])
         assert metric.result() == distance_of(distance, real, features[1]).result()

@@ -269,7 +269,7 @@ def test_offline_the_default_falls_back_to_trained_weights_or_to_none_and_says_s
 def test_offline_a_named_extractor_is_an_error():
     with pytest.raises(DownloadError, match="Offline mode is on"):
         extractors.find_extractor("inception")
-    with pytest.raises(ValueError, match="efficientnet-lite0.*Received 'mobile-net'"):
+    with pytest.raises(ValueError, match=r"efficientnet-lite0.*Received 'mobile-net'"):
         extractors.find_extractor("mobile-net")
     with pytest.raises(ValueError, match=r"absent\.keras"):
         extractors.find_extractor("absent.keras")

@@ -136,6 +136,8 @@ def test_a_judge_gets_its_own_size_channels_and_range():
     judge = judges.find_judge(keras.Model(colour, keras.layers.Flatten()(colour)))
     gray = judge(np.full((1, 8, 8, 1), 51, "uint8"))
     np.testing.assert_allclose(gray, np.full((1, 192), 51 / 127.5 - 1), rtol=1e-6)
+    floats = images / np.float32(127.5) - 1  # what `evaluate` has of 16 bits
+    np.testing.assert_array_equal(judges.answers(judge, floats), judges.answers(judge, images))
     with pytest.raises(ValueError, match="must rise"):
         judges.find_judge(network, (1.0, 0.0))
 

@@ -203,27 +203,3 @@ def stand_in_for_torchvision(monkeypatch):
     torchvision.transforms = types.ModuleType("torchvision.transforms")
     for module in (torchvision, models, inception, torchvision.transforms):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-
-
-def load_torch_fidelity_kid(monkeypatch, package):
-    """torch-fidelity's KID function, without the package's `__init__`, which needs torchvision."""
-    import importlib
-    import pathlib
-
-    stub = types.ModuleType("torch_fidelity")
-    stub.__path__ = [str(pathlib.Path(package.origin).parent)]
-    monkeypatch.setitem(sys.modules, "torch_fidelity", stub)
-    # What metric_kid takes from here only serves to extract features.
-    utils = types.ModuleType("torch_fidelity.utils")
-    for name in (
-        "create_feature_extractor",
-        "extract_featuresdict_from_input_id_cached",
-        "resolve_feature_extractor",
-        "resolve_feature_layer_for_metric",
-    ):
-        setattr(utils, name, None)
-    monkeypatch.setitem(sys.modules, "torch_fidelity.utils", utils)
-    # Recorded first, so that the half package is gone again after the test.
-    for name in ("metric_kid", "helpers", "defaults", "deprecations", "registry"):
-        monkeypatch.delitem(sys.modules, f"torch_fidelity.{name}", raising=False)
-    return importlib.import_module("torch_fidelity.metric_kid").kid_features_to_metric
