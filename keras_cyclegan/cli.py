@@ -318,7 +318,6 @@ def export(
     format: str = "tf_saved_model",
     direction: Direction | None = None,
     weights: str = "float32",
-    floats: bool = False,
     working_size: int | None = None,
 ):
     """Write a preset's generators for a runtime without Keras.
@@ -328,9 +327,8 @@ def export(
         format: tf_saved_model, onnx, litert or openvino.
         direction: From which domain. Default: both.
         weights: float32, float16 or int8.
-        floats: ONNX, OpenVINO: also write files for float32 in [-1, 1].
     """
-    options = {"format": format, "direction": direction, "weights": weights, "floats": floats}
+    options = {"format": format, "direction": direction, "weights": weights}
     options["working_size"] = "auto" if working_size is None else working_size or None
     keras_cyclegan.CycleGAN.from_preset(preset).export(target, **options)
     typer.echo(f"Wrote {target}")

@@ -23,7 +23,6 @@ class ExportMixin:
         direction: str | None = None,
         overwrite: bool = False,
         weights: str = "float32",
-        floats: bool = False,
         working_size: int | str | None = "auto",
     ) -> None:
         """Write the generators, with their pre- and post-processing, for a runtime without Keras.
@@ -31,8 +30,7 @@ class ExportMixin:
         What is written takes any batch size, height and width: images of sizes that a generator
         doesn't take are padded by reflection, and cropped, inside the graph. Its endpoints, each
         from `images` to `output_0`, are `a_to_b` and `b_to_a`, of uint8 images `(n, height, width,
-        channels)`, or of the dtype and the units of `pixels_a` and `pixels_b`; and `a_to_b_float`
-        and `b_to_a_float`, of float32 images in [-1, 1].
+        channels)`, or of the dtype and the units of `pixels_a` and `pixels_b`.
 
         - `"tf_saved_model"`: a folder, for TensorFlow and TensorFlow Serving. Each endpoint is a
           method and a signature; the first is also the signature `serving_default`.
@@ -47,17 +45,14 @@ class ExportMixin:
 
         Args:
             filepath: folder or file to write, whole or not at all.
-            format: `"tf_saved_model"` (the default), `"onnx"`, `"litert"` or `"openvino"`.
-            direction: `"a_to_b"` or `"b_to_a"` for one generator. None, the default, exports all
-                generators of the model.
-            overwrite: False by default. Whether to replace an earlier export of this format.
-            weights: `"float32"` (the default); `"float16"`, half the bytes and hardly another
-                pixel; or `"int8"`, a third, some grey levels, and computations with integers. A
-                SavedModel can only have the first, OpenVINO the first two.
-            floats: False by default. Whether ONNX and OpenVINO get the float endpoints too, each in
-                a file with all weights.
+            format: one of these.
+            direction: `"a_to_b"` or `"b_to_a"` for one generator; None for all of the model.
+            overwrite: whether to replace an earlier export of this format.
+            weights: `"float32"`; `"float16"`, half the bytes and hardly another pixel; or `"int8"`,
+                a third, some grey levels, and computations with integers. A SavedModel can only
+                have the first, OpenVINO the first two.
             working_size: short side at which larger photos are translated in the graph, as by
-                `translate`. `"auto"`, the default, takes the model's; None leaves that out.
+                `translate`. `"auto"` takes the model's; None leaves that out.
 
         Raises:
             FileExistsError: `filepath` exists, and `overwrite` is False or it isn't an earlier
@@ -91,7 +86,7 @@ class ExportMixin:
             name: Exported(network, formats_of(self, name), size) for name, network in found.items()
         }
         with atomic_file(path) as unfinished:
-            FORMATS[format].write(generators, unfinished, weights, floats)
+            FORMATS[format].write(generators, unfinished, weights)
 
 
 def _check_path(path, format, overwrite, directions):

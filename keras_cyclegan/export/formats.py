@@ -22,13 +22,13 @@ class Exported(NamedTuple):
 class Format(NamedTuple):
     """What `export` needs to know about a format."""
 
-    write: Callable  # of `Exported` by direction, path, weights' dtype, floats
+    write: Callable  # of `Exported` by direction, path, weights' dtype
     owns: Callable  # of a path: whether an earlier export of this format is there
     suffix: str | None  # of its files; None for a folder
     needs: dict  # from each dtype that weights can have to the packages to import
 
 
-def write_saved_model(generators, path, weights="float32", floats=True):
+def write_saved_model(generators, path, weights):
     # Without `archive.track(generator)`: the endpoints hold the variables, which would come twice.
     archive = keras.export.ExportArchive()
     for name, function, specification in _endpoints(generators, weights):
@@ -36,18 +36,16 @@ def write_saved_model(generators, path, weights="float32", floats=True):
     archive.write_out(str(path), verbose=False)  # makes the first endpoint `serving_default`
 
 
-def write_onnx(generators, path, weights, floats):
+def write_onnx(generators, path, weights):
     import onnx
     import tensorflow as tf
     import tf2onnx
 
-    endpoints = list(_endpoints(generators, weights, floats))
-    if path.suffix.lower() == ".onnx":  # one file, for one graph
-        files = {path: endpoints[0]}
-    else:
+    single = path.suffix.lower() == ".onnx"
+    if not single:
         path.mkdir()
-        files = {path / f"{endpoint[0]}.onnx": endpoint for endpoint in endpoints}
-    for file, (_, function, specification) in files.items():
+    for name, function, specification in _endpoints(generators, weights):
+        file = path if single else path / f"{name}.onnx"
         graph = tf.function(_named(function), input_signature=specification, autograph=False)
         exported, _ = tf2onnx.convert.from_function(graph, specification, opset=17)
         for value in (*exported.graph.input, *exported.graph.output):
@@ -62,24 +60,24 @@ def write_onnx(generators, path, weights, floats):
             quantize_dynamic(file, file, weight_type=QuantType.QInt8)
 
 
-def write_openvino(generators, path, weights, floats):
+def write_openvino(generators, path, weights):
     # Not by `openvino.convert_model`, which sends a report of every conversion.
     import openvino
 
     path.mkdir()
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, "onnx")
-        write_onnx(generators, onnx, "float32", floats)
+        write_onnx(generators, onnx, "float32")
         for file in onnx.iterdir():
             graph, half = openvino.Core().read_model(file), weights == "float16"
             openvino.save_model(graph, path / f"{file.stem}.xml", compress_to_fp16=half)
             del graph  # it reads its weights from the file
 
 
-def write_litert(generators, path, weights, floats=True):
+def write_litert(generators, path, weights):
     import tensorflow as tf
 
-    names = [name for name, *_ in _endpoints(generators, weights)]
+    names = [str(direction) for direction in generators]
     with tempfile.TemporaryDirectory() as folder:
         write_saved_model(generators, Path(folder), weights)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
@@ -122,35 +120,31 @@ FORMATS = {
 }
 
 
-def _endpoints(generators, weights, floats=True):
+def _endpoints(generators, weights):
     """Yield each endpoint's name, its function of a batch, and the specification of the batch."""
     import tensorflow as tf
 
     # On their fast paths, layers compute with sums of kernels, which int8 would round more.
     fast = weights != "int8"
     for direction, exported in generators.items():
-        of_pixels, of_floats = _functions(exported, fast)
-        shape = (None, *exported.generator.input_shape[1:])
-        yield str(direction), of_pixels, [tf.TensorSpec(shape, exported.pixels[0].dtype, "images")]
-        if floats:
-            yield f"{direction}_float", of_floats, [tf.TensorSpec(shape, "float32", "images")]
+        shape, dtype = (None, *exported.generator.input_shape[1:]), exported.pixels[0].dtype
+        yield str(direction), _function(exported, fast), [tf.TensorSpec(shape, dtype, "images")]
 
 
-def _functions(exported, fast):
-    """Return two functions: of a batch of pixels, and of a batch of floats."""
+def _function(exported, fast):
+    """Return the function of a batch of pixels."""
     run, (given, wanted) = runner(exported.generator), exported.pixels
     # Found outside of the graph.
     sizes = [runner(network).rule for network in (exported.generator, run.change) if network]
 
-    def of_floats(images):
-        if exported.working_size is None:
-            return run.apply(images, fast)
-        return translate_at(run, exported.working_size, sizes[0].multiple, images, fast)
-
     def of_pixels(images):
-        return wanted.from_unit(of_floats(given.to_unit(images)))
+        images = given.to_unit(images)
+        if exported.working_size is None:
+            return wanted.from_unit(run.apply(images, fast))
+        size = exported.working_size, sizes[0].multiple
+        return wanted.from_unit(translate_at(run, *size, images, fast))
 
-    return of_pixels, of_floats
+    return of_pixels
 
 
 def _named(function):

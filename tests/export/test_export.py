@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 from keras_cyclegan import CycleGAN
-from keras_cyclegan.arguments import Direction
-from keras_cyclegan.data import from_unit, to_unit
-from keras_cyclegan.data.pixels import formats_of
+from keras_cyclegan.data.pixels import PixelFormat
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.export import export as exporting
 from keras_cyclegan.export import formats
@@ -25,6 +23,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="a SavedModel is traced by TensorFlow"
 )
 
+FLOATS = PixelFormat("float32", low=-1, high=1)
 SIZES = ((32, 48), (33, 45), (7, 70), (3, 5))
 
 
@@ -82,9 +81,6 @@ results = {}
 for name in given:
     for direction in ("a_to_b", "b_to_a"):
         results[f"{direction}/{name}"] = getattr(served, direction)(given[name]).numpy()
-        signature = served.signatures[direction + "_float"]
-        floats = tf.constant(given[name] / np.float32(127.5) - 1)
-        results[f"{direction}_float/{name}"] = signature(images=floats)["output_0"].numpy()
     default = served.signatures["serving_default"](images=tf.constant(given[name]))
     results[f"serving_default/{name}"] = default["output_0"].numpy()
 np.savez(folder + "/results.npz", **results)
@@ -103,13 +99,9 @@ def test_a_fresh_process_with_tensorflow_alone_translates_as_translate_does(mode
         for direction in ("a_to_b", "b_to_a"):
             expected = model.translate(batch, direction)
             pixels = results[f"{direction}/{i}"]
-            floats = results[f"{direction}_float/{i}"]
             assert pixels.dtype == np.uint8
-            assert floats.dtype == np.float32
-            assert pixels.shape == floats.shape == expected.shape
+            assert pixels.shape == expected.shape
             assert np.abs(pixels.astype(int) - expected).max() <= 1
-            expected = model.translate(to_unit(batch), direction)
-            np.testing.assert_allclose(floats, expected, atol=2e-3)
         np.testing.assert_array_equal(results[f"serving_default/{i}"], results[f"a_to_b/{i}"])
 
 
@@ -145,27 +137,17 @@ def test_the_artefact_holds_the_generators_once_and_nothing_else(model, served):
 
 
 def test_any_batch_height_and_width(served):
-    for name, signature in load(served).signatures.items():
+    for signature in load(served).signatures.values():
         (images,) = signature.structured_input_signature[1].values()
         assert images.shape.as_list() == [None, None, None, 3]
-        assert images.dtype == ("float32" if name.endswith("_float") else "uint8")
-
-
-def test_the_pixel_endpoint_rounds_and_scales_by_itself(served):
-    endpoints, batch = load(served), batches()[1]
-    floats = endpoints.a_to_b_float(to_unit(batch)).numpy()
-    np.testing.assert_array_equal(endpoints.a_to_b(batch).numpy(), from_unit(floats))
+        assert images.dtype == "uint8"
 
 
 def test_a_one_way_model_exports_its_direction(tmp_path):
     one_way = CycleGAN(resnet(), None, None, None, image_shape=(32, 32, 3))
     one_way.translate(batches()[0])  # leaves a graph behind, which is not to be exported
     one_way.export(tmp_path / "served")
-    assert set(load(tmp_path / "served").signatures) == {
-        "a_to_b",
-        "a_to_b_float",
-        "serving_default",
-    }
+    assert set(load(tmp_path / "served").signatures) == {"a_to_b", "serving_default"}
     assert list(tmp_path.iterdir()) == [tmp_path / "served"]
 
 
@@ -173,7 +155,7 @@ def test_direction_selects_one_generator(tmp_path):
     gray = CycleGAN(resnet(1, 3), resnet(3, 1), None, None, image_shape=(32, 32, 1))
     gray.export(tmp_path / "served", direction="b_to_a")
     served = load(tmp_path / "served")
-    assert set(served.signatures) == {"b_to_a", "b_to_a_float", "serving_default"}
+    assert set(served.signatures) == {"b_to_a", "serving_default"}
     images = batches()[1]
     translated = served.signatures["serving_default"](images=images)["output_0"].numpy()
     assert np.abs(translated.astype(int) - gray.translate(images, "b_to_a")).max() <= 1
@@ -191,9 +173,6 @@ def assert_translates(model, run):
             assert pixels.dtype == np.uint8
             assert pixels.shape == expected.shape
             assert np.abs(pixels.astype(int) - expected).max() <= 1
-            floats = run(f"{direction}_float", to_unit(batch))
-            expected = model.translate(to_unit(batch), direction)
-            np.testing.assert_allclose(floats, expected, atol=2e-3)
 
 
 def open_onnx(path):
@@ -240,7 +219,7 @@ def converted_once(first, monkeypatch):
     folder, converted = first
 
     def save(model):
-        def copy_first(generators, target, weights, floats=True):
+        def copy_first(generators, target, weights):
             path = folder / f"{id(model)}-{weights == 'int8'}"
             if not path.exists():
                 write_saved_model(generators, path, weights)
@@ -252,12 +231,12 @@ def converted_once(first, monkeypatch):
         tf2onnx = importlib.import_module("tf2onnx")
         from_function = tf2onnx.convert.from_function
         ways = [g for g in (model.generator_ab, model.generator_ba) if g is not None]
-        endpoints = itertools.cycle(range(2 * len(ways)))  # come in the same order each time
+        endpoints = itertools.cycle(range(len(ways)))  # come in the same order each time
         asked_for = []  # int8 has a graph of its own
 
-        def note(generators, weights, floats=True):
+        def note(generators, weights):
             asked_for.append(weights)
-            return make_endpoints(generators, weights, floats)
+            return make_endpoints(generators, weights)
 
         def look_up(function, specification, **options):
             key = id(model), asked_for[-1] == "int8", next(endpoints)
@@ -275,10 +254,10 @@ def converted_once(first, monkeypatch):
 def test_each_runtime_translates_as_translate_does(model, tmp_path, format, converted_once):
     skip_without_packages(format)
     converted_once(model, format)
-    model.export(tmp_path / "out", format=format, floats=True)
+    model.export(tmp_path / "out", format=format)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     endpoints, run = RUNTIMES[format](tmp_path / "out")
-    assert sorted(endpoints) == ["a_to_b", "a_to_b_float", "b_to_a", "b_to_a_float"]
+    assert sorted(endpoints) == ["a_to_b", "b_to_a"]
     assert_translates(model, run)
 
 
@@ -347,15 +326,16 @@ def test_photos_are_translated_at_their_working_size(tmp_path, format, input_ski
     generator = ResNetGenerator((32, 32, 3), filters=4, num_blocks=1, input_skip=input_skip)
     head = generator.get_layer("head_conv")
     head.set_weights([10 * weights for weights in head.get_weights()])
-    model = CycleGAN(generator, None, None, None, image_shape=(32, 32, 3))
+    options = {"image_shape": (32, 32, 3), "pixels_a": FLOATS, "pixels_b": FLOATS}
+    model = CycleGAN(generator, None, None, None, **options)
     model.set_scale("whole", 32)
-    model.export(tmp_path / "out", format=format, floats=True)
+    model.export(tmp_path / "out", format=format)
     if format == "tf_saved_model":
         served = load(tmp_path / "out")  # its functions don't hold it
-        endpoint = served.a_to_b_float
+        endpoint = served.a_to_b
     else:
         _, run = RUNTIMES[format](tmp_path / "out")
-        endpoint = functools.partial(run, "a_to_b_float")
+        endpoint = functools.partial(run, "a_to_b")
     rng = np.random.default_rng(0)
     for size in ((97, 130), (150, 70), (39, 300), (33, 45), (3, 5)):
         photo = resize_image(rng.uniform(-1, 1, (5, 6, 3)).astype("float32"), size)
@@ -450,13 +430,6 @@ def test_a_name_that_promises_something_else_is_refused(model, tmp_path, name, f
     assert not list(tmp_path.iterdir())
 
 
-def test_onnx_holds_the_weights_of_a_direction_once_unless_asked(model):
-    exported = formats.Exported(model.generator_ab, formats_of(model, Direction.A_TO_B))
-    generators = {"a_to_b": exported}
-    names = [name for name, *_ in formats._endpoints(generators, "float32", floats=False)]
-    assert names == ["a_to_b"]
-
-
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     one_way = CycleGAN(resnet(), None, None, None, image_shape=(32, 32, 3))
     one_way.generator_ab.get_layer("stem_conv").bias.assign([1, 2, np.nan, 4])
@@ -482,7 +455,7 @@ def test_a_failed_export_leaves_the_old_one_and_no_rubbish(model, tmp_path, monk
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
 
-    def fail(generators, path, weights, floats):
+    def fail(generators, path, weights):
         path.mkdir()
         (path / "saved_model.pb").write_bytes(b"half")
         raise OSError("disk full")
@@ -500,7 +473,7 @@ def test_an_old_export_comes_back_if_the_new_one_cannot_take_its_place(
     served = tmp_path / "served"
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
-    lazy = FORMATS["tf_saved_model"]._replace(write=lambda generators, path, weights, floats: None)
+    lazy = FORMATS["tf_saved_model"]._replace(write=lambda generators, path, weights: None)
     monkeypatch.setitem(FORMATS, "tf_saved_model", lazy)
     with pytest.raises(FileNotFoundError):  # there is nothing to rename
         model.export(served, overwrite=True)

@@ -120,7 +120,7 @@ class Export:
     says_so = False
 
     def write(self, place, value):
-        def write(generators, path, weights, floats):
+        def write(generators, path, weights):
             path.mkdir()
             for name in ("saved_model.pb", "variables"):
                 (path / name).write_text(str(value))
