@@ -145,9 +145,7 @@ def build_demo(model, title, description="", examples=(), max_pixels=4_000_000):
                 elem_classes=pixels,
             )
         with gr.Row():
-            masked = any(map(_has_masks, generators.values()))
-            title = "Mask (white: painted)" if masked else "Doubt (white: most)"
-            mask = picture(title, "mask", visible=masked or bool(model.doubt))
+            doubt = picture("Doubt (white: most)", "doubt", visible=bool(model.doubt))
             round_trip = picture("Round trip", "round_trip", visible=len(directions) == 2)
         with gr.Row():
             direction = gr.Radio(
@@ -164,7 +162,7 @@ def build_demo(model, title, description="", examples=(), max_pixels=4_000_000):
         event = {
             "fn": _translating(model, max_pixels, output.GRADIO_CACHE),
             "inputs": [image, direction],
-            "outputs": [image, mask, output, round_trip, download],
+            "outputs": [image, doubt, output, round_trip, download],
             "preprocess": False,  # gradio would open the file itself, with errors of its own
             "concurrency_id": "model",  # one translation at a time, whatever started it
             "concurrency_limit": 1,
@@ -203,13 +201,10 @@ def _translating(model, max_pixels, cache):
         if np.prod(padded) > max_pixels:
             raise TooManyPixelsError  # a thin picture
         before = save(given, pixels, "before.png")
-        name, mask = f"{path.stem}_{direction}", None
-        if _has_masks(generator):
-            translated, painted = model.translate(path, return_attention=True, **options)
-            mask = save(None, np.uint8(np.round(255 * painted)), f"{name}_mask.png")
-        elif direction in model.doubt:
+        name, shown = f"{path.stem}_{direction}", None
+        if direction in model.doubt:
             translated, doubt = model.translate(path, return_doubt=True, **options)
-            mask = save(None, np.uint8(np.round(255 * doubt.map)), f"{name}_doubt.png")
+            shown = save(None, np.uint8(np.round(255 * doubt.map)), f"{name}_doubt.png")
             if doubt.unlike:
                 gr.Info("This image is unlike those that the model knows.")
         else:
@@ -220,7 +215,7 @@ def _translating(model, max_pixels, cache):
             kept = Path(tempfile.mkdtemp(dir=cache), f"{name}{path.suffix}")
             write_images(kept, translated[None], path)
         file = gr.update(value=str(kept), interactive=True)
-        yield gr.skip() if is_shown else before, mask, (before, saved), None, file
+        yield gr.skip() if is_shown else before, shown, (before, saved), None, file
         if len(generators_of(model)) == 2:
             back = save(given, model.reconstruct(path, **options), f"{path.stem}_round_trip.png")
             yield gr.skip(), gr.skip(), gr.skip(), back, gr.skip()
@@ -239,7 +234,3 @@ def _translating(model, max_pixels, cache):
         return str(path)
 
     return translate
-
-
-def _has_masks(generator):
-    return hasattr(generator, "attention_network")

@@ -1,17 +1,11 @@
 """Translates opened pictures: at their own size or the working size, whole or in tiles."""
 
-import contextlib
 from collections import defaultdict
 
 import numpy as np
 
 from keras_cyclegan.inference.images import to_float
-from keras_cyclegan.inference.memory import (
-    available_memory,
-    memory_errors,
-    memory_for_whole,
-    readable,
-)
+from keras_cyclegan.inference.memory import available_memory, memory_errors, memory_for_whole
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.tiles import translate_tiled
 from keras_cyclegan.inference.working_size import is_reduced, reduced
@@ -20,11 +14,8 @@ BATCH_PIXELS = 2**20  # 16 images of 256×256: about 1 GB inside the paper's gen
 SIDE, SMALLEST_SIDE = 512, 64  # of tiles; larger ones take more memory and no less time
 
 
-def translate_all(network, pictures, batch_size, tile, working_size, reduce=reduced):
-    """Translate each picture and finish it; see `CycleGAN.translate` for the arguments.
-
-    Pictures larger than `working_size`, None or an int, are made small by `reduce`.
-    """
+def translate_all(network, pictures, batch_size, tile, working_size):
+    """Translate each picture and finish it; see `CycleGAN.translate` for the arguments."""
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received batch_size={batch_size!r}.")
     if tile not in (None, "auto") and (not isinstance(tile, int) or isinstance(tile, bool)):
@@ -37,9 +28,8 @@ def translate_all(network, pictures, batch_size, tile, working_size, reduce=redu
     for i, picture in enumerate(pictures):
         to_run = run
         if is_reduced(picture.pixels, working_size):
-            change = run.change if reduce is reduced else None
-            to_run = runner(change) if change else run
-            picture = reduce(picture, working_size, run.rule.multiple, change is not None)
+            to_run = runner(run.change) if run.change else run
+            picture = reduced(picture, working_size, run.rule.multiple, to_run is not run)
         groups[to_run, picture.pixels.shape[:2]].append((i, picture))
     finished = [None] * len(pictures)
     for (to_run, size), group in groups.items():
@@ -64,14 +54,12 @@ def _count_at_once(run, size):
 
 def _translate_whole(run, images, tile):
     """Translate images of one size, or in tiles if the memory wasn't enough."""
-    height, width = images[0].shape[:2]
+    size = images[0].shape[:2]
     try:
-        with memory_errors(f"{len(images)} of {height}×{width} pixels"):
+        with memory_errors(f"{len(images)} of {size[0]}×{size[1]} pixels"):
             return run(np.stack([to_float(pixels) for pixels in images]))
     except MemoryError:
-        sides = None
-        with contextlib.suppress(ValueError):
-            sides = _tile_sides(run, (height, width)) if tile == "auto" else None
+        sides = _tile_sides(run, size) if tile == "auto" else None
         if sides is None:
             raise
     return [_translate_in_tiles(run, pixels, sides) for pixels in images]
@@ -89,25 +77,27 @@ def _choose_tile(run, size, tile):
     if isinstance(tile, int):
         return (tile, tile) if max(size) > tile else None
     needed, available = run.bytes_for(*size), available_memory()
-    advice = "Leave `tile=None` out."
-    if tile == "auto":
-        if needed <= memory_for_whole():
-            return None
-        try:
-            return _tile_sides(run, size)
-        except ValueError as error:  # a network that can't be cut
-            advice = str(error)
-    if needed > available:
+    sides = None
+    if tile == "auto" and needed > memory_for_whole():
+        sides = _tile_sides(run, size)
+    if sides is None and needed > available:
         raise MemoryError(
-            f"Translating {size[0]}×{size[1]} pixels at once takes about {readable(needed)} of "
-            f"memory, and {readable(available)} are available. {advice}"
+            f"Translating {size[0]}×{size[1]} pixels at once takes about {needed / 1e6:,.0f} MB "
+            f"of memory, and {available / 1e6:,.0f} are available. Tiles take less: leave "
+            "`tile=None` out. `tile=256` says why a network can't be cut."
         )
-    return None
+    return sides
 
 
 def _tile_sides(run, size):
-    """Return the height and width of tiles that fit the memory; None where one is the image."""
-    run.stages  # noqa: B018, a ValueError for a network that can't be cut
+    """Return the height and width of tiles that fit the memory.
+
+    None where one is the image, and for a network that can't be cut.
+    """
+    try:
+        run.stages  # noqa: B018
+    except ValueError:
+        return None
     step = run.rule.smallest
     side = max(SIDE // step, 1) * step
     while side >= 2 * SMALLEST_SIDE and side // 2 % step == 0:

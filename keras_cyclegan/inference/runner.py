@@ -1,4 +1,4 @@
-"""One generator, ready to translate: its graph, sizes, memory, tiles and masks."""
+"""One generator, ready to translate: its graph, sizes, memory and tiles."""
 
 import contextlib
 import functools
@@ -58,16 +58,6 @@ class Runner:
     @functools.cached_property
     def stages(self):
         return plan(self.generator, self.rule)
-
-    @functools.cached_property
-    def masks(self):
-        """The network of the masks, `(n, h, w, k)`; the last mask keeps the image."""
-        if not hasattr(self.generator, "attention_network"):
-            raise ValueError(
-                f"The generator {self.generator.name!r} ({type(self.generator).__name__}) has no "
-                "masks: `return_attention` is for an `AttentionGenerator`."
-            )
-        return self.generator.attention_network()
 
     @functools.cached_property
     def change(self):

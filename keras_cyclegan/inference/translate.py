@@ -12,7 +12,7 @@ from keras_cyclegan.inference.images import Picture, open_images, to_float
 from keras_cyclegan.inference.pictures import translate_all
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.tiles import freeze
-from keras_cyclegan.inference.working_size import check_working_size, reduced_mask
+from keras_cyclegan.inference.working_size import check_working_size
 
 
 class InferenceMixin:
@@ -34,7 +34,6 @@ class InferenceMixin:
         batch_size: int | None = None,
         tile: int | str | None = "auto",
         max_pixels: int = MAX_PIXELS,
-        return_attention: bool = False,
         working_size: int | str | None = "auto",
         return_doubt: bool = False,
     ) -> Any:
@@ -57,29 +56,26 @@ class InferenceMixin:
                 - a list of any of these except batches; kinds and sizes may differ.
                 For an RGB generator, gray becomes three equal channels. The alpha channel of RGBA
                 is copied to the translation; the generator sees the image composited on white.
-            direction: `"a_to_b"` (the default) or `"b_to_a"`.
-            batch_size: images of one size that are translated at once. None, the default, takes as
-                many as have 2²⁰ pixels together and fit the memory.
-            tile: `"auto"`, the default, cuts tiles where the whole image would take more than 2 GiB
-                or half of the available memory; an int is the side of the tiles, for each image
-                that is higher or wider; None never cuts.
-            max_pixels: 61,000,000 by default. Largest height times width of a file.
-            return_attention: False by default. Whether to return as well how much of each pixel was
-                painted; for an `AttentionGenerator`.
+            direction: `"a_to_b"` or `"b_to_a"`.
+            batch_size: images of one size that are translated at once. None takes as many as have
+                2²⁰ pixels together and fit the memory.
+            tile: `"auto"` cuts tiles where the whole image would take more than 2 GiB or half of
+                the available memory; an int is the side of the tiles, for each image that is higher
+                or wider; None never cuts.
+            max_pixels: largest height times width of a file.
             working_size: short side in pixels at which photos are translated that are more than
-                1.25 times as large. `"auto"`, the default, takes the model's `working_size`, which
-                presets of whole photos have; None translates at the images' own size.
-            return_doubt: False by default. Whether to return as well how far each translation is to
-                be doubted; for a model whose doubt was calibrated, see `calibrate_doubt`.
+                1.25 times as large. `"auto"` takes the model's `working_size`, which presets of
+                whole photos have; None translates at the images' own size.
+            return_doubt: whether to return as well how far each translation is to be doubted; for a
+                model whose doubt was calibrated, see `calibrate_doubt`.
 
         Returns:
             The translations, upright, in the same form and size as the images: a PIL image for a
             PIL image, an array of the same dtype for an array or tensor, uint8 for a file (or what
             the model's `PixelFormat` says), a batch for a batch, a list for a list. With
-            `return_attention`, a pair: these, and in the same order masks `(height, width, 1)`,
-            float32 from 0 (the image was kept) to 1 (it was painted over). With `return_doubt`, a
-            pair: these, and a `Doubt` of each image, its `map` `(height, width, 1)` from 0 to 1 and
-            whether the image is `unlike` those that the model knows; a list, of several.
+            `return_doubt`, a pair: these, and a `Doubt` of each image, its `map` `(height, width,
+            1)` from 0 to 1 and whether the image is `unlike` those that the model knows; a list, of
+            several.
 
         Raises:
             MemoryError: there is too little memory, even for tiles; or for the whole image, where
@@ -98,24 +94,17 @@ class InferenceMixin:
         ```
         """
         generator = generator_for(self, direction)
-        masks = runner(generator).masks if return_attention else None
-        options = batch_size, tile, chosen_size(self, working_size)
+        size = chosen_size(self, working_size)
         formats = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, formats, max_pixels)
         if return_doubt:
             judges, calibration = self._judges(direction), self._calibration(direction)
-            if masks is not None:
-                raise ValueError("`return_attention` and `return_doubt` go one at a time.")
-        translated = collect(translate_all(generator, pictures, *options))
-        if return_doubt:
-            doubts = [doubt_of(judges, p, calibration, *options[1:]) for p in pictures]
-            several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 3) == 4
-            return translated, doubts if several else doubts[0]
-        if masks is None:
+        translated = collect(translate_all(generator, pictures, batch_size, tile, size))
+        if not return_doubt:
             return translated
-        # As floats, so that masks aren't rounded to pixels; the background's mask is the last.
-        pictures = [Picture(to_float(pixels), lambda m: 1 - m[..., -1:]) for pixels, _ in pictures]
-        return translated, collect(translate_all(masks, pictures, *options, reduced_mask))
+        doubts = [doubt_of(judges, picture, calibration, tile, size) for picture in pictures]
+        several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 3) == 4
+        return translated, doubts if several else doubts[0]
 
     def reconstruct(
         self,
@@ -132,23 +121,11 @@ class InferenceMixin:
         translation in between isn't rounded to pixels.
 
         Args:
-            images: see `translate`, also for the arguments and errors below.
-            direction: `"a_to_b"` (the default) or `"b_to_a"`: the first of the two.
-            batch_size: see `translate`.
-            tile: see `translate`.
-            max_pixels: see `translate`.
-            working_size: see `translate`.
+            images, batch_size, tile, max_pixels, working_size: see `translate`, also for errors.
+            direction: the first of the two.
 
         Returns:
             The reconstructions, in the kinds and sizes of `images`.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        image = np.full((33, 45, 3), 255, "uint8")
-        kept = np.abs(model.reconstruct(image).astype(int) - image).mean()  # in grey levels
-        ```
         """
         there = generator_for(self, direction)
         back = generator_for(self, check_direction(direction).opposite)
@@ -174,8 +151,7 @@ class InferenceMixin:
         Args:
             images: the samples, as in `translate`: some sixteen parts of 256×256 with tissue, of a
                 slide. `benchmarks/slide_samples.py` measures how many yours needs.
-            direction: `"a_to_b"` or `"b_to_a"`.
-            max_pixels: see `translate`.
+            direction, max_pixels: see `translate`.
 
         Returns:
             A model of the same class with this direction only. It can be saved in every way.
@@ -207,8 +183,7 @@ class InferenceMixin:
         Args:
             images: images to translate that weren't trained on, as in `translate`: a list or a
                 batch of 4 or more. Some 50 are enough.
-            direction: str, `"a_to_b"` (the default) or `"b_to_a"`.
-            max_pixels: int, 60,000,000 by default; see `translate`.
+            direction, max_pixels: see `translate`.
 
         Raises:
             ValueError: there are too few images, or the model has neither a way back nor a

@@ -68,13 +68,6 @@ def reduced(picture, size, multiple, of_change):
     return Picture(small, finish_large)
 
 
-def reduced_mask(picture, size, multiple, of_change=False):
-    """Make a `Picture` of the working size, whose mask is enlarged."""
-    small, _ = reduced(picture, size, multiple, of_change)
-    shape = picture.pixels.shape[:2]
-    return Picture(small, lambda made: np.clip(_resize(picture.finish(made), shape), 0, 1))
-
-
 def _add(pixels, small, change, scale):
     """Return tanh(change + artanh(0.98 · photo)) / `scale`, with the change at the photo's size.
 

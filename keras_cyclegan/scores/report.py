@@ -183,7 +183,7 @@ def _strips(evaluation, model, direction, indices, texts):
     fake = runner(generator)(real)
     columns = {"input": real}
     if hasattr(generator, "attention_network"):  # white is painted
-        columns["mask"] = 1.0 - 2.0 * runner(runner(generator).masks)(real)[..., -1:]
+        columns["mask"] = 2.0 * keras.ops.convert_to_numpy(generator.foreground(real)) - 1.0
     columns["translation"] = fake
     if errors is not None:
         columns["round trip"] = runner(generator_for(model, direction.opposite))(fake)

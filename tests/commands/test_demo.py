@@ -21,7 +21,6 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
 from keras_cyclegan.commands.demo import MAX_WAITING, build_demo, find_examples
 from keras_cyclegan.data.glyphs import render_glyphs
-from keras_cyclegan.networks import AttentionGenerator
 
 SECONDS = 120
 CHROMIUM = ("chromium", "chromedriver")
@@ -305,33 +304,6 @@ def test_one_way_model_offers_its_direction_and_no_round_trip(model):
     }
     assert [value for _, value in parts["direction"].choices] == ["b_to_a"]
     assert not parts["round_trip"].visible
-
-
-@needs_gradio
-def test_page_shows_where_a_generator_with_masks_paints(model, examples):
-    painter = AttentionGenerator((32, 32, 3), filters=2, num_blocks=0, shared_decoder=True)
-    kernel = painter.get_layer("attention_head_conv").kernel
-    kernel.assign(np.random.RandomState(0).normal(size=kernel.shape))
-    mixed = CycleGAN(painter, model.generator_ba, None, None, image_shape=(32, 32, 3))
-    plain = CycleGAN(model.generator_ab, model.generator_ba, None, None, image_shape=(32, 32, 3))
-    pages = build_demo(mixed, "mixed"), build_demo(plain, "plain")
-    visible = [
-        next(part.visible for part in page.blocks.values() if part.elem_id == "mask")
-        for page in pages
-    ]
-    assert visible == [True, False]
-
-    path, _ = find_examples(examples)[0]
-    translate = next(f.fn for f in pages[0].fns.values() if f.name == "translate")
-    _, mask, (before, translation), *_ = next(translate({"path": str(path)}, "a_to_b"))
-    expected = mixed.translate(path, return_attention=True)
-    np.testing.assert_array_equal(np.asarray(Image.open(translation)), expected[0])
-    np.testing.assert_array_equal(np.asarray(Image.open(before)), np.asarray(Image.open(path)))
-    shown = np.asarray(Image.open(mask))
-    np.testing.assert_allclose(shown, 255 * expected[1][..., 0], atol=0.51)
-    assert shown.std() > 1
-    _, mask, *_ = next(translate({"path": str(path)}, "b_to_a"))
-    assert mask is None
 
 
 @needs_gradio

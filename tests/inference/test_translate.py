@@ -13,7 +13,7 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import TooManyPixelsError, from_unit, to_unit
 from keras_cyclegan.inference import pictures as module
 from keras_cyclegan.inference.runner import Runner, runner
-from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator, UNetGenerator
+from keras_cyclegan.networks import ResNetGenerator, UNetGenerator
 
 
 def resnet(channels=3, output_channels=3, num_blocks=1):
@@ -289,57 +289,6 @@ def test_batches_hold_a_bounded_number_of_pixels(model, monkeypatch):
     shapes.clear()
     model.translate(images, batch_size=4)
     assert [shape[0] for shape in shapes] == [4, 3, 1]
-
-
-# --- attention ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def attending():
-    keras.utils.set_random_seed(2)
-    generator = AttentionGenerator((32, 32, 3), filters=4, num_blocks=1, foregrounds=2)
-    rng = np.random.default_rng(0)
-    generator.set_weights([w + rng.normal(0, 0.2, w.shape) for w in generator.get_weights()])
-    return two_way(generator, resnet())
-
-
-def test_attention_is_what_was_painted_at_the_image_s_own_size(attending):
-    pixels = noise(30, 45, 3)
-    translated, mask = attending.translate(pixels, return_attention=True)
-    np.testing.assert_array_equal(translated, attending.translate(pixels))
-    padded = np.pad(to_unit(pixels), ((0, 2), (0, 3), (0, 0)), mode="reflect")[None]
-    expected = attending.generator_ab.foreground(padded)
-    expected = keras.ops.convert_to_numpy(expected)[0, :30, :45]
-    assert (mask.shape, mask.dtype) == ((30, 45, 1), np.float32)
-    np.testing.assert_allclose(mask, expected, atol=1e-5)
-    assert mask.std() > 0.01
-
-
-def test_attention_comes_in_the_order_of_the_images(attending, tmp_path):
-    images = [noise(9, 8, 3), noise(12, 20, 3), noise(9, 8, 3, seed=1)]
-    Image.fromarray(images[1]).save(tmp_path / "b.png")
-    given = [images[0], tmp_path / "b.png", Image.fromarray(images[2])]
-    translated, masks = attending.translate(given, return_attention=True)
-    assert isinstance(translated[2], Image.Image)
-    for image, mask in zip(images, masks, strict=True):
-        _, expected = attending.translate(image, return_attention=True)
-        np.testing.assert_allclose(mask, expected, atol=1e-5)
-    _, batch = attending.translate(np.stack([images[0], images[2]]), return_attention=True)
-    np.testing.assert_allclose(batch, [masks[0], masks[2]], atol=1e-5)
-
-
-def test_attention_in_tiles_equals_the_whole(attending):
-    pixels = noise(70, 90, 3)
-    translated, mask = attending.translate(pixels, return_attention=True)
-    in_tiles, tiled_mask = attending.translate(pixels, tile=32, return_attention=True)
-    assert_close(in_tiles, translated)
-    np.testing.assert_allclose(tiled_mask, mask, atol=1e-3)
-
-
-def test_a_generator_without_masks_says_so_before_any_work(model, monkeypatch):
-    monkeypatch.setattr(Runner, "__call__", lambda *_: pytest.fail("translated"))
-    with pytest.raises(ValueError, match=r"\(ResNetGenerator\) has no masks: `return_attention`"):
-        model.translate(noise(8, 8, 3), return_attention=True)
 
 
 # --- directions --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.data import from_unit, to_unit
 from keras_cyclegan.inference.runner import runner
 from keras_cyclegan.inference.working_size import _add, _resize, _slope
-from keras_cyclegan.networks import AttentionGenerator, ResNetGenerator
+from keras_cyclegan.networks import ResNetGenerator
 
 
 def resnet(channels=3, output_channels=3, input_skip=True, seed=1):
@@ -155,18 +155,6 @@ def test_a_round_trip_changes_as_much_as_that_of_the_small_photo(model):
     assert model.reconstruct(pixels).shape == pixels.shape
     found = np.abs(model.reconstruct(pixels).astype(int) - pixels).mean()
     assert 0.5 * expected < found < 1.5 * expected
-
-
-def test_masks_are_enlarged():
-    keras.utils.set_random_seed(2)
-    generator = AttentionGenerator((32, 32, 3), filters=4, num_blocks=1, foregrounds=2)
-    rng = np.random.default_rng(0)
-    generator.set_weights([w + rng.normal(0, 0.2, w.shape) for w in generator.get_weights()])
-    attending, pixels = model_of(generator), photo()
-    _, mask = attending.translate(pixels, return_attention=True)
-    _, small = attending.translate(shrink(pixels, (32, 44)), return_attention=True)
-    assert (mask.shape, mask.dtype) == ((96, 130, 1), np.float32)
-    np.testing.assert_allclose(_resize(mask, (32, 44)), small, atol=0.15)
 
 
 # --- which size --------------------------------------------------------------------------------
