@@ -1,10 +1,8 @@
 """Translates a large image in tiles, with the same result as the whole."""
 
 import contextvars
-import errno
 import itertools
 import math
-import shutil
 import tempfile
 from typing import NamedTuple
 
@@ -53,35 +51,36 @@ def freeze(runner, images):
 def _translate_together(runner, images, tile):
     """Return translations, and the network whose norms have the statistics of all of the images."""
     rule, generator = runner.rule, runner.generator
-    for side in tile:
-        if side < rule.smallest or side % rule.multiple:
-            raise ValueError(
-                f"`tile` must be a multiple of {rule.multiple}, at least {rule.smallest}, for the "
-                f"generator {generator.name!r}. Received tile={side}."
-            )
-    sizes = [tuple(map(rule.padded, pixels.shape[:2])) for pixels in images]
+    if any(side < rule.smallest or side % rule.multiple for side in tile):
+        raise ValueError(
+            f"`tile` must be a multiple of {rule.multiple}, at least {rule.smallest}, for the "
+            f"generator {generator.name!r}. Received tile={tile[0]}."
+        )
     stages, steps = runner.stages
-    last = {id(tensor): i for i, stage in enumerate(stages) for tensor in stage.reads}
-    _check_room(stages, steps, sizes, last)
-
-    network, maps = frozen_copy(generator), []
+    network = frozen_copy(generator)
     twins = {id(x.output): network.get_layer(x.name).output for x in generator.operations[1:]}
     twins[id(generator.input)] = network.input
-    for pixels, size in zip(images, sizes, strict=True):
-        result = _Result(size, generator.output.shape[-1], pixels.dtype)
-        maps.append({id(generator.input): _Image(pixels, size), id(generator.output): result})
+    given = [_Pixels(_padded(pixels, rule)) for pixels in images]
+    results = [_Pixels(np.empty((*p.size, generator.output.shape[-1]), p.dtype)) for p in given]
+    maps = [
+        {id(generator.input): image, id(generator.output): result}
+        for image, result in zip(given, results, strict=True)
+    ]
     tiles = sum(
-        math.prod(-(-n // side) for n, side in zip(size, tile, strict=True)) for size in sizes
+        math.prod(-(-n // side) for n, side in zip(p.size, tile, strict=True)) for p in given
     )
+    last = {id(tensor): i for i, stage in enumerate(stages) for tensor in stage.reads}
     done = itertools.count(1)
     for i, stage in enumerate(stages):
         compute = _function(stage, twins)
         stored = {id(tensor): tensor for tensor in stage.stores}
         moments = {id(tensor): Moments() for tensor in stage.measures}
-        for known, size in zip(maps, sizes, strict=True):
+        for known, image in zip(maps, given, strict=True):
             for key in stored.keys() - known.keys():
-                known[key] = _Map(stored[key], steps[key], size)
-            for down, across in itertools.product(*map(_spans, size, tile, [stage.margin] * 2)):
+                known[key] = _Map(stored[key], steps[key], image.size)
+            for down, across in itertools.product(
+                *map(_spans, image.size, tile, [stage.margin] * 2)
+            ):
                 read = [known[id(tensor)].read(down, across) for tensor in stage.reads]
                 for key, value in compute(read).items():
                     part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
@@ -95,11 +94,16 @@ def _translate_together(runner, images, tile):
         for norm in filter(is_instance_norm, generator.layers):
             if id(norm.input) in moments:
                 network.get_layer(norm.name).set_weights(_fixed(norm, moments[id(norm.input)]))
-    results = [known[id(generator.output)].pixels for known in maps]
     return [
-        result[: pixels.shape[0], : pixels.shape[1]]
+        result.pixels[: pixels.shape[0], : pixels.shape[1]]
         for result, pixels in zip(results, images, strict=True)
     ], network
+
+
+def _padded(pixels, rule):
+    """Pad an image by reflection, below and on the right, to a size that fits the generator."""
+    sides = [(0, rule.padded(side) - side) for side in pixels.shape[:2]]
+    return np.pad(pixels, [*sides, (0, 0)], "reflect")
 
 
 def _function(stage, twins):
@@ -161,19 +165,17 @@ def _in_steps(pixels, step):
     return slice(int(pixels.start / step), int(pixels.stop / step))
 
 
-class _Image:
-    """The image itself, padded by reflection to a size that fits the generator."""
+class _Pixels:
+    """The image, or its translation, in memory."""
 
-    def __init__(self, pixels, size):
-        self.pixels = pixels
-        self.rows, self.columns = (
-            np.pad(np.arange(given), (0, fitting - given), mode="reflect")
-            for given, fitting in zip(pixels.shape[:2], size, strict=True)
-        )
+    def __init__(self, pixels):
+        self.pixels, self.dtype, self.size = pixels, pixels.dtype, pixels.shape[:2]
 
     def read(self, down, across):
-        part = self.pixels[np.ix_(self.rows[down.seen], self.columns[across.seen])]
-        return ops.convert_to_tensor(to_float(part)[None])
+        return ops.convert_to_tensor(to_float(self.pixels[down.seen, across.seen])[None])
+
+    def write(self, down, across, part):
+        self.pixels[down.kept, across.kept] = as_given(part, self.pixels)
 
 
 class _Map:
@@ -181,7 +183,7 @@ class _Map:
 
     def __init__(self, tensor, step, size):
         self.step, self.dtype = step, np.dtype(tensor.dtype)
-        self.shape = _shape_of(tensor, step, size)
+        self.shape = (*(int(side / step) for side in size), tensor.shape[-1])
         self.file = tempfile.TemporaryFile()  # noqa: SIM115, open as the map lives
 
     def read(self, down, across):
@@ -203,37 +205,3 @@ class _Map:
         for row, values in zip(range(rows.start, rows.stop), part, strict=True):
             self.file.seek((row * width + columns.start) * channels * self.dtype.itemsize)
             yield values.reshape(-1).view(np.uint8).data
-
-
-class _Result:
-    """The translation, in memory."""
-
-    def __init__(self, size, channels, dtype):
-        self.pixels = np.empty((*size, channels), dtype)
-
-    def write(self, down, across, part):
-        self.pixels[down.kept, across.kept] = as_given(part, self.pixels)
-
-
-def _shape_of(tensor, step, size):
-    return (*(int(side / step) for side in size), tensor.shape[-1])
-
-
-def _check_room(stages, steps, sizes, last):
-    """Raise an OSError for images, of these sizes, whose maps would fill the disk."""
-    held, most = {}, 0
-    for i, stage in enumerate(stages):
-        for tensor in stage.stores:
-            values = sum(math.prod(_shape_of(tensor, steps[id(tensor)], size)) for size in sizes)
-            held[id(tensor)] = values * np.dtype(tensor.dtype).itemsize
-        held = {key: count for key, count in held.items() if last.get(key, -1) >= i}
-        most = max(most, sum(held.values()))
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if most > free:
-        raise OSError(
-            errno.ENOSPC,
-            f"Translating {sizes[0][0]}×{sizes[0][1]} pixels in tiles takes {most / 1e9:.1f} GB "
-            f"of temporary files, and {folder} has room for {free / 1e9:.1f} GB. Set the "
-            "environment variable TMPDIR to a folder with more.",
-        )
