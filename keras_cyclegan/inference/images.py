@@ -52,11 +52,6 @@ def _open_items(images, formats, max_pixels):
     pictures = []
     for i, image in enumerate(images):
         try:
-            if getattr(image, "ndim", 3) == 4:
-                raise ValueError(
-                    f"An item of a list is one image. Received a batch of shape {image.shape}: "
-                    "give it by itself, or unpack it with `list(batch)`."
-                )
             pictures.append(_open_picture(image, formats, max_pixels))
         except (TypeError, ValueError) as error:
             error.args = (f"images[{i}]: {error}",)
@@ -84,16 +79,9 @@ def _open_picture(image, formats, max_pixels):
             translated = unit if unit.dtype == np.uint8 else wanted.from_unit(unit)
         if alpha is not None and eight_bits:
             translated = np.concatenate([translated, alpha[:, :, None]], axis=2)
+        is_gray = translated.shape[2] == 1
         if isinstance(image, Image.Image) and eight_bits:
-            return _to_pillow(translated)
-        gray = getattr(image, "ndim", 3) == 2 and translated.shape[2] == 1
-        return translated[:, :, 0] if gray else translated
+            return Image.fromarray(translated[:, :, 0] if is_gray else translated)
+        return translated[:, :, 0] if is_gray and getattr(image, "ndim", 3) == 2 else translated
 
     return Picture(pixels, finish)
-
-
-def _to_pillow(pixels):
-    channels = pixels.shape[2]
-    if channels > 4:
-        raise ValueError(f"PIL has no image of {channels} channels, as translated. Give arrays.")
-    return Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)

@@ -97,12 +97,16 @@ class InferenceMixin:
         size = chosen_size(self, working_size)
         formats = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, formats, max_pixels)
-        if return_doubt:
-            judges, calibration = self._judges(direction), self._calibration(direction)
+        if return_doubt and direction not in self.doubt:
+            raise ValueError(
+                f"This model's doubt isn't calibrated for '{direction}'. Call "
+                "`model.calibrate_doubt(images)` with images that it wasn't trained on."
+            )
         translated = collect(translate_all(generator, pictures, batch_size, tile, size))
         if not return_doubt:
             return translated
-        doubts = [doubt_of(judges, picture, calibration, tile, size) for picture in pictures]
+        options = self.doubt[direction], tile, size
+        doubts = [doubt_of(_judges(self, direction), picture, *options) for picture in pictures]
         several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 3) == 4
         return translated, doubts if several else doubts[0]
 
@@ -128,16 +132,14 @@ class InferenceMixin:
             The reconstructions, in the kinds and sizes of `images`.
         """
         there = generator_for(self, direction)
-        back = generator_for(self, check_direction(direction).opposite)
+        back = generator_for(self, Direction(direction).opposite)
         options = batch_size, tile, chosen_size(self, working_size)
         given, _ = formats_of(self, Direction(direction))
         pictures, collect = open_images(images, (given, given), max_pixels)
         floats = [Picture(to_float(pixels), lambda unit: unit) for pixels, _ in pictures]
-        between = translate_all(there, floats, *options)
-        ways_back = [
-            Picture(b, picture.finish) for b, picture in zip(between, pictures, strict=True)
-        ]
-        return collect(translate_all(back, ways_back, *options))
+        between = zip(translate_all(there, floats, *options), pictures, strict=True)
+        between = [Picture(unit, picture.finish) for unit, picture in between]
+        return collect(translate_all(back, between, *options))
 
     def freeze_statistics(
         self, images: Any, direction: str = "a_to_b", max_pixels: int = MAX_PIXELS
@@ -201,27 +203,12 @@ class InferenceMixin:
         """
         direction = check_direction(direction)
         pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
-        judges = self._judges(direction)
-        calibration = calibrate(judges, pictures, "auto", self.working_size)
+        calibration = calibrate(_judges(self, direction), pictures, "auto", self.working_size)
         self.doubt = {**self.doubt, str(direction): calibration}
 
     def set_doubt(self, doubt: Mapping[str, Any] | None) -> None:
         """Take a calibration of `calibrate_doubt`, as it stands in a file; None for none."""
         self.doubt = check_calibration(doubt or {})
-
-    def _judges(self, direction):
-        direction = check_direction(direction)
-        back = generators_of(self).get(direction.opposite)
-        discriminator = getattr(self, f"discriminator_{direction.target}")
-        return Judges(generator_for(self, direction), back, discriminator)
-
-    def _calibration(self, direction):
-        if found := self.doubt.get(str(check_direction(direction))):
-            return found
-        raise ValueError(
-            f"This model's doubt isn't calibrated for {direction!r}. Call "
-            "`model.calibrate_doubt(images)` with images that it wasn't trained on."
-        )
 
     def set_scale(self, scale: str | None, working_size: int | None = None) -> None:
         """Say at which scale the model was trained, for `translate` and for its presets.
@@ -260,6 +247,13 @@ def generators_of(model):
     """Return the generators that a model has, or their averages, by `Direction`."""
     both = zip(Direction, model.generators(), strict=True)
     return {direction: generator for direction, generator in both if generator is not None}
+
+
+def _judges(model, direction):
+    direction = check_direction(direction)
+    back = generators_of(model).get(direction.opposite)
+    discriminator = getattr(model, f"discriminator_{direction.target}")
+    return Judges(generator_for(model, direction), back, discriminator)
 
 
 def chosen_size(model, working_size):

@@ -137,9 +137,6 @@ def measure(evaluation):
     counts = {images.shape[-1] for images in evaluation.images.values()}
     if extractor is None:
         return
-    if smallest < 2:
-        evaluation.notes.append("KID is left out: it needs at least two images of each domain.")
-        return
     if not chosen and not counts <= {1, 3}:
         evaluation.notes.append(
             "KID and FID are left out: their features are of RGB or gray. --score-channels 0,1,2 "

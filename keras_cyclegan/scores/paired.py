@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_cyclegan.arguments import Tensor
-from keras_cyclegan.losses.similarity import WINDOW, structural_similarity
+from keras_cyclegan.losses.similarity import structural_similarity
 from keras_cyclegan.scores.images import as_floats
 from keras_cyclegan.scores.score import Measured, Score, mean_score
 
@@ -131,10 +131,9 @@ def measure(evaluation):
     """Measure the distance and the similarity of translations to their ground truth."""
     if not evaluation.sets.paired:
         return
-    small = min(evaluation.sets.a.shape[1:3]) < WINDOW
     for direction in evaluation.round_trips:
         truth, compared = evaluation.pairs(direction)
-        for name, better, unit, metric in SHOWN[:2] if small else SHOWN:
+        for name, better, unit, metric in SHOWN:
             protocol = evaluation.protocol(name, len(truth), unit=unit)
             scores = [Score(float(mean_score(metric(), truth, x)), protocol) for x in compared]
             yield Measured(name, direction, better, *scores)
@@ -143,10 +142,9 @@ def measure(evaluation):
             unit = pixels.unit or "units"
             protocol = evaluation.protocol("MAE in units", len(truth), unit=unit)
             errors = (float(np.mean(np.abs(x - truth) * pixels.span / 2)) for x in compared)
-            scores = [Score(error, protocol) for error in errors]
-            yield Measured(f"MAE, {unit}", direction, "lower", *scores)
-    if small:
-        evaluation.notes.append("SSIM is left out: it needs images of 11×11 or more.")
+            yield Measured(
+                f"MAE, {unit}", direction, "lower", *(Score(error, protocol) for error in errors)
+            )
 
 
 def measure_round_trips(evaluation):
