@@ -77,7 +77,7 @@ def evaluate(
         raise ValueError("FID needs features to be measured on. Received fid=True, extractor none.")
     if labels is not None and judge is None:
         raise ValueError("Labels are for a judge. Received labels without `judge`.")
-    judge = find_judge(judge, judge_range)
+    judge = None if judge is None else find_judge(judge, judge_range)
     channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     formats = dict(zip("ab", formats_of(model, Direction.A_TO_B), strict=True))

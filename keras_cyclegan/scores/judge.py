@@ -19,9 +19,6 @@ from keras_cyclegan.scores.score import Measured, Score, batches
 IGNORED = 255  # of label maps, as in Cityscapes: counts nowhere
 
 
-# --- the network -------------------------------------------------------------------------------
-
-
 class Judge:
     """A network, the shape that it takes, and `prepare` from 0 … 255, float32, to its range."""
 
@@ -42,26 +39,23 @@ class Judge:
 
 
 def find_judge(given, value_range=(-1.0, 1.0)):
-    """Make the judge that a user names, see `evaluate`; None for none."""
-    if given is None:
-        return None
+    """Make the judge that a user names, see `evaluate`."""
     low, high = value_range
 
     def prepare(images):
         return images * np.float32((high - low) / 255) + np.float32(low)
 
-    path = pathlib.Path(str(given))
-    title = f"{path.name}, {low:g} to {high:g}"
-    if path.suffix in (".onnx", ".keras") and not path.exists():
-        raise FileNotFoundError(f"There is no judge {path}.")
-    if path.suffix == ".onnx":
-        return Judge(*_onnx(path), title, prepare)
-    if path.suffix == ".keras":
-        model = keras.saving.load_model(path, compile=False)
-    elif isinstance(given, keras.Model):
+    if isinstance(given, keras.Model):
         model, title = given, given.name
+    elif (path := pathlib.Path(given)).suffix in (".onnx", ".keras"):
+        if not path.exists():
+            raise FileNotFoundError(f"There is no judge {path}.")
+        title = f"{path.name}, {low:g} to {high:g}"
+        if path.suffix == ".onnx":
+            return Judge(*_onnx(path), title, prepare)
+        model = keras.saving.load_model(path, compile=False)
     else:
-        build, prepare = find_application(str(given), "a .keras file", "an .onnx file")
+        build, prepare = find_application(given, "a .keras file", "an .onnx file")
         model, title = build(weights="imagenet"), f"keras.applications.{given}, imagenet"
     return Judge(model.predict_on_batch, model.input_shape[1:], title, prepare)
 
@@ -104,9 +98,6 @@ def answers(judge, images):
     return found
 
 
-# --- its answers -------------------------------------------------------------------------------
-
-
 @dataclasses.dataclass(frozen=True)
 class Judged:
     """A judge's answers of one direction, by class and by image, worst first."""
@@ -128,30 +119,31 @@ def measure(evaluation):
         before = answers(judge, evaluation.images[domain])
         after = answers(judge, translated)
         if labels is None:
-            name, described = "Judge's agreement with itself", "its answers on the originals"
+            title, described = "Judge's agreement with itself", "its answers on the originals"
             truth, names = before.argmax(axis=-1), [str(i) for i in range(before.shape[-1])]
             compared = [after]
         else:
-            name = "Judge's accuracy"
+            title = "Judge's accuracy"
             described = "given as arrays" if isinstance(labels, dict) else str(labels)
             truth, names = labels_of(labels, domain, evaluation.names[domain], before.shape)
             compared = [after, before]
         if truth is None:
-            arrow, name = direction.arrow, domain.upper()
-            evaluation.notes.append(f"{arrow} isn't judged: no image of {name} has a label.")
+            evaluation.notes.append(
+                f"{direction.arrow} isn't judged: no image of {domain.upper()} has a label."
+            )
             continue
         kept = truth >= 0
         counts = [
             count_right(truth[kept], said.argmax(axis=-1)[kept], before.shape[-1])
             for said in compared
         ]
-        kinds = {name: "pixel_accuracy"}
+        kinds = {title: "pixel_accuracy"}
         if truth.ndim > 1:
-            kinds[f"{name}, mean IoU"] = "mean_iou"
-        for title, kind in kinds.items():
-            protocol = evaluation.protocol(title, len(truth), judge=judge.title, labels=described)
+            kinds[f"{title}, mean IoU"] = "mean_iou"
+        for name, kind in kinds.items():
+            protocol = evaluation.protocol(name, len(truth), judge=judge.title, labels=described)
             scores = [Score(shares_of(count)[kind], protocol) for count in counts]
-            yield Measured(title, direction, "higher", *scores)
+            yield Measured(name, direction, "higher", *scores)
         images = _by_image(evaluation.names[domain], truth, after, names)
         evaluation.judged[direction] = Judged(_by_class(names, *counts), images)
 
@@ -201,34 +193,32 @@ def labels_of(labels, domain, names, answered):
     """
     classes = [str(i) for i in range(answered[-1])]
     if isinstance(labels, dict):
-        if labels.get(domain) is None:
-            return None, None
-        return _checked(np.asarray(labels[domain]), answered), classes
-    root = pathlib.Path(labels)
+        found = labels.get(domain)
+        return (None, None) if found is None else (_checked(np.asarray(found), answered), classes)
+    root = pathlib.Path(labels, domain.upper())
+    root = root if root.is_dir() else root.parent
     if not root.is_dir():
-        raise FileNotFoundError(f"There is no folder of labels {printable(str(root))}.")
-    root = root / domain.upper() if (root / domain.upper()).is_dir() else root
+        raise FileNotFoundError(f"There is no folder of labels {root}.")
     files = {path.stem: path for path in sorted(root.rglob("*")) if path.is_file()}
     missing = [name for name in names if pathlib.PurePath(name).stem not in files]
     if len(missing) == len(names):
         return None, None
     if missing:
         raise ValueError(
-            f"{printable(str(root))} lacks labels of {len(missing)} of {len(names)} images of "
-            f"{domain.upper()}: {', '.join(map(printable, missing[:10]))}."
+            f"{root} lacks labels of {len(missing)} of {len(names)} images of {domain.upper()}: "
+            f"{', '.join(map(printable, missing[:10]))}."
         )
     found = [files[pathlib.PurePath(name).stem] for name in names]
     if len(answered) == 4:
-        maps = np.stack([_read_map(path, answered[1:3]) for path in found])
-        return _checked(maps, answered), classes
+        found = np.stack([_read_map(path, answered[1:3]) for path in found])
+        return _checked(found, answered), classes
     folders = sorted({path.parent.name for path in files.values()})
     if all(name.isdecimal() for name in folders):  # numbers of the judge's classes
         return _checked(np.array([int(path.parent.name) for path in found]), answered), classes
     if len(folders) != answered[-1]:
         raise ValueError(
-            f"The judge knows {answered[-1]} classes, and {printable(str(root))} has "
-            f"{len(folders)} sub-folders: {', '.join(map(printable, folders[:10]))}. If it has "
-            "others too, name them by number."
+            f"The judge knows {answered[-1]} classes, and {root} has {len(folders)} sub-folders: "
+            f"{', '.join(map(printable, folders[:10]))}. If it has others too, name them by number."
         )
     return np.array([folders.index(path.parent.name) for path in found]), folders
 

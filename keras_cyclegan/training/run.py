@@ -18,7 +18,7 @@ from keras_cyclegan.inference.doubt import LEAST
 from keras_cyclegan.processor import describe_machine, emulated_dtype
 from keras_cyclegan.recipes import TABLES
 from keras_cyclegan.scores import KernelInceptionDistance
-from keras_cyclegan.scores.features import describe_extractor
+from keras_cyclegan.scores.distances import describe_extractor
 from keras_cyclegan.steps.distribution import distributed, is_chief
 from keras_cyclegan.training import folder as run_folder
 from keras_cyclegan.training.data import load_images
