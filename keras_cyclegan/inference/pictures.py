@@ -16,8 +16,6 @@ SIDE, SMALLEST_SIDE = 512, 64  # of tiles; larger ones take more memory and no l
 
 def translate_all(network, pictures, batch_size, tile, working_size):
     """Translate each picture and finish it; see `CycleGAN.translate` for the arguments."""
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received batch_size={batch_size!r}.")
     if tile not in (None, "auto") and (not isinstance(tile, int) or isinstance(tile, bool)):
         raise ValueError(
             '`tile` is "auto", the side of a tile in pixels, or None for no tiles. Received '

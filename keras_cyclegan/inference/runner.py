@@ -37,7 +37,7 @@ class Runner:
 
     def __init__(self, generator):
         self._reference = weakref.ref(generator)  # a strong one would keep it in `_runners`
-        self._graph = (None, None)
+        self._graph, self._variables = None, None
         warn_of_emulated_dtype([generator])
 
     @property
@@ -68,9 +68,8 @@ class Runner:
 
     def bytes_for(self, height, width):
         """Estimate the memory for one whole image."""
-        if not self.pixel_bytes:
-            return 0  # a subclassed model may not know its sizes
-        return int(self.padded_pixels(height, width) * self.pixel_bytes)
+        # A subclassed model may not know its sizes.
+        return self.pixel_bytes and int(self.padded_pixels(height, width) * self.pixel_bytes)
 
     def check_size(self, height, width):
         """Raise a ValueError for an image that a generator built for one size can't take."""
@@ -111,19 +110,17 @@ class Runner:
             return self.generator(padded, training=False)[:, :height, :width]
 
     def _current_graph(self):
-        """Return the `tf.function`, traced again where quantization or LoRA made new variables."""
-        variables = tuple(id(variable) for variable in self.generator.variables)
-        if self._graph[0] != variables:
-            self._graph = variables, self._trace()
-        return self._graph[1]
-
-    def _trace(self):
+        """Return the `tf.function`, a new one where quantization or LoRA made new variables."""
         import tensorflow as tf
 
-        warn_if_too_late()
-        signature = tf.TensorSpec((None, None, None, self.generator.input_shape[-1]), "float32")
-        self.rule  # noqa: B018, found outside of the graph
-        return tf.function(self.apply, input_signature=[signature], autograph=False)
+        variables = [id(variable) for variable in self.generator.variables]
+        if self._variables != variables:
+            warn_if_too_late()
+            signature = tf.TensorSpec((None, None, None, self.generator.input_shape[-1]), "float32")
+            self.rule  # noqa: B018, found outside of the graph
+            self._graph = tf.function(self.apply, input_signature=[signature], autograph=False)
+            self._variables = variables
+        return self._graph
 
 
 def _widest_layer(network, default_side):

@@ -1,5 +1,6 @@
 """Translates a slide in one pass, tile by tile, into a pyramid: bounded memory, any size."""
 
+import contextlib
 import json
 import shutil
 import zlib
@@ -58,8 +59,7 @@ def translate_slide(
     generator = generator_for(model, direction)
     if (generator.input_shape[-1], generator.output_shape[-1]) != (3, 3):
         raise ValueError("Slides have three channels; the generator takes or gives others.")
-    slide = slide_files.open_slide(source)
-    try:
+    with contextlib.closing(slide_files.open_slide(source)) as slide:
         level = _level(slide, mpp)
         folder, size = target.with_name(f".{target.name}.blocks"), slide.sizes[level]
         source, checksum = Path(source).absolute(), 0
@@ -74,11 +74,14 @@ def translate_slide(
         if missing:
             tissue = find_tissue(slide)
             if len(runner(generator).stages[0]) > 1:  # its norms aren't frozen
-                model = model.freeze_statistics(
-                    tissue_samples(slide, level, tissue, samples), direction
-                )
+                parts = tissue_samples(slide, level, tissue, samples)
+                model = model.freeze_statistics(parts, direction)
             options = model, direction, source, level, tissue, tile, folder.absolute(), compression
-            for _, error in _each(engine, options, missing, workers):
+            if engine == "ray":
+                errors = (error for _, error in run_on_ray(BlockWriter, options, missing, workers))
+            else:
+                errors = map(BlockWriter(*options).run, missing)
+            for error in errors:
                 if error:
                     raise RuntimeError(f"A block of {source} wasn't translated: {error}")
                 done += 1
@@ -88,27 +91,17 @@ def translate_slide(
             target, size, lambda *place: block_path(folder, *place), compression, microns, slide.icc
         )
         shutil.rmtree(folder)
-    finally:
-        slide.close()
-
-
-def _each(engine, arguments, tasks, workers):
-    if engine == "ray":
-        return run_on_ray(BlockWriter, arguments, tasks, workers)
-    writer = BlockWriter(*arguments)
-    return ((i, writer.run(task)) for i, task in enumerate(tasks))
 
 
 def _level(slide, mpp):
     if mpp is None:
         return 0
-    if not slide.mpp:
-        raise ValueError("The slide doesn't say its microns per pixel: leave `mpp` out.")
-    ratios = [max(mpp / level, level / mpp) for level in slide.mpp]
-    if min(ratios) > FAR:
-        known = ", ".join(f"{level:.3g}" for level in slide.mpp)
-        raise ValueError(f"The slide has levels of {known} microns per pixel. Received mpp={mpp}.")
-    return int(np.argmin(ratios))
+    known = slide.mpp or []  # of a slide that doesn't say
+    fits = [i for i, level in enumerate(known) if max(mpp / level, level / mpp) <= FAR]
+    if not fits:
+        levels = ", ".join(f"{level:.3g}" for level in known) or "unknown"
+        raise ValueError(f"The slide has levels of {levels} microns per pixel. Received mpp={mpp}.")
+    return fits[0]
 
 
 def _begin(folder, task):

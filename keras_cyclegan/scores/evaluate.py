@@ -35,12 +35,11 @@ def evaluate(
     score_channels: tuple[int, ...] | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Evaluation:
-    """Score a translator in every direction it has.
+    """Score a translator in every direction it has, beside the untranslated images.
 
-    KID and FID to the real images of the target domain (Bińkowski et al. 2018, Heusel et al. 2017),
-    each also for the untranslated images; the cycle error and the content change; and where the
-    images are paired, the error against the ground truth and the segmentation scores of Zhu et al.
-    2017, section 5.1.1.
+    KID and FID to the real images of the target domain; the cycle error and the content change; and
+    where the images are paired, the error against the ground truth and the segmentation scores of
+    Zhu et al. 2017, section 5.1.1.
 
     Args:
         model: `CycleGAN`; it may translate one way only.
@@ -102,12 +101,8 @@ def evaluate(
     }
     options = {"extractor": network, "fid": fid, "score_channels": score_channels}
     options |= {"palette": palette, "label_domain": label_domain, "judge": judge, "labels": labels}
-    evaluation = Evaluation(
-        *(sets, names, formats, round_trips, conditions, options),
-        notes=[note] if note else [],
-        measured=[],
-        judged={},
-    )
+    notes = [note] if note else []
+    evaluation = Evaluation(sets, names, formats, round_trips, conditions, options, notes)
     for measure in MEASURES:
         evaluation.measured.extend(measure(evaluation))
     return evaluation

@@ -7,7 +7,7 @@ from keras_cyclegan.arguments import Tensor
 from keras_cyclegan.data import resize_image, to_unit
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.networks.efficientnet import efficientnet_lite, normalise
-from keras_cyclegan.scores.images import as_levels, require_rgb
+from keras_cyclegan.scores.images import as_levels
 from keras_cyclegan.scores.inception import InceptionFeatures, download_fid_weights
 
 SIDE = 224  # of the images that it sees
@@ -31,7 +31,6 @@ class EfficientNetLite0Features:
         self.network = efficientnet_lite("efficientnet-lite0")
 
     def __call__(self, images: Tensor) -> Tensor:
-        require_rgb(images, "EfficientNet-Lite0")
         resized = np.stack([resize_image(image, (SIDE, SIDE)) for image in as_levels(images)])
         return self.network.predict_on_batch(normalise(to_unit(resized)))
 

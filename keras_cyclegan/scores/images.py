@@ -25,13 +25,6 @@ def as_levels(images):
     return from_unit(images) if images.dtype.kind == "f" else images.astype("uint8")
 
 
-def require_rgb(images, network):
-    """Raise a ValueError for images that aren't `(batch, height, width, 3)`."""
-    if len(images.shape) != 4 or images.shape[-1] != 3:
-        shape = tuple(images.shape)
-        raise ValueError(f"{network} takes RGB, `(batch, height, width, 3)`. Received {shape}.")
-
-
 def _require_known_range(images):
     if images.size == 0:
         raise ValueError(f"There are no images to score. Received shape {images.shape}.")

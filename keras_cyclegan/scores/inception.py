@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from keras_cyclegan.arguments import PathLike, Tensor
 from keras_cyclegan.files.download import cache_folder, fetch
 from keras_cyclegan.files.torch_checkpoint import read_state_dict
-from keras_cyclegan.scores.images import as_floats, require_rgb
+from keras_cyclegan.scores.images import as_floats
 
 WEIGHTS_URL = (
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
@@ -33,9 +33,8 @@ class InceptionFeatures:
     bilinear without antialiasing, whatever their size.
 
     Args:
-        weights: path of `pt_inception-2015-12-05-6726825d.pth`. None, the default, downloads it
-            once (91 MB), or raises `DownloadError`.
-        model: `keras.Model` in place of the published network, which None, the default, takes.
+        weights: path of `pt_inception-2015-12-05-6726825d.pth`. None downloads it once (91 MB), or
+            raises `DownloadError`.
 
     Example:
 
@@ -51,17 +50,12 @@ class InceptionFeatures:
         "resizing": "bilinear to 299×299 without antialiasing, as pytorch-fid",
     }
 
-    def __init__(self, weights: PathLike | None = None, model: keras.Model | None = None) -> None:
-        if model is not None:
-            self.protocol = {**self.protocol, "extractor": f"Inception-v3 given as {model.name}"}
-        self.model = model or fid_inception(read_state_dict(weights or download_fid_weights()))
+    def __init__(self, weights: PathLike | None = None) -> None:
+        self.model = fid_inception(read_state_dict(weights or download_fid_weights()))
 
     def __call__(self, images: Tensor) -> NDArray[np.float32]:
-        require_rgb(images, "Inception")
-        images = keras.ops.image.resize(
-            *(as_floats(images), (299, 299)), interpolation="bilinear", antialias=False
-        )
-        return self.model.predict_on_batch(images)
+        size, how = (299, 299), {"interpolation": "bilinear", "antialias": False}
+        return self.model.predict_on_batch(keras.ops.image.resize(as_floats(images), size, **how))
 
 
 def fid_inception(state):

@@ -48,16 +48,14 @@ class SegmentationScores(keras.metrics.Metric):
 
     def __init__(self, palette: Any, tolerance: float = 64.0, **kwargs: Any) -> None:
         super().__init__(**{"name": "segmentation", **kwargs})
-        colours = np.asarray(palette, "float64")
-        known = colours.ndim == 2 and len(np.unique(colours, axis=0)) == len(colours) >= 2
-        if not known or colours.min() < 0 or colours.max() > 255:
+        self._colours = np.asarray(palette, "float64")
+        if self._colours.ndim != 2 or len(np.unique(self._colours, axis=0)) != len(palette):
             raise ValueError(
-                "`palette` must be at least two colours, all different, `(classes, channels)` in "
-                f"0 … 255. Received {palette}."
+                "`palette` must be colours, all different, `(classes, channels)` in 0 … 255. "
+                f"Received {palette}."
             )
-        self.palette = tuple(tuple(colour) for colour in colours.tolist())
+        self.palette = tuple(map(tuple, self._colours.tolist()))
         self.tolerance = tolerance
-        self._colours = colours
         self.reset_state()
 
     def update_state(self, y_true: Tensor, y_pred: Tensor) -> Any:
@@ -77,8 +75,6 @@ class SegmentationScores(keras.metrics.Metric):
         self._counts += count_right(truth, self._classes(y_pred)[0], len(self._colours))
 
     def result(self) -> dict[str, Any]:
-        if not self._counts.any():
-            raise ValueError("There are no label maps to score: call `update_state` first.")
         return shares_of(self._counts)
 
     def reset_state(self) -> None:
@@ -115,16 +111,12 @@ def shares_of(counts):
 
 
 def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
-    """Read the colours that a user names, for `SegmentationScores`.
+    """Read the colours that a user names, for `SegmentationScores`; None for no `name`.
 
-    Args:
-        name: `"facades"`, the path of a JSON file, `[[red, green, blue], …]` in 0 … 255, or
-            `None` for no palette.
+    It is `"facades"`, or the path of a JSON file, `[[red, green, blue], …]` in 0 … 255.
     """
-    if name is None:
-        return None
-    if name == "facades":
-        return FACADES_PALETTE
+    if name in (None, "facades"):
+        return name and FACADES_PALETTE
     try:
         colours = json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
         return [tuple(float(level) for level in colour) for colour in colours]
@@ -149,7 +141,6 @@ def measure(evaluation):
             continue
         truth, compared = evaluation.pairs(direction)
         results = [mean_score(SegmentationScores(palette), truth, x) for x in compared]
-        colours = " ".join("#" + bytes(map(round, colour)).hex() for colour in palette)
         for name, key in SHOWN.items():
-            protocol = evaluation.protocol(name, len(truth), palette=colours)
+            protocol = evaluation.protocol(name, len(truth), palette=str([*map(tuple, palette)]))
             yield Measured(name, direction, "higher", *(Score(x[key], protocol) for x in results))

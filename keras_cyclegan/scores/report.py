@@ -22,9 +22,6 @@ SAMPLES = 8  # rows of the grid, spread evenly over the set
 WORST = 4
 
 
-# --- table and JSON ----------------------------------------------------------------------------
-
-
 def score_rows(evaluation):
     """Return each score's name, and for each direction its value, baseline and verdict as texts."""
     rows = {}
@@ -104,9 +101,6 @@ def write_json(evaluation: Any, path: PathLike, preset: str) -> None:
         unfinished.write_text(text + "\n", encoding="utf-8")
 
 
-# --- page --------------------------------------------------------------------------------------
-
-
 def write_report(evaluation: Any, model: Any, folder: PathLike, preset: str) -> Path:
     """Write `index.html` into a `folder`: scores, samples, worst round trips, the protocol.
 
@@ -134,11 +128,7 @@ def write_page(path, package, template, **values):
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
-        loader=PackageLoader(package, "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader(package, "."), autoescape=True, undefined=StrictUndefined
     )
     page = templates.get_template(template).render(**values)
     with atomic_file(path) as unfinished:
@@ -149,7 +139,7 @@ def _shown(evaluation, model, direction):
     """Collect what is shown of one direction: samples, its worst, the judge's answers."""
 
     def strips(indices, texts=None):
-        return _strips(evaluation, model, direction, indices, texts)
+        return _strips(evaluation, model, direction, np.asarray(indices, int), texts)
 
     translated, errors, _ = evaluation.round_trips[direction]
     judged = evaluation.judged.get(direction)
@@ -160,26 +150,23 @@ def _shown(evaluation, model, direction):
         else f"{row['right']:.0%} of pixels right"
         for row in wrong
     ]
-    samples = np.linspace(0, len(translated) - 1, min(SAMPLES, len(translated)))
     return {
         "arrow": direction.arrow,
         "masks": hasattr(generator_for(model, direction), "attention_network"),
-        "samples": strips(samples.round()),
+        "samples": strips(np.unique(np.linspace(0, len(translated) - 1, SAMPLES).round())),
         "worst": [] if errors is None else strips(np.argsort(-errors)[:WORST]),
         "judged": judged,
-        "most_wrong": strips([row["index"] for row in wrong], answers),
+        "most_wrong": wrong and strips([row["index"] for row in wrong], answers),
     }
 
 
 def _strips(evaluation, model, direction, indices, texts):
     """Make a row of pictures for each index, with its text: the cycle error, if None is given."""
-    indices = np.asarray(indices, int)
-    if not len(indices):
-        return []
     source, target = direction.source, direction.target
     errors = evaluation.round_trips[direction].cycle_error
-    generator = generator_for(model, direction)
-    real = evaluation.formats[source].to_unit(getattr(evaluation.sets, source)[indices])
+    generator, pixels = generator_for(model, direction), evaluation.formats[source]
+    images = getattr(evaluation.sets, source)[indices]
+    real = pixels.to_unit(images)
     fake = runner(generator)(real)
     columns = {"input": real}
     if hasattr(generator, "attention_network"):  # white is painted
@@ -187,11 +174,10 @@ def _strips(evaluation, model, direction, indices, texts):
     columns["translation"] = fake
     if errors is not None:
         columns["round trip"] = runner(generator_for(model, direction.opposite))(fake)
-    if str(direction) in model.doubt:  # white is doubtful
-        pixels = evaluation.formats[source]
-        _, doubts = model.translate(pixels.from_unit(real), direction, return_doubt=True)
-        columns["doubt"] = np.stack([2 * doubt.map - 1 for doubt in doubts])
         texts = texts or [f"cycle error {error:.3f}" for error in errors[indices]]
+    if str(direction) in model.doubt:  # white is doubtful
+        _, doubts = model.translate(images, direction, return_doubt=True)
+        columns["doubt"] = np.stack([2 * doubt.map - 1 for doubt in doubts])
     if evaluation.sets.paired:
         truth = getattr(evaluation.sets, target)[indices]
         columns["ground truth"] = evaluation.formats[target].to_unit(truth)

@@ -110,8 +110,8 @@ class Evaluation:
     conditions: dict[str, Any]
     options: dict[str, Any]
     notes: list[str]
-    measured: list[Measured]
-    judged: dict[Direction, Any]
+    measured: list[Measured] = dataclasses.field(default_factory=list)
+    judged: dict[Direction, Any] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def images(self):

@@ -372,11 +372,6 @@ def test_methods_of_the_model_take_what_they_name(name):
         assert f"\n            {argument.name}: " in method.__doc__
 
 
-def test_batch_size_must_be_positive(model):
-    with pytest.raises(ValueError, match="batch_size=0"):
-        model.translate(noise(8, 8, 3), batch_size=0)
-
-
 def test_files_that_are_no_images_are_refused(model, tmp_path):
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "empty.png").write_bytes(b"")

@@ -56,9 +56,9 @@ def test_scores_name_the_extractor(extractor, images):
     assert distance.score().protocol["extractor"].startswith("EfficientNet-Lite0")
 
 
-def test_images_that_are_not_rgb_are_refused(extractor):
-    with pytest.raises(ValueError, match=r"RGB.*\(2, 8, 8, 1\)"):
-        extractor(np.zeros((2, 8, 8, 1), "uint8"))
+def test_gray_images_have_the_features_of_gray_rgb(extractor, images):
+    gray = images[..., :1]
+    np.testing.assert_array_equal(extractor(gray), extractor(np.repeat(gray, 3, axis=-1)))
 
 
 def test_without_its_weights_it_says_what_to_install(monkeypatch):
