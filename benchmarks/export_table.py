@@ -30,7 +30,7 @@ def main():
     print("| format | weights | size | mean difference | largest |")
     print("|---|---|---|---|---|")
     for format, known in FORMATS.items():
-        for weights in known.needs:
+        for weights in known.weights:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "exported")
                 model.export(path, format=format, weights=weights, direction="a_to_b")

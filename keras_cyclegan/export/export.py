@@ -73,13 +73,13 @@ class ExportMixin:
         ```
         """
         check_choice("format", format, FORMATS)
-        check_choice("weights", weights, FORMATS[format].needs)
+        check_choice("weights", weights, FORMATS[format].weights)
         found = generators_of(self)
         if direction is not None:
             found = {check_direction(direction): generator_for(self, direction)}
         path = Path(filepath)
         _check_path(path, format, overwrite, len(found))
-        _check_requirements(format, weights)
+        _check_requirements(format)
         _check_finite(found)
         size = chosen_size(self, working_size)
         generators = {
@@ -99,8 +99,7 @@ def _check_path(path, format, overwrite, directions):
             )
     if format == "onnx" and path.suffix.lower() == ".onnx" and directions > 1:
         raise ValueError(
-            f"An ONNX file holds one graph, and {path} would have to hold both directions. Give a "
-            f"folder, {str(path.with_suffix(''))!r}, or choose a direction."
+            f"An ONNX file holds one direction. Choose one, or give a folder. Received {path}."
         )
     if path.exists() and not (overwrite and FORMATS[format].owns(path)):
         raise FileExistsError(
@@ -109,19 +108,15 @@ def _check_path(path, format, overwrite, directions):
         )
 
 
-def _check_requirements(format, weights):
+def _check_requirements(format):
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
             f"Exporting {format!r} traces the generators with TensorFlow; Keras runs on "
             f"{keras.backend.backend()!r}. Save the model, load it in a process with "
             "KERAS_BACKEND=tensorflow, and export there: the weights are the same."
         )
-    missing = [name for name in FORMATS[format].needs[weights] if not find_spec(name)]
-    if missing:
-        raise ImportError(
-            f"Exporting {format!r} with weights={weights!r} needs {', '.join(missing)}: "
-            f"{to_install(format)}."
-        )
+    if missing := [name for name in FORMATS[format].packages if not find_spec(name)]:
+        raise ImportError(f"{format!r} needs {', '.join(missing)}: {to_install(format)}.")
 
 
 def _check_finite(generators):

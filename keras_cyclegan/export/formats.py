@@ -25,7 +25,8 @@ class Format(NamedTuple):
     write: Callable  # of `Exported` by direction, path, weights' dtype
     owns: Callable  # of a path: whether an earlier export of this format is there
     suffix: str | None  # of its files; None for a folder
-    needs: dict  # from each dtype that weights can have to the packages to import
+    weights: tuple[str, ...]  # the dtypes that they can have
+    packages: tuple[str, ...] = ()  # to import beside TensorFlow
 
 
 def write_saved_model(generators, path, weights):
@@ -92,30 +93,19 @@ def _holds_only(*suffixes):
     return lambda path: path.is_dir() and all(file.suffix in suffixes for file in path.iterdir())
 
 
+ALL = "float32", "float16", "int8"
 FORMATS = {
     "tf_saved_model": Format(
-        write_saved_model,
-        lambda path: (path / "saved_model.pb").exists(),
-        None,
-        {"float32": ["tensorflow"]},
+        write_saved_model, lambda path: (path / "saved_model.pb").exists(), None, ALL[:1]
     ),
     "onnx": Format(
         write_onnx,
         lambda path: path.suffix.lower() == ".onnx" or _holds_only(".onnx")(path),
-        ".onnx",
-        {"float32": ["tf2onnx"], "float16": ["tf2onnx"], "int8": ["tf2onnx", "onnxruntime"]},
+        *(".onnx", ALL, ("tf2onnx", "onnxruntime")),
     ),
-    "litert": Format(
-        write_litert,
-        Path.is_file,
-        ".tflite",
-        {weights: ["tensorflow"] for weights in ("float32", "float16", "int8")},
-    ),
+    "litert": Format(write_litert, Path.is_file, ".tflite", ALL),
     "openvino": Format(
-        write_openvino,
-        _holds_only(".xml", ".bin"),
-        ".xml",
-        {weights: ["openvino", "tf2onnx"] for weights in ("float32", "float16")},
+        write_openvino, _holds_only(".xml", ".bin"), ".xml", ALL[:2], ("tf2onnx", "openvino")
     ),
 }
 
