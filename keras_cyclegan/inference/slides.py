@@ -34,16 +34,15 @@ def translate_slide(
 ):
     """Translate a slide block by block; called again after a kill, it goes on where it was.
 
-    Statistics of instance norms are taken from samples of the slide's tissue, see
+    Statistics of instance norms are taken from `samples` of the slide's tissue, 256×256 each, see
     `CycleGAN.freeze_statistics`, unless the model's are frozen already. What isn't tissue is
     copied, not computed. Finished blocks lie in a folder beside the target until all are there.
 
     Args:
         source: path of a tiled TIFF file (pyramid, SVS, OME-TIFF), or of what openslide reads.
         target: path of the BigTIFF to write.
-        samples: number of parts of 256×256 whose statistics are taken.
         tile: side of the parts that are computed; the result is the same.
-        mpp: microns per pixel at which to translate, at the nearest level. None: at the largest.
+        mpp: microns per pixel of the level to translate. None: the largest.
         compression: `"jpeg"` or `"deflate"`, without loss.
         engine, workers: `"local"` or `"ray"`, where all machines reach both files.
 
@@ -208,18 +207,14 @@ def _thumbnail(slide):
     level = len(slide.sizes) - 1
     while level and max(slide.sizes[level]) < THUMBNAIL / 4:
         level -= 1
-    size = slide.sizes[level]
-    step = -(-max(size) // THUMBNAIL)
-    side, kept = slide_files.BLOCK // step * step, slide_files.BLOCK // step
-    result = np.empty((*(-(-length // step) for length in size), 3), np.uint8)
-    for row, column in np.ndindex(*(-(-length // side) for length in size)):
-        part = (
-            slice(i * side, min((i + 1) * side, length))
-            for i, length in zip((row, column), size, strict=True)
-        )
-        into = result[row * kept : (row + 1) * kept, column * kept : (column + 1) * kept]
-        into[:] = slide.read(level, *part)[::step, ::step]
-    return result
+    height, width = slide.sizes[level]
+    step = -(-max(height, width) // THUMBNAIL)
+    strip = max(1, slide_files.STORED // step) * step
+    strips = (slice(top, min(top + strip, height)) for top in range(0, height, strip))
+    # Copies: what is left out would stay in memory.
+    return np.concatenate(
+        [slide.read(level, rows, slice(0, width))[::step, ::step].copy() for rows in strips]
+    )
 
 
 def tissue_samples(slide, level, tissue, count):
