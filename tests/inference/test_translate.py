@@ -1,5 +1,4 @@
 import gc
-import inspect
 import io
 import pickle
 import weakref
@@ -362,14 +361,6 @@ def nan_at(*index):
 def test_what_is_no_image_is_refused(model, image, error, message):
     with pytest.raises(error, match=message):
         model.translate(image)
-
-
-@pytest.mark.parametrize("name", ["translate", "reconstruct", "export"])
-def test_methods_of_the_model_take_what_they_name(name):
-    method = getattr(CycleGAN, name)
-    for argument in list(inspect.signature(method).parameters.values())[1:]:
-        assert argument.kind is argument.POSITIONAL_OR_KEYWORD
-        assert f"\n            {argument.name}: " in method.__doc__
 
 
 def test_files_that_are_no_images_are_refused(model, tmp_path):
