@@ -9,13 +9,6 @@ from keras_cyclegan.processor import has_accelerator
 # On a processor, tiles take about as long as the whole image. So a low limit costs little, and a
 # photo is translated in the same way on each machine, whatever else is running there.
 MAX_FOR_WHOLE = 2 * 2**30
-_share = 1.0
-
-
-def share_memory(processes):
-    """Use 1/`processes` of the memory only, for as many that translate at once."""
-    global _share
-    _share = 1 / processes
 
 
 def memory_for_whole():
@@ -35,7 +28,7 @@ def available_memory(root="/"):
         free = int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
         cached = _table(group / "memory.stat")
         left.append(free + cached["inactive_file"] + cached["active_file"])
-    return _share * max(0, min(left))
+    return max(0, min(left))
 
 
 def _table(path):

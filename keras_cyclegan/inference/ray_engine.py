@@ -1,6 +1,5 @@
 """Many files, or blocks of a slide, by many processes on one machine or on a cluster, with Ray."""
 
-import math
 import os
 from collections import deque
 
@@ -9,7 +8,6 @@ import keras
 from keras_cyclegan.arguments import to_install
 from keras_cyclegan.files.atomic import remove_abandoned
 from keras_cyclegan.inference.files import translate_file
-from keras_cyclegan.inference.memory import share_memory
 
 ATTEMPTS = 3  # after which a task that kills its worker is given up
 _made: dict[type, type] = {}  # what this process runs tasks with, if it is a worker
@@ -18,11 +16,8 @@ _made: dict[type, type] = {}  # what this process runs tasks with, if it is a wo
 def translate_files_on_ray(model, pairs, workers=None, **options):
     """Translate files as `translate_files` does, with one copy of the model for each worker.
 
-    Workers share a machine's memory, so that they may cut an image into tiles that one process
-    alone would translate as a whole: then pixels may differ by one level. They run on the Ray
-    cluster of `RAY_ADDRESS`, of this machine, or on one that is started here; every node must reach
-    the images under the same path and have keras_cyclegan installed.
-
+    Workers run on the Ray cluster of `RAY_ADDRESS`, of this machine, or on one that is started
+    here; every node must reach the images under the same path and have keras_cyclegan installed.
     `workers` is their number; None takes one for each GPU of the cluster, or for each CPU.
     """
     # With absolute paths, because workers have other working directories.
@@ -71,24 +66,22 @@ def run_on_ray(worker, arguments, tasks, workers=None):
     try:
         gpus, cpus = (int(ray.cluster_resources().get(kind, 0)) for kind in ("GPU", "CPU"))
         count = min(workers or gpus or cpus or 1, len(tasks))
-        machines = sum(node["Alive"] for node in ray.nodes())
         run = ray.remote(
             num_cpus=1,
             num_gpus=1 if gpus else 0,
             max_retries=0,  # `_results` tries again, however the worker died
             runtime_env={"env_vars": {"KERAS_BACKEND": keras.backend.backend()}},
         )(run_task)
-        given = [ray.put((worker, arguments))], math.ceil(count / machines)
-        yield from _results(ray, lambda i: run.remote(*given, tasks[i]), len(tasks), count)
+        given = [ray.put((worker, arguments))]
+        yield from _results(ray, lambda i: run.remote(given, tasks[i]), len(tasks), count)
     finally:
         if started:
             ray.shutdown()
 
 
-def run_task(references, neighbours, task):
+def run_task(references, task):
     """Run one task in a worker's process, which keeps its copy of the model."""
     if references[0] not in _made:
-        share_memory(neighbours)
         worker, arguments = import_ray().get(references[0])
         _made[references[0]] = worker(*arguments)
     return _made[references[0]].run(task)

@@ -141,9 +141,7 @@ class InferenceMixin:
         between = [Picture(unit, picture.finish) for unit, picture in between]
         return collect(translate_all(back, between, *options))
 
-    def freeze_statistics(
-        self, images: Any, direction: str = "a_to_b", max_pixels: int = MAX_PIXELS
-    ) -> Any:
+    def freeze_statistics(self, images: Any, direction: str = "a_to_b") -> Any:
         """Return a model whose norms keep the statistics of sample images: parts give the whole.
 
         Instance norms take the statistics of all that they are given. Here those of samples, all
@@ -153,7 +151,7 @@ class InferenceMixin:
         Args:
             images: the samples, as in `translate`: some sixteen parts of 256×256 with tissue, of a
                 slide. `benchmarks/slide_samples.py` measures how many yours needs.
-            direction, max_pixels: see `translate`.
+            direction: see `translate`.
 
         Returns:
             A model of the same class with this direction only. It can be saved in every way.
@@ -163,7 +161,7 @@ class InferenceMixin:
                 in another way.
         """
         generator, direction = generator_for(self, direction), Direction(direction)
-        pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
+        pictures, _ = open_images(images, formats_of(self, direction), MAX_PIXELS)
         generator = freeze(runner(generator), [picture.pixels for picture in pictures])
         both = (generator, None) if direction is Direction.A_TO_B else (None, generator)
         given = {name: getattr(self, name) for name in ("image_shape", "pixels_a", "pixels_b")}
@@ -172,9 +170,7 @@ class InferenceMixin:
         model.set_scale(self.scale, self.working_size)
         return model
 
-    def calibrate_doubt(
-        self, images: Any, direction: str = "a_to_b", max_pixels: int = MAX_PIXELS
-    ) -> None:
+    def calibrate_doubt(self, images: Any, direction: str = "a_to_b") -> None:
         """Let `translate` say how far a translation is to be doubted, and where.
 
         What speaks against a pixel's translation is the error of its round trip (Zhu et al. 2017,
@@ -185,7 +181,7 @@ class InferenceMixin:
         Args:
             images: images to translate that weren't trained on, as in `translate`: a list or a
                 batch of 4 or more. Some 50 are enough.
-            direction, max_pixels: see `translate`.
+            direction: see `translate`.
 
         Raises:
             ValueError: there are too few images, or the model has neither a way back nor a
@@ -202,7 +198,7 @@ class InferenceMixin:
         ```
         """
         direction = check_direction(direction)
-        pictures, _ = open_images(images, formats_of(self, direction), max_pixels)
+        pictures, _ = open_images(images, formats_of(self, direction), MAX_PIXELS)
         calibration = calibrate(_judges(self, direction), pictures, "auto", self.working_size)
         self.doubt = {**self.doubt, str(direction): calibration}
 

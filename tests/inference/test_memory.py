@@ -210,15 +210,6 @@ def test_a_container_allows_its_limit_less_what_is_used(tmp_path):
     assert memory.available_memory(system(tmp_path, 10**6, 9000, 3000, 500)) == 6500
 
 
-def test_workers_of_one_machine_share_its_memory(tmp_path):
-    root = system(tmp_path, 500)
-    memory.share_memory(4)
-    try:
-        assert memory.available_memory(root) == 125 * 1024
-    finally:
-        memory.share_memory(1)
-
-
 def test_too_little_memory_for_one_file_is_reported_and_the_others_are_translated(
     model, tmp_path, monkeypatch
 ):
