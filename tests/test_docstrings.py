@@ -21,7 +21,7 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.evaluation import evaluate
 from keras_cyclegan.losses import perceptual
 from keras_cyclegan.networks import PatchDiscriminator, ResNetGenerator
-from keras_cyclegan.scores import inception
+from keras_cyclegan.scores import InceptionFeatures
 
 PACKAGE = Path(keras_cyclegan.__file__).parent
 METHODS = ("fit", "compile", "translate", "reconstruct", "export", "from_preset", "save_to_preset")
@@ -130,7 +130,7 @@ def loaded():
 class Inception:
     """What `InceptionFeatures` is to the metrics, without its weights."""
 
-    protocol = inception.InceptionFeatures.protocol
+    protocol = InceptionFeatures.protocol
 
     def __call__(self, images):
         return np.zeros((len(images), 2048), "float32")

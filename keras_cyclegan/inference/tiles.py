@@ -72,7 +72,9 @@ def _translate_together(runner, images, tile):
     last = {id(tensor): i for i, stage in enumerate(stages) for tensor in stage.reads}
     done = itertools.count(1)
     for i, stage in enumerate(stages):
-        compute = _function(stage, twins)
+        kept = [id(tensor) for tensor in (*stage.stores, *stage.measures)]
+        inputs = [twins[id(tensor)] for tensor in stage.reads]
+        compute = keras.Function(inputs, [twins[key] for key in kept])
         stored = {id(tensor): tensor for tensor in stage.stores}
         moments = {id(tensor): Moments() for tensor in stage.measures}
         for known, image in zip(maps, given, strict=True):
@@ -82,8 +84,10 @@ def _translate_together(runner, images, tile):
                 *map(_spans, image.size, tile, [stage.margin] * 2)
             ):
                 read = [known[id(tensor)].read(down, across) for tensor in stage.reads]
-                for key, value in compute(read).items():
-                    part = _to_numpy(value)[0, down.inside(steps[key]), across.inside(steps[key])]
+                with fast_paths():
+                    made = map(ops.convert_to_numpy, compute(read))
+                for key, value in zip(kept, made, strict=True):
+                    part = value[0, down.inside(steps[key]), across.inside(steps[key])]
                     if key in moments:
                         _add(moments[key], part)
                     if key in stored:
@@ -106,18 +110,6 @@ def _padded(pixels, rule):
     return np.pad(pixels, [*sides, (0, 0)], "reflect")
 
 
-def _function(stage, twins):
-    """Return a function of what a stage reads: a dict, by `id`, of what it stores and measures."""
-    kept = {id(tensor): tensor for tensor in stage.stores + stage.measures}
-    function = keras.Function([twins[id(t)] for t in stage.reads], [twins[key] for key in kept])
-
-    def compute(values):
-        with fast_paths():
-            return dict(zip(kept, function(values), strict=True))
-
-    return compute
-
-
 def _fixed(norm, moments):
     """Return mean, scale and offset, float32, by which a norm of these moments would compute."""
     scale = 1 / np.sqrt(moments.squares / moments.count + norm.epsilon)
@@ -125,13 +117,6 @@ def _fixed(norm, moments):
         scale = scale * ops.convert_to_numpy(norm.gamma)
     offset = np.zeros_like(scale) if norm.beta is None else ops.convert_to_numpy(norm.beta)
     return [values.astype("float32") for values in (moments.mean, scale, offset)]
-
-
-def _to_numpy(tensor):
-    """Convert to numpy without a copy where possible; Keras's function copies on TensorFlow."""
-    if keras.backend.backend() == "torch":
-        return ops.convert_to_numpy(tensor)
-    return np.asarray(tensor)
 
 
 def _add(moments, values):

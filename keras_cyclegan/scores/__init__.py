@@ -5,8 +5,7 @@ A `measure` yields what `evaluate` shows of a score; `MEASURES` is the order.
 
 from keras_cyclegan.scores import distances, judge, labels, paired
 from keras_cyclegan.scores.distances import FrechetInceptionDistance, KernelInceptionDistance
-from keras_cyclegan.scores.extractors import EfficientNetLite0Features
-from keras_cyclegan.scores.inception import InceptionFeatures
+from keras_cyclegan.scores.extractors import EfficientNetLite0Features, InceptionFeatures
 from keras_cyclegan.scores.labels import FACADES_PALETTE, SegmentationScores
 from keras_cyclegan.scores.paired import (
     ContentChange,

@@ -1,15 +1,14 @@
 """The distances between sets of images, KID and FID: features, their numbers, and the protocol."""
 
 import functools
-import warnings
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_cyclegan.data import to_unit
+from keras_cyclegan.scores.extractors import find_extractor
 from keras_cyclegan.scores.images import as_levels
-from keras_cyclegan.scores.inception import InceptionFeatures
 from keras_cyclegan.scores.score import BATCH, Measured, Score, batches
 
 MIN_STEADY = 50  # with fewer images, KID varies more by chance than between translators
@@ -33,10 +32,6 @@ class FeatureDistance(keras.metrics.Metric):
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name or self.default_name, **kwargs)
-        if not (extractor is None or extractor == "inception" or callable(extractor)):
-            raise ValueError(
-                f'`extractor` must be "inception", a callable or None. Received {extractor!r}.'
-            )
         self.extractor = extractor
         self.protocol = protocol
         self.reset_state()
@@ -66,7 +61,7 @@ class FeatureDistance(keras.metrics.Metric):
 
     @functools.cached_property
     def _network(self):
-        return InceptionFeatures() if self.extractor == "inception" else self.extractor
+        return None if self.extractor is None else find_extractor(self.extractor)[0]
 
     def _features_of(self, name, images):
         features, network = images, self._network
@@ -102,8 +97,10 @@ def describe_extractor(extractor):
     """Return what a score says of an extractor: its own `protocol`, or its name."""
     if found := getattr(extractor, "protocol", None):
         return found
-    name = getattr(extractor, "name", None) or getattr(extractor, "__qualname__", None)
-    return {"extractor": name or "features as given"}
+    if extractor is None:
+        return {"extractor": "features as given"}
+    name = getattr(extractor, "__qualname__", type(extractor).__qualname__)
+    return {"extractor": getattr(extractor, "name", name)}
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
@@ -116,8 +113,8 @@ class KernelInceptionDistance(FeatureDistance):
 
     Args:
         extractor: what turns a batch of images into features `(batch, d)`: `"inception"` (the
-            default), see `InceptionFeatures`; a keras model, which gets the images as they are; a
-            callable; or `None` where features are given in place of images.
+            default), see `InceptionFeatures`; `"efficientnet-lite0"`; a keras model, which gets the
+            images as they are; a callable; or `None` where features are given in place of images.
         protocol: dict of words that scores carry: what the extractor is, and how it resizes. None
             takes its attribute `protocol`, or else its name.
 
@@ -164,8 +161,8 @@ class FrechetInceptionDistance(FeatureDistance):
 
     |μ − μ'|² + Tr(Σ + Σ' − 2·(Σ·Σ')^½), Heusel et al., "GANs Trained by a Two Time-Scale Update
     Rule", NeurIPS 2017. Matches the numbers of pytorch-fid 0.3, on the same features to 1e-6. It is
-    biased upward, the more so the fewer images there are: with fewer than features (2048) `score()`
-    warns. `KernelInceptionDistance` has no such bias.
+    biased upward, strongly so with fewer images than features (2048). `KernelInceptionDistance` has
+    no such bias.
 
     Args:
         extractor, protocol: as in `KernelInceptionDistance`.
@@ -183,17 +180,8 @@ class FrechetInceptionDistance(FeatureDistance):
     default_name = "frechet_inception_distance"
 
     def score(self) -> Score:
-        """Return the distance, a `Score`. Warn where there are fewer images than features."""
-        sets = self._sets()
-        fewest, width = min(map(len, sets)), sets[0].shape[1]
-        if fewest <= width:
-            warnings.warn(
-                f"FID of {fewest} images with {width} features is strongly biased upward: use "
-                "`KernelInceptionDistance`, which is not, or compare only with scores of as many "
-                "images.",
-                stacklevel=2,
-            )
-        real, generated = (_moments(features.astype("float64")) for features in sets)
+        """Return the distance, a `Score`."""
+        real, generated = (_moments(features.astype("float64")) for features in self._sets())
         return self._score(frechet_distance(*real, *generated), "Gaussian, sample covariance")
 
 

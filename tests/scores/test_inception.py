@@ -8,7 +8,7 @@ import pytest
 
 from keras_cyclegan.files.download import DownloadError
 from keras_cyclegan.metrics import InceptionFeatures, KernelInceptionDistance
-from keras_cyclegan.scores import inception as fid
+from keras_cyclegan.scores import extractors as fid
 
 torch = pytest.importorskip("torch", reason="parity with pytorch-fid is measured against torch")
 torch_inception = importlib.import_module("support.torch_inception")
