@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_cyclegan.arguments import PathLike, check_choice, check_direction, to_install
 from keras_cyclegan.data.pixels import formats_of
-from keras_cyclegan.export.formats import FORMATS, Exported
+from keras_cyclegan.export.formats import FORMATS, endpoint
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.translate import chosen_size, generator_for, generators_of
 
@@ -81,12 +81,14 @@ class ExportMixin:
         _check_path(path, format, overwrite, len(found))
         _check_requirements(format)
         _check_finite(found)
-        size = chosen_size(self, working_size)
-        generators = {
-            name: Exported(network, formats_of(self, name), size) for name, network in found.items()
-        }
+        # On their fast paths, layers compute with sums of kernels, which int8 would round more.
+        options = chosen_size(self, working_size), weights != "int8"
+        endpoints = [
+            endpoint(str(name), network, formats_of(self, name), *options)
+            for name, network in found.items()
+        ]
         with atomic_file(path) as unfinished:
-            FORMATS[format].write(generators, unfinished, weights)
+            FORMATS[format].write(endpoints, unfinished, weights)
 
 
 def _check_path(path, format, overwrite, directions):

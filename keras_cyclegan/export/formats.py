@@ -11,33 +11,25 @@ from keras_cyclegan.export.photos import translate_at
 from keras_cyclegan.inference.runner import runner
 
 
-class Exported(NamedTuple):
-    """What is exported of a direction."""
-
-    generator: keras.Model
-    pixels: tuple  # formats of what is given and of what is wanted
-    working_size: int | None = None
-
-
 class Format(NamedTuple):
     """What `export` needs to know about a format."""
 
-    write: Callable  # of `Exported` by direction, path, weights' dtype
+    write: Callable  # of endpoints, path, weights' dtype
     owns: Callable  # of a path: whether an earlier export of this format is there
     suffix: str | None  # of its files; None for a folder
     weights: tuple[str, ...]  # the dtypes that they can have
     packages: tuple[str, ...] = ()  # to import beside TensorFlow
 
 
-def write_saved_model(generators, path, weights):
+def write_saved_model(endpoints, path, weights):
     # Without `archive.track(generator)`: the endpoints hold the variables, which would come twice.
     archive = keras.export.ExportArchive()
-    for name, function, specification in _endpoints(generators, weights):
+    for name, function, specification in endpoints:
         archive.add_endpoint(name, function, specification)
     archive.write_out(str(path), verbose=False)  # makes the first endpoint `serving_default`
 
 
-def write_onnx(generators, path, weights):
+def write_onnx(endpoints, path, weights):
     import onnx
     import tensorflow as tf
     import tf2onnx
@@ -45,7 +37,7 @@ def write_onnx(generators, path, weights):
     single = path.suffix.lower() == ".onnx"
     if not single:
         path.mkdir()
-    for name, function, specification in _endpoints(generators, weights):
+    for name, function, specification in endpoints:
         file = path if single else path / f"{name}.onnx"
         graph = tf.function(_named(function), input_signature=specification, autograph=False)
         exported, _ = tf2onnx.convert.from_function(graph, specification, opset=17)
@@ -61,26 +53,26 @@ def write_onnx(generators, path, weights):
             quantize_dynamic(file, file, weight_type=QuantType.QInt8)
 
 
-def write_openvino(generators, path, weights):
+def write_openvino(endpoints, path, weights):
     # Not by `openvino.convert_model`, which sends a report of every conversion.
     import openvino
 
     path.mkdir()
     with tempfile.TemporaryDirectory() as folder:
         onnx = Path(folder, "onnx")
-        write_onnx(generators, onnx, "float32")
+        write_onnx(endpoints, onnx, "float32")
         for file in onnx.iterdir():
             graph, half = openvino.Core().read_model(file), weights == "float16"
             openvino.save_model(graph, path / f"{file.stem}.xml", compress_to_fp16=half)
             del graph  # it reads its weights from the file
 
 
-def write_litert(generators, path, weights):
+def write_litert(endpoints, path, weights):
     import tensorflow as tf
 
-    names = [str(direction) for direction in generators]
+    names = [name for name, *_ in endpoints]
     with tempfile.TemporaryDirectory() as folder:
-        write_saved_model(generators, Path(folder), weights)
+        write_saved_model(endpoints, Path(folder), weights)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         if weights != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8, unless types are given
@@ -110,31 +102,25 @@ FORMATS = {
 }
 
 
-def _endpoints(generators, weights):
-    """Yield each endpoint's name, its function of a batch, and the specification of the batch."""
+def endpoint(name, generator, pixels, working_size, fast):
+    """Return an endpoint's name, its function of a batch, and the specification of the batch.
+
+    `pixels` are the formats of what is given and of what is wanted.
+    """
     import tensorflow as tf
 
-    # On their fast paths, layers compute with sums of kernels, which int8 would round more.
-    fast = weights != "int8"
-    for direction, exported in generators.items():
-        shape, dtype = (None, *exported.generator.input_shape[1:]), exported.pixels[0].dtype
-        yield str(direction), _function(exported, fast), [tf.TensorSpec(shape, dtype, "images")]
-
-
-def _function(exported, fast):
-    """Return the function of a batch of pixels."""
-    run, (given, wanted) = runner(exported.generator), exported.pixels
+    run, (given, wanted) = runner(generator), pixels
     # Found outside of the graph.
-    sizes = [runner(network).rule for network in (exported.generator, run.change) if network]
+    rule, *_ = [runner(network).rule for network in (generator, run.change) if network]
 
     def of_pixels(images):
         images = given.to_unit(images)
-        if exported.working_size is None:
+        if working_size is None:
             return wanted.from_unit(run.apply(images, fast))
-        size = exported.working_size, sizes[0].multiple
-        return wanted.from_unit(translate_at(run, *size, images, fast))
+        return wanted.from_unit(translate_at(run, working_size, rule.multiple, images, fast))
 
-    return of_pixels
+    shape = None, *generator.input_shape[1:]
+    return name, of_pixels, [tf.TensorSpec(shape, given.dtype, "images")]
 
 
 def _named(function):

@@ -32,7 +32,9 @@ def translate_all(network, pictures, batch_size, tile, working_size):
     finished = [None] * len(pictures)
     for (to_run, size), group in groups.items():
         sides = _choose_tile(to_run, size, tile)
-        count = 1 if sides else batch_size or _count_at_once(to_run, size)
+        fitting = memory_for_whole() / max(1, to_run.bytes_for(*size))
+        fitting = max(1, int(min(BATCH_PIXELS // to_run.padded_pixels(*size), fitting)))
+        count = 1 if sides else batch_size or fitting
         for start in range(0, len(group), count):
             indices, batch = zip(*group[start : start + count], strict=True)
             images = [picture.pixels for picture in batch]
@@ -43,11 +45,6 @@ def translate_all(network, pictures, batch_size, tile, working_size):
             for i, picture, translation in zip(indices, batch, translated, strict=True):
                 finished[i] = picture.finish(translation)
     return finished
-
-
-def _count_at_once(run, size):
-    fitting = memory_for_whole() / max(1, run.bytes_for(*size))
-    return max(1, int(min(BATCH_PIXELS // run.padded_pixels(*size), fitting)))
 
 
 def _translate_whole(run, images, tile):

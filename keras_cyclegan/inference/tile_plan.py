@@ -86,17 +86,12 @@ def _check_layers(generator):
     for layer in generator.operations:
         known = isinstance(layer, LOCAL) or is_instance_norm(layer)
         if not known and not getattr(layer, "pointwise", False):  # set by layers of this package
-            raise ValueError(
-                f"{refused}its layer {layer.name!r} ({type(layer).__name__}) may look at the whole "
-                "image. Translate without `tile`."
-            )
+            kind = type(layer).__name__
+            raise ValueError(f"{refused}its layer {layer.name!r} ({kind}) may look at the whole.")
     inputs = [tensor for layer in generator.operations[1:] for tensor in inputs_of(layer)]
     made = {id(layer.output) for layer in generator.operations}
     if not made.issuperset(id(tensor) for tensor in [*inputs, generator.output]):
-        raise ValueError(
-            f"{refused}it calls a layer twice, or one that another network called before. "
-            "Translate without `tile`."
-        )
+        raise ValueError(f"{refused}it calls a layer twice, or one of another network.")
 
 
 def inputs_of(layer):
@@ -149,5 +144,5 @@ def _check_grid(generator, tensors, steps, side):
             raise ValueError(
                 f"The generator {generator.name!r} can't be tiled: {tensor.name!r}, which an "
                 f"instance norm or a skip connection reads, is {whole.shape[1]}×{whole.shape[2]} "
-                f"for an image of {side}×{side}. Translate without `tile`."
+                f"for an image of {side}×{side}."
             )

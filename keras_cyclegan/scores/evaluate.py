@@ -58,8 +58,7 @@ def evaluate(
         judge_range: what black and white are to the judge.
         labels: what it should say: a folder with a file of each image's name, in sub-folders that
             are classes (in order, or by number), or 8-bit maps of classes (255 doesn't count),
-            perhaps below `A` and `B`; or a dict from `"a"` and `"b"` to integer arrays. None takes
-            what it says of the original.
+            perhaps below `A` and `B`. None takes what it says of the original.
         score_channels: one or three ints: the channels of other images than gray and RGB that KID
             and FID see. None leaves these scores of such images out.
 

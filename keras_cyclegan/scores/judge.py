@@ -123,8 +123,7 @@ def measure(evaluation):
             truth, names = before.argmax(axis=-1), [str(i) for i in range(before.shape[-1])]
             compared = [after]
         else:
-            title = "Judge's accuracy"
-            described = "given as arrays" if isinstance(labels, dict) else str(labels)
+            title, described = "Judge's accuracy", str(labels)
             truth, names = labels_of(labels, domain, evaluation.names[domain], before.shape)
             compared = [after, before]
         if truth is None:
@@ -192,9 +191,6 @@ def labels_of(labels, domain, names, answered):
         and the names of the classes; Nones where no image of the domain has a label.
     """
     classes = [str(i) for i in range(answered[-1])]
-    if isinstance(labels, dict):
-        found = labels.get(domain)
-        return (None, None) if found is None else (_checked(np.asarray(found), answered), classes)
     root = pathlib.Path(labels, domain.upper())
     root = root if root.is_dir() else root.parent
     if not root.is_dir():

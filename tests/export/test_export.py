@@ -215,14 +215,14 @@ def converted_once(first, monkeypatch):
     """A function of a model and a format, after which the model's endpoints go through tf2onnx, or
     into a SavedModel, only if they haven't before: the subject is what is made of that.
     """
-    write_saved_model, make_endpoints = formats.write_saved_model, formats._endpoints
+    write_saved_model, make_endpoint = formats.write_saved_model, formats.endpoint
     folder, converted = first
 
     def save(model):
-        def copy_first(generators, target, weights):
+        def copy_first(endpoints, target, weights):
             path = folder / f"{id(model)}-{weights == 'int8'}"
             if not path.exists():
-                write_saved_model(generators, path, weights)
+                write_saved_model(endpoints, path, weights)
             shutil.copytree(path, target, dirs_exist_ok=True)
 
         monkeypatch.setattr(formats, "write_saved_model", copy_first)
@@ -234,17 +234,17 @@ def converted_once(first, monkeypatch):
         endpoints = itertools.cycle(range(len(ways)))  # come in the same order each time
         asked_for = []  # int8 has a graph of its own
 
-        def note(generators, weights):
-            asked_for.append(weights)
-            return make_endpoints(generators, weights)
+        def note(*given):
+            asked_for.append(given[-1])
+            return make_endpoint(*given)
 
         def look_up(function, specification, **options):
-            key = id(model), asked_for[-1] == "int8", next(endpoints)
+            key = id(model), asked_for[-1], next(endpoints)
             if key not in converted:
                 converted[key] = from_function(function, specification, **options)
             return copy.deepcopy(converted[key])
 
-        monkeypatch.setattr(formats, "_endpoints", note)
+        monkeypatch.setattr(exporting, "endpoint", note)
         monkeypatch.setattr(tf2onnx.convert, "from_function", look_up)
 
     return lambda model, format: (save if format == "litert" else convert)(model)
@@ -454,7 +454,7 @@ def test_a_failed_export_leaves_the_old_one_and_no_rubbish(model, tmp_path, monk
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
 
-    def fail(generators, path, weights):
+    def fail(endpoints, path, weights):
         path.mkdir()
         (path / "saved_model.pb").write_bytes(b"half")
         raise OSError("disk full")
@@ -472,7 +472,7 @@ def test_an_old_export_comes_back_if_the_new_one_cannot_take_its_place(
     served = tmp_path / "served"
     served.mkdir()
     (served / "saved_model.pb").write_bytes(b"old")
-    lazy = FORMATS["tf_saved_model"]._replace(write=lambda generators, path, weights: None)
+    lazy = FORMATS["tf_saved_model"]._replace(write=lambda endpoints, path, weights: None)
     monkeypatch.setitem(FORMATS, "tf_saved_model", lazy)
     with pytest.raises(FileNotFoundError):  # there is nothing to rename
         model.export(served, overwrite=True)

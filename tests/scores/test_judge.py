@@ -144,10 +144,13 @@ def test_the_class_of_number_255_counts_for_images(model, data):
     inputs = keras.Input((SIDE, SIDE, 3))
     always = keras.ops.one_hot(keras.ops.full((1,), 255, "int32"), 300)
     judge = keras.Model(inputs, keras.ops.mean(inputs, axis=(1, 2))[:, :1] * 0 + always)
-    found = evaluate(model, data, "none", judge=judge, labels={"a": np.full(5, 255)})
+    for level in [level for levels in LEVELS.values() for level in levels]:
+        save(data.parent / "numbers" / "255" / f"{level}.png", np.zeros((1, 1)))
+    found = evaluate(model, data, "none", judge=judge, labels=data.parent / "numbers")
     assert shares(found, "Judge's accuracy") == (1.0, 1.0)
+    (data.parent / "numbers" / "255").rename(data.parent / "numbers" / "300")
     with pytest.raises(ValueError, match="up to 300"):
-        evaluate(model, data, "none", judge=judge, labels={"a": np.full(5, 300)})
+        evaluate(model, data, "none", judge=judge, labels=data.parent / "numbers")
 
 
 def test_one_output_is_two_classes_and_what_is_no_answer_is_refused():
