@@ -31,9 +31,8 @@ def as_given(unit, pixels):
 def open_images(images, formats, max_pixels):
     """Open all images before the first is translated, so that errors come early.
 
-    Returns:
-        A list of `Picture`, and a function that takes the list of finished translations and
-        returns them as `images` were given: one image, a batch or a list.
+    Returns a list of `Picture`, and a function that makes what was given, one image, a batch or a
+    list, of the list of finished translations.
     """
     if isinstance(images, (list, tuple)):
         return _open_items(images, formats, max_pixels), type(images)

@@ -41,9 +41,6 @@ def find_rule(generator):
 
     (4, 8) for a ResNet, whose maps at a quarter of the size need 2 pixels for a reflection by 1;
     (2ⁿ, 2ⁿ) for a U-Net of n halvings; (1, 1) if it was built for one size.
-
-    Raises:
-        ValueError: the generator gives no size back unchanged, with multiples up to 4096.
     """
     height, width, _ = generator.input_shape[1:]
     if height and width:
@@ -54,8 +51,8 @@ def find_rule(generator):
         multiple *= 2
         if multiple > 4096:
             raise ValueError(
-                f"The generator {generator.name!r} gives no image back in its own size: tried "
-                "heights and widths of 11, 22, 44, …, 45056. `translate` needs one that does."
+                "`translate` needs a generator that gives images back in their own size. "
+                f"{generator.name!r} gives none of 11, 22, 44, … or 45056 pixels."
             )
     smallest = multiple
     while not _reflections_fit(generator, smallest):

@@ -51,7 +51,6 @@ def translate_slide(
     """
     direction = check_direction(direction)
     check_choice("compression", compression, ("jpeg", "deflate"))
-    check_choice("engine", engine, ("local", "ray"))
     target = Path(target)
     if target.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"A slide is written as .tif or .tiff. Received {target}.")

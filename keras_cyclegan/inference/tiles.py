@@ -136,8 +136,7 @@ class _Span(NamedTuple):
 
     def inside(self, step):
         """Return the kept part within the seen part, for a tensor of stride `step`."""
-        first = self.seen.start
-        return _in_steps(slice(self.kept.start - first, self.kept.stop - first), step)
+        return _in_steps(self.kept, step, self.seen.start)
 
 
 def _spans(size, tile, margin):
@@ -146,8 +145,8 @@ def _spans(size, tile, margin):
         yield _Span(slice(start, stop), slice(max(0, start - margin), min(size, stop + margin)))
 
 
-def _in_steps(pixels, step):
-    return slice(int(pixels.start / step), int(pixels.stop / step))
+def _in_steps(pixels, step, first=0):
+    return slice(int((pixels.start - first) / step), int((pixels.stop - first) / step))
 
 
 class _Pixels:

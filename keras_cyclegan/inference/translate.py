@@ -213,9 +213,6 @@ class InferenceMixin:
             scale: `"whole"` for whole photos, `"detail"` for parts of images at their own
                 resolution, None if that isn't known.
             working_size: int of at least 4, with `"whole"`: the short side of those photos.
-
-        Raises:
-            ValueError: an argument is none of these.
         """
         check_choice("scale", scale, (None, "whole", "detail"))
         check_working_size(working_size)

@@ -166,15 +166,6 @@ class FrechetInceptionDistance(FeatureDistance):
 
     Args:
         extractor, protocol: as in `KernelInceptionDistance`.
-
-    Example:
-
-    ```python
-    distance = FrechetInceptionDistance(extractor=None)
-    features = np.random.default_rng(0).normal(size=(140, 8))
-    distance.update_state(real=features, generated=features + 1.0)
-    distance.result()  # 8.0
-    ```
     """
 
     default_name = "frechet_inception_distance"
@@ -214,11 +205,10 @@ DISTANCES = {"KID": KernelInceptionDistance, "FID": FrechetInceptionDistance}
 def measure(evaluation):
     """Measure KID and FID to the real images, of translations and of untranslated images."""
     extractor, fid, chosen = map(evaluation.options.get, ("extractor", "fid", "score_channels"))
-    smallest = min(map(len, evaluation.images.values()))
-    counts = {images.shape[-1] for images in evaluation.images.values()}
     if extractor is None:
         return
-    if not chosen and not counts <= {1, 3}:
+    smallest = min(map(len, evaluation.images.values()))
+    if not chosen and not {x.shape[-1] for x in evaluation.images.values()} <= {1, 3}:
         evaluation.notes.append(
             "KID and FID are left out: their features are of RGB or gray. --score-channels 0,1,2 "
             "measures three channels, --score-channels 0 one."

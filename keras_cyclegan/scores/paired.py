@@ -51,14 +51,6 @@ class MeanAbsoluteError(PairedScore):
         y_true, y_pred: ground truth and translations, `(batch, height, width, channels)`, each
             uint8 or floats in [-1, 1].
         sample_weight: `(batch,)` or `None`.
-
-    Example:
-
-    ```python
-    error = MeanAbsoluteError()
-    for a, b in validation.take(2):  # pairs
-        error.update_state(b, model.generator_ab(a))
-    ```
     """
 
     default_name = "mean_absolute_error"

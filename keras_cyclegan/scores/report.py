@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import io
 import json
 import math
@@ -137,10 +138,7 @@ def write_page(path, package, template, **values):
 
 def _shown(evaluation, model, direction):
     """Collect what is shown of one direction: samples, its worst, the judge's answers."""
-
-    def strips(indices, texts=None):
-        return _strips(evaluation, model, direction, np.asarray(indices, int), texts)
-
+    strips = functools.partial(_strips, evaluation, model, direction)
     translated, errors, _ = evaluation.round_trips[direction]
     judged = evaluation.judged.get(direction)
     wrong = [row for row in judged.images[:WORST] if row["right"] < 1] if judged else []
@@ -160,8 +158,9 @@ def _shown(evaluation, model, direction):
     }
 
 
-def _strips(evaluation, model, direction, indices, texts):
+def _strips(evaluation, model, direction, indices, texts=None):
     """Make a row of pictures for each index, with its text: the cycle error, if None is given."""
+    indices = np.asarray(indices, int)
     source, target = direction.source, direction.target
     errors = evaluation.round_trips[direction].cycle_error
     generator, pixels = generator_for(model, direction), evaluation.formats[source]
