@@ -94,13 +94,6 @@ class Evaluation:
         notes: what could not be measured, and why.
         measured: the scores.
         judged: of each direction the judge's `classes` and `images`, worst first.
-
-    Example:
-
-    ```python
-    errors = evaluation.round_trips["a_to_b"].cycle_error
-    worst = evaluation.sets.a[np.argmax(errors)]
-    ```
     """
 
     sets: ImageSets
