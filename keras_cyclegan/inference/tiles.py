@@ -72,7 +72,7 @@ def _translate_together(runner, images, tile):
     last = {id(tensor): i for i, stage in enumerate(stages) for tensor in stage.reads}
     done = itertools.count(1)
     for i, stage in enumerate(stages):
-        kept = [id(tensor) for tensor in (*stage.stores, *stage.measures)]
+        kept = list(dict.fromkeys(map(id, stage.stores + stage.measures)))  # some are both
         inputs = [twins[id(tensor)] for tensor in stage.reads]
         compute = keras.Function(inputs, [twins[key] for key in kept])
         stored = {id(tensor): tensor for tensor in stage.stores}
