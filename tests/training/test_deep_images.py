@@ -53,11 +53,11 @@ def test_a_run_on_twelve_bits_ends_in_scores_in_units(folder, tmp_path):
         (plain.translated, deep.translated),
         (plain.untranslated, deep.untranslated),
     ):
-        assert float(other) == pytest.approx(4095 / 2 * float(one), rel=1e-4)
+        assert other.value == pytest.approx(4095 / 2 * one.value, rel=1e-4)
     truth = evaluation.sets.b.astype(float)
     translated = evaluation.round_trips["a_to_b"].translated
     assert translated.dtype == "uint16"
-    assert float(deep.translated) == pytest.approx(np.abs(translated - truth).mean(), rel=1e-3)
+    assert deep.translated.value == pytest.approx(np.abs(translated - truth).mean(), rel=1e-3)
     write_json(evaluation, tmp_path / "x.json", "run")
     assert "counts" in (tmp_path / "x.json").read_text()
     assert write_report(evaluation, model, tmp_path / "page", "run").exists()
