@@ -84,12 +84,6 @@ class CompileMixin(keras.Model):
 
         Raises:
             ValueError: a network doesn't fit the others, or a term the networks.
-
-        Example:
-
-        ```python
-        model.compile(adversarial_loss="hinge", gradient_penalty="r1", ema_momentum=0.999)
-        ```
         """
         check_weight("weight_a", weight_a)
         check_weight("weight_b", weight_b)

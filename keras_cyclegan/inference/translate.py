@@ -85,13 +85,6 @@ class InferenceMixin:
             ValueError: an image is unreadable or empty, has the wrong number of channels, or holds
                 NaN or floats outside of [-1, 1]; or the model can't do what is asked for. All of
                 these are raised before the first image is translated.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        translated = model.translate(np.full((33, 45, 3), 255, "uint8"))  # uint8, (33, 45, 3)
-        ```
         """
         generator = generator_for(self, direction)
         size = chosen_size(self, working_size)
@@ -186,16 +179,6 @@ class InferenceMixin:
         Raises:
             ValueError: there are too few images, or the model has neither a way back nor a
                 discriminator.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        known = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), "uint8")
-        model.calibrate_doubt(known)
-        translated, doubt = model.translate(known[0], return_doubt=True)
-        doubt.map.shape  # (32, 32, 1)
-        ```
         """
         direction = check_direction(direction)
         pictures, _ = open_images(images, formats_of(self, direction), MAX_PIXELS)

@@ -60,14 +60,6 @@ class AdversarialLoss(WeightedLoss):
             (Salimans et al. 2016, one-sided); for least squares and min-max.
         last_map_weight: float. Factor of the last of several maps, for both players: in a
             `ProjectedDiscriminator` it is that of the PatchGAN beside the features.
-
-    Example:
-
-    ```python
-    loss = AdversarialLoss("hinge")
-    loss.generator(discriminator(fake))
-    loss.discriminator(discriminator(real), discriminator(fake))
-    ```
     """
 
     kinds = tuple(GAMES)

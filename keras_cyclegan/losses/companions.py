@@ -42,13 +42,6 @@ class KeepTerm(TermOfEach):
 
     Args:
         loss: as for `PairTerm`.
-
-    Example:
-
-    ```python
-    keep = KeepTerm(CycleConsistencyLoss("l1", weight=10.0))
-    model.compile(terms=[keep], shown=inside_masks)
-    ```
     """
 
     log_name = "keep_{source}"
@@ -65,12 +58,6 @@ def inside_masks(images: Any, origin: str, batch: Any) -> Any:
 
     As `compile(shown=…)` it is what discriminators see, as `compile(painted=…)` what generators
     may change. `origin` is the photo's domain, `batch` has it and its mask.
-
-    Example:
-
-    ```python
-    model.compile(shown=inside_masks)
-    ```
     """
     photo = batch[origin]
     return photo + companion(batch, f"mask_{origin}") * (images - photo)

@@ -54,12 +54,6 @@ class PatchNCETerm(Term):
         patches: int. Places compared in an image.
         same: bool. Whether images of a generator's target domain keep theirs too, as CUT has it, in
             place of the identity loss.
-
-    Example:
-
-    ```python
-    model.compile(cycle_loss=None, identity_loss=None, terms=[PatchNCETerm(patches=64)])
-    ```
     """
 
     def __init__(

@@ -117,9 +117,3 @@ class BlendForegrounds(layers.Layer):
         for k in range(masks.shape[-1] - 1):
             blended += painted[..., k * channels : (k + 1) * channels] * masks[..., k : k + 1]
         return blended
-
-    def compute_output_shape(self, input_shape):
-        sizes = {tuple(shape[1:3]) for shape in input_shape}
-        if len(sizes) > 1:
-            raise ValueError(f"Images, paintings and masks must have one size. Received {sizes}.")
-        return input_shape[0]

@@ -29,14 +29,6 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         final_learning_rate: the rate after the fall.
         held_steps: first steps, in which the rate is 0: for generators that wait until new
             discriminators have learned something. Adam's moments are taken all the same.
-
-    Example:
-
-    ```python
-    steps = 1334  # an epoch of horse2zebra at batch size 1
-    schedule = LinearDecay(2e-4, constant_steps=100 * steps, decay_steps=100 * steps)
-    float(schedule(150 * steps))  # 1e-4
-    ```
     """
 
     falling_part = 0.5  # of the steps of `fit`, where nothing else is asked for

@@ -84,6 +84,12 @@ def check_data(data, second, check_shapes):
     elif isinstance(data, keras.utils.PyDataset):
         first = data[0]
     elif hasattr(data, "element_spec"):
+        specs = keras.tree.flatten(data.element_spec)
+        if any(getattr(getattr(spec, "shape", ()), "rank", 0) is None for spec in specs):
+            raise ValueError(
+                "The dataset doesn't say the shape of its batches: map `tf.ensure_shape` over it, "
+                f"(None, height, width, channels) each. Received {data.element_spec}."
+            )
         first = next(iter(data), None)
     else:
         return data
