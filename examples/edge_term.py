@@ -1,7 +1,6 @@
 """A term of your own: `python edge_term.py` keeps edges; `--weight 0` shows what it changes."""
 
 import typer
-from keras import ops
 
 import keras_cyclegan as kcg
 
@@ -16,7 +15,7 @@ class EdgeTerm(kcg.losses.Term):
 
 def edges(change):  # L1 of what changes from each pixel to the next, down and across
     down, across = change[:, 1:] - change[:, :-1], change[:, :, 1:] - change[:, :, :-1]
-    return sum(kcg.losses.average(ops.abs(x)) for x in (down, across))
+    return sum(kcg.losses.average(abs(x)) for x in (down, across))
 
 
 def main(weight: float = 10.0, steps: int = 300):
