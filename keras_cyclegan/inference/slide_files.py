@@ -92,6 +92,7 @@ class OpenslideSlide:
 
     def __init__(self, path):
         import openslide
+        from PIL.ImageCms import PyCMSError
 
         try:
             self.slide = openslide.OpenSlide(path)
@@ -100,8 +101,10 @@ class OpenslideSlide:
         self.sizes = [size[::-1] for size in self.slide.level_dimensions]
         first = float(self.slide.properties.get("openslide.mpp-x", 0)) or None
         self.mpp = first and [first * factor for factor in self.slide.level_downsamples]
-        profile = self.slide.color_profile
-        self.icc = profile and profile.tobytes()
+        self.icc = None
+        with contextlib.suppress(PyCMSError):  # of a damaged profile
+            profile = self.slide.color_profile
+            self.icc = profile and profile.tobytes()
 
     def read(self, level, rows, columns):
         factor = self.slide.level_downsamples[level]
