@@ -81,12 +81,6 @@ def check_data(
     Sizes, bits, ranges and channels; unreadable and equal images, also across training and test;
     and how well a linear probe on maps of an EfficientNet-Lite0 (extra `scores`) tells A from B:
     translators learn what it sees, also where that is a border, a logo or a trace of JPEG.
-
-    Example:
-
-    ```python
-    check_data("glyphs").surveys["train_a"].count  # 778
-    ```
     """
     channels = check_channels(channels)
     splits = find_splits(source, channels)

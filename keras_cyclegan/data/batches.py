@@ -119,13 +119,6 @@ def paired_dataset(
     Args:
         images_a, images_b, batch_size, companions, pixels_a, pixels_b: as in `unpaired_dataset`,
             but all images have one size, and pairs don't ride along.
-
-    Example:
-
-    ```python
-    photos, maps = np.zeros((5, 32, 32, 3), "uint8"), np.zeros((7, 32, 32, 1), "uint8")
-    [len(a) for a, b in paired_dataset(photos, maps, batch_size=2)]  # [2, 2, 1]
-    ```
     """
     streams = make_streams(images_a, images_b, companions, pixels_a, pixels_b)
     sizes = [streams[domain].values.size for domain in "ab"]

@@ -67,12 +67,6 @@ def decode_image(source: Any, channels: int = 3, max_pixels: int = MAX_PIXELS) -
     Raises:
         TooManyPixelsError: a file of more than `max_pixels`. It is a `ValueError`.
         ValueError: the file is no image, is incomplete, or has pixels without a known range.
-
-    Example:
-
-    ```python
-    image = decode_image("horse.jpg")  # (height, width, 3), uint8
-    ```
     """
     return open_image(source, channels, max_pixels).pixels
 

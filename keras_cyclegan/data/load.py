@@ -201,12 +201,6 @@ def load_sets(
         paired: bool. Whether `b[i]` is the ground truth of `a[i]`. None: where both folders hold
             the same names, apart from a final `_A` and `_B`, and in the glyphs.
         pixels_a, pixels_b: `PixelFormat` that images must have. None: 8 bits.
-
-    Example:
-
-    ```python
-    load_sets("glyphs", 32).b.shape  # (192, 32, 32, 3)
-    ```
     """
     size = as_size(image_size, "image_size")
     channels = check_channels(channels)

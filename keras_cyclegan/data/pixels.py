@@ -134,26 +134,12 @@ def formats_of(model, direction):
 
 
 def to_unit(images: Any) -> Any:
-    """Scale uint8 `images`, an array or a tensor, from 0 … 255 to float32 in [-1, 1].
-
-    Example:
-
-    ```python
-    to_unit(np.array([0, 51, 255], "uint8"))  # [-1.0, -0.6, 1.0]
-    ```
-    """
+    """Scale uint8 `images`, an array or a tensor, from 0 … 255 to float32 in [-1, 1]."""
     return EIGHT_BITS.to_unit(images)
 
 
 def from_unit(images: Any) -> Any:
-    """Scale `images` from [-1, 1] back to uint8, rounded and clipped; the inverse of `to_unit`.
-
-    Example:
-
-    ```python
-    pixels = np.array(from_unit(model.generator_ab(images)))
-    ```
-    """
+    """Scale `images` from [-1, 1] back to uint8, rounded and clipped; the inverse of `to_unit`."""
     return EIGHT_BITS.from_unit(images)
 
 

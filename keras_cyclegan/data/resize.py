@@ -19,12 +19,6 @@ def resize_image(
         resize: `"stretch"`, `"cover"` (scales until the image covers the size, then cuts the centre
             out) or `"crop"` (cuts the centre out; a ValueError says that the image is smaller).
         is_mask: bool. Whether to take the nearest pixel, so that no new values arise.
-
-    Example:
-
-    ```python
-    resize_image(decode_image("horse.jpg"), (256, 256), "cover").shape  # (256, 256, 3)
-    ```
     """
     from PIL import Image, ImageOps
 

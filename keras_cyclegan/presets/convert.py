@@ -36,12 +36,6 @@ def convert_checkpoints(
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: a file is no checkpoint, or a tensor is missing, unknown or of another shape.
-
-    Example:
-
-    ```python
-    model = CycleGAN(**convert_checkpoints("horse2zebra.pth", "zebra2horse.pth"))
-    ```
     """
     paths = zip(NETWORKS, (a_to_b, b_to_a, discriminator_a, discriminator_b), strict=True)
     networks: dict[str, Any] = {}

@@ -58,12 +58,6 @@ def upload_preset(uri: str, folder: PathLike) -> None:
     Raises:
         ValueError, FileNotFoundError: the URI is malformed, or a file is refused or missing.
         ImportError: the hub's client is not installed.
-
-    Example:
-
-    ```python
-    keras_cyclegan.upload_preset("hf://me/mine", "mine")
-    ```
     """
     scheme, handle, client = _hub(str(uri))
     if "@" in handle or handle.count("/") > 3:  # a revision, a version

@@ -43,12 +43,6 @@ class PresetMixin:
             FileNotFoundError: a file of the preset is missing.
             DownloadError: it could not be downloaded.
             ImportError: the hub's client is not installed.
-
-        Example:
-
-        ```python
-        model = CycleGAN.from_preset("horse2zebra")
-        ```
         """
         check_image_layout()  # before a download
         if isinstance(preset, str) and "://" in preset:

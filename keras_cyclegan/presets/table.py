@@ -27,12 +27,6 @@ def list_presets() -> dict[str, dict[str, Any]]:
     width)` of its training images), `parameters` of the generators, `bytes`, `origin`,
     `code_licence`, `data_licence`, `recipe` of its training, and `ships`: whether the weights are
     in the package, or downloaded at first use.
-
-    Example:
-
-    ```python
-    list_presets()["horse2zebra_256"]["native_size"]  # (256, 256)
-    ```
     """
     shipped = {folder.name: _shipped_facts(folder) for folder in shipped_folders()}
     return shipped | {name: _published_facts(name) for name in PUBLISHED}

@@ -117,15 +117,6 @@ class KernelInceptionDistance(FeatureDistance):
             images as they are; a callable; or `None` where features are given in place of images.
         protocol: dict of words that scores carry: what the extractor is, and how it resizes. None
             takes its attribute `protocol`, or else its name.
-
-    Example:
-
-    ```python
-    distance = KernelInceptionDistance(extractor=None)
-    features = np.random.default_rng(0).normal(size=(140, 8))
-    distance.update_state(real=features[:70], generated=features[70:])
-    distance.score().protocol["generated images"]  # 70
-    ```
     """
 
     default_name = "kernel_inception_distance"

@@ -60,14 +60,6 @@ class InceptionFeatures:
     Args:
         weights: path of `pt_inception-2015-12-05-6726825d.pth`. None downloads it once (91 MB), or
             raises `DownloadError`.
-
-    Example:
-
-    ```python
-    inception = InceptionFeatures()  # one network for both scores
-    kid = KernelInceptionDistance(inception)
-    fid = FrechetInceptionDistance(inception)
-    ```
     """
 
     protocol = {  # noqa: RUF012

@@ -34,16 +34,6 @@ class SegmentationScores(keras.metrics.Metric):
         palette: `(classes, channels)`, colours of 0 … 255; `FACADES_PALETTE` for facades.
         tolerance: a ground truth more than half of which is further (in levels, Euclidean) from
             every colour is refused. The default allows for JPEG.
-
-    Example:
-
-    ```python
-    scores = SegmentationScores([(0,), (255,)])
-    labels = np.array([0, 0, 255, 255], "uint8").reshape(1, 2, 2, 1)
-    guess = np.array([0, 9, 240, 12], "uint8").reshape(1, 2, 2, 1)
-    scores.update_state(labels, guess)
-    scores.result()["pixel_accuracy"]  # 0.75
-    ```
     """
 
     def __init__(self, palette: Any, tolerance: float = 64.0, **kwargs: Any) -> None:
