@@ -142,6 +142,8 @@ def main():
             print(f"{name}, seed {key['seed']}: {scores}", file=sys.stderr, flush=True)
     print(markdown(options, objectives, results))
     draw(options, objectives).savefig(options.out / "study.png", dpi=100, bbox_inches="tight")
+    if any(objective.pairs for objective in objectives.values()) and options.data != "shapes":
+        draw_pairs(options, objectives, results).savefig(options.out / "pairs.png", dpi=100)
 
 
 def parse():
@@ -352,6 +354,28 @@ def draw(options, objectives):
         axes.imshow(np.concatenate(list(images), axis=1), interpolation="nearest")
         axes.set_axis_off()
         axes.text(-4, images.shape[1] / 2, name.split(":")[0], ha="right", va="center", fontsize=9)
+    return figure
+
+
+def draw_pairs(options, objectives, results):
+    """Scores against the number of pairs, means and standard deviations over the seeds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 2.8), layout="constrained")
+    titles = {"error_ab": "error A→B", "error_ba": "error B→A", "mean_iou_ab": "mean IoU A→B"}
+    for axes, (key, title) in zip(figure.subplots(1, len(titles)), titles.items(), strict=True):
+        points = []
+        for name, objective in objectives.items():
+            keys = (describe(options, name, seed) for seed in range(options.seeds))
+            values = [row[key] for row in (find(results, k) for k in keys) if row and key in row]
+            if values:
+                points.append((objective.pairs, np.mean(values), np.std(values)))
+        if points:
+            axes.errorbar(*zip(*sorted(points), strict=True), marker="o", capsize=3)
+        axes.set_xscale("symlog", linthresh=4)
+        axes.set(title=title, xlabel="pairs", xticks=sorted({point[0] for point in points}))
+        axes.xaxis.set_major_formatter("{x:.0f}")
+        axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
