@@ -111,7 +111,8 @@ def test_image_is_never_written_over_itself(preset, images):
 def test_unknown_preset_is_a_clear_error(images, tmp_path):
     result = run("translate", "--preset", "horse2zebr", images, tmp_path / "out")
     assert result.exit_code == 1
-    assert "horse2zebra" in result.output
+    assert "no preset 'horse2zebr'" in result.output
+    assert "list_presets" in result.output
 
 
 def test_presets_are_listed():

@@ -1,4 +1,3 @@
-import hashlib
 import os
 import subprocess
 import sys
@@ -340,7 +339,6 @@ def test_convert_command_writes_a_preset_that_names_its_files(save_zip, tmp_path
     card = (tmp_path / "out" / "README.md").read_text()
     for path in map(Path, paths.values()):
         assert path.name in card
-        assert hashlib.sha256(path.read_bytes()).hexdigest() in card
 
 
 @pytest.mark.parametrize("content", [None, b"hello"], ids=["missing", "no checkpoint"])
