@@ -6,6 +6,7 @@ Libraries are imported where they are used.
 import contextlib
 import functools
 import importlib
+import locale
 import math
 import os
 import threading
@@ -187,6 +188,17 @@ def _open_hdf5(path, name, channels):
     return Stack(whole, read, like=name)
 
 
+@contextlib.contextmanager
+def kept_locale():
+    """Keep the process's locale: DICOM's reader sets it to C, in which text files are ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
+@kept_locale()
 def volume_reader(path):
     """Return SimpleITK's reader of a medical volume, with the header read."""
     sitk = needs("SimpleITK", path)
@@ -202,6 +214,7 @@ def _open_volume(path, name, channels):
     width, height, *others = reader.GetSize()
     whole = (math.prod(others), height, width, reader.GetNumberOfComponents())
 
+    @kept_locale()
     def read():
         array = needs("SimpleITK", path).GetArrayFromImage(reader.Execute()).reshape(whole)
         # What a header shifts gets 32 bits, though 16 of them hold it.

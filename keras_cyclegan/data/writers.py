@@ -6,7 +6,14 @@ import uuid
 import numpy as np
 
 from keras_cyclegan.data.kinds import KINDS, holds_many, kind_of, split_name
-from keras_cyclegan.data.stacks import COPIED_TAGS, IMAGE_IO, needs, open_stack, volume_reader
+from keras_cyclegan.data.stacks import (
+    COPIED_TAGS,
+    IMAGE_IO,
+    kept_locale,
+    needs,
+    open_stack,
+    volume_reader,
+)
 from keras_cyclegan.files.atomic import atomic_file
 
 
@@ -116,6 +123,7 @@ def _as_array(images):
     return images[0] if len(images) == 1 else images
 
 
+@kept_locale()
 def _write_volume(path, images, like):
     sitk = needs("SimpleITK", path)
     array, header = images if images.shape[3] > 1 else images[..., 0], {}
