@@ -59,14 +59,6 @@ def unpaired_dataset(
 
     Raises:
         ValueError: images, companions or numbers don't fit, or an epoch has no whole batch.
-
-    Example:
-
-    ```python
-    horses, zebras = (np.zeros((n, 143, 143, 3), "uint8") for n in (10, 12))
-    train = unpaired_dataset(horses, zebras, image_size=128, seed=0)
-    train.seek(3 * train.steps_per_epoch)  # continue with the fourth epoch
-    ```
     """
     streams = make_streams(images_a, images_b, companions, pixels_a, pixels_b)
     first = streams["a"].values

@@ -21,13 +21,6 @@ class PixelFormat:
             What lies beyond is clipped.
         unit: str for tables and pictures, such as `"HU"`.
         per_image: bool. Whether each image's own values were spread over the range for good.
-
-    Example:
-
-    ```python
-    twelve_bits = PixelFormat("uint16", channels=1, high=4095)
-    twelve_bits.to_unit(np.array([0, 4095], "uint16"))  # [-1.0, 1.0]
-    ```
     """
 
     dtype: str = "uint8"

@@ -61,16 +61,6 @@ class ExportMixin:
             ValueError: the format can't have such a name or such weights, or weights are NaN or
                 infinite.
             RuntimeError: Keras runs on another backend than TensorFlow.
-
-        Example:
-
-        ```python
-        model = keras_cyclegan.CycleGAN.from_preset("glyphs")
-        model.export("served", direction="a_to_b")
-        served = tf.saved_model.load("served")  # in a process without this package
-        images = np.full((1, 33, 45, 3), 255, "uint8")
-        translated = served.a_to_b(images)  # uint8 in, uint8 out
-        ```
         """
         check_choice("format", format, FORMATS)
         check_choice("weights", weights, FORMATS[format].weights)

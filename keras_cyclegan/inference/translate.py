@@ -78,13 +78,9 @@ class InferenceMixin:
             several.
 
         Raises:
-            MemoryError: there is too little memory, even for tiles; or for the whole image, where
-                `tile` is None.
-            TooManyPixelsError: a file has more than `max_pixels`. It is a `ValueError`.
-            TypeError: an object is no image.
-            ValueError: an image is unreadable or empty, has the wrong number of channels, or holds
-                NaN or floats outside of [-1, 1]; or the model can't do what is asked for. All of
-                these are raised before the first image is translated.
+            MemoryError: there is too little memory for tiles, or where `tile` is None for the image.
+            TypeError, ValueError: what isn't an image of the model's channels and range, or has too
+                many pixels (`TooManyPixelsError`); all before the first image is translated.
         """
         generator = generator_for(self, direction)
         size = chosen_size(self, working_size)
@@ -137,9 +133,9 @@ class InferenceMixin:
     def freeze_statistics(self, images: Any, direction: str = "a_to_b") -> Any:
         """Return a model whose norms keep the statistics of sample images: parts give the whole.
 
-        Instance norms take the statistics of all that they are given. Here those of samples, all
-        together, become weights. Then an image is translated in one pass over any tiles, and what
-        `export` writes may be given parts too, each with a margin as wide as the network sees.
+        The statistics of samples, all together, become weights of instance norms. Then an image is
+        translated in one pass over any tiles, and what `export` writes may be given parts too, each
+        with a margin as wide as the network sees.
 
         Args:
             images: the samples, as in `translate`: some sixteen parts of 256×256 with tissue, of a

@@ -16,13 +16,6 @@ class PairTerm(TermOfEach):
 
     Args:
         loss: a loss of images and translations.
-
-    Example:
-
-    ```python
-    pairs = PairTerm(CycleConsistencyLoss("l1", weight=10.0))
-    model.compile(terms=[Lazy(pairs, every=2)])
-    ```
     """
 
     log_name = "pair_{source}"

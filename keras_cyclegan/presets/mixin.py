@@ -89,12 +89,5 @@ class PresetMixin:
         Raises:
             ValueError: a weight is not finite, `from_preset` could not load a network's class, or
                 there is something else than a preset in `folder`.
-
-        Example:
-
-        ```python
-        model.save_to_preset("mine", card={"description": "Sketches to photos."})
-        model = CycleGAN.from_preset("mine")
-        ```
         """
         folders.save_folder(self, folder, card, half_precision, discriminators)

@@ -61,13 +61,6 @@ def evaluate(
             perhaps below `A` and `B`. None takes what it says of the original.
         score_channels: one or three ints: the channels of other images than gray and RGB that KID
             and FID see. None leaves these scores of such images out.
-
-    Example:
-
-    ```python
-    for score in evaluate(model, "glyphs", extractor="none").measured:
-        print(score.name, score.direction, score.translated.value)
-    ```
     """
     check_choice("label_domain", label_domain, ("a", "b"))
     if labels is not None and judge is None:

@@ -30,13 +30,6 @@ class Score:
     Args:
         value: float.
         protocol: dict of names to strings or numbers: everything that the value depends on.
-
-    Example:
-
-    ```python
-    score = Score(0.195, {"metric": "KID", "real images": 140})
-    score < Score(0.2, {"metric": "KID", "real images": 140})  # True
-    ```
     """
 
     value: float
