@@ -32,7 +32,7 @@ def translate_slide(
     engine="local",
     workers=None,
 ):
-    """Translate a slide block by block; called again after a kill, it goes on where it was.
+    """Translate a slide block by block, yielding `(done, total)`; after a kill it goes on.
 
     Statistics of instance norms are taken from `samples` of the slide's tissue, 256×256 each, see
     `CycleGAN.freeze_statistics`, unless the model's are frozen already. What isn't tissue is
@@ -45,9 +45,6 @@ def translate_slide(
         mpp: microns per pixel of the level to translate. None: the largest.
         compression: `"jpeg"` or `"deflate"`, without loss.
         engine, workers: `"local"` or `"ray"`, where all machines reach both files.
-
-    Yields:
-        `(done, total)`: blocks, once when begun and after each.
     """
     direction = check_direction(direction)
     check_choice("compression", compression, ("jpeg", "deflate"))

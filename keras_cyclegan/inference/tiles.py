@@ -27,14 +27,8 @@ def translate_tiled(runner, pixels, tile):
     An instance norm takes its mean and variance from all of its input. So the network is cut at its
     norms: the layers before a norm process all tiles, and their results for the whole image are
     kept in temporary files; then the norm's statistics are known, and the layers after it start.
-    Each tile has a margin as wide as its layers can see, so that there are no seams.
-
-    The files take 384 bytes per pixel for the paper's ResNet in float32. They are in
-    `tempfile.gettempdir()`, which the environment variable TMPDIR sets, and disappear even if the
-    process is killed.
-
-    `pixels` are uint8, or float32 in [-1, 1], as the result. `tile` is the height and the width of
-    a tile without its margin, multiples of what the generator takes.
+    Each tile has a margin as wide as its layers can see, so that there are no seams. The files, in
+    TMPDIR, take 384 bytes per pixel for the paper's ResNet; they disappear even after a kill.
     """
     (result,), _ = _translate_together(runner, [pixels], tile)
     return result

@@ -78,7 +78,7 @@ class InferenceMixin:
             several.
 
         Raises:
-            MemoryError: there is too little memory for tiles, or where `tile` is None for the image.
+            MemoryError: too little memory for tiles, or where `tile` is None for the image.
             TypeError, ValueError: what isn't an image of the model's channels and range, or has too
                 many pixels (`TooManyPixelsError`); all before the first image is translated.
         """

@@ -1,7 +1,6 @@
 """A discriminator that judges the features of a frozen, pretrained network."""
 
 import functools
-import hashlib
 from typing import Any
 
 import keras
@@ -43,7 +42,7 @@ class ProjectedDiscriminator(ImageNetwork):
             training, or None.
         num_scales: int. Number of heads, the finest scale first. None takes all.
         seed: int, of the random mixing.
-        features_hash: str, SHA-256 of the frozen weights, from a config. None takes any.
+        features_hash: str, SHA-256 of the frozen weights, from a config.
         dtype: dtype or policy of the heads; the rest is float32.
     """
 
@@ -66,6 +65,7 @@ class ProjectedDiscriminator(ImageNetwork):
         options = {"dtype": "float32", "name": "features"}
         frozen = ProjectedFeatures(features, num_scales, seed, features_hash, **options)
         features, num_scales = frozen.features, frozen.num_scales
+        features_hash = frozen.features_hash
         x = images
         if augmentation is not None:
             augment = DifferentiableAugmentation(**augmentation, dtype="float32", name="augment")
@@ -80,10 +80,6 @@ class ProjectedDiscriminator(ImageNetwork):
             patch = PatchDiscriminator(image_shape, pixel_filters, dtype=dtype, name="pixels")
             logits.append(patch(x))
         super().__init__(images, logits, locals())
-
-    def get_config(self):
-        # What Keras downloads has a hash only once it is there.
-        return {**super().get_config(), "features_hash": self.get_layer("features").features_hash}
 
 
 class _Heads(Blocks):
@@ -136,14 +132,12 @@ class ProjectedFeatures(Configured, layers.Layer):
             return _Projection(given, self.num_scales, self.seed)
         if self.features == OWN:
             raise ValueError("Files don't hold your own model of features: make a new one with it.")
-        projection = _named_projection(self.features, self.num_scales, self.seed)
-        if self.features_hash not in (None, projection.hash):
+        if self.features in VARIANTS and self.features_hash != VARIANTS[self.features].sha256:
             raise ValueError(
                 f"This discriminator was trained on weights of {self.features} whose SHA-256 is "
-                f"{self.features_hash}. Those here have {projection.hash}."
+                f"{self.features_hash}. Those here have {VARIANTS[self.features].sha256}."
             )
-        self.features_hash = projection.hash
-        return projection
+        return _named_projection(self.features, self.num_scales, self.seed)
 
     def call(self, images):
         if images.shape[-1] == 1:
@@ -160,20 +154,14 @@ class ProjectedFeatures(Configured, layers.Layer):
 def _named_projection(name, num_scales, seed):
     """Make one frozen network for all discriminators of a process with these arguments."""
     images = keras.Input((None, None, 3))
-    network = keras.Model(images, add_encoder(images, name, "float32"))
-    if name in VARIANTS:
-        found = VARIANTS[name].sha256
-    else:
-        found = hashlib.sha256(b"".join(w.tobytes() for w in network.get_weights())).hexdigest()
-    return _Projection(network, num_scales, seed, found)
+    return _Projection(keras.Model(images, add_encoder(images, name, "float32")), num_scales, seed)
 
 
 class _Projection:
     """The maps that a network makes of images in [-1, 1], mixed; kept out of every model."""
 
-    def __init__(self, network, num_scales, seed, found=None):
+    def __init__(self, network, num_scales, seed):
         self.network = network
-        self.hash = found
         channels = [x.shape[-1] for x in network.outputs[:num_scales]]
         random = np.random.RandomState(seed)  # the same numbers in every version of numpy
         self.across = [self._kernel(random, 1, count) for count in channels]

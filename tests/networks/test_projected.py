@@ -216,12 +216,7 @@ def test_networks_of_keras_applications_are_tapped_at_four_strides_and_named_wit
     shown = images(64, 64)
     for found, expected in zip(projection.network(shown), taps(shown), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
-    config = network.get_config()
-    assert len(config["features_hash"]) == 64
-    judge(ProjectedDiscriminator.from_config(config), images())
-    other = ProjectedDiscriminator.from_config({**config, "features_hash": "1" * 64})
-    with pytest.raises(ValueError, match=f"SHA-256 is 1+. Those here have {projection.hash}"):
-        judge(other, images())
+    judge(ProjectedDiscriminator.from_config(network.get_config()), images())
 
 
 def test_networks_without_maps_at_the_strides_are_refused(monkeypatch):
