@@ -47,11 +47,7 @@ def given(**options):
 
 @command
 def train(
-    *,
-    out: Path,
-    recipe: Literal[tuple(TABLES)] | None = None,
-    adjust: bool = False,
-    **options,
+    *, out: Path, recipe: Literal[tuple(TABLES)] | None = None, adjust: bool = False, **options
 ):
     """Train on two folders of images, or go on with a run.
 
@@ -230,11 +226,9 @@ def evaluate(
         paired: Compare translations with their truth. Default: where file names agree.
         palette: Label maps: facades, or a JSON file [[r, g, b], …].
         label_domain: Domain of the label maps.
-        image_size: Side that images are resized to, or HEIGHTxWIDTH. Default: that of the preset's
-            training.
+        image_size: Side that images are resized to, or HEIGHTxWIDTH. Default: the preset's.
         split: Which images of the data.
-        judge: Your own network, asked before and after: a .keras or .onnx file, or a name in
-            keras.applications.
+        judge: Your network, asked before and after: .keras, .onnx, or one of keras.applications.
         judge_range: What black and white are to the judge.
         labels: Folder of what the judge should say: sub-folders as classes, or maps.
         score_channels: Channels that KID and FID see of other images than RGB: 0,1,2 or 0.

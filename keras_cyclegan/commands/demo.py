@@ -62,6 +62,7 @@ def launch_demo(preset, examples, host, port, max_megapixels, allowed_hosts):
         )
         # Else a page whose name was pointed here after it was loaded could ask (DNS rebinding).
         names = ["localhost", "127.0.0.1", host, socket.gethostname(), *allowed_hosts]
+        middleware = [Middleware(TrustedHostMiddleware, names, www_redirect=False)]
         _, address, _ = page.queue(max_size=MAX_WAITING).launch(
             server_name=host,
             server_port=port,
@@ -74,9 +75,7 @@ def launch_demo(preset, examples, host, port, max_megapixels, allowed_hosts):
             footer_links=[],
             prevent_thread_lock=True,
             quiet=True,
-            app_kwargs={
-                "middleware": [Middleware(TrustedHostMiddleware, names, www_redirect=False)]
-            },
+            app_kwargs={"middleware": middleware},
         )
         typer.echo(f"{preset}: {address} (Ctrl-C ends it)")
         page.block_thread()
@@ -108,10 +107,7 @@ def find_examples(folder):
 
 
 def build_demo(model, title, description="", examples=(), max_pixels=4_000_000):
-    """Make the page, `gradio.Blocks`; it isn't served yet.
-
-    `examples` are pairs of a path and a direction.
-    """
+    """Make the page, a `gradio.Blocks`; `examples` are pairs of a path and a direction."""
     gr = import_gradio()
     generators = generators_of(model)
     directions = list(generators)

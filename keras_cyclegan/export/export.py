@@ -51,15 +51,12 @@ class ExportMixin:
             weights: `"float32"`; `"float16"`, half the bytes and hardly another pixel; or `"int8"`,
                 a third, some grey levels, and computations with integers. A SavedModel can only
                 have the first, OpenVINO the first two.
-            working_size: short side at which larger photos are translated in the graph, as by
-                `translate`. `"auto"` takes the model's; None leaves that out.
+            working_size: as in `CycleGAN.translate`; the graph itself resizes.
 
         Raises:
-            FileExistsError: `filepath` exists, and `overwrite` is False or it isn't an earlier
-                export of this format.
+            FileExistsError: `filepath` exists, and isn't an export of this format to `overwrite`.
             ImportError: a package that the format needs is not installed.
-            ValueError: the format can't have such a name or such weights, or weights are NaN or
-                infinite.
+            ValueError: the format can't have such a name or such weights, or weights aren't finite.
             RuntimeError: Keras runs on another backend than TensorFlow.
         """
         check_choice("format", format, FORMATS)

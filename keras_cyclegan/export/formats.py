@@ -103,10 +103,7 @@ FORMATS = {
 
 
 def endpoint(name, generator, pixels, working_size, fast):
-    """Return an endpoint's name, its function of a batch, and the specification of the batch.
-
-    `pixels` are the formats of what is given and of what is wanted.
-    """
+    """Return an endpoint's name, its function of a batch, and the specification of the batch."""
     import tensorflow as tf
 
     run, (given, wanted) = runner(generator), pixels

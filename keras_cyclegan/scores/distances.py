@@ -122,7 +122,6 @@ class KernelInceptionDistance(FeatureDistance):
     default_name = "kernel_inception_distance"
 
     def score(self) -> Score:
-        """Return the distance between the two whole sets, a `Score`."""
         return self._score(unbiased_discrepancy(*self._sets()), "unbiased, whole sets")
 
 
@@ -152,8 +151,7 @@ class FrechetInceptionDistance(FeatureDistance):
 
     |μ − μ'|² + Tr(Σ + Σ' − 2·(Σ·Σ')^½), Heusel et al., "GANs Trained by a Two Time-Scale Update
     Rule", NeurIPS 2017. Matches the numbers of pytorch-fid 0.3, on the same features to 1e-6. It is
-    biased upward, strongly so with fewer images than features (2048). `KernelInceptionDistance` has
-    no such bias.
+    biased upward, strongly with fewer images than features (2048); `KernelInceptionDistance` isn't.
 
     Args:
         extractor, protocol: as in `KernelInceptionDistance`.
@@ -162,7 +160,6 @@ class FrechetInceptionDistance(FeatureDistance):
     default_name = "frechet_inception_distance"
 
     def score(self) -> Score:
-        """Return the distance, a `Score`."""
         real, generated = (_moments(features.astype("float64")) for features in self._sets())
         return self._score(frechet_distance(*real, *generated), "Gaussian, sample covariance")
 
@@ -221,9 +218,7 @@ def measure(evaluation):
                 scores.append(metric.score())
             yield Measured(name, direction, "lower", *scores)
     if smallest < MIN_STEADY:
-        evaluation.notes.append(
-            f"KID of {smallest} images varies much by chance: take more to compare translators."
-        )
+        evaluation.notes.append(f"KID of {smallest} images varies much by chance: take more.")
     if not fid:
         evaluation.notes.append(
             f"FID is left out: of {smallest} images, fewer than features, it is strongly biased; "

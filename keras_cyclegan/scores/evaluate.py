@@ -53,8 +53,7 @@ def evaluate(
         image_size: int or `(height, width)`. None takes the model's `image_shape`.
         split: `"test"` or `"train"`.
         judge: a classifier or segmenter, asked before and after: a `keras.Model`, a `.keras` or
-            `.onnx` file, or a name in `keras.applications`. It gives `(n, classes)` or `(n, height,
-            width, classes)`.
+            `.onnx` file, or a name in `keras.applications`, giving `(n[, h, w], classes)`.
         judge_range: what black and white are to the judge.
         labels: what it should say: a folder with a file of each image's name, in sub-folders that
             are classes (in order, or by number), or 8-bit maps of classes (255 doesn't count),

@@ -97,17 +97,13 @@ def fid_inception(state):
     names = {key.removesuffix(".conv.weight") for key in state if key.endswith(".conv.weight")}
     try:
         for name, conv, norm in zip(sorted(names, key=_place), kernels, norms, strict=True):
-            scale, *others = (
-                state[f"{name}.bn.{key}"]
-                for key in ("weight", "bias", "running_mean", "running_var")
-            )
+            keys = "weight", "bias", "running_mean", "running_var"
+            scale, offset, mean, variance = (state[f"{name}.bn.{key}"] for key in keys)
             kernel = state[f"{name}.conv.weight"].transpose(2, 3, 1, 0)  # (out, in, height, width)
             conv.set_weights([kernel * scale])
-            norm.set_weights([others[0], others[1] * scale, others[2]])
+            norm.set_weights([offset, mean * scale, variance])
     except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"This is not the state dict of pytorch-fid's Inception-v3: {error}."
-        ) from error
+        raise ValueError(f"It is not the state dict of pytorch-fid's network: {error}.") from error
     return model
 
 

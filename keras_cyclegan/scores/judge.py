@@ -83,8 +83,7 @@ def _onnx(path):
 def answers(judge, images):
     """Ask a judge: logits or probabilities, `(n, classes)` or `(n, height, width, classes)`.
 
-    A single output is of two classes: the second where it is above 0.5 for probabilities, above 0
-    for logits.
+    A single output is of two classes: the second above 0.5 for probabilities, above 0 for logits.
     """
     found = np.concatenate([judge(batch) for batch in batches(images)])
     if found.ndim not in (2, 4) or len(found) != len(images) or not np.isfinite(found).all():
@@ -109,10 +108,7 @@ class Judged:
 
 
 def measure(evaluation):
-    """Measure how often the judge is right of translations: by labels, or by its own answers.
-
-    Without labels, right is what it says of the original: translation then shouldn't change it.
-    """
+    """Measure how often the judge is right of translations: by labels or its answers before."""
     judge, labels = evaluation.options["judge"], evaluation.options["labels"]
     for direction, translated in evaluation.translated.items() if judge else ():
         domain = direction.source

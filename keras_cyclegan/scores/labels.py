@@ -13,12 +13,8 @@ from keras_cyclegan.scores.images import as_levels
 from keras_cyclegan.scores.score import Measured, Score, mean_score
 
 # The colours of the CMP facades in pix2pix's rendering (a "jet" colour map), read from its files.
-FACADES_PALETTE = tuple(
-    tuple(bytes.fromhex(colour))
-    for colour in (  # noqa: SIM905
-        "0000de 0030ff 0080ff 00cfff 20ffdf 70ff8f c0ff3f fff000 ff9f00 ff5000 ff0000 ae0000"
-    ).split()
-)
+FACADES = "0000de 0030ff 0080ff 00cfff 20ffdf 70ff8f c0ff3f fff000 ff9f00 ff5000 ff0000 ae0000"
+FACADES_PALETTE = tuple(tuple(bytes.fromhex(colour)) for colour in FACADES.split())
 
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")

@@ -13,19 +13,14 @@ from keras_cyclegan.scores.score import Measured, Score, mean_score
 
 
 class PairedScore(keras.metrics.Mean):
-    """Mean over images of a score of two images each: whatever the batch size, in compiled steps.
-
-    Images are uint8, or floats in [-1, 1].
-    """
+    """Mean over images of a score of two images each, whatever the batch size; runs compiled."""
 
     default_name = "paired_score"
 
     def __init__(self, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name or self.default_name, **kwargs)
 
-    def update_state(
-        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
-    ) -> Any:
+    def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None) -> Any:
         y_true, y_pred = as_floats(y_true), as_floats(y_pred)
         sides = zip(y_true.shape, y_pred.shape, strict=False)  # a compiled step doesn't know all
         fits = all(a == b or None in (a, b) for a, b in sides)
@@ -104,10 +99,7 @@ class CycleError(MeanAbsoluteError):
 
 @keras.saving.register_keras_serializable(package="keras_cyclegan")
 class ContentChange(MeanAbsoluteError):
-    """Mean absolute difference between images and their translations, on the scale of [-1, 1].
-
-    Near 0, the translator returns its input.
-    """
+    """Mean absolute difference of images and their translations: near 0, nothing is changed."""
 
     default_name = "content_change"
 
@@ -134,9 +126,8 @@ def measure(evaluation):
             unit = pixels.unit or "units"
             protocol = evaluation.protocol("MAE in units", len(truth), unit=unit)
             errors = (float(np.mean(np.abs(x - truth) * pixels.span / 2)) for x in compared)
-            yield Measured(
-                f"MAE, {unit}", direction, "lower", *(Score(error, protocol) for error in errors)
-            )
+            scores = [Score(error, protocol) for error in errors]
+            yield Measured(f"MAE, {unit}", direction, "lower", *scores)
 
 
 def measure_round_trips(evaluation):

@@ -28,9 +28,8 @@ def score_rows(evaluation):
     rows = {}
     for score in evaluation.measured:
         rows.setdefault(score.name + BETTER[score.better], {})[score.direction] = score
-    return [
-        (name, [cell(row.get(d)) for d in evaluation.round_trips]) for name, row in rows.items()
-    ]
+    directions = evaluation.round_trips
+    return [(name, [cell(row.get(d)) for d in directions]) for name, row in rows.items()]
 
 
 def cell(measured):
@@ -128,9 +127,8 @@ def write_page(path, package, template, **values):
     """Fill in a template of a package, escaping what isn't its own, and write the page."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    templates = Environment(
-        loader=PackageLoader(package, "."), autoescape=True, undefined=StrictUndefined
-    )
+    loader = PackageLoader(package, ".")
+    templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     page = templates.get_template(template).render(**values)
     with atomic_file(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")

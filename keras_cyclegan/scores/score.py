@@ -14,10 +14,7 @@ BATCH = 32
 
 
 class ProtocolMismatchError(ValueError):
-    """Raised when scores that were measured in different ways are compared.
-
-    The message says what differs. Measure both in one way, or compare their `value`.
-    """
+    """Raised where scores of different protocols are compared; only their `value` can be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +33,7 @@ class Score:
     protocol: dict[str, Any]
 
     def __sub__(self, other: "Score") -> float:
-        differing = dict(self.protocol.items() ^ other.protocol.items())
-        if differing:
+        if differing := dict(self.protocol.items() ^ other.protocol.items()):
             raise ProtocolMismatchError(
                 f"These scores were measured differently: they differ in {', '.join(differing)}. "
                 f"Received {self} and {other}."

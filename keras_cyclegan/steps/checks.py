@@ -33,9 +33,7 @@ def check_names(terms):
                 )
             taken[name] = kind
         if not term.names and not kind.__module__.startswith("keras_cyclegan."):
-            raise ValueError(
-                f"{kind.__name__} has no `names`: set them, a tuple, to those of its scalars."
-            )
+            raise ValueError(f"{kind.__name__} has no `names`: give it a tuple, a name a scalar.")
 
 
 def check_remat(remat, *generators):
@@ -56,9 +54,7 @@ def check_adversarial(loss, penalty):
             f"Received {loss!r}."
         )
     if getattr(loss, "kind", None) == "wasserstein" and penalty is None:
-        raise ValueError(
-            'The Wasserstein loss diverges without a penalty: give `gradient_penalty="wgan_gp"`.'
-        )
+        raise ValueError('The Wasserstein loss needs a penalty: `gradient_penalty="wgan_gp"`.')
 
 
 def check_data(data, second, check_shapes):

@@ -70,12 +70,8 @@ def is_chief():
 
 def largest_of_all(value):
     """Return the largest of the ints of all processes, each of which must call this."""
-    return max(_gather(value))
-
-
-def _gather(value):
     if process_share()[1] == 1:
-        return [value]
+        return value
     from jax.experimental import multihost_utils
 
-    return multihost_utils.process_allgather(np.array(value)).tolist()
+    return multihost_utils.process_allgather(np.array(value)).max().item()

@@ -44,9 +44,8 @@ class Trainer(BaseTrainer):
                 total = self.optimizer.scale_loss(sum(losses.values()))
             return total, (losses, results, [scope.get_current_value(v) for v in changeable])
 
-        gradients, (losses, results, changed) = jax.grad(function, has_aux=True)(
-            [v.value for v in variables]
-        )
+        values = [v.value for v in variables]
+        gradients, (losses, results, changed) = jax.grad(function, has_aux=True)(values)
         _assign(changeable, changed)
         return losses, results, gradients
 

@@ -14,10 +14,7 @@ ABOUT = "about"  # the array of the count of the others, and of the steps of an 
 
 
 class DamagedCheckpointError(ValueError):
-    """Raised when a checkpoint was damaged after it was written.
-
-    The message names the file. Remove the damaged ones to begin anew, or copy whole ones back.
-    """
+    """Raised when checkpoints were damaged after they were written: remove or replace them."""
 
 
 def write_checkpoint(path, model, step, kept=None, random_states=(), steps_per_epoch=0):
@@ -51,9 +48,7 @@ def read_checkpoint(path):
         if count != len(arrays):
             raise ValueError(f"it holds {len(arrays)} of {count} arrays")
         return arrays, steps_per_epoch
-    except (
-        Exception
-    ) as error:  # which one NumPy and zipfile raise depends on the byte that is wrong
+    except Exception as error:  # which one, depends on the byte that is wrong
         raise DamagedCheckpointError(f"Checkpoint {path} is damaged: {error}") from error
 
 

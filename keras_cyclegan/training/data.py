@@ -30,9 +30,7 @@ class DataOptions:
     range_b: str | None = option("The same for domain B.")
     unit_a: str | None = option("Unit of A's values, such as HU, for tables.")
     unit_b: str | None = option("The same for domain B.")
-    load_size: Size | None = option(
-        "Side before cropping. Default: 286/256 of `image_size`.", least=4
-    )
+    load_size: Size | None = option("Side before crops. Default: 286/256 of `image_size`.", least=4)
     resize: Literal["stretch", "cover", "crop"] = option("What other sizes need.", "stretch")
     flip: Literal[FLIPS] | None = option(FLIP)
     batch_size: int = option("Images of each domain in a step, on all devices.", 1, least=1)

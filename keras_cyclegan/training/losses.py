@@ -12,7 +12,7 @@ ADVERSARIAL_LOSSES = (  # kinds of `AdversarialLoss`
 )
 LAST_MAP = "Factor of discriminators' last map; of projected ones the PatchGAN's, against dots."
 FEATURES = "Network of these features, and of those of `content`. Keras downloads VGG-16."
-CONTENT = "What of an image must be in its translation. Default: none."
+KEPT = "What of an image must be in its translation. Default: none."
 PAIR = "Weight of a loss on the pairs of the folders pairA and pairB; 0 for none."
 NCE = "Weight of the contrast of patches, of resnet generators; 0 for none."
 KEEP = "Weight of a loss on what changes outside of the masks of maskA and maskB; 0 for none."
@@ -47,9 +47,7 @@ class LossOptions:
     perceptual_weight: float = option("Weight of a cycle loss on features.", 0.0, least=0)
     perceptual_norm: Norm = option("Distance of features of an image and its round trip.", "l2")
     perceptual_features: Literal["vgg16", "efficientnet-lite1"] = option(FEATURES, "vgg16")
-    content: Literal["edges", "mutual_information", "structure", "features"] | None = option(
-        CONTENT
-    )
+    content: Literal["edges", "mutual_information", "structure", "features"] | None = option(KEPT)
     content_weight: float = option("Weight of this loss.", 1.0, least=0)
     activation_weight: float = option("Weight of ugatit's auxiliary heads.", 0.0, least=0)
     pair_weight: float = option(PAIR, 0.0, least=0)

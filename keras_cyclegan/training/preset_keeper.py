@@ -27,8 +27,7 @@ class PresetKeeper(keras.callbacks.Callback):
         folder: path of the preset.
         card: function that returns the dict for the model card.
         half_precision: whether to store float16.
-        minutes: within an epoch, a preset is written after so many minutes. None writes at the
-            ends of epochs only.
+        minutes: from one preset to the next within an epoch. None writes at ends of epochs only.
         best: path of a second preset, written when the mean KID of both directions is lower than
             ever before: put `TranslationMetrics`, which measures it, before this callback.
     """

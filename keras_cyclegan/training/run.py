@@ -56,8 +56,7 @@ def train(
 
     The folder gets `config.json` (the options), `history.jsonl` (a line for each epoch), `samples`,
     `checkpoints`, `preset`, `best` (of the best scores, if they are measured) and in the end
-    `model.keras`. Called again, the run goes on from its newest checkpoint, with its own options
-    where none are given.
+    `model.keras`. Called again, it goes on from the newest checkpoint; options not given stay.
 
     Args:
         data: folder with `trainA` and `trainB`, the two folders `(a, b)`, `"tfds:NAME"` or
@@ -100,15 +99,9 @@ def train_run(folder, options, adjust=False):
                 run_folder.write_options(folder, options)
                 run_folder.write_place(folder, options, train.steps_per_epoch)
             stop = EarlyStop(folder / "history.jsonl", options.early_stop or math.inf)
-            fit(
-                model,
-                train,
-                folder / "checkpoints",
-                stop.epochs(options.epochs),
-                callbacks=[*watchers, stop],
-                minutes=options.checkpoint_minutes,
-                verbose=0,
-            )
+            more = {"callbacks": [*watchers, stop], "minutes": options.checkpoint_minutes}
+            epochs = stop.epochs(options.epochs)
+            fit(model, train, folder / "checkpoints", epochs, **more, verbose=0)
             keeper.set_model(model)  # in a finished run, `fit` didn't
             if validation is not None and writes:
                 calibrate_doubt(model, validation)
@@ -117,9 +110,7 @@ def train_run(folder, options, adjust=False):
             with atomic_file(folder / "model.keras") as unfinished:
                 model.save(unfinished)
             keeper.write()
-            logger.info(
-                "Done: %s/model.keras, and %s/preset to translate and export with.", folder, folder
-            )
+            logger.info("Done: %s/model.keras, and %s/preset to translate with.", folder, folder)
     return model
 
 

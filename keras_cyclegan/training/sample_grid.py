@@ -19,15 +19,13 @@ class SampleGrid(keras.callbacks.Callback):
     """Writes a picture of fixed images with their translations and round trips, as PNG.
 
     Each row shows one image of A, then one of B: real, translated and reconstructed. A generator
-    with masks (`AttentionGenerator`) adds a column: white where it paints. If the disk is full, the
-    callback warns.
+    with masks (`AttentionGenerator`) adds a column: white where it paints. A full disk only warns.
 
     Args:
         folder: path of the folder for `epoch-0001.png`, ….
         dataset, count: as in `FailureAlarms`; here one image is enough.
         every: epochs from one picture to the next.
-        channels: tuple of the three channels, or the one, to show. None shows the first three, or
-            the only one.
+        channels: tuple of the three channels, or of the one, to show. None shows the first three.
     """
 
     def __init__(

@@ -58,12 +58,7 @@ class TrainingState(keras.callbacks.Callback):
         return sorted(self.folder.glob(f"step-{'[0-9]' * 9}.npz"))
 
     def restore(self) -> Any:
-        """Load the newest undamaged checkpoint; return its path, or None where there is none.
-
-        Raises:
-            DamagedCheckpointError: there are checkpoints, and all of them are damaged.
-            ValueError: the run's epochs have another number of steps.
-        """
+        """Load the newest undamaged checkpoint; return its path, or None. Raises as `fit` does."""
         path, arrays, length = self._read_newest()
         step = int(path.stem.removeprefix("step-")) if path else 0
         if largest_of_all(step) != -largest_of_all(-step):
@@ -233,6 +228,7 @@ def fit(
     Raises:
         DamagedCheckpointError: there are checkpoints, and all of them are damaged.
         DivergenceError: a loss is NaN or infinite.
+        ValueError: the dataset can't seek, or the run's epochs have another number of steps.
         OSError: the last checkpoint could not be written.
         SystemExit: with status 143, after SIGTERM.
     """

@@ -35,9 +35,8 @@ class TranslationMetrics(keras.callbacks.Callback):
         super().__init__()
         if every < 1:
             raise ValueError(f"`every` must be at least 1. Received every={every}.")
-        self.metrics: list[Any] = (
-            [KernelInceptionDistance(name="kid")] if metrics is None else list(metrics)
-        )
+        metrics = [KernelInceptionDistance(name="kid")] if metrics is None else metrics
+        self.metrics: list[Any] = list(metrics)
         names = [metric.name for metric in self.metrics]
         if len(set(names)) < len(names) or not names:
             raise ValueError(f"`metrics` must be metrics of different names. Received {names}.")
