@@ -99,16 +99,13 @@ def check_data(
             found = probe(*map(network_features, map(np.stack, probed)))
         except ImportError as error:
             warnings.append(f"What tells A from B isn't measured. {error}")
-    if found and found.accuracy >= TOLD:
-        warnings.append(
-            f"A linear probe tells A from B in {found.accuracy:.0%} of images: see in the page "
-            "whether by what shall be translated, or by a border, a logo or the background."
-        )
-    if found and found.accuracy <= ALIKE:
-        warnings.append(
-            f"A linear probe tells A from B in {found.accuracy:.0%} of images, little more than "
-            "chance: are both folders of different kinds?"
-        )
+    if found:
+        told = f"A linear probe tells A from B in {found.accuracy:.0%} of images"
+        if found.accuracy >= TOLD:
+            by = "by what shall be translated, or by a border, a logo or the background"
+            warnings.append(f"{told}: see in the page whether {by}.")
+        elif found.accuracy <= ALIKE:
+            warnings.append(f"{told}, little more than chance: do the folders differ in kind?")
     return Checked(surveys, equal, found, warnings)
 
 

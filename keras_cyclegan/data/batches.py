@@ -75,9 +75,7 @@ def unpaired_dataset(
     flip = as_flip(flip, image_size)
     check_sampling(batch_size, steps_per_epoch, seed)
     if batch_size % process_share[1]:
-        raise ValueError(
-            f"{process_share[1]} processes can't share a batch: `batch_size` is {batch_size}."
-        )
+        raise ValueError(f"{process_share[1]} processes can't share `batch_size`={batch_size}.")
     if steps_per_epoch is None:
         counts = [len(streams[domain].values) for domain in "ab"]
         steps_per_epoch = max(counts) // batch_size
@@ -86,14 +84,12 @@ def unpaired_dataset(
                 f"No whole batch of {batch_size} in an epoch: there are {counts[0]} images in A "
                 f"and {counts[1]} in B. Give `steps_per_epoch`."
             )
-    if seed is None:
-        seed = random.randrange(2**31)
-
+    seed = random.randrange(2**31) if seed is None else int(seed)
     if importlib.util.find_spec("tensorflow"):
         from keras_cyclegan.data.pipeline import UnpairedDataset as Batches
     else:
         from keras_cyclegan.data.threads import UnpairedBatches as Batches
-    return Batches(streams, image_size, batch_size, flip, int(seed), steps_per_epoch, process_share)
+    return Batches(streams, image_size, batch_size, flip, seed, steps_per_epoch, process_share)
 
 
 def paired_dataset(

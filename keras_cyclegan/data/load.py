@@ -5,13 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_cyclegan.arguments import PathLike, check_choice
-from keras_cyclegan.data.batches import (
-    as_flip,
-    as_size,
-    check_sampling,
-    paired_dataset,
-    unpaired_dataset,
-)
+from keras_cyclegan.data import batches
 from keras_cyclegan.data.folders import take
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS
 from keras_cyclegan.data.pixels import as_format
@@ -106,14 +100,16 @@ def load(
     """
     check_choice("resize", resize, RESIZES)
     check_choice("on_error", on_error, ("raise", "skip"))
-    check_sampling(batch_size, steps_per_epoch, seed)
+    batches.check_sampling(batch_size, steps_per_epoch, seed)
     ranges = check_range("range_a", range_a), check_range("range_b", range_b)
     channels = check_channels(channels)
     splits = find_splits(source, channels, validation_split, group_by)
     drawn = splits.train_a.draw is not None
-    image_size = as_size((32 if drawn else 256) if image_size is None else image_size, "image_size")
+    if image_size is None:
+        image_size = 32 if drawn else 256
+    image_size = batches.as_size(image_size, "image_size")
     load_size = _load_size(load_size, image_size, resize == "crop" and not drawn)
-    flip = as_flip(not drawn if flip is None else flip, image_size)
+    flip = batches.as_flip(not drawn if flip is None else flip, image_size)
 
     decoder = Decoder(
         channels, image_size, resize, max_pixels, on_error, cache_folder, memory_limit, ranges
@@ -134,31 +130,22 @@ def load(
         found = decoder.decode(wanted, "raise")  # none of these can be left out
         return {name: each.images for name, each in found.items()}
 
-    train = unpaired_dataset(
-        stored["train_a"].images,
-        stored["train_b"].images,
-        image_size=image_size,
-        batch_size=batch_size,
-        flip=flip,
-        seed=seed,
-        steps_per_epoch=steps_per_epoch,
-        process_share=process_share,
-        companions=riding_along(splits.companions, "train", load_size),
-        pixels_a=formats[0],
-        pixels_b=formats[1],
-    )
+    companions = riding_along(splits.companions, "train", load_size)
+    images = stored["train_a"].images, stored["train_b"].images
+    sampling = batch_size, flip, seed, steps_per_epoch, process_share
+    train = batches.unpaired_dataset(*images, image_size, *sampling, companions, *formats)
     if splits.test_a is None:
         return train, None
     companions = riding_along(splits.test_companions, "test", image_size)
-    tests = stored["test_a"].images, stored["test_b"].images
-    return train, paired_dataset(*tests, batch_size, companions, *formats)
+    images = stored["test_a"].images, stored["test_b"].images
+    return train, batches.paired_dataset(*images, batch_size, companions, *formats)
 
 
 def _load_size(load_size, image_size, whole):
     """Return `(height, width)`, or None for images that are kept whole."""
     if load_size is None:
         return None if whole else tuple(round(n * 286 / 256) for n in image_size)
-    load_size = as_size(load_size, "load_size", multiple=1)
+    load_size = batches.as_size(load_size, "load_size", multiple=1)
     if any(n < m for n, m in zip(load_size, image_size, strict=True)):
         raise ValueError(
             f"load_size={load_size} can't be smaller than image_size={image_size}, cut out of it."
@@ -202,7 +189,7 @@ def load_sets(
             the same names, apart from a final `_A` and `_B`, and in the glyphs.
         pixels_a, pixels_b: `PixelFormat` that images must have. None: 8 bits.
     """
-    size = as_size(image_size, "image_size")
+    size = batches.as_size(image_size, "image_size")
     channels = check_channels(channels)
     check_choice("split", split, ("test", "train"))
     formats = as_format(pixels_a, channels[0]), as_format(pixels_b, channels[1])

@@ -1,7 +1,4 @@
-"""Opens JPEG, PNG, WebP, BMP and TIFF with Pillow: upright, on white, in sRGB, with little memory.
-
-Pillow is imported where it is used.
-"""
+"""Opens JPEG, PNG, WebP, BMP and TIFF by Pillow: upright, on white, in sRGB, with little memory."""
 
 import contextlib
 import io

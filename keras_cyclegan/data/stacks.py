@@ -1,7 +1,4 @@
-"""Files that hold arrays: TIFF of any depth, NumPy, HDF5, and medical volumes as slices.
-
-Libraries are imported where they are used.
-"""
+"""Files that hold arrays: TIFF of any depth, NumPy, HDF5, and medical volumes as slices."""
 
 import contextlib
 import functools

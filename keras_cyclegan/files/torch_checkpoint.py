@@ -43,8 +43,6 @@ def read_state_dict(path):
                 raise ValueError(f"it has {size} bytes; {MAX_BYTES} are allowed")
             content = (_read_zip if zipfile.is_zipfile(file) else _read_stream)(file, size)
             return _arrays(content, size)
-    except FileNotFoundError:
-        raise
     # On damaged bytes the readers can raise nearly anything.
     except Exception as error:
         detail = brief(error) or type(error).__name__

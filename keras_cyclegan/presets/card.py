@@ -1,7 +1,6 @@
 """The model card, `README.md`: what a preset is, where it comes from and how to use it."""
 
 import json
-import re
 
 HEADER = """---
 library_name: keras
@@ -20,8 +19,7 @@ import keras_cyclegan
 model = keras_cyclegan.CycleGAN.from_preset({title})
 translated = model.translate("image.jpg", direction="a_to_b")
 """
-BACK = """back = model.translate("image.jpg", direction="b_to_a")
-"""
+BACK = 'back = model.translate("image.jpg", direction="b_to_a")\n'
 SCALES = {
     "whole": "- scale: whole photos, {} pixels on the short side",
     "detail": "- scale: parts of images at their own resolution",
@@ -54,8 +52,3 @@ def model_card(title, generators, image_shape, metadata):
         heading = heading.replace("_", " ")
         sections.append(f"## {heading[:1].upper()}{heading[1:]}\n\n{text}")
     return "\n\n".join(sections) + "\n"
-
-
-def naming(card, handle):
-    """Replace the folder in the usage of a card by `handle`."""
-    return re.sub(r"(?m)\.from_preset\(.*$", f'.from_preset("{handle}")', card, count=1)

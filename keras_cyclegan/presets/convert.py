@@ -49,7 +49,6 @@ def convert_checkpoints(
         except ValueError as error:
             raise ValueError(f"{name}, {path}: {error}") from error
         if hasattr(networks[name], "output_channels") != (kind == "generator"):
-            raise ValueError(
-                f"{name} must be a {kind}. {path} holds a {type(networks[name]).__name__}."
-            )
+            found = type(networks[name]).__name__
+            raise ValueError(f"{name} must be a {kind}. {path} holds a {found}.")
     return networks | {"image_shape": networks["generator_ab"].image_shape}

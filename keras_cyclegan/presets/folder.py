@@ -11,12 +11,8 @@ import keras
 
 from keras_cyclegan.files.atomic import atomic_file, recover
 from keras_cyclegan.files.untrusted import brief, shown
+from keras_cyclegan.networks import size_limits
 from keras_cyclegan.networks.compatibility import NETWORKS
-from keras_cyclegan.networks.size_limits import (
-    MAX_FRESH_WEIGHTS,
-    build_without_weights,
-    check_weights,
-)
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.trust import check_config, is_own, preset_file, read_json
 from keras_cyclegan.presets.weights import assign_weights, read_weights, write_weights
@@ -89,8 +85,9 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
             preset_file(folder, file, root)  # a bad link is refused before anything is built
     config = read_json(preset_file(folder, CONFIG, root))
     with _named(folder / CONFIG):
-        described = _networks(build_without_weights(lambda: build_model(cls, config, overrides)))
-        check_weights(described.values())
+        described = size_limits.build_without_weights(lambda: build_model(cls, config, overrides))
+        described = _networks(described)
+        size_limits.check_weights(described.values())
     stored = {name: network for name, network in described.items() if name not in overrides}
     weights = {}
     for file, names in ((GENERATORS, NETWORKS[:2]), (DISCRIMINATORS, NETWORKS[2:])):
@@ -101,7 +98,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     found = {name.partition(".")[0] for name in weights}
     with _named(folder / CONFIG, "can't be used without weights"):
         fresh = [network for name, network in stored.items() if name not in found]
-        check_weights(fresh, MAX_FRESH_WEIGHTS)
+        size_limits.check_weights(fresh, size_limits.MAX_FRESH_WEIGHTS)
     model = build_model(cls, config, overrides)
     assign_weights(_networks(model), weights)
     if hasattr(model, "set_scale") and os.path.lexists(folder / METADATA):
@@ -165,10 +162,8 @@ def build_model(cls, config, overrides):
     """
     check_config(config)
     if config.get("registered_name") != REGISTERED:
-        raise ValueError(
-            f"Expected the config of a CycleGAN. Received that of "
-            f"{shown(config.get('class_name'))}."
-        )
+        found = shown(config.get("class_name"))
+        raise ValueError(f"Expected the config of a CycleGAN. Received that of {found}.")
     arguments = {name: value for name, value in config["config"].items() if name != "dtype"}
     for name in NETWORKS:
         network = arguments.get(name)

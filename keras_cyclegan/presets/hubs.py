@@ -10,7 +10,6 @@ from keras_cyclegan.arguments import PathLike, to_install
 from keras_cyclegan.files.download import DownloadError, is_offline
 from keras_cyclegan.files.untrusted import brief
 from keras_cyclegan.presets import folder as presets
-from keras_cyclegan.presets.card import naming
 from keras_cyclegan.presets.trust import preset_file
 
 HANDLES = "hf://user/repo[@revision], or kaggle://user/model/keras/variant[/version]"
@@ -69,7 +68,9 @@ def upload_preset(uri: str, folder: PathLike) -> None:
             if name != presets.DISCRIMINATORS or (folder / name).exists():
                 shutil.copyfile(preset_file(folder, name, folder), Path(staged, name))
         card = Path(staged, presets.CARD)
-        card.write_text(naming(card.read_text(encoding="utf-8"), uri), encoding="utf-8")
+        text, usage = card.read_text(encoding="utf-8"), f'.from_preset("{uri}")'
+        text = re.sub(r"(?m)\.from_preset\(.*$", usage, text, count=1)
+        card.write_text(text, encoding="utf-8")
         if scheme == "hf":
             client.upload_folder(
                 repo_id=client.create_repo(repo_id=handle, exist_ok=True).repo_id,

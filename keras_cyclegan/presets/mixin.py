@@ -39,10 +39,8 @@ class PresetMixin:
             fresh; a preset of one generator has none.
 
         Raises:
-            ValueError: there is no such preset, or a file of it is refused.
-            FileNotFoundError: a file of the preset is missing.
-            DownloadError: it could not be downloaded.
-            ImportError: the hub's client is not installed.
+            ValueError, FileNotFoundError: there is no such preset, or a file is refused or missing.
+            DownloadError, ImportError: it can't be downloaded, or the hub's client is missing.
         """
         check_image_layout()  # before a download
         if isinstance(preset, str) and "://" in preset:
@@ -80,7 +78,6 @@ class PresetMixin:
         complete.
 
         Args:
-            folder: path.
             card: dict from headings to Markdown, for the model card: first `description`, then what
                 you know of data, licence, recipe, scores and failures.
             half_precision: bool. Whether to store float16, for half the bytes; it loads as float32.
