@@ -230,9 +230,8 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         """Let translations change more of an image, or less, without training.
 
         What a generator with a skip from its input adds, h in `tanh(h + artanh(x))`, is multiplied
-        by the direction's factor. Cycle loss and averages can leave a trained change too weak. It
-        is the weights that change, so that presets, files and exports hold it:
-        `CycleGAN.from_preset("horse2zebra").strengthen(a_to_b=1.2)` has bolder stripes.
+        by the direction's factor, in its weights, so that presets, files and exports hold it. Cycle
+        loss and averages can leave a trained change too weak.
         """
         for direction, factor in (("a_to_b", a_to_b), ("b_to_a", b_to_a)):
             if factor != 1:

@@ -18,9 +18,8 @@ def open_image(image, channels=3, max_pixels=MAX_PIXELS, pixels=None):
 
     Where 8 bits are asked for, 16-bit gray is scaled to them (`value / 257`, rounded), 16-bit RGB
     keeps its high byte, which is what Pillow decodes, and 32 bits are refused. Of JPEG, PNG, WebP,
-    BMP and TIFF the content decides, not the name. Arrays `(height, width)` or `(height, width,
-    channels)` are of uint8, of the dtype of `pixels`, the `PixelFormat` of the result, or of floats
-    in [-1, 1].
+    BMP and TIFF the content decides, not the name. Arrays are of uint8, of the dtype of `pixels`,
+    the `PixelFormat` of the result, or of floats in [-1, 1].
     """
     from PIL import Image
 

@@ -29,8 +29,8 @@ def draw_places(numbers, seed, group, sizes, window, flip):
 
     `numbers`, int64 `(n,)`, say which images of the run; `sizes`, `(count, 2)`, are heights and
     widths of the group's images, and `window` that of what is cut out. Returns int64 `(n, 4)`:
-    index, first row, first column, and the turn, a sum of 1 (left and right), 2 (upside down) and
-    4 (rows and columns exchanged after that).
+    index, first row, first column, and the turn: 1 (left and right) + 2 (upside down) + 4 (rows and
+    columns exchanged after that).
     """
     use, which = GROUPS[group]
     if which is None:

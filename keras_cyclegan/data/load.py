@@ -90,13 +90,6 @@ def load(
         FileNotFoundError, ValueError: a folder is missing or empty, images can't be used, or an
             argument doesn't fit.
         RuntimeError: a dataset of tensorflow-datasets can't be had.
-
-    Example:
-
-    ```python
-    train, validation = load("glyphs", batch_size=4, seed=0)
-    next(iter(train))[0].shape  # (4, 32, 32, 3), float32 in [-1, 1]
-    ```
     """
     check_choice("resize", resize, RESIZES)
     check_choice("on_error", on_error, ("raise", "skip"))

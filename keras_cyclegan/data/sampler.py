@@ -72,8 +72,7 @@ class Sampler:
 
     Everything random is a function of the seed and the step. An iteration yields the steps from
     `position` to the end of that epoch, and moves `position` there as it starts: `seek(0)` goes
-    back, also after a batch that Keras took to build a model. `pixels_a` and `pixels_b` are the
-    `PixelFormat`s of the domains.
+    back, also after a batch that Keras took to build a model.
     """
 
     def __init__(

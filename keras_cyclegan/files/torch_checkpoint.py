@@ -29,10 +29,9 @@ STORAGE_DTYPES = {
 def read_state_dict(path):
     """Read the tensors of a file that `torch.save(module.state_dict(), path)` wrote.
 
-    Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6.
-    It takes no more memory than about the size of the file. Returns a dict from names to read-only
-    arrays, which share memory where they do in the file. A ValueError says that the file is
-    damaged, is no checkpoint, or asks for a class or function.
+    Both of torch's formats are read: the zip archive, and the stream that torch wrote before 1.6,
+    in about the memory of the file's size. Returned are read-only arrays by name. A ValueError says
+    that the file is damaged, is no checkpoint, or asks for a class or function.
     """
     path = os.fspath(path)
     check_regular(path)

@@ -16,9 +16,8 @@ _made: dict[type, type] = {}  # what this process runs tasks with, if it is a wo
 def translate_files_on_ray(model, pairs, workers=None, **options):
     """Translate files as `translate_files` does, with one copy of the model for each worker.
 
-    Workers run on the Ray cluster of `RAY_ADDRESS`, of this machine, or on one that is started
-    here; every node must reach the images under the same path and have keras_cyclegan installed.
-    `workers` is their number; None takes one for each GPU of the cluster, or for each CPU.
+    They run on the Ray cluster of `RAY_ADDRESS`, of this machine, or on one that is started here;
+    every node reaches the images under the same path. None is one for each GPU, or for each CPU.
     """
     # With absolute paths, because workers have other working directories.
     tasks = [(source.absolute(), target.absolute()) for source, target in pairs]

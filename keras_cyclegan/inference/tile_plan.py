@@ -31,11 +31,8 @@ def plan(generator, rule):
     """Plan the stages that together give the same translation as one call of the generator.
 
     A norm needs the statistics of its whole input, so that a stage ends before each norm (before
-    those of all branches at once), and what later stages read is stored.
-
-    Returns:
-        The stages; and a dict from each tensor's `id` to the pixels of the image from one of its
-        elements to the next: 4 at a quarter of the resolution.
+    those of all branches at once), and what later stages read is stored. Returned are the stages,
+    and each tensor's step by its `id`: 4 pixels of the image at a quarter of the resolution.
     """
     _check_layers(generator)
     steps, levels = {id(generator.input): 1.0}, {id(generator.input): 0}

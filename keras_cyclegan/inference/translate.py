@@ -116,9 +116,6 @@ class InferenceMixin:
         Args:
             images, batch_size, tile, max_pixels, working_size: see `translate`, also for errors.
             direction: the first of the two.
-
-        Returns:
-            The reconstructions, in the kinds and sizes of `images`.
         """
         there = generator_for(self, direction)
         back = generator_for(self, Direction(direction).opposite)

@@ -71,10 +71,8 @@ def reduced(picture, size, multiple, of_change):
 def _add(pixels, small, change, scale):
     """Return tanh(change + artanh(0.98 · photo)) / `scale`, with the change at the photo's size.
 
-    Bicubic interpolation alone would smear the change over the photo's edges. Where it goes along
-    with the photo's brightness, which a guided filter's slope tells (He & Sun 2015, "Fast Guided
-    Filter"), it follows the brightness of the photo's own pixels. Divided by a `scale` of 0.98, no
-    change gives the photo itself.
+    Where it goes along with brightness, which a guided filter's slope tells (He & Sun 2015), it
+    follows the photo's own pixels. With a `scale` of 0.98, no change gives the photo itself.
     """
     guide = small.mean(axis=-1, keepdims=True)
     slope = _slope(guide, change)

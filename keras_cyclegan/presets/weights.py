@@ -16,10 +16,9 @@ MAX_HALF = np.finfo("float16").max
 def write_weights(path, networks, half_precision=False):
     """Write every weight of `networks`, a dict of models by name, and nothing else, to HDF5.
 
-    A tensor's name is `network.layer.weight`, `generator_ab.stem_conv.kernel`, whatever was built
-    before. Frozen layers that several networks have in common are written once, under the name of
-    their encoder. A ValueError names weights that are NaN, infinite, or too large for float16 if
-    `half_precision` asks for it.
+    A tensor's name is `network.layer.weight`, `generator_ab.stem_conv.kernel`. Frozen layers that
+    several networks have in common are written once, under the name of their encoder. A ValueError
+    names weights that are NaN, infinite, or too large for float16 where that is asked for.
     """
     arrays = {}
     for name, (variable, *_) in _variables(networks).items():

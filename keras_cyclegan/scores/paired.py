@@ -40,12 +40,8 @@ class PairedScore(keras.metrics.Mean):
 class MeanAbsoluteError(PairedScore):
     """Mean absolute difference of all pixels and channels, on the scale of [-1, 1], from 0 to 2.
 
-    Matches the numbers of `keras.metrics.MeanAbsoluteError` on images in [-1, 1].
-
-    Call arguments:
-        y_true, y_pred: ground truth and translations, `(batch, height, width, channels)`, each
-            uint8 or floats in [-1, 1].
-        sample_weight: `(batch,)` or `None`.
+    Matches the numbers of `keras.metrics.MeanAbsoluteError`. Ground truth and translations are
+    `(batch, height, width, channels)`, each uint8 or floats in [-1, 1].
     """
 
     default_name = "mean_absolute_error"

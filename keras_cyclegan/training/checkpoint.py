@@ -18,11 +18,7 @@ class DamagedCheckpointError(ValueError):
 
 
 def write_checkpoint(path, model, step, kept=None, random_states=(), steps_per_epoch=0):
-    """Write all state of a compiled model, and what `model.random_states()` returned.
-
-    Raises:
-        DivergenceError: a variable holds NaN or infinity; nothing is written.
-    """
+    """Write all state of a compiled model, and its `random_states()`; refuse NaN and infinity."""
     variables = _state(model)
     arrays = {name: _to_numpy(variable) for name, variable in variables.items()}
     broken = [variables[name].path for name in arrays if not np.isfinite(arrays[name]).all()]
@@ -36,11 +32,7 @@ def write_checkpoint(path, model, step, kept=None, random_states=(), steps_per_e
 
 
 def read_checkpoint(path):
-    """Read the arrays of a checkpoint, each checked, and the steps of an epoch, or 0.
-
-    Raises:
-        DamagedCheckpointError: it was changed or cut, or an array is missing.
-    """
+    """Read the arrays of a checkpoint, each checked, and the steps of an epoch, or 0."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
@@ -53,11 +45,9 @@ def read_checkpoint(path):
 
 
 def restore_checkpoint(model, arrays, path):
-    """Assign the state that `read_checkpoint` read from `path` to a model.
+    """Assign what `read_checkpoint` read; return the metrics' values and random states.
 
-    Returns:
-        The metrics' values, to be assigned again after Keras has reset them at the start of an
-        epoch; and the states of the random generators that are no variables.
+    They are assigned once more, after Keras has reset them at the start of an epoch.
     """
     random_states = [arrays.pop(name) for name in list(arrays) if name.startswith("random.")]
     variables = _state(model)
