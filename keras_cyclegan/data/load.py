@@ -125,7 +125,7 @@ def load(
 
     companions = riding_along(splits.companions, "train", load_size)
     images = stored["train_a"].images, stored["train_b"].images
-    sampling = batch_size, flip, seed, steps_per_epoch, process_share
+    sampling: Any = batch_size, flip, seed, steps_per_epoch, process_share
     train = batches.unpaired_dataset(*images, image_size, *sampling, companions, *formats)
     if splits.test_a is None:
         return train, None

@@ -102,7 +102,7 @@ def read_palette(name: str | None) -> Sequence[Sequence[float]] | None:
     It is `"facades"`, or the path of a JSON file, `[[red, green, blue], …]` in 0 … 255.
     """
     if name in (None, "facades"):
-        return name and FACADES_PALETTE
+        return FACADES_PALETTE if name else None
     try:
         colours = json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
         return [tuple(float(level) for level in colour) for colour in colours]
