@@ -110,9 +110,7 @@ class CycleGAN(InferenceMixin, ExportMixin, PresetMixin, Trainer, CompileMixin, 
         self.pixels_b = pixels_b and as_format(pixels_b, channels_b)
         self.pool_a = ImagePool(pool_size, name="pool_a", dtype="float32")
         self.pool_b = ImagePool(pool_size, name="pool_b", dtype="float32")
-        self.average_ab = None
-        self.average_ba = None
-        self.ema_momentum = None
+        self.average_ab = self.average_ba = self.ema_momentum = None
         self.remat = False
         self.trained_terms = []  # those of the terms that have weights
         self.built = True

@@ -117,3 +117,6 @@ class BlendForegrounds(layers.Layer):
         for k in range(masks.shape[-1] - 1):
             blended += painted[..., k * channels : (k + 1) * channels] * masks[..., k : k + 1]
         return blended
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
