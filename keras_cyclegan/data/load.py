@@ -125,10 +125,8 @@ def load(
 
     companions = riding_along(splits.companions, "train", load_size)
     images = stored["train_a"].images, stored["train_b"].images
-    options: Any = {"flip": flip, "seed": seed, "steps_per_epoch": steps_per_epoch}
-    options |= {"process_share": process_share, "companions": companions}
-    options |= {"pixels_a": formats[0], "pixels_b": formats[1]}
-    train = batches.unpaired_dataset(*images, image_size, batch_size, **options)
+    sampling: Any = flip, seed, steps_per_epoch, process_share, companions, *formats
+    train = batches.unpaired_dataset(*images, image_size, batch_size, *sampling)
     if splits.test_a is None:
         return train, None
     companions = riding_along(splits.test_companions, "test", image_size)

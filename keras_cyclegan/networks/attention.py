@@ -119,4 +119,6 @@ class BlendForegrounds(layers.Layer):
         return blended
 
     def compute_output_shape(self, input_shape):
+        if len({tuple(shape[1:3]) for shape in input_shape}) > 1:
+            raise ValueError(f"Images, paintings and masks have one size. Received {input_shape}.")
         return input_shape[0]
