@@ -113,8 +113,7 @@ def translate_file(
 ):
     """Translate one file with all of its pages or slices; return None or what was wrong.
 
-    `masks` is a folder with a file of each image's name, black where the image stays; `options` are
-    of `CycleGAN.translate`.
+    `masks` has a file of each image's name, black where it stays; `options` are of `translate`.
     """
     if skip_existing and target.exists():
         return None
@@ -163,12 +162,13 @@ def _original(path, translated, given, wanted, max_pixels):
 
 def _masks_of(source, folder, count):
     """Find the file of an image's mask by its name; return the places of its pages."""
-    for path in sorted(Path(folder).glob(f"{glob.escape(source.stem)}.*")):
-        found = frames(path, 1)
-        if len(found) != count:
-            raise ValueError(f"{source} has {count} images, and its mask {path} {len(found)}.")
-        return found
-    raise FileNotFoundError(f"{source} has no mask: there is no {source.stem}.png in {folder}.")
+    path = next((p for p in sorted(Path(folder).iterdir()) if p.stem == source.stem), None)
+    if path is None:
+        raise FileNotFoundError(f"{source} has no mask: there is no {source.stem}.png in {folder}.")
+    found = frames(path, 1)
+    if len(found) != count:
+        raise ValueError(f"{source} has {count} images, and its mask {path} {len(found)}.")
+    return found
 
 
 def _inside(mask, image, translated):

@@ -141,6 +141,7 @@ def test_with_masks_an_image_stays_where_its_mask_is_black(tmp_path):
     masks.mkdir()
     levels = np.array([[0, 255], [51, 204]], "uint8")
     Image.fromarray(levels).save(masks / "a.png")
+    Image.new("L", (3, 2)).save(masks / "a.1.png")  # of another image
     Image.new("L", (3, 2)).save(masks / "b.png")
     white = SimpleNamespace(
         generator_ab=Copying.generator_ab, translate=lambda _: np.full((2, 2, 3), 200, "uint8")
