@@ -50,16 +50,9 @@ finetune = dict(
     discriminator_learning_rate=2e-4,
 )
 
-# Park et al. 2020 (CUT), arXiv 2007.15651, in both directions, as Han et al. 2021 (DCLGAN), arXiv
-# 2104.07689: a patch of a translation is found among those of its image; nothing need come back.
-contrastive = dict(
-    generator="resnet",
-    upsampling="resize",
-    input_skip=True,
-    cycle_weight=0.0,
-    identity_weight=0.0,
-    nce_weight=1.0,
-)
+# Park et al. 2020 (CUT), arXiv 2007.15651, with the players of `fast`: a patch of a translation is
+# found among those of its image, so that nothing need come back. Half of the networks, one way.
+contrastive = fast | dict(one_way=True, nce_weight=1.0, cycle_weight=0.0, final_cycle_weight=None)
 
 # Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
 # (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.

@@ -2,14 +2,15 @@
 
     python benchmarks/presets/recipes_curve.py path/with/trainA/trainB --out curve --minutes 60
 
-trains three runs, one after the other, each for the same processor time: `fast`; `fast` with
-ResNet generators that skip from the input, which tells what is owed to features in the generator;
-and the paper's recipe. `--runs discriminators` compares what `fast` has chosen for its
-discriminators with other choices, each alone. A trial of each tells before how many steps that is
-(`plan.json`), so that the rates fall as each recipe has it. The last 120 images of `trainA` and 140
-of `trainB` in sorted order are left out of training, and KID is measured on them (`--scores`; `pip
-install "keras-cyclegan[fast,scores]"`). Prints a markdown table and draws `curve.png`. Ended and
-started again, it goes on; `--show` prints and draws what there is until then.
+trains four runs, one after the other, each for the same processor time: `fast`; `fast` with ResNet
+generators that skip from the input, which tells what is owed to features in the generator;
+`contrastive`, one way without a cycle; and the paper's recipe. `--runs discriminators` compares
+what `fast` has chosen for its discriminators with other choices, each alone. A trial of each tells
+before how many steps that is (`plan.json`), so that the rates fall as each recipe has it. The last
+120 images of `trainA` and 140 of `trainB` in sorted order are left out of training, and KID is
+measured on them (`--scores`; `pip install "keras-cyclegan[fast,scores]"`). Prints a markdown table
+and draws `curve.png`. Ended and started again, it goes on; `--show` prints and draws what there is
+until then.
 
 Processor time is that of all cores together: steps times the median of the epochs in which nothing
 was scored. So it counts neither the scoring nor the tracing of graphs, some ten seconds a run.
@@ -21,6 +22,7 @@ import os
 import statistics
 import subprocess
 import sys
+from math import nan
 from pathlib import Path
 
 HOLDOUT = {"A": 120, "B": 140}
@@ -30,6 +32,7 @@ RUNS = {
         *("--recipe", "fast", "--generator", "resnet", "--filters", "32", "--blocks", "6"),
         *("--upsampling", "resize", "--input-skip"),
     ],
+    "contrastive": ["--recipe", "contrastive"],
     "paper": ["--recipe", "paper"],
 }
 # What `fast` would be with another loss, other heads, another rate, or other images to judge.
@@ -138,11 +141,11 @@ def curve(history):
     if not timed:
         return []
     seconds = step_seconds(timed)
-    return [
-        (row["step"], row["step"] * seconds / 3600, 100 * row["kid_ab"], 100 * row["kid_ba"])
-        for row in rows
-        if row["epoch"] % EVERY == 0
-    ]
+    points = []
+    for row in rows[EVERY - 1 :: EVERY]:
+        kid = [100 * row.get(name, nan) for name in ("kid_ab", "kid_ba")]  # of one way, there alone
+        points.append((row["step"], row["step"] * seconds / 3600, *kid))
+    return points
 
 
 def step_seconds(rows):
@@ -185,7 +188,7 @@ def table(curves, start):
     for name, points in curves.items():
         for step, hours, there, back in points:
             lines.append(f"| {name} | {step:,} | {hours:.2f} | {there:.2f} | {back:.2f} |")
-    return "\n".join(lines)
+    return "\n".join(lines).replace("nan", "–")
 
 
 def draw(curves, start):

@@ -36,7 +36,8 @@ def plan_files(source, target):
         root, found = _files_of(source)
         if root.resolve() in target.resolve().parents:  # leave out earlier translations
             found = [path for path in found if target.resolve() not in path.resolve().parents]
-        images, others = sort_files(path for path in found if not _is_hidden(path, root))
+        shown = (path for path in found if "/." not in f"/{path.relative_to(root).as_posix()}")
+        images, others = sort_files(shown)
         if others:
             logger.warning("Left out %s.", left_out(others))
         pairs = [(path, target / _named(path).relative_to(root)) for path in images]
@@ -67,10 +68,6 @@ def _files_of(source):
         root = root.parent
     pattern = os.path.join(glob.escape(str(root)), source.relative_to(root))
     return root, map(Path, glob.glob(pattern, recursive=True))
-
-
-def _is_hidden(path, root):
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
 def _target_file(source, target):

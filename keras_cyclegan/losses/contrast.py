@@ -10,8 +10,12 @@ from keras_cyclegan.losses.weights import WeightedLoss
 from keras_cyclegan.passes import OTHER
 from keras_cyclegan.terms import Term
 
-# Of a ResNetGenerator; CUT takes these but the first, and the image.
-LAYERS = ("stem_relu", "down1_relu", "down2_relu", "block1_add", "block5_add")
+LAYERS = (
+    # of a ResNetGenerator; CUT takes these but the first, and the image
+    *("stem_relu", "down1_relu", "down2_relu", "block1_add", "block5_add"),
+    # of a FeatureGenerator: its stem, and what it takes of the frozen network
+    *("stem2_relu", "lateral4_relu", "lateral8_relu", "lateral16_relu"),
+)
 
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
@@ -50,7 +54,8 @@ class PatchNCETerm(Term):
 
     Args:
         weight: float.
-        names_of_layers: names of the generators' layers. None takes CUT's of a `ResNetGenerator`.
+        names_of_layers: names of the generators' layers. None takes CUT's of a
+            `ResNetGenerator`, or what a `FeatureGenerator` reads of its frozen network.
         patches: int. Places compared in an image.
         same: bool. Whether images of a generator's target domain keep theirs too, as CUT has it, in
             place of the identity loss.
@@ -79,8 +84,9 @@ class PatchNCETerm(Term):
             wanted = self.names_of_layers or [name for name in LAYERS if name in known]
             if not wanted or (missing := [name for name in wanted if name not in known]):
                 raise ValueError(
-                    "The contrast of patches needs names of the generators' layers, or a "
-                    f"ResNetGenerator. Received {missing if wanted else type(generator).__name__}."
+                    "The contrast of patches needs names of the generators' layers, a "
+                    "ResNetGenerator or a FeatureGenerator. Received "
+                    f"{missing if wanted else type(generator).__name__}."
                 )
             maps = [known[name] for name in wanted]
             self.encoders[way] = keras.Model(generator.input, maps)

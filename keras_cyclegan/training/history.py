@@ -113,8 +113,9 @@ def read_history(path):
 
 
 def mean_kid(logs):
-    """Return the mean KID of both directions, infinite where it wasn't measured."""
-    return sum((logs or {}).get(name, math.inf) for name in ("kid_ab", "kid_ba")) / 2
+    """Return the mean KID of a model's directions, infinite where it wasn't measured."""
+    measured = [logs[name] for name in ("kid_ab", "kid_ba") if name in (logs or {})]
+    return sum(measured) / len(measured) if measured else math.inf
 
 
 class EarlyStop(keras.callbacks.Callback):

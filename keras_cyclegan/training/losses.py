@@ -14,7 +14,7 @@ LAST_MAP = "Factor of discriminators' last map; of projected ones the PatchGAN's
 FEATURES = "Network of these features, and of those of `content`. Keras downloads VGG-16."
 KEPT = "What of an image must be in its translation. Default: none."
 PAIR = "Weight of a loss on the pairs of the folders pairA and pairB; 0 for none."
-NCE = "Weight of the contrast of patches, of resnet generators; 0 for none."
+NCE = "Weight of the contrast of patches, of resnet or feature generators; 0 for none."
 KEEP = "Weight of a loss on what changes outside of the masks of maskA and maskB; 0 for none."
 
 
@@ -76,14 +76,16 @@ def make_losses(options):
             options.last_map_weight,
         ),
         "gradient_penalty": None,
-        "cycle_loss": losses.CycleConsistencyLoss(
-            options.cycle_norm, options.cycle_weight, options.ssim_weight, options.coarse_weight
-        ),
+        "cycle_loss": None,
         "identity_loss": None,  # `compile` has one, if it isn't told otherwise
         "terms": [],
         "weight_a": options.weight_a,
         "weight_b": options.weight_b,
     }
+    if weight := options.cycle_weight:
+        made["cycle_loss"] = losses.CycleConsistencyLoss(
+            options.cycle_norm, weight, options.ssim_weight, options.coarse_weight
+        )
     if options.gradient_penalty:
         given = {"weight": options.penalty_weight, "every": options.penalty_every}
         made["gradient_penalty"] = losses.GradientPenalty(
@@ -114,7 +116,6 @@ def make_losses(options):
         made["terms"].append(losses.KeepTerm(losses.CycleConsistencyLoss("l1", weight)))
     if options.nce_weight:
         made["terms"].append(losses.PatchNCETerm(options.nce_weight))
-        made["cycle_loss"] = made["cycle_loss"] if options.cycle_weight else None
     if options.see_masks:
         made["shown"] = losses.inside_masks
     if options.paint_masks:

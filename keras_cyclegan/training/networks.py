@@ -27,6 +27,7 @@ BLOCK = "Residual blocks of whole convolutions, or of separable ones, at a tenth
 ENCODER = "Of a feature generator: efficientnet-lite1, -lite0, or one of keras.applications."
 FEATURES = "Frozen network of projected ones: efficientnet-lite1, or one of keras.applications."
 PIXELS = "Width of the PatchGAN beside projected ones; 0 for none. Default: 32."
+ONE_WAY = "Train from A to B alone, at half of the cost: without a cycle, with `nce_weight`."
 INIT = "Preset whose networks are trained further, in place of new ones; what it lacks is made new."
 DTYPE = "Policy of all networks: mixed_float16 on GPUs, mixed_bfloat16 on processors that have it."
 
@@ -67,6 +68,7 @@ class DiscriminatorOptions:
 class NetworkOptions(DiscriminatorOptions, GeneratorOptions):
     """All four networks: where they come from, and their dtype."""
 
+    one_way: bool = option(ONE_WAY, False)
     init: str | None = option(INIT)
     fresh_discriminators: bool = option("Only generators of `init`.", False, needs="init")
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(DTYPE, "float32")
@@ -90,15 +92,16 @@ def build_model(options):
     from keras_cyclegan.cyclegan import CycleGAN
     from keras_cyclegan.networks.compatibility import NETWORKS
 
-    made = {}
+    made, wanted = {}, NETWORKS[::3] if options.one_way else NETWORKS
     if options.init is not None:
         policy = {} if options.dtype == "float32" else {"dtype": options.dtype}
         start = CycleGAN.from_preset(options.init, **policy)
-        taken = NETWORKS[:2] if options.fresh_discriminators else NETWORKS
+        taken = wanted[: len(wanted) // 2] if options.fresh_discriminators else wanted
         made = {name: getattr(start, name) for name in taken if getattr(start, name)}
-        _check_init(options, made)
-    made |= {name: new_network(options, name) for name in NETWORKS if name not in made}
+        _check_init(options, wanted, made)
+    made |= {name: new_network(options, name) for name in wanted if name not in made}
     shape = (*sides_of(options.image_size), options.channels_a)
+    made = dict.fromkeys(NETWORKS) | made
     return CycleGAN(**made, image_shape=shape, pool_size=options.pool_size, dtype=options.dtype)
 
 
@@ -142,7 +145,7 @@ def _options_of(player):
     return [name for name in names if name not in (player, "pool_size")]
 
 
-def _check_init(options, taken):
+def _check_init(options, wanted, taken):
     """Raise a ValueError for options of networks that all come from the preset."""
     for player in PLAYERS:
         given = [
@@ -150,8 +153,8 @@ def _check_init(options, taken):
             for name in (player, *_options_of(player))
             if getattr(options, name) != getattr(type(options), name)
         ]
-        own = [name for name in taken if name.startswith(player)]
-        if given and len(own) == 2:
+        own = [name for name in wanted if name.startswith(player)]
+        if given and taken.keys() >= {*own}:
             fresh = "" if player == "generator" else ", or give `fresh_discriminators`"
             raise ValueError(
                 f"The preset {options.init} brings its own {' and '.join(own)}, which "

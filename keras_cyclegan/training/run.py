@@ -15,6 +15,7 @@ from keras_cyclegan.data import load_sets
 from keras_cyclegan.data.pixels import adopt_formats, formats_of
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.inference.doubt import LEAST
+from keras_cyclegan.inference.translate import generators_of
 from keras_cyclegan.processor import describe_machine, emulated_dtype
 from keras_cyclegan.recipes import TABLES
 from keras_cyclegan.scores import KernelInceptionDistance
@@ -136,8 +137,8 @@ def calibrate_doubt(model, validation):
     """Calibrate the doubt of a trained model on images that it wasn't trained on."""
     images = first_images(validation, CALIBRATING)
     formats = formats_of(model, Direction.A_TO_B)
-    if len(images[0]) >= LEAST:
-        for direction, found, pixels in zip(Direction, images, formats, strict=True):
+    for direction, found, pixels in zip(Direction, images, formats, strict=True):
+        if direction in generators_of(model) and len(found) >= LEAST:
             model.calibrate_doubt(pixels.from_unit(found), direction)
 
 
@@ -212,10 +213,10 @@ def describe_run(options, model, history, extractor=None):
         f"{describe_machine()}, {keras.backend.backend()}.",
     }
     if measured := [row for row in rows if math.isfinite(mean_kid(row))]:
-        last = measured[-1]
+        last, ways = measured[-1], {"kid_ab": "from A to B", "kid_ba": "from B to A"}
+        scores = ", ".join(f"{100 * last[x]:.2f} {way}" for x, way in ways.items() if x in last)
         card["scores"] = (
-            f"KID×100 after epoch {last['epoch']}: {100 * last['kid_ab']:.2f} from A to B, "
-            f"{100 * last['kid_ba']:.2f} from B to A, on {options['scores']} at "
+            f"KID×100 after epoch {last['epoch']}: {scores}, on {options['scores']} at "
             f"{options['image_size']} pixels, features of {extractor}."
         )
     return card

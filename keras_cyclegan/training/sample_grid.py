@@ -76,10 +76,8 @@ def first_images(dataset, count):
 def sample_grid(model, images_a, images_b, channels=None):
     """Draw a `SampleGrid` of images in [-1, 1] as one uint8 image `(height, width, 3)`."""
     there, back = model.generators()
-    columns = [
-        *_columns("A", "B", images_a, there, back),
-        *_columns("B", "A", images_b, back, there),
-    ]
+    columns = [*_columns("A", "B", images_a, there, back)] if there else []
+    columns += _columns("B", "A", images_b, back, there) if back else []
     return np.concatenate([_column(*column, channels) for column in columns], axis=1)
 
 
@@ -91,7 +89,8 @@ def _columns(source, target, real, there, back):
     if hasattr(there, "foreground"):
         yield "mask", 2.0 * to_numpy(there.foreground(real)) - 1.0
     yield f"to {target}", fake
-    yield "back", to_numpy(back(fake, training=False))
+    if back is not None:
+        yield "back", to_numpy(back(fake, training=False))
 
 
 def _column(heading, images, channels):

@@ -108,7 +108,7 @@ def test_recipe_can_be_trained(name):
     model = build_model(made)
     compile_model(model, made)
     assert type(model.generator_ab).__name__ == families.GENERATORS[made.generator]
-    assert type(model.discriminator_a).__name__ == families.DISCRIMINATORS[made.discriminator]
+    assert type(model.discriminator_b).__name__ == families.DISCRIMINATORS[made.discriminator]
 
 
 def test_recipes_are_printed_as_flags():

@@ -180,6 +180,29 @@ def test_options_that_contradict_the_preset_are_refused(preset, tmp_path, option
 # --- going on otherwise, and ending early --------------------------------------------------------
 
 
+def test_one_way_alone_is_trained_shown_and_saved(tmp_path):
+    changed = {"epochs": 1, "steps_per_epoch": 2, "cycle_weight": 0.0, "nce_weight": 1.0}
+    options = dataclasses.replace(TINY, **changed, one_way=True)
+    with eagerly():
+        train_run(tmp_path, options)
+    (row,) = read_history(tmp_path / "history.jsonl")
+    assert {"nce_a", "identity_b", "adversarial_ab"} <= row.keys()
+    assert not any(name.endswith("_ba") or name.startswith("cycle") for name in row)
+    assert Image.open(tmp_path / "samples" / "epoch-0001.png").width == 2 * 36  # A, and its B
+    for saved in (
+        CycleGAN.from_preset(tmp_path / "preset"),
+        keras.saving.load_model(tmp_path / "model.keras"),
+    ):
+        assert set(saved.networks) == {"generator_ab", "discriminator_b"}
+    with pytest.raises(ValueError, match="brings its own generator_ab"):
+        build_model(dataclasses.replace(options, init=str(tmp_path / "preset")))
+
+
+def test_one_way_with_a_cycle_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="needs both generators"):
+        train_run(tmp_path, dataclasses.replace(TINY, one_way=True))
+
+
 def test_learning_rate_of_a_run_changes_only_when_asked_to(tmp_path):
     write_options(tmp_path, TINY)
     changed = dataclasses.replace(TINY, learning_rate=1e-5, checkpoint_minutes=7)
