@@ -15,6 +15,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 from keras_cyclegan.data.decode import open_image, open_native
@@ -38,6 +39,7 @@ KINDS = [
         PROGRESSIVE,
     ),
     ("JPEG, progressive, CMYK", "CMYK", "JPEG", {"progressive": True}, PROGRESSIVE),
+    ("HEIF", "RGB", "HEIF", {}, PLAIN),
     ("WebP, lossy", "RGB", "WEBP", {"method": 0}, WEBP),
     ("WebP, lossless, RGBA", "RGBA", "WEBP", {"method": 0, "lossless": True}, WEBP),
     ("TIFF, uncompressed", "RGB", "TIFF", {}, TIFF),
@@ -61,6 +63,7 @@ def status(name):
 
 
 def main():
+    pillow_heif.register_heif_opener()
     coarse = np.random.default_rng(0).integers(0, 256, (SIDE // 50, SIDE // 50, 3), "uint8")
     picture = Image.fromarray(np.kron(coarse, np.ones((50, 50, 1), "uint8")))
     print("| image | bytes a pixel, at the peak | counted |\n|---|---|---|")

@@ -101,8 +101,7 @@ class CompileMixin(keras.Model):
         self.activation_loss = _loss(activation_loss, activation.ClassActivationLoss)
         self.cycle_schedule = cycle_schedule
         self.shown, self.painted = shown, painted
-        self.weight_a = weight_a
-        self.weight_b = weight_b
+        self.weight_a, self.weight_b = weight_a, weight_b
         self.remat = remat
         self.build_terms(terms)
         self.build_pools()

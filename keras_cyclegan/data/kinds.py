@@ -23,6 +23,7 @@ KINDS = {
     "PNG": Kind((".png",), ("uint8", "uint16")),
     "WebP": Kind((".webp",), channels=(3, 4)),
     "BMP": Kind((".bmp",), channels=(1, 3)),
+    "HEIF": Kind((".heic", ".heif"), channels=(3,)),
     "TIFF": Kind((".tif", ".tiff"), ALL, None, many=True),
     "NumPy": Kind((".npy", ".npz"), ALL, None, many=True),
     "HDF5": Kind((".h5", ".hdf5"), ALL, None, many=True),
@@ -61,8 +62,7 @@ def kind_of(path):
 
 def holds_many(path):
     """Return whether files of a path's kind can hold many images."""
-    kind = kind_of(path)
-    return kind is not None and KINDS[kind].many
+    return kind_of(path) is not None and KINDS[kind_of(path)].many
 
 
 def split_name(path):

@@ -1,4 +1,4 @@
-"""Opens JPEG, PNG, WebP, BMP and TIFF by Pillow: upright, on white, in sRGB, with little memory."""
+"""Opens JPEG, PNG, WebP, BMP, HEIF and TIFF by Pillow: upright, on white, in sRGB, in parts."""
 
 import contextlib
 import io
@@ -43,11 +43,14 @@ def open_file(source, channels, max_pixels, native=False):
             check_regular(source)
             file = opened.enter_context(open(source, "rb"))
         file.seek(0)  # as Pillow does
-        head = file.read(26)
+        head, formats = file.read(26), FORMATS
         is_tiff = head.startswith(MAGIC[4:])
+        if head[4:8] == b"ftyp":
+            needs("pillow_heif", f"{name}, a photo in HEIF,", "heic").register_heif_opener()
+            formats = ("HEIF",)
         try:
             with reading(name, "an image"), _unlimited_pillow():
-                image = Image.open(file, formats=FORMATS)  # reads the header only
+                image = Image.open(file, formats=formats)  # reads the header only
         except ValueError:
             if is_tiff and is_path:
                 return None

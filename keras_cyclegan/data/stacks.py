@@ -78,12 +78,12 @@ def _opened(path, name, channels, max_pixels, *_):
         return stack, None if stack.in_parts else stack.read()
 
 
-def needs(package, path):
+def needs(package, path, extra="science"):
     """Import an optional library, or say what to install."""
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise ImportError(f"{path} needs {package}: {to_install('science')}.") from error
+        raise ImportError(f"{path} needs {package}: {to_install(extra)}.") from error
 
 
 def _open_tiff(path, name, channels):

@@ -76,6 +76,8 @@ def _write_pillow(path, image, like):
     if kind in ("JPEG", "BMP"):
         picture = picture.convert("RGB")
     options = {}
+    if kind == "HEIF":
+        needs("pillow_heif", path, "heic").register_heif_opener()
     if kind == "TIFF" and like is not None:
         with Image.open(like) as source:
             tags = getattr(source, "tag_v2", {})

@@ -76,7 +76,7 @@ class CycleConsistencyLoss(NormLoss):
             dissimilarity = self.weight * (1.0 - structural_similarity(y_true, y_pred))
             loss = loss + structure * dissimilarity
         if coarse:
-            means = (ops.average_pool(y, 8, data_format="channels_last") for y in (y_true, y_pred))
+            means = (ops.average_pool(y, 8, 8, "valid", "channels_last") for y in (y_true, y_pred))
             loss = loss + coarse * ops.mean(super().call(*means), axis=(1, 2, 3))
         return loss
 

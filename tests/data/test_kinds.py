@@ -383,6 +383,22 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch):
         open_native(tmp_path / "x.mha", 1)
 
 
+def test_a_photo_of_a_phone_is_read_upright_and_says_what_it_needs(tmp_path, monkeypatch):
+    heif = pytest.importorskip("pillow_heif")
+    pixels = np.zeros((64, 48, 3), "uint8")
+    pixels[:32, :, 0] = 255  # red above
+    turned = Image.fromarray(np.rot90(pixels).copy())  # as the sensor lay
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    heif.from_pillow(turned).save(tmp_path / "x.heic", quality=95, exif=exif.tobytes())
+    found = open_native(tmp_path / "x.heic", 3)
+    assert found.shape == (64, 48, 3)
+    assert np.abs(found.astype(int) - pixels).mean() < 4
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    with pytest.raises(ImportError, match=r"x\.heic, .* needs pillow_heif: .*\[heic\]"):
+        open_native(tmp_path / "x.heic", 3)
+
+
 def test_pages_of_eight_bits_are_images_of_their_own(tmp_path):
     pages = [Image.new("RGB", (14, 12), colour) for colour in ("red", "blue")]
     pages[0].save(tmp_path / "x.tif", save_all=True, append_images=pages[1:])

@@ -82,7 +82,7 @@ def translate(root, pixels):
     assert np.abs(first.astype(float) - second).mean() <= (3 if path.suffix in LOSSY else 1e-3)
 
 
-LOSSY = (".jpg", ".webp")
+LOSSY = (".jpg", ".webp", ".heic")
 
 
 def score(root, pixels):

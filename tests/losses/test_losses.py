@@ -133,6 +133,7 @@ def test_perceptual_loss_refuses_unknown_extractors():
         PerceptualLoss("vgg99")
 
 
+@pytest.mark.backend
 def test_coarse_cycle_loss_compares_means_of_squares():
     rng = np.random.default_rng(0)
     first, second = rng.uniform(-1, 1, (2, 2, 16, 24, 3)).astype("float32")
