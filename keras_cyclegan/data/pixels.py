@@ -117,13 +117,9 @@ def adopt_formats(model, dataset):
 
 def formats_of(model, direction):
     """Return the `PixelFormat`s of a direction's images and of their translations."""
-    generator = getattr(model, f"generator_{direction.suffix}")
-    channels = generator.input_shape[-1], generator.output_shape[-1]
-    domains = direction.source, direction.target
-    return tuple(
-        as_format(getattr(model, f"pixels_{domain}", None), count)
-        for domain, count in zip(domains, channels, strict=True)
-    )
+    domains = zip("ab", model.channels, strict=True)
+    formats = [as_format(getattr(model, f"pixels_{name}"), count) for name, count in domains]
+    return tuple(formats if direction.source == "a" else formats[::-1])
 
 
 def to_unit(images: Any) -> Any:

@@ -15,6 +15,7 @@ from keras_cyclegan.data.folders import frames, left_out, sort_files, walk_files
 from keras_cyclegan.data.kinds import KINDS, SUFFIXES, split_name, suffix_of
 from keras_cyclegan.data.pixels import as_pictures, formats_of
 from keras_cyclegan.data.writers import check_kind, write_images
+from keras_cyclegan.inference.translate import generator_for
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ def translate_files(model, pairs, **options):
 
     `options` are of `translate_file`. Yields `(source, target, error)`: None or an exception.
     """
+    generator_for(model, options.get("direction", "a_to_b"))  # an error of all images is one
     for pair in pairs:
         yield *pair, translate_file(model, *pair, **options)
 

@@ -3,7 +3,6 @@
 import errno
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,9 +14,12 @@ from keras_cyclegan.inference.files import plan_files, translate_files, write_sh
 class Copying:
     """A model's replacement, which returns the pixels of the file."""
 
-    generator_ab = SimpleNamespace(input_shape=(None, 3), output_shape=(None, 3))
+    channels, pixels_a, pixels_b = (3, 3), None, None
 
-    def translate(self, source):
+    def generators(self):
+        return "a network", None
+
+    def translate(self, source, direction="a_to_b"):
         return np.asarray(Image.open(source))
 
 
@@ -74,9 +76,8 @@ def test_a_pattern_that_matches_nothing_says_what_it_looked_for(tmp_path):
 
 
 def test_a_sheet_shows_images_beside_their_translations(tmp_path):
-    model = SimpleNamespace(
-        generator_ab=SimpleNamespace(input_shape=(None, 3), output_shape=(None, 1))
-    )
+    model = Copying()
+    model.channels = (3, 1)
     pairs = []
     for i in range(6):
         paths = [tmp_path / f"{i}{end}.png" for end in "ab"]
@@ -136,6 +137,12 @@ def test_an_image_that_cannot_be_written_is_named_and_the_rest_goes_on(tmp_path,
     assert os.listdir(tmp_path / "out") == ["b.png"]
 
 
+def test_a_direction_that_a_model_lacks_is_said_once(tmp_path):
+    pairs = plan_files(make(tmp_path / "in", "a.png", "b.png"), tmp_path / "out")
+    with pytest.raises(ValueError, match="only translates 'a_to_b'"):
+        next(translate_files(Copying(), pairs, direction="b_to_a"))
+
+
 def test_with_masks_an_image_stays_where_its_mask_is_black(tmp_path):
     images, masks = make(tmp_path / "in", "a.png", "b.png", "c.png"), tmp_path / "masks"
     masks.mkdir()
@@ -143,9 +150,8 @@ def test_with_masks_an_image_stays_where_its_mask_is_black(tmp_path):
     Image.fromarray(levels).save(masks / "a.png")
     Image.new("L", (3, 2)).save(masks / "a.1.png")  # of another image
     Image.new("L", (3, 2)).save(masks / "b.png")
-    white = SimpleNamespace(
-        generator_ab=Copying.generator_ab, translate=lambda _: np.full((2, 2, 3), 200, "uint8")
-    )
+    white = Copying()
+    white.translate = lambda _: np.full((2, 2, 3), 200, "uint8")
     pairs = plan_files(images, tmp_path / "out")
     results = translate_files(white, pairs, masks=masks, side_by_side=True)
     (_, into, error), (*_, other_size), (*_, missing) = results
