@@ -27,7 +27,7 @@ BLOCK = "Residual blocks of whole convolutions, or of separable ones, at a tenth
 ENCODER = "Of a feature generator: efficientnet-lite1, -lite0, or one of keras.applications."
 FEATURES = "Frozen network of projected ones: efficientnet-lite1, or one of keras.applications."
 PIXELS = "Width of the PatchGAN beside projected ones; 0 for none. Default: 32."
-ONE_WAY = "Train from A to B alone, at half of the cost: without a cycle, with `nce_weight`."
+ONE_WAY = "Train from A to B alone, without a cycle: `nce_weight` keeps what shall stay."
 INIT = "Preset whose networks are trained further, in place of new ones; what it lacks is made new."
 DTYPE = "Policy of all networks: mixed_float16 on GPUs, mixed_bfloat16 on processors that have it."
 
