@@ -1,4 +1,4 @@
-"""Opens JPEG, PNG, WebP, BMP, HEIF and TIFF by Pillow: upright, on white, in sRGB, in parts."""
+"""Opens JPEG, PNG, WebP, BMP, HEIF and TIFF by Pillow: upright, on white, in sRGB, by blocks."""
 
 import contextlib
 import io
@@ -45,7 +45,7 @@ def open_file(source, channels, max_pixels, native=False):
         file.seek(0)  # as Pillow does
         head, formats = file.read(26), FORMATS
         is_tiff = head.startswith(MAGIC[4:])
-        if head[4:8] == b"ftyp":
+        if head[4:].startswith((b"ftyphe", b"ftypmif")):
             needs("pillow_heif", f"{name}, a photo in HEIF,", "heic").register_heif_opener()
             formats = ("HEIF",)
         try:
