@@ -99,8 +99,7 @@ class CompileMixin(keras.Model):
         self.perceptual_loss = _loss(perceptual_loss, perceptual.PerceptualLoss)
         self.content_loss = _loss(content_loss, content.ContentLoss)
         self.activation_loss = _loss(activation_loss, activation.ClassActivationLoss)
-        self.cycle_schedule = cycle_schedule
-        self.shown, self.painted = shown, painted
+        self.cycle_schedule, self.shown, self.painted = cycle_schedule, shown, painted
         self.weight_a, self.weight_b = weight_a, weight_b
         self.remat = remat
         self.build_terms(terms)

@@ -110,19 +110,19 @@ def _open_tiff(path, name, channels):
         def arranged(array, given, wanted):
             return array.transpose([given.index(axis) for axis in wanted])
 
-        def read(index):
+        def read(index=None):
+            if index is None:
+                return arranged(series.asarray(), axes, outer + inner).reshape(whole)
             if paged:
-                return arranged(series.pages[index].asarray(), page.axes, inner)
+                with file.filehandle.lock:  # to find it, tifffile moves in the file
+                    found = series.pages[index]
+                return arranged(found.asarray(), page.axes, inner)
             mapped = arranged(series.asarray(out="memmap"), axes, outer + inner)
             return np.array(mapped[np.unravel_index(index, counts)])
 
-        def read_whole():
-            return arranged(series.asarray(), axes, outer + inner).reshape(whole)
-
         in_parts = paged or (in_file and bool(series.dataoffset))
-        reader = read if in_parts else read_whole
-        weakref.finalize(reader, opened.pop_all().close)
-        return Stack(whole, reader, in_parts, like)
+        weakref.finalize(read, opened.pop_all().close)
+        return Stack(whole, read, in_parts, like)
 
 
 def _open_numpy(path, name, channels):

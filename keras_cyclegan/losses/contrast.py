@@ -11,10 +11,8 @@ from keras_cyclegan.passes import OTHER
 from keras_cyclegan.terms import Term
 
 LAYERS = (
-    # of a ResNetGenerator; CUT takes these but the first, and the image
-    *("stem_relu", "down1_relu", "down2_relu", "block1_add", "block5_add"),
-    # of a FeatureGenerator: its stem, and what it takes of the frozen network
-    *("stem2_relu", "lateral4_relu", "lateral8_relu", "lateral16_relu"),
+    *("stem_relu", "down1_relu", "down2_relu", "block1_add", "block5_add"),  # ResNetGenerator
+    *("stem2_relu", "lateral4_relu", "lateral8_relu", "lateral16_relu"),  # FeatureGenerator
 )
 
 

@@ -105,7 +105,12 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable("keras_cyclegan")
 class CosineDecay(LinearDecay):
-    """A `LinearDecay` that falls as half a cosine (Loshchilov and Hutter 2017), in all of `fit`."""
+    """A `LinearDecay` that falls as half a cosine (Loshchilov and Hutter 2017), in all of `fit`.
+
+    Args:
+        initial_learning_rate, constant_steps, decay_steps, decay_epochs, final_learning_rate,
+            held_steps: as in `LinearDecay`.
+    """
 
     falling_part = 1.0
 

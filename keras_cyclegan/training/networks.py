@@ -92,8 +92,7 @@ def build_model(options):
     from keras_cyclegan.cyclegan import CycleGAN
     from keras_cyclegan.networks.compatibility import NETWORKS
 
-    # One way: the generator from A to B, and the discriminator of B.
-    made, wanted = {}, NETWORKS[::3] if options.one_way else NETWORKS
+    made, wanted = {}, NETWORKS[::3] if options.one_way else NETWORKS  # A to B, and B's judge
     if options.init is not None:
         policy = {} if options.dtype == "float32" else {"dtype": options.dtype}
         start = CycleGAN.from_preset(options.init, **policy)

@@ -3,6 +3,8 @@
 import gzip
 import locale
 import struct
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import imagecodecs
@@ -374,6 +376,21 @@ def test_training_takes_slices_of_volumes_and_pages(tmp_path):
     again, _ = load(pair, image_size=(8, 12), channels=1, range_a=(-1000, 3000), range_b="auto")
     assert len(again) == 9
     assert again.pixels_a == train.pixels_a
+
+
+def test_pages_are_read_by_threads_each_its_own(tmp_path):
+    pages = numbers(200, 12, 14)
+    tifffile.imwrite(tmp_path / "film.tif", pages)
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(4):
+                stack = open_stack(tmp_path / "film.tif")
+                found = np.stack(list(pool.map(stack.read, range(len(pages)))))
+                np.testing.assert_array_equal(found.reshape(pages.shape), pages)
+    finally:
+        sys.setswitchinterval(switch)
 
 
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
