@@ -127,7 +127,7 @@ class CycleTerm(ComparisonTerm):
         if len(model.targets) < 2:
             raise ValueError(
                 "Cycle consistency needs both generators; this model has one. Compile with "
-                "`cycle_loss=None` and a term that ties a translation to its image."
+                "`cycle_loss=None` and another term, or train with `cycle_weight=0` `nce_weight=1`."
             )
 
 

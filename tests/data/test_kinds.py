@@ -395,7 +395,7 @@ def test_pages_are_read_by_threads_each_its_own(tmp_path):
 
 def test_a_missing_library_is_named(tmp_path, monkeypatch):
     make_meta(tmp_path / "x.mha")
-    monkeypatch.setitem(__import__("sys").modules, "SimpleITK", None)
+    monkeypatch.setitem(sys.modules, "SimpleITK", None)
     with pytest.raises(ImportError, match=r"x\.mha needs SimpleITK: .*keras-cyclegan\[science\]"):
         open_native(tmp_path / "x.mha", 1)
 
@@ -411,7 +411,7 @@ def test_a_photo_of_a_phone_is_read_upright_and_says_what_it_needs(tmp_path, mon
     found = open_native(tmp_path / "x.heic", 3)
     assert found.shape == (64, 48, 3)
     assert np.abs(found.astype(int) - pixels).mean() < 4
-    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(ImportError, match=r"x\.heic, .* needs pillow_heif: .*\[heic\]"):
         open_native(tmp_path / "x.heic", 3)
 
