@@ -9,10 +9,7 @@ SWITCH = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow reads it once, as it is imported
 # With any of these, TensorFlow on Linux switches oneDNN on itself.
 ENOUGH = {"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"}
 # With one of these, oneDNN computes in a dtype; without, it emulates it number by number.
-INSTRUCTIONS = {
-    "bfloat16": {"avx512_bf16", "amx_bf16"},
-    "float16": {"avx512_fp16", "amx_fp16"},
-}
+INSTRUCTIONS = {"bfloat16": {"avx512_bf16", "amx_bf16"}, "float16": {"avx512_fp16", "amx_fp16"}}
 
 _came_too_late = False
 

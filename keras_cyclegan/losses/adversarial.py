@@ -27,10 +27,7 @@ GAMES = {
     ),
     "min_max": (lambda r, f: ops.softplus(-f), _cross_entropies),
     "min_max_saturating": (lambda r, f: -ops.softplus(f), _cross_entropies),
-    "hinge": (
-        lambda r, f: -f,
-        lambda r, f, w: 0.5 * (ops.relu(1.0 - r) + ops.relu(1.0 + f)),
-    ),
+    "hinge": (lambda r, f: -f, lambda r, f, w: 0.5 * (ops.relu(1.0 - r) + ops.relu(1.0 + f))),
     "wasserstein": (lambda r, f: -f, lambda r, f, w: 0.5 * (f - r)),
     "relativistic_average": (lambda r, f: _relativistic(f, r), _relativistic),
 }

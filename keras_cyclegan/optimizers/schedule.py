@@ -108,8 +108,8 @@ class CosineDecay(LinearDecay):
     """A `LinearDecay` that falls as half a cosine (Loshchilov and Hutter 2017), in all of `fit`.
 
     Args:
-        initial_learning_rate, constant_steps, decay_steps, decay_epochs, final_learning_rate,
-            held_steps: as in `LinearDecay`.
+        initial_learning_rate, constant_steps, decay_steps: as in `LinearDecay`.
+        decay_epochs, final_learning_rate, held_steps: the same.
     """
 
     falling_part = 1.0

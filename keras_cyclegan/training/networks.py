@@ -60,16 +60,16 @@ class DiscriminatorOptions:
     spectral_norm: bool = option("Divide kernels of patch or multiscale ones by it.", False)
     discriminator_features: str | None = option(FEATURES)
     discriminator_pixel_filters: int | None = option(PIXELS, least=0)
-    pool_size: int = option("Translations kept to be shown again.", 50, least=0)
     augment: bool = option("Change the images that discriminators see.", False)
 
 
 @dataclasses.dataclass(frozen=True)
 class NetworkOptions(DiscriminatorOptions, GeneratorOptions):
-    """All four networks: where they come from, and their dtype."""
+    """All four networks: where they come from, what is shown again, and their dtype."""
 
     one_way: bool = option(ONE_WAY, False)
     init: str | None = option(INIT)
+    pool_size: int = option("Translations kept to be shown again.", 50, least=0)
     fresh_discriminators: bool = option("Only generators of `init`.", False, needs="init")
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(DTYPE, "float32")
 
@@ -123,40 +123,45 @@ def new_network(options, name):
             f"Generators of the kind {family} give as many channels as they take. Received "
             f"channels_a={options.channels_a}, channels_b={options.channels_b}."
         )
-    for option_name in _options_of(player):
-        argument = ARGUMENTS.get(option_name, option_name.removeprefix("discriminator_"))
-        value = getattr(options, option_name)
-        if argument not in takes and value != getattr(type(options), option_name):
-            raise ValueError(
-                f"`{option_name}` is not for {player}s of the kind {family}. Received "
-                f"{option_name}={value}."
-            )
-        if option_name == "augment":
-            value = {} if value else None
+    for option_name, argument, value, is_chosen in _arguments(options, player):
         if argument in takes and value is not None:
             given[argument] = value
+        if argument not in (*takes, player) and is_chosen:
+            raise ValueError(
+                f"`{option_name}` is not for {player}s of the kind {family}. Received "
+                f"{option_name}={getattr(options, option_name)}."
+            )
     shape = (*sides_of(options.image_size), channels[0])
     return made(shape, **given, dtype=options.dtype, name=name)
 
 
-def _options_of(player):
-    """Return the names of the options that are arguments of a player's classes."""
-    names = PLAYERS[player][1].__annotations__
-    return [name for name in names if name not in (player, "pool_size")]
+def _arguments(options, player):
+    """Yield a player's options: name, argument of its class, value, whether it was chosen."""
+    for name in PLAYERS[player][1].__annotations__:
+        chosen = getattr(options, name)
+        value = ({} if chosen else None) if name == "augment" else chosen
+        argument = ARGUMENTS.get(name, name.removeprefix("discriminator_"))
+        yield name, argument, value, chosen != getattr(type(options), name)
 
 
 def _check_init(options, wanted, taken):
-    """Raise a ValueError for options of networks that all come from the preset."""
-    for player in PLAYERS:
-        given = [
-            f"{name}={getattr(options, name)}"
-            for name in (player, *_options_of(player))
-            if getattr(options, name) != getattr(type(options), name)
-        ]
+    """Raise a ValueError for options that networks, all of them from the preset, aren't made of."""
+    for player, (families, _) in PLAYERS.items():
         own = [name for name in wanted if name.startswith(player)]
-        if given and taken.keys() >= {*own}:
+        if not taken.keys() >= {*own}:
+            continue
+        kinds = {made: family for family, made in families.items()}
+        made = [
+            {**x.get_config(), player: kinds.get(type(x).__name__)} for x in map(taken.get, own)
+        ]
+        others = [
+            f"{name}={getattr(options, name)}"
+            for name, argument, value, is_chosen in _arguments(options, player)
+            if is_chosen and any(one.get(argument) != value for one in made)
+        ]
+        if others:
             fresh = "" if player == "generator" else ", or give `fresh_discriminators`"
             raise ValueError(
                 f"The preset {options.init} brings its own {' and '.join(own)}, which "
-                f"{', '.join(given)} can't change. Leave these options out, or `init`{fresh}."
+                f"{', '.join(others)} can't change. Leave these options out, or `init`{fresh}."
             )

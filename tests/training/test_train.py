@@ -163,7 +163,7 @@ def test_networks_that_the_preset_lacks_are_made_as_the_options_say(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option", [{"filters": 8}, {"blocks": 2}, {"discriminator_layers": 1}, {"generator": "unet"}]
+    "option", [{"filters": 8}, {"blocks": 3}, {"discriminator_layers": 2}, {"generator": "unet"}]
 )
 def test_options_that_contradict_the_preset_are_refused(preset, tmp_path, option):
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in option.items()]
@@ -175,6 +175,18 @@ def test_options_that_contradict_the_preset_are_refused(preset, tmp_path, option
     assert "brings its own" in result.output
     assert flags[0].replace("=", " ") in result.output
     assert not (tmp_path / "config.json").exists()
+
+
+def test_options_that_say_what_the_preset_is_are_taken(tmp_path):
+    """As those of a recipe do for a preset of that recipe."""
+    options = dataclasses.replace(TINY, upsampling="resize", padding="zeros")
+    build_model(options).save_to_preset(tmp_path / "same")
+    options = dataclasses.replace(options, init=str(tmp_path / "same"))
+    assert build_model(options).generator_ba.padding == "zeros"
+    for other in ({"padding": "reflect", "upsampling": "bilinear"}, {"generator": "unet"}):
+        (name, value), *_ = reversed(other.items())
+        with pytest.raises(ValueError, match=f"which {name}={value} can't change"):
+            build_model(dataclasses.replace(options, **other))
 
 
 # --- going on otherwise, and ending early --------------------------------------------------------
@@ -194,8 +206,8 @@ def test_one_way_alone_is_trained_shown_and_saved(tmp_path):
         keras.saving.load_model(tmp_path / "model.keras"),
     ):
         assert set(saved.networks) == {"generator_ab", "discriminator_b"}
-    with pytest.raises(ValueError, match="brings its own generator_ab"):
-        build_model(dataclasses.replace(options, init=str(tmp_path / "preset")))
+    with pytest.raises(ValueError, match="brings its own generator_ab, which filters=5 can't"):
+        build_model(dataclasses.replace(options, filters=5, init=str(tmp_path / "preset")))
 
 
 def test_one_way_with_a_cycle_is_refused(tmp_path):
