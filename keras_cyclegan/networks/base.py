@@ -1,5 +1,6 @@
 """What all networks are made of: a base that is saved as its arguments, and the authors' layers."""
 
+import contextvars
 import dataclasses
 import inspect
 from typing import Any
@@ -11,6 +12,9 @@ from keras_cyclegan.arguments import check_image_shape, check_multiple
 from keras_cyclegan.layers import InputSkip, ReflectionPadding2D, SpectralNormalization
 from keras_cyclegan.layers.convolution import Conv2D
 from keras_cyclegan.layers.normalization import GroupNormalization, InstanceNormalization
+
+# Whether a file has the weights, so that none need be drawn: JAX compiles that for each shape.
+weights_follow = contextvars.ContextVar("weights_follow", default=False)
 
 
 def image_input(image_shape):
@@ -55,7 +59,7 @@ class ImageNetwork(keras.Model):
 
 def normal_initializer(stddev=0.02):
     """Make N(0, 0.02) anew for each layer: sharing one gives layers of one shape equal weights."""
-    return keras.initializers.RandomNormal(stddev=stddev)
+    return "zeros" if weights_follow.get() else keras.initializers.RandomNormal(stddev=stddev)
 
 
 @dataclasses.dataclass

@@ -131,6 +131,7 @@ class _Builder:
     def __init__(self, dtype):
         # `keras.config.image_data_format()` doesn't change frozen features.
         self.fixed = {"data_format": "channels_last", "dtype": dtype}
+        self.convolution = {**self.fixed, "kernel_initializer": "zeros"}  # weights follow
 
     def stages(self, x, variant):
         """Add all stages of convolutions; return the maps at strides 4, 8, 16 and 32."""
@@ -151,16 +152,16 @@ class _Builder:
         x, channels = inputs, inputs.shape[-1]
         if expansion > 1:
             x = self.convolve(x, f"{name}expand_conv", channels * expansion)
-        options = {"name": f"{name}depthwise_conv", **self.fixed}
+        options = {"name": f"{name}depthwise_conv", "depthwise_initializer": "zeros", **self.fixed}
         x = self.activate(DepthwiseConv2D(kernel_size, strides, "same", **options)(x))
-        x = layers.Conv2D(filters, 1, name=f"{name}project_conv", **self.fixed)(x)
+        x = layers.Conv2D(filters, 1, name=f"{name}project_conv", **self.convolution)(x)
         if strides == 1 and channels == filters:
             x = layers.Add(dtype=self.fixed["dtype"], name=f"{name}add")([x, inputs])
         return x
 
     def convolve(self, x, name, filters, kernel_size=1, strides=1):
-        layer = layers.Conv2D(filters, kernel_size, strides, "same", name=name, **self.fixed)
-        return self.activate(layer(x))
+        options = {"name": name, **self.convolution}
+        return self.activate(layers.Conv2D(filters, kernel_size, strides, "same", **options)(x))
 
     def activate(self, x):
         return layers.ReLU(6.0, dtype=self.fixed["dtype"])(x)

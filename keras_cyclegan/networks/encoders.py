@@ -1,6 +1,5 @@
 """Frozen, pretrained networks: by name, their maps, and as the first layers of a generator."""
 
-import contextlib
 import contextvars
 import inspect
 
@@ -15,7 +14,8 @@ PREFIX = "encoder_"  # of the names of frozen layers
 STRIDES = (4, 8, 16, 32)
 OWN = "own"  # in place of the name of a model that the user gave
 
-_pretrained = contextvars.ContextVar("pretrained", default=True)
+# Whether frozen networks get their published weights: not where those of a file follow.
+pretrained = contextvars.ContextVar("pretrained", default=True)
 
 
 def find_application(name, *others):
@@ -77,26 +77,15 @@ class EncoderInput(Configured, keras.layers.Layer):
         return find_application(self.network)[1](unit_to_pixels(images))
 
 
-@contextlib.contextmanager
-def weights_from_file():
-    """Make frozen networks without their published weights: those of a file will follow."""
-    before = _pretrained.set(False)
-    try:
-        yield
-    finally:
-        _pretrained.reset(before)
-
-
 def add_encoder(images, encoder, dtype):
     """Add the layers of a frozen network; return its maps at strides 4, 8, … in this order."""
-    pretrained = _pretrained.get()
     if isinstance(encoder, keras.Model):
         network, preparation = encoder, OWN
     elif encoder in VARIANTS:
-        network = efficientnet_lite(encoder, taps=True, dtype=dtype, pretrained=pretrained)
+        network = efficientnet_lite(encoder, taps=True, dtype=dtype, pretrained=pretrained.get())
         preparation = None
     else:
-        network = application_maps(encoder, "imagenet" if pretrained else None)
+        network = application_maps(encoder, "imagenet" if pretrained.get() else None)
         preparation = encoder
     sides = [x.shape[1] for x in keras.tree.flatten(network(keras.Input((256, 256, 3))))]
     if sides != [64, 32, 16, 8][: len(sides)]:
@@ -129,7 +118,7 @@ def _add_copy(x, network, dtype):
     network = keras.Model(network.input, named)
     options = {"clone_function": copy, "call_function": call, "input_tensors": x}
     keras.models.clone_model(network, **options)
-    for layer in network.layers if _pretrained.get() else ():
+    for layer in network.layers if pretrained.get() else ():
         if layer.weights:
             copies[layer.name].set_weights(layer.get_weights())
     return [outputs[PREFIX + end.name] for end in ends]

@@ -1,5 +1,6 @@
 """A generator that looks at an image with the eyes of a frozen, pretrained network."""
 
+import contextvars
 import dataclasses
 from typing import Any
 
@@ -8,7 +9,7 @@ from keras import layers, ops
 
 from keras_cyclegan.arguments import check_choice
 from keras_cyclegan.networks.base import Blocks, ImageNetwork, image_input
-from keras_cyclegan.networks.encoders import PREFIX, add_encoder, weights_from_file
+from keras_cyclegan.networks.encoders import PREFIX, add_encoder, pretrained
 
 WIDTHS = (1, 5 / 3, 8 / 3, 4, 16 / 3, 16 / 3)  # of `filters`, at strides 1, 2, 4, 8, 16 and 32
 LATERAL = 64  # most channels of a frozen map that the decoder reads
@@ -76,8 +77,9 @@ class FeatureGenerator(ImageNetwork):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         encoder = keras.saving.deserialize_keras_object(config["encoder"], custom_objects)
-        with weights_from_file():
-            return cls(**{**config, "encoder": encoder})
+        context = contextvars.copy_context()
+        context.run(pretrained.set, False)
+        return context.run(cls, **{**config, "encoder": encoder})
 
 
 @dataclasses.dataclass

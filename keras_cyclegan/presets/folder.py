@@ -1,6 +1,7 @@
 """The preset folder, in keras-hub's format: written whole or not at all, and checked when read."""
 
 import contextlib
+import contextvars
 import copy
 import datetime
 import json
@@ -12,6 +13,7 @@ import keras
 from keras_cyclegan.files.atomic import atomic_file, recover
 from keras_cyclegan.files.untrusted import brief, shown
 from keras_cyclegan.networks import size_limits
+from keras_cyclegan.networks.base import weights_follow
 from keras_cyclegan.networks.compatibility import NETWORKS
 from keras_cyclegan.presets.card import model_card
 from keras_cyclegan.presets.trust import check_config, is_own, preset_file, read_json
@@ -99,7 +101,7 @@ def load_folder(cls, folder, load_weights=True, overrides=None, root=None):
     with _named(folder / CONFIG, "can't be used without weights"):
         fresh = [network for name, network in stored.items() if name not in found]
         size_limits.check_weights(fresh, size_limits.MAX_FRESH_WEIGHTS)
-    model = build_model(cls, config, overrides)
+    model = build_model(cls, config, overrides, stored=found)
     assign_weights(_networks(model), weights)
     if hasattr(model, "set_scale") and os.path.lexists(folder / METADATA):
         metadata = read_json(preset_file(folder, METADATA, root))
@@ -155,10 +157,11 @@ def model_config(model):
     return config
 
 
-def build_model(cls, config, overrides):
+def build_model(cls, config, overrides, stored=()):
     """Build the model that a stranger's `config` describes, with fresh weights.
 
     `overrides` are arguments of `cls` in place of those of `config`; every network has its `dtype`.
+    Networks that are `stored` may have any weights: those of a file follow.
     """
     check_config(config)
     if config.get("registered_name") != REGISTERED:
@@ -170,11 +173,13 @@ def build_model(cls, config, overrides):
         if name in overrides or (network is None and name != "generator_ab"):
             arguments[name] = None
         else:
-            arguments[name] = _build_network(name, network, overrides.get("dtype"))
+            options = name, network, overrides.get("dtype"), name in stored
+            arguments[name] = contextvars.copy_context().run(_build_network, *options)
     return cls(**{**arguments, **overrides})
 
 
-def _build_network(name, config, dtype):
+def _build_network(name, config, dtype, stored):
+    weights_follow.set(stored)
     if isinstance(config, dict) and is_own(config):
         config = {**config, "config": {**config["config"], "dtype": dtype}}
     elif dtype is not None:
