@@ -161,26 +161,26 @@ def test_command_line_hands_over(monkeypatch, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("over", "message"),
-    [
-        ("machines", "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT"),
-        ("devices", "must be a multiple of 2. Received batch_size=3"),
-    ],
-)
+REFUSED = """
+from keras_cyclegan.steps.distribution import distributed
+for over in ("machines", "devices"):
+    try:
+        distributed(over, 3).__enter__()
+    except (RuntimeError, ValueError) as error:
+        print(over, error)
+"""
+
+
 @needs_jax
-def test_batches_that_devices_can_not_share_are_refused(over, message):
-    command = (
-        "from keras_cyclegan.steps.distribution import distributed; "
-        f"distributed('{over}', 3).__enter__()"
-    )
+def test_batches_that_devices_can_not_share_are_refused():
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
     result = subprocess.run(
-        [sys.executable, "-c", command], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", REFUSED], env=environment, capture_output=True, text=True
     )
-    assert result.returncode == 1
-    assert message in result.stderr
+    machines, devices = result.stdout.split("\ndevices ")
+    assert "KERAS_DISTRIBUTION_JOB_ADDRESSES=HOST:PORT" in machines
+    assert "must be a multiple of 2. Received batch_size=3" in devices
