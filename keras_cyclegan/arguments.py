@@ -1,6 +1,7 @@
 """Checks of arguments that subpackages share: choices, directions, layouts, shapes, multiples."""
 
 import enum
+import importlib
 import inspect
 import numbers
 import os
@@ -60,6 +61,14 @@ def check_choice(argument, value, choices):
 def to_install(extra):
     """Say how to install an extra of this package, from an index and in a clone, for a message."""
     return f"`pip install 'keras-cyclegan[{extra}]'`, in a clone `pip install '.[{extra}]'`"
+
+
+def needs(package, what, extra="science"):
+    """Import an optional library, or say what needs it and how to install it."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(f"{what} needs {package}: {to_install(extra)}.") from error
 
 
 def check_image_layout():

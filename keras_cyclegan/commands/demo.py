@@ -193,8 +193,7 @@ def _translating(model, max_pixels, cache):
         generator = generator_for(model, direction)
         given, wanted = formats_of(model, Direction(direction))
         pixels = open_image(path, given.channels, max_pixels, given).pixels
-        padded = [runner(generator).rule.padded(side) for side in pixels.shape[:2]]
-        if np.prod(padded) > max_pixels:
+        if runner(generator).padded_pixels(*pixels.shape[:2]) > max_pixels:
             raise TooManyPixelsError  # a thin picture
         before = save(given, pixels, "before.png")
         name, shown = f"{path.stem}_{direction}", None

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_cyclegan.arguments import needs
 from keras_cyclegan.data.kinds import MAGIC
 from keras_cyclegan.data.pixel_limit import check_pixels
-from keras_cyclegan.data.stacks import needs
 from keras_cyclegan.files.untrusted import check_regular, printable, reading
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")  # Pillow's JPEG opens a camera's MPO too

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib
 import locale
 import math
 import os
@@ -13,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_cyclegan.arguments import to_install
+from keras_cyclegan.arguments import needs
 from keras_cyclegan.data.kinds import kind_of
 from keras_cyclegan.data.pixel_limit import MAX_PIXELS, TooManyPixelsError
 from keras_cyclegan.files.untrusted import reading
@@ -76,14 +75,6 @@ def _opened(path, name, channels, max_pixels, *_):
     stack = open_stack(path, name, channels, max_pixels)
     with reading(path, kind_of(path)):
         return stack, None if stack.in_parts else stack.read()
-
-
-def needs(package, path, extra="science"):
-    """Import an optional library, or say what to install."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise ImportError(f"{path} needs {package}: {to_install(extra)}.") from error
 
 
 def _open_tiff(path, name, channels):

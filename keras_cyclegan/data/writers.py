@@ -5,15 +5,9 @@ import uuid
 
 import numpy as np
 
+from keras_cyclegan.arguments import needs
 from keras_cyclegan.data.kinds import KINDS, holds_many, kind_of, split_name
-from keras_cyclegan.data.stacks import (
-    COPIED_TAGS,
-    IMAGE_IO,
-    kept_locale,
-    needs,
-    open_stack,
-    volume_reader,
-)
+from keras_cyclegan.data.stacks import COPIED_TAGS, IMAGE_IO, kept_locale, open_stack, volume_reader
 from keras_cyclegan.files.atomic import atomic_file
 
 

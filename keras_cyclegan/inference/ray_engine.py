@@ -5,7 +5,7 @@ from collections import deque
 
 import keras
 
-from keras_cyclegan.arguments import to_install
+from keras_cyclegan.arguments import needs
 from keras_cyclegan.files.atomic import remove_abandoned
 from keras_cyclegan.inference.files import translate_file
 
@@ -45,11 +45,7 @@ class Translator:
 def import_ray():
     """Import Ray, with its usage reports turned off."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise ImportError(f'The engine "ray" needs Ray: {to_install("ray")}. ({error})') from error
-    return ray
+    return needs("ray", 'The engine "ray"', "ray")
 
 
 def run_on_ray(worker, arguments, tasks, workers=None):

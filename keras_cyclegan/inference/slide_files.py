@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_cyclegan.arguments import to_install
+from keras_cyclegan.arguments import needs
 from keras_cyclegan.files.atomic import atomic_file
 
 STORED = 256  # side of the tiles in the file that is written
@@ -21,10 +21,7 @@ def open_slide(path):
     path = Path(path)
     with open(path, "rb") as file:
         is_tiff = file.read(2) in (b"II", b"MM")
-    try:
-        return (TiffSlide if is_tiff else OpenslideSlide)(path)
-    except ImportError as error:
-        raise ImportError(f"{path} needs {error.name}: {to_install('slides')}.") from error
+    return (TiffSlide if is_tiff else OpenslideSlide)(path)
 
 
 class TiffSlide:
@@ -37,8 +34,7 @@ class TiffSlide:
     """
 
     def __init__(self, path):
-        import tifffile
-
+        tifffile = needs("tifffile", path, "slides")
         try:
             self.file = tifffile.TiffFile(path)
             levels = [level.keyframe for level in self.file.series[0].levels]
@@ -91,9 +87,9 @@ class OpenslideSlide:
     """A slide in another file, as `TiffSlide`."""
 
     def __init__(self, path):
-        import openslide
         from PIL.ImageCms import PyCMSError
 
+        openslide = needs("openslide", path, "slides")
         try:
             self.slide = openslide.OpenSlide(path)
         except openslide.OpenSlideError as error:

@@ -74,9 +74,8 @@ def _translate_together(runner, images, tile):
         for known, image in zip(maps, given, strict=True):
             for key in stored.keys() - known.keys():
                 known[key] = _Map(stored[key], steps[key], image.size)
-            for down, across in itertools.product(
-                *map(_spans, image.size, tile, [stage.margin] * 2)
-            ):
+            spans = map(_spans, image.size, tile, [stage.margin] * 2)
+            for down, across in itertools.product(*spans):
                 read = [known[id(tensor)].read(down, across) for tensor in stage.reads]
                 with fast_paths():
                     made = map(ops.convert_to_numpy, compute(read))

@@ -18,24 +18,22 @@ MAX_IMAGES = 8  # that are normalised one after the other
 # Which of a 3×3 kernel's rows meet in each row of a 4×4 kernel that reads pixels before doubling.
 ROWS = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], "float32")
 
-_wanted = contextvars.ContextVar("wanted", default=False)
-_even = contextvars.ContextVar("even", default=False)
+_even = contextvars.ContextVar("even", default=None)  # None outside of `fast_paths`
 
 
 @contextlib.contextmanager
 def fast_paths(even=False):
     """Let layers take their fast ways outside of training too; `even`: unknown sides are even."""
-    wanted, was_even = _wanted.set(True), _even.set(even)
+    before = _even.set(even)
     try:
         yield
     finally:
-        _wanted.reset(wanted)
-        _even.reset(was_even)
+        _even.reset(before)
 
 
 def takes_fast_path(training):
     """Return whether a layer should take its fast way; `training` is the layer's argument."""
-    wanted = bool(training) or _wanted.get()
+    wanted = bool(training) or _even.get() is not None
     return wanted and keras.backend.backend() == "tensorflow" and not has_accelerator()
 
 

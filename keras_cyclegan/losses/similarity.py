@@ -33,9 +33,9 @@ def local_moments(first, second):
     return mean_1, mean_2, variance_1, variance_2, blur(first * second) - mean_1 * mean_2
 
 
-def blur(images, sigma=1.5):
+def blur(images):
     """Average around each pixel whose window lies inside the image: `(n, h − 10, w − 10, c)`."""
-    taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / sigma) ** 2)
+    taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / 1.5) ** 2)
     taps = np.tile((taps / taps.sum()).astype("float32")[:, None], (1, images.shape[-1]))
     # The layout is named: `keras.config.image_data_format()` must not change a score.
     layout = {"padding": "valid", "data_format": "channels_last"}

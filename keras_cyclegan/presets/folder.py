@@ -6,6 +6,7 @@ import copy
 import datetime
 import json
 import os
+import re
 from pathlib import Path
 
 import keras
@@ -27,6 +28,7 @@ CARD = "README.md"
 FILES = (CONFIG, METADATA, GENERATORS, DISCRIMINATORS, CARD)
 REGISTERED = "keras_cyclegan>CycleGAN"
 LEFT_OUT = ("name", "dtype", "ema_momentum")
+NUMBERS = re.compile(r"\[\n[^][{}\"]+\]")  # JSON with an indent writes each of a list in a line
 
 
 def save_folder(model, folder, card, half_precision, discriminators):
@@ -55,6 +57,7 @@ def save_folder(model, folder, card, half_precision, discriminators):
         unfinished.mkdir()
         for name, content in ((CONFIG, config), (METADATA, metadata)):
             text = json.dumps(content, indent=2) + "\n"
+            text = NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
             (unfinished / name).write_text(text, encoding="utf-8")
         write_weights(unfinished / GENERATORS, generators, half_precision)
         if judges:

@@ -6,7 +6,7 @@ import tempfile
 import types
 from pathlib import Path
 
-from keras_cyclegan.arguments import PathLike, to_install
+from keras_cyclegan.arguments import PathLike, needs
 from keras_cyclegan.files.download import DownloadError, is_offline
 from keras_cyclegan.files.untrusted import brief
 from keras_cyclegan.presets import folder as presets
@@ -86,10 +86,7 @@ def _hub(handle):
     scheme, _, rest = handle.partition("://")
     if scheme not in CLIENTS or not re.fullmatch(PATTERNS[scheme], rest):
         raise _malformed(handle)
-    try:
-        return scheme, rest, __import__(CLIENTS[scheme])
-    except ImportError as error:
-        raise ImportError(f"{handle} needs {CLIENTS[scheme]}: {to_install('hub')}.") from error
+    return scheme, rest, needs(CLIENTS[scheme], handle, "hub")
 
 
 def _malformed(handle):

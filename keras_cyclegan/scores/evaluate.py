@@ -65,9 +65,9 @@ def evaluate(
     if labels is not None and judge is None:
         raise ValueError("Labels are for a judge. Received labels without `judge`.")
     judge = None if judge is None else find_judge(judge, judge_range)
-    channels = model.generator_ab.input_shape[-1], model.generator_ab.output_shape[-1]
     size = model.image_shape[:2] if image_size is None else image_size
     formats = dict(zip("ab", formats_of(model, Direction.A_TO_B), strict=True))
+    channels = model.channels
     sets = load_sets(source, size, channels, split, paired, formats["a"], formats["b"], max_pixels)
     names = dict(zip("ab", image_names(source, split), strict=True))
     if palette is not None and not sets.paired:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from PIL import Image
 
-from keras_cyclegan.arguments import to_install
+from keras_cyclegan.arguments import needs
 from keras_cyclegan.data.resize import resize_image
 from keras_cyclegan.files.untrusted import printable
 from keras_cyclegan.networks.encoders import find_application
@@ -62,10 +62,7 @@ def find_judge(given, value_range=(-1.0, 1.0)):
 
 def _onnx(path):
     """Return the function of an ONNX file, channels first or last, and the shape it takes."""
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError(f"A judge in an ONNX file needs {to_install('onnx')}.") from error
+    onnxruntime = needs("onnxruntime", path, "onnx")
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     taken = session.get_inputs()[0]
     count, *shape = (side if isinstance(side, int) else None for side in taken.shape)

@@ -5,12 +5,11 @@ from keras import ops
 
 
 def copy_network(network):
-    """Make a network of the same class with the same weights, which isn't trainable."""
+    """Make a network of the same class, which isn't trainable, for weights that are set later."""
     # `keras.models.clone_model` would give a plain functional model.
     serialized = keras.saving.serialize_keras_object(network)
     serialized.pop("compile_config", None)
     copy = keras.saving.deserialize_keras_object(serialized, safe_mode=False)
-    copy.set_weights(network.get_weights())
     copy.trainable = False
     return copy
 

@@ -1,7 +1,6 @@
 """The images of a run: where they are, how they are resized, cut and mirrored."""
 
 import dataclasses
-from dataclasses import MISSING
 from typing import Literal
 
 from keras_cyclegan.arguments import FLIPS
@@ -21,7 +20,7 @@ GROUP = "Regular expression: names with one first group stay on one side of `val
 class DataOptions:
     """The images, how they are resized, cut and mirrored, and how many make a step."""
 
-    data: str = option(FOLDER, MISSING, argument=True, change="always")
+    data: str = option(FOLDER, dataclasses.MISSING, argument=True, change="always")
     data_b: str | None = option("The images of B.", argument=True, change="always")
     image_size: Size = option("Pixels of a side, a multiple of 4, or HEIGHTxWIDTH.", 256, least=4)
     channels_a: int = option("Channels of domain A: 3 for colours, 1 for gray.", 3, least=1)

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
-from keras_cyclegan.arguments import PathLike, to_install
+from keras_cyclegan.arguments import PathLike, needs
 from keras_cyclegan.files.atomic import atomic_file
 from keras_cyclegan.steps.distribution import is_chief, largest_of_all
 from keras_cyclegan.training.folder import as_json
@@ -156,10 +156,7 @@ def weights_and_biases(folder, options):
 
     `WANDB_MODE=offline` writes to `folder` only, for `wandb sync`.
     """
-    try:
-        import wandb
-    except ImportError as error:
-        raise ImportError(f"`log=wandb` needs {to_install('wandb')}. ({error})") from error
+    wandb = needs("wandb", "`log=wandb`", "wandb")
 
     def start(logs):
         place = folder / "wandb_id"

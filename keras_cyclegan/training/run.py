@@ -176,21 +176,16 @@ def measure_scores(options, model):
         raise ValueError(f"KID can't be measured on `scores`: {note}")
     if note:
         logger.info(note)
-    formats = formats_of(model, Direction.A_TO_B)
-    images_a, images_b, _ = load_sets(
-        options.scores,
-        sides_of(options.image_size),
-        tuple(pixels.channels for pixels in formats),
-        pixels_a=formats[0],
-        pixels_b=formats[1],
-    )
-    count = min(len(images_a), len(images_b))
+    of_a, of_b = formats_of(model, Direction.A_TO_B)
+    size = sides_of(options.image_size)
+    sets = load_sets(options.scores, size, model.channels, pixels_a=of_a, pixels_b=of_b)
+    count = min(len(sets.a), len(sets.b))
 
     def extract(images):  # `evaluate` too shows gray images to the extractor as gray RGB
         return extractor(np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images)
 
     kid = KernelInceptionDistance(extract, name="kid")
-    batch = formats[0].to_unit(images_a[:count]), formats[1].to_unit(images_b[:count])
+    batch = of_a.to_unit(sets.a[:count]), of_b.to_unit(sets.b[:count])
     callback = TranslationMetrics([batch], [kid], count, options.scores_every)
     return [callback], describe_extractor(extractor)["extractor"]
 

@@ -71,10 +71,8 @@ class TranslationMetrics(keras.callbacks.Callback):
         for direction, generator in generators_of(self.model).items():
             for metric in self.metrics:
                 metric.reset_state()
-            pairs = zip(
-                batches(sets[direction.source]), batches(sets[direction.target]), strict=True
-            )
-            for images, real in pairs:
+            seen = (batches(sets[domain]) for domain in (direction.source, direction.target))
+            for images, real in zip(*seen, strict=True):
                 fake = from_unit(runner(generator)(images))  # 8 bits, as users get it
                 for metric in self.metrics:
                     metric.update_state(from_unit(real), fake)
