@@ -124,10 +124,10 @@ def translate(
     if engine == "local" and workers is not None:
         raise ValueError("--workers goes with --engine ray. The local engine is one process.")
     if frozen:
-        if sheet or side_by_side or masks or working_size or max_pixels:
+        if sheet or side_by_side or masks or doubt or working_size or max_pixels:
             raise ValueError(
-                "--sheet, --side-by-side, --masks, --working-size and --max-pixels can't go with "
-                "--frozen: a slide is translated part by part, into a pyramid."
+                "--sheet, --side-by-side, --masks, --doubt, --working-size and --max-pixels can't "
+                "go with --frozen: a slide is translated part by part, into a pyramid."
             )
         if skip_existing and target.exists():
             return

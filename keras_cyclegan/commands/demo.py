@@ -197,13 +197,17 @@ def _translating(model, max_pixels, cache):
             raise TooManyPixelsError  # a thin picture
         before = save(given, pixels, "before.png")
         name, shown = f"{path.stem}_{direction}", None
-        if direction in model.doubt:
-            translated, doubt = model.translate(path, return_doubt=True, **options)
+        doubts = direction in model.doubt
+        try:
+            translated = model.translate(path, return_doubt=doubts, **options)
+        except ImportError as error:  # of an extra that nothing but doubt needs
+            gr.Info(f"Doubt isn't shown. {error}")
+            translated, doubts = model.translate(path, **options), False
+        if doubts:
+            translated, doubt = translated
             shown = save(None, np.uint8(np.round(255 * doubt.map)), f"{name}_doubt.png")
             if doubt.unlike:
                 gr.Info("This image is unlike those that the model knows.")
-        else:
-            translated = model.translate(path, **options)
         saved = kept = save(wanted, translated, f"{name}.png")
         is_shown = path.suffix.lower() in SHOWN_BY_BROWSERS and given.dtype == "uint8"
         if wanted.dtype != "uint8":  # the picture is of 8 bits; the file to keep isn't

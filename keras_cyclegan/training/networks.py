@@ -60,7 +60,7 @@ class DiscriminatorOptions:
     spectral_norm: bool = option("Divide kernels of patch or multiscale ones by it.", False)
     discriminator_features: str | None = option(FEATURES)
     discriminator_pixel_filters: int | None = option(PIXELS, least=0)
-    augment: bool = option("Change the images that discriminators see.", False)
+    augment: bool = option("Change the images that projected discriminators see.", False)
 
 
 @dataclasses.dataclass(frozen=True)

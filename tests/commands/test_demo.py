@@ -21,6 +21,7 @@ from keras_cyclegan import CycleGAN
 from keras_cyclegan.cli import app
 from keras_cyclegan.commands.demo import MAX_WAITING, build_demo, find_examples
 from keras_cyclegan.data.glyphs import render_glyphs
+from keras_cyclegan.inference import doubt
 
 SECONDS = 120
 CHROMIUM = ("chromium", "chromedriver")
@@ -317,6 +318,20 @@ def test_a_thin_picture_counts_with_what_is_padded(model, tmp_path):
             pytest.raises(gradio.Error, match="megapixels") if refused else contextlib.nullcontext()
         ):
             next(translate({"path": str(tmp_path / "thin.png")}, "a_to_b"))
+
+
+@needs_gradio
+def test_pictures_are_translated_without_the_extras_of_doubt(tmp_path, monkeypatch):
+    def absent(images):
+        raise ImportError("The weights of efficientnet-lite0 need an extra.")
+
+    monkeypatch.setattr(doubt, "_features", absent)
+    Image.new("RGB", (32, 32), "white").save(tmp_path / "white.png")
+    page = build_demo(CycleGAN.from_preset("glyphs"), "glyphs")
+    translate = next(f.fn for f in page.fns.values() if f.name == "translate")
+    _, shown, pictures, *_ = next(translate({"path": str(tmp_path / "white.png")}, "a_to_b"))
+    assert shown is None
+    assert Image.open(pictures[1]).size == (32, 32)
 
 
 @needs_gradio

@@ -223,7 +223,7 @@ def test_the_command_translates_a_slide(model, slide, tmp_path):
 
 @pytest.mark.parametrize(
     "option",
-    [["--sheet", "a.png"], ["--side-by-side"], ["--working-size", "64"], ["--max-pixels", "99"]],
+    [["--sheet", "a"], ["--side-by-side"], ["--doubt"], ["--working-size=64"], ["--max-pixels=99"]],
 )
 def test_the_command_refuses_what_a_slide_cannot_have(slide, tmp_path, option):
     arguments = ["translate", str(slide), str(tmp_path / "out.tif"), "--frozen"]

@@ -102,6 +102,7 @@ def test_recipe_can_be_trained(name):
     if name == "ugatit":
         small["discriminator_layers"] = 3
     TrainingOptions("glyphs", **{"init": "some", **recipes.TABLES[name]})
+    assert None not in recipes.TABLES[name].values(), "`keras-cyclegan recipes` prints options"
     table = {name: x for name, x in recipes.TABLES[name].items() if name != "fresh_discriminators"}
     made = TrainingOptions("glyphs", **{**table, **small})
     if made.discriminator == "projected":
