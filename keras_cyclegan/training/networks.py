@@ -69,8 +69,8 @@ class NetworkOptions(DiscriminatorOptions, GeneratorOptions):
 
     one_way: bool = option(ONE_WAY, False)
     init: str | None = option(INIT)
-    pool_size: int = option("Translations kept to be shown again.", 50, least=0)
     fresh_discriminators: bool = option("Only generators of `init`.", False, needs="init")
+    pool_size: int = option("Translations kept to be shown again.", 50, least=0)
     dtype: Literal["float32", "mixed_bfloat16", "mixed_float16"] = option(DTYPE, "float32")
 
 

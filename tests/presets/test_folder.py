@@ -103,6 +103,13 @@ def test_without_weights_the_architecture_is_the_same_and_the_weights_are_fresh(
     loaded = CycleGAN.from_preset(folder, load_weights=False)
     assert loaded.generator_ba.num_blocks == 2
     assert not have_same_weights(loaded.generator_ab, model.generator_ab)
+    assert_drawn(loaded.generator_ab)
+
+
+def assert_drawn(network):
+    """Not left at zero, as weights are that a file has."""
+    for kernel in (weight for weight in network.get_weights() if weight.ndim == 4):
+        assert 0.01 < kernel.std() < 0.04
 
 
 def test_without_discriminator_file_it_translates_and_trains_on(model, tmp_path):
@@ -111,6 +118,7 @@ def test_without_discriminator_file_it_translates_and_trains_on(model, tmp_path)
     loaded = CycleGAN.from_preset(tmp_path / "mine")
     assert_same_weights(loaded.generator_ab, model.generator_ab)
     assert not have_same_weights(loaded.discriminator_a, model.discriminator_a)
+    assert_drawn(loaded.discriminator_a)
     loaded.compile(identity_loss=None, run_eagerly=True)
     losses = loaded.train_on_batch(images(model.generator_ab), images(model.generator_ba))
     assert np.isfinite(losses).all()
